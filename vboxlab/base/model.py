@@ -1,0 +1,51 @@
+"""What the rest of vboxlab sees of bases: their names, how to log in, and the images made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vboxlab.hypervisor.driver import Driver, Progress, no_progress
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in to a fresh clone of a base. Secrets are paths to files, never values."""
+
+    user: str
+    key_file: Path | None = None
+    password_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base that machines can be cloned from."""
+
+    name: str
+    login: Login
+    image: str  # name of the image within the driver
+    prepared: bool  # built by us: management address and our key are inside already
+    digest: str
+    size: int = 0
+
+
+class Bases(Protocol):
+    """The bases of this host."""
+
+    def get(self, name: str) -> Base:
+        """Return a base. Raises BaseError with the bases that exist and the command that makes it."""
+
+    def ensure_image(
+        self,
+        driver: Driver,
+        base: Base,
+        packages: tuple[str, ...],
+        later: tuple[str, ...] = (),
+        progress: Progress = no_progress,
+    ) -> str:
+        """Return the name of a driver image of the base with these packages installed, making it when missing.
+
+        `later` are packages that later stages will want: made ready to install fast and offline, without being
+        installed. Where no layer can be made for a base, the base's own image is returned (guests then use apt).
+        """

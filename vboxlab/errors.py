@@ -1,0 +1,137 @@
+"""The tree of errors that a user can cause or meet.
+
+VboxlabError                 root; never raised itself
+├── UsageError               the command line asks for something that cannot be        exit 64
+├── TopologyInvalid          a topology or snapshot file is wrong (lists all problems) exit 3
+├── SettingsInvalid          a settings file or variable is wrong                      exit 3
+├── DriverError              the hypervisor refused or failed                          exit 4
+│   ├── DriverUnavailable    the hypervisor is not installed or not usable
+│   ├── MachineNotFound      the machine is not there (any more)
+│   ├── MachineConflict      something foreign stands where ours should be
+│   ├── SnapshotNotFound     the machine has no such snapshot
+│   └── CapabilityMissing    this driver cannot do that
+├── BaseError                a base image is missing or cannot be built                exit 4
+├── GuestError               a guest does not answer or a resource failed              exit 5
+├── LabBusy                  another vboxlab process works on this lab                 exit 6
+├── LabError                 the lab cannot be brought to the desired state            exit 4
+├── InfrastructureTrouble    a verification could not be carried out                   exit 7
+└── WaitTimeout              something did not happen in time                          exit 5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_CHECK_FAILED = 1
+EXIT_CHANGES_PENDING = 2
+EXIT_INVALID = 3
+EXIT_DRIVER = 4
+EXIT_GUEST = 5
+EXIT_BUSY = 6
+EXIT_INFRASTRUCTURE = 7
+EXIT_USAGE = 64
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+class VboxlabError(Exception):
+    """Root of all expected errors: what failed (brief), the evidence (details), what to do (resolution)."""
+
+    exit_code = EXIT_DRIVER
+
+    def __init__(self, brief: str, *, details: Sequence[str] = (), resolution: str | None = None) -> None:
+        super().__init__(brief)
+        self.brief = brief
+        self.details = tuple(details)
+        self.resolution = resolution
+
+    def __str__(self) -> str:
+        lines = [self.brief, *(f"  {detail}" for detail in self.details)]
+        if self.resolution:
+            lines.append(f"  -> {self.resolution}")
+        return "\n".join(lines)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(self) is type(other)
+            and isinstance(other, VboxlabError)
+            and (self.brief, self.details, self.resolution) == (other.brief, other.details, other.resolution)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.brief, self.details, self.resolution))
+
+
+class UsageError(VboxlabError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = EXIT_USAGE
+
+
+class SettingsInvalid(VboxlabError):
+    """A settings file or environment variable is wrong."""
+
+    exit_code = EXIT_INVALID
+
+
+class DriverError(VboxlabError):
+    """The hypervisor refused or failed."""
+
+
+class DriverUnavailable(DriverError):
+    """The hypervisor is not installed or not usable on this host."""
+
+
+class MachineNotFound(DriverError):
+    """The machine is not there (any more)."""
+
+
+class MachineConflict(DriverError):
+    """Something that is not ours stands where a machine of ours should be."""
+
+
+class SnapshotNotFound(DriverError):
+    """The machine has no snapshot of that name."""
+
+
+class CapabilityMissing(DriverError):
+    """The chosen driver cannot do what was asked."""
+
+
+class BaseError(VboxlabError):
+    """A base image is missing, in use or cannot be built."""
+
+
+class LabError(VboxlabError):
+    """The lab cannot be brought to the desired state."""
+
+
+class GuestError(VboxlabError):
+    """A guest does not answer, is not the one expected, or refuses a change."""
+
+    exit_code = EXIT_GUEST
+
+
+class WaitTimeout(VboxlabError):
+    """Something did not happen in time."""
+
+    exit_code = EXIT_GUEST
+
+
+class LabBusy(VboxlabError):
+    """Another vboxlab process works on this lab."""
+
+    exit_code = EXIT_BUSY
+
+
+class InfrastructureTrouble(VboxlabError):
+    """A verification could not be carried out, so nothing is proved either way."""
+
+    exit_code = EXIT_INFRASTRUCTURE
+
+
+class TopologyInvalid(VboxlabError):
+    """A topology or snapshot-set file is wrong; the details list every problem found."""
+
+    exit_code = EXIT_INVALID

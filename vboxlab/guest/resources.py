@@ -1,0 +1,169 @@
+"""Typed resources: what a role wants to be true in a guest. Pure data; compiled by vboxlab.guest.script.
+
+A later resource with the same key replaces an earlier one (a later stage has the last word).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+Argv = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SecretText:
+    """Text with holes for secrets: {name} parts are filled only when the script is compiled, never shown."""
+
+    template: str
+    secret: str  # name of the lab's secret that replaces the marker
+    marker: str = "<secret>"
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file with exactly this content. `notifies` names services restarted when it changes."""
+
+    path: str
+    content: str | SecretText
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    notifies: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"file:{self.path}"
+
+
+@dataclass(frozen=True)
+class AbsentFile:
+    """A file that must not exist."""
+
+    path: str
+    notifies: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"file:{self.path}"
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed Debian package."""
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"package:{self.name}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A systemd unit. None leaves the aspect as it is."""
+
+    name: str
+    enabled: bool | None = True
+    running: bool | None = True
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"service:{self.name}"
+
+
+@dataclass(frozen=True)
+class Sysctl:
+    """A kernel setting, now and after a reboot (in the given file)."""
+
+    name: str
+    value: str
+    file: str = "/etc/sysctl.conf"
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"sysctl:{self.name}"
+
+
+@dataclass(frozen=True)
+class Hostname:
+    """The host name, as `hostnamectl hostname` sets it."""
+
+    name: str
+    key: str = field(default="hostname", init=False)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A configured interface of ifupdown, brought up when its stanza changed (the stanza itself is in a File)."""
+
+    name: str
+    address: str  # 192.168.200.51/24, or "dhcp"
+    gateway: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"interface:{self.name}"
+
+
+@dataclass(frozen=True)
+class Password:
+    """The password of an existing user, from a secret."""
+
+    user: str
+    secret: str
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"password:{self.user}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command run when `unless` fails (argv lists; `unless` must be free of side effects)."""
+
+    name: str
+    run: Argv
+    unless: Argv
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"command:{self.name}"
+
+
+@dataclass(frozen=True)
+class Await:
+    """A state that must come about by itself: `until` succeeds within so many seconds (times the time scale)."""
+
+    name: str
+    until: Argv
+    within: float = 60.0
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the resource within a machine."""
+        return f"await:{self.name}"
+
+
+Resource = File | AbsentFile | Package | Service | Sysctl | Hostname | Interface | Password | Command | Await
+
+
+def merge(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Return the resources with later ones in the place of earlier ones of the same key, order kept otherwise."""
+    merged: dict[str, Resource] = {}
+    for resource in resources:
+        merged[resource.key] = resource
+    return tuple(merged.values())
+
+
+def packages(resources: Iterable[Resource]) -> tuple[str, ...]:
+    """Return the names of the packages wanted, sorted."""
+    return tuple(sorted({resource.name for resource in resources if isinstance(resource, Package)}))

@@ -1,0 +1,184 @@
+"""The driver interface: what talks to a hypervisor. The docstrings are the contract that all drivers keep.
+
+Common to all calls:
+
+* `handle` comes from an ObservedMachine of the same driver; a handle whose machine is gone raises MachineNotFound.
+* Calls on different machines may run at once from several threads; calls on one machine are serialised by the caller.
+* A call that returns has taken effect and a new process sees it; a call that raises has left the machine as it was,
+  or in a state that `machines` reports truthfully and that the same call can finish when made again.
+* Only machines with marks of ours are ever changed. Changing a machine without marks raises MachineConflict
+  (`start` excepted: an adopted machine is started, nothing else).
+* When the driver's process is killed at any moment, nothing half-made is reported by `machines`; the next `create` or
+  `collect_garbage` clears what was left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.topology.addressing import LabName
+
+Progress = Callable[[str, int | None], None]
+"""Called with what is being done and how far it is in percent (None: unknown)."""
+
+
+def no_progress(_text: str, _percent: int | None) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a driver can do; asked for instead of its name."""
+
+    boots_guests: bool  # machines started really run a guest here
+    accelerated: bool  # guests run on hardware virtualisation
+    live_snapshots: bool
+    window: bool  # start(gui=True) shows a window
+    adopts: bool  # foreign VMs can be seen and started
+    network_kinds: frozenset[str]
+    image_formats: tuple[str, ...]  # disk formats import_image takes, preferred first
+    screenshots: bool
+    why_unusable: str = ""  # set when guests cannot boot, with the reason
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """An image that machines are linked clones of: a base, or a package layer over one."""
+
+    name: str
+    size: int  # bytes on disk
+    clones: tuple[str, ...]  # names of the machines that depend on it
+
+
+class Lifecycle(Protocol):
+    """Making, starting, stopping and removing machines."""
+
+    def machines(self) -> Sequence[ObservedMachine]:
+        """Report every VM of this hypervisor, ours and foreign; an inaccessible one is reported, never raised.
+
+        Details of foreign machines (adapters, snapshots) may be left empty unless `inspect` asks for one.
+        """
+
+    def inspect(self, handle: str) -> ObservedMachine:
+        """Report one VM in full. Raises MachineNotFound."""
+
+    def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
+        """Make a powered-off linked clone of spec.image with exactly spec's adapters and marks, and nothing inherited.
+
+        All or nothing. Raises BaseError when the image is not there, MachineConflict when a VM of that name exists,
+        DriverError when the disk is full.
+        """
+
+    def start(self, handle: str, *, gui: bool = False) -> None:
+        """Power the machine on (or resume it when paused or saved) and return once it runs. No-op when it runs.
+
+        Raises DriverError when it ends at once, with the hypervisor's own words and the likely cause; when a forwarded
+        port is taken by somebody else, the error names the port.
+        """
+
+    def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
+        """Bring the machine to OFF and return once it can be changed. No-op when it is off.
+
+        `graceful` presses the power button and turns to `hard` after the timeout (seconds); the result tells whether the
+        guest ended by itself. `hard` pulls the plug at once. A saved state is discarded.
+        """
+
+    def delete(self, handle: str) -> None:
+        """Remove the machine with its disks and snapshots, powering it off first. Nothing else is touched."""
+
+    def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
+        """Set (or with None remove) marks; those not named stay. Works while running."""
+
+    def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
+        """Set processors and memory in MiB. Raises DriverError unless the machine is off."""
+
+
+class Networks(Protocol):
+    """Adapters and what they are plugged into."""
+
+    def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
+        """Give the machine exactly these adapters. Off: any change. Running: only re-attach, forwards, cable."""
+
+    def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
+        """Plug an existing adapter into another network, off or running."""
+
+    def set_cable(self, handle: str, slot: int, connected: bool) -> None:
+        """Plug the adapter's cable in or out, off or running; survives a restart of the machine."""
+
+
+class Snapshots(Protocol):
+    """Snapshots of one machine. They hold disks, hardware, adapters and marks."""
+
+    def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
+        """Take a snapshot as a child of the current one, which it becomes.
+
+        A machine that is off: disks only. One that runs: only with live=True, memory included, and it goes on running.
+        Raises MachineConflict when the machine has a snapshot of that name, DriverError when it runs and live is False.
+        """
+
+    def restore_snapshot(self, handle: str, name: str) -> None:
+        """Bring disks, hardware, adapters and marks back; afterwards the machine is off, or SAVED for a live one.
+
+        The machine must be off. Raises SnapshotNotFound, and DriverError when the machine runs.
+        """
+
+    def delete_snapshot(self, handle: str, name: str) -> None:
+        """Remove one snapshot; its children and the present state stay as they are. The machine must be off.
+
+        Raises SnapshotNotFound.
+        """
+
+
+class Images(Protocol):
+    """What machines are cloned from."""
+
+    def images(self) -> Sequence[ImageInfo]:
+        """Report the images that this driver has."""
+
+    def import_image(
+        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+    ) -> None:
+        """Make an image from a disk file, all or nothing. No-op when the image exists.
+
+        With parent, the file is a qcow2 overlay whose backing file is that image's disk. The disk file stays the
+        caller's; an image of format image_formats[0] may go on depending on it.
+        """
+
+    def remove_image(self, name: str) -> None:
+        """Remove an image. Raises BaseError, naming them, while machines or other images depend on it."""
+
+
+class Console(Protocol):
+    """Looking at a machine that does not answer."""
+
+    def console_tail(self, handle: str, lines: int = 20) -> str:
+        """Return the last lines of the serial console, "" when there are none."""
+
+    def screenshot(self, handle: str, target: Path) -> None:
+        """Write a PNG of the machine's screen. Raises CapabilityMissing where the driver has none."""
+
+
+class Driver(Lifecycle, Networks, Snapshots, Images, Console, Protocol):
+    """All of it."""
+
+    @property
+    def name(self) -> str:
+        """Return the driver's name, for messages and reports only."""
+
+    @property
+    def version(self) -> str:
+        """Return the hypervisor's version, for reports."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what this driver can do on this host."""
+
+    def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Remove what interrupted calls left (of one lab, or of all) and say what it was."""
+
+    def close(self) -> None:
+        """Let go of connections and helper processes. Machines go on running."""

@@ -1,0 +1,135 @@
+"""The steps of a plan, each with its reason and the steps that must be done before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vboxlab.planning.observed import AdapterState, PowerOffHow
+from vboxlab.topology.addressing import LabName
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make a linked clone."""
+
+    machine: str
+
+
+@dataclass(frozen=True)
+class SetAdapters:
+    """Make a machine's adapters what the topology says."""
+
+    machine: str
+    adapters: tuple[AdapterState, ...]
+
+
+@dataclass(frozen=True)
+class SetHardware:
+    """Set processors and memory."""
+
+    machine: str
+    cpus: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """Power a machine on."""
+
+    machine: str
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Wait until the guest answers over SSH; reset the clone's identity the first time."""
+
+    machine: str
+
+
+@dataclass(frozen=True)
+class Configure:
+    """Bring a guest to a stage (None: only what it is in every stage)."""
+
+    machine: str
+    stage: str | None
+
+
+@dataclass(frozen=True)
+class PowerOff:
+    """Bring a machine to the off state."""
+
+    machine: str
+    how: PowerOffHow = "graceful"
+
+
+@dataclass(frozen=True)
+class TakeSnapshot:
+    """Take one machine's part of a snapshot set."""
+
+    machine: str
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class RestoreSnapshots:
+    """Restore a snapshot set on several machines, all or nothing."""
+
+    machines: tuple[str, ...]
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class SetMarks:
+    """Record what a machine has been brought to."""
+
+    machine: str
+    marks: Mapping[str, str | None] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class CheckAdopted:
+    """Start an adopted machine if need be, and nothing else."""
+
+    machine: str
+
+
+Step = (
+    Create
+    | SetAdapters
+    | SetHardware
+    | Start
+    | Contact
+    | Configure
+    | PowerOff
+    | TakeSnapshot
+    | RestoreSnapshots
+    | SetMarks
+    | CheckAdopted
+)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A step of a plan: what, why, and after which other steps (by id)."""
+
+    id: str
+    step: Step
+    reason: str
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What must be done to bring a lab to its topology; empty when nothing."""
+
+    lab: LabName
+    topology: str
+    actions: tuple[Action, ...] = ()
+    notes: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()  # why the plan cannot be applied (conflicts, adopted machines that do not fit)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to do."""
+        return not self.actions

@@ -1,0 +1,147 @@
+"""The observed state: what a driver reports now, in our words; the only truth about a lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import MANAGEMENT_SLOT, NetworkKind
+
+MARK_LAB = "lab"
+MARK_COPY = "copy"
+MARK_MACHINE = "machine"
+MARK_TOPOLOGY = "topology"  # NAME of the topology that the machine was last brought to
+MARK_DESIRED = "desired"  # digest of the machine's desired state when it was last configured
+MARK_STAGE = "stage"  # name of the last stage reached, absent before the first
+MARK_CONTACTED = "contacted"  # "yes" once the clone's identity was reset
+MARK_USER = "user"  # host user who made the machine
+
+
+class PowerState(Enum):
+    """What the hypervisor reports of a machine, reduced to what matters to us."""
+
+    OFF = "off"  # powered off, or aborted: a VirtualBox "Aborted" machine may never have run
+    RUNNING = "running"
+    PAUSED = "paused"
+    SAVED = "saved"
+    CHANGING = "changing"  # starting, stopping, taking or restoring a snapshot
+    INACCESSIBLE = "inaccessible"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of 127.0.0.1 on the host forwarded to a TCP port of the guest, on a NAT adapter."""
+
+    host_port: int
+    guest_port: int
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """What an adapter is plugged into. `name` is the effective network name (empty for NAT)."""
+
+    kind: NetworkKind
+    name: str = ""
+    subnet: str = ""  # NAT only: the network to use, such as 10.0.9.0/24
+    forwards: tuple[Forward, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class AdapterState:
+    """One NIC as it is, or as it shall be."""
+
+    slot: int
+    attachment: Attachment
+    mac: str  # 12 upper-case hexadecimal digits
+    cable: bool = True
+
+
+@dataclass(frozen=True)
+class SnapshotState:
+    """One snapshot of one machine. `live` says that it holds the memory too."""
+
+    name: str
+    parent: str | None
+    taken_at: str  # ISO 8601, UTC
+    live: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ObservedMachine:
+    """One VM as the driver reports it. `handle` is the driver's own id: opaque to everybody else."""
+
+    handle: str
+    name: str
+    power: PowerState
+    cpus: int
+    memory: int  # MiB
+    image: str  # name of the image that it is a linked clone of, "" if unknown
+    adapters: tuple[AdapterState, ...]
+    marks: Mapping[str, str] = field(default_factory=dict)
+    snapshots: tuple[SnapshotState, ...] = ()
+    current_snapshot: str | None = None
+    problem: str = ""  # why it is inaccessible, or what a user should know
+
+    @property
+    def lab(self) -> LabName | None:
+        """Return the lab that owns the machine, or None for a foreign one."""
+        lab = self.marks.get(MARK_LAB)
+        return LabName(lab, self.marks.get(MARK_COPY) or None) if lab else None
+
+    @property
+    def machine(self) -> str:
+        """Return the machine's name within its topology."""
+        return self.marks.get(MARK_MACHINE, self.name)
+
+    def adapter(self, slot: int) -> AdapterState | None:
+        """Return the adapter in a slot 1..8, if there is one."""
+        return next((adapter for adapter in self.adapters if adapter.slot == slot), None)
+
+    @property
+    def management_port(self) -> int | None:
+        """Return the port of 127.0.0.1 that leads to the guest's SSH server, if there is one."""
+        adapter = self.adapter(MANAGEMENT_SLOT)
+        forwards = adapter.attachment.forwards if adapter else ()
+        return next((forward.host_port for forward in forwards if forward.guest_port == 22), None)
+
+    def has_snapshot(self, name: str) -> bool:
+        """Tell whether the machine has a snapshot of that name."""
+        return any(snapshot.name == name for snapshot in self.snapshots)
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """Everything a driver needs to make a machine."""
+
+    name: str
+    image: str
+    cpus: int
+    memory: int  # MiB
+    adapters: tuple[AdapterState, ...]
+    marks: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ObservedLab:
+    """All machines that carry one lab's mark, and the adopted ones that the topology names."""
+
+    name: LabName
+    machines: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
+    adopted: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
+    conflicts: Mapping[str, str] = field(default_factory=dict)  # machine name -> foreign VM that has its VM name
+
+    @property
+    def topology(self) -> str | None:
+        """Return the topology that the lab's machines were last brought to, None if they disagree or are none."""
+        names = {machine.marks.get(MARK_TOPOLOGY) for machine in self.machines.values()}
+        return names.pop() if len(names) == 1 else None
+
+
+PowerOffHow = Literal["graceful", "hard"]

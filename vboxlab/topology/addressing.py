@@ -1,0 +1,63 @@
+"""Names, MAC addresses and interface names that follow from the topology alone: stable from run to run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from vboxlab.topology.model import MANAGEMENT_SLOT
+
+# PCI slots of VirtualBox's PIIX3 adapters 1..8; Debian's predictable names follow from them (seen on 7.2).
+PCI_SLOTS = {1: 3, 2: 8, 3: 9, 4: 10, 5: 16, 6: 17, 7: 18, 8: 19}
+# Oracle's prefix for VirtualBox NICs (IEEE OUI registry, 08:00:27, PCS Systemtechnik).
+MAC_PREFIX = "080027"
+PORT_FIRST = 20200
+PORT_COUNT = 10000
+
+
+@dataclass(frozen=True, order=True)
+class LabName:
+    """Which lab, and which student's copy of it (None: the single default lab)."""
+
+    lab: str
+    copy: str | None = None
+
+    def __str__(self) -> str:
+        return self.lab if self.copy is None else f"{self.lab}/{self.copy}"
+
+    @property
+    def slug(self) -> str:
+        """Return the name in a form that a folder may have."""
+        return self.lab if self.copy is None else f"{self.lab}--{self.copy}"
+
+
+def interface_name(slot: int) -> str:
+    """Return the guest's name of the NIC in a slot 1..8 (systemd.net-naming-scheme(7): enp0sN by PCI slot)."""
+    return f"enp0s{PCI_SLOTS[slot]}"
+
+
+MANAGEMENT_INTERFACE = interface_name(MANAGEMENT_SLOT)
+
+
+def vm_name(lab: LabName, machine: str) -> str:
+    """Return the hypervisor's name of a machine: plain in the default lab, with the copy in front otherwise."""
+    return machine if lab.copy is None else f"{lab.copy}-{machine}"
+
+
+def network_name(lab: LabName, network: str) -> str:
+    """Return the effective name of an internal network: plain in the default lab, prefixed in copies."""
+    return network if lab.copy is None else f"vboxlab-{lab.lab}-{lab.copy}-{network}"
+
+
+def _number(*parts: str) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
+
+
+def mac_address(lab: LabName, machine: str, slot: int) -> str:
+    """Return the MAC address of an adapter as 12 hexadecimal digits, derived from lab, copy, machine and slot."""
+    return f"{MAC_PREFIX}{_number('mac', str(lab), machine, str(slot)) & 0xFFFFFF:06X}"
+
+
+def first_port(lab: LabName, machine: str) -> int:
+    """Return the port of 127.0.0.1 from which the search for a machine's management port starts."""
+    return PORT_FIRST + _number("port", str(lab), machine) % PORT_COUNT

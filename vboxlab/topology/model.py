@@ -1,0 +1,150 @@
+"""The topology: the desired state of a lab, as immutable values parsed once."""
+
+from __future__ import annotations
+
+import hashlib
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Literal
+
+from pydantic import Field
+
+from vboxlab.topology.roles import Parameters, Role
+from vboxlab.topology.scenario import Scenario
+
+MANAGEMENT_SLOT = 8
+MANAGEMENT_NETWORK = IPv4Network("10.0.9.0/24")
+MANAGEMENT_ADDRESS = IPv4Interface("10.0.9.15/24")
+SLOTS = range(1, 9)
+
+NetworkKind = Literal["internal", "nat", "host-only", "bridged", "nat-network"]
+
+
+class Parameter(Parameters):
+    """A value that a user may choose with --set."""
+
+    default: str
+    choices: tuple[str, ...] = ()
+    description: str = ""
+
+
+class Network(Parameters):
+    """A named layer-2 segment."""
+
+    kind: NetworkKind = "internal"
+    subnet: IPv4Network | None = None
+    description: str = ""
+    host_name: str | None = Field(
+        default=None, description="name on the host of a host-only, bridged or NAT network, where it has one"
+    )
+
+
+class Adapter(Parameters):
+    """A NIC, by its VirtualBox slot 1..7 (8 is kept for management); without a slot, by its place in the list."""
+
+    slot: int = Field(ge=1, le=7)
+    network: str
+    address: IPv4Interface | Literal["dhcp"] | None = None
+    gateway: IPv4Address | None = None
+    cable: bool = True
+
+
+class Adopt(Parameters):
+    """An existing VM that stands for this machine when the parameters have the given values."""
+
+    vm: str
+    when: dict[str, str] = Field(default_factory=dict)
+
+
+class Machine(Parameters):
+    """One VM of a lab."""
+
+    name: str
+    hostname: str
+    description: str = ""
+    base: str | None = Field(default=None, description="base of this machine; default: the topology's")
+    cpus: int = Field(default=1, ge=1, le=32)
+    memory: int = Field(default=512, ge=64, description="MiB")
+    adapters: tuple[Adapter, ...]
+    dns: tuple[IPv4Address, ...] = ()
+    search: tuple[str, ...] = Field(default=(), description="resolver search list; default: the topology's domain")
+    resolver_domain: bool = Field(default=False, description="write a `domain` line in resolv.conf as well")
+    adopt: Adopt | None = None
+    roles: tuple[Role, ...] = Field(default=(), description="what the machine is in every stage")
+    stages: dict[str, tuple[Role, ...]] = Field(default_factory=dict)
+
+    def roles_until(self, stage: str | None, order: tuple[str, ...]) -> tuple[Role, ...]:
+        """Return the roles of all stages up to and including the given one; None means no stage at all."""
+        reached = order[: order.index(stage) + 1] if stage is not None else ()
+        return (*self.roles, *(role for name in reached for role in self.stages.get(name, ())))
+
+    def adapter(self, slot: int) -> Adapter | None:
+        """Return the adapter in that slot, if there is one."""
+        return next((adapter for adapter in self.adapters if adapter.slot == slot), None)
+
+
+class Stage(Parameters):
+    """An ordered part of the configuration; may end in taking a snapshot set."""
+
+    name: str
+    snapshot: str | None = None
+    description: str = ""
+
+
+class Topology(Parameters):
+    """The desired state of a lab."""
+
+    name: str
+    lab: str
+    title: str = ""
+    description: str = ""
+    base: str
+    domain: str | None = None
+    start_from: str | None = Field(default=None, alias="from", description="snapshot set restored first")
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
+    values: dict[str, str] = Field(default_factory=dict, description="the parameters' values in force")
+    networks: dict[str, Network]
+    machines: dict[str, Machine]
+    stages: tuple[Stage, ...] = ()
+    verify: Scenario = Field(default_factory=Scenario)
+
+    @property
+    def stage_order(self) -> tuple[str, ...]:
+        """Return the stage names, first to last."""
+        return tuple(stage.name for stage in self.stages)
+
+    @property
+    def last_stage(self) -> str | None:
+        """Return the name of the last stage, if the topology has stages."""
+        return self.stages[-1].name if self.stages else None
+
+    def is_adopted(self, machine: Machine) -> bool:
+        """Tell whether an existing VM stands for this machine under the values in force."""
+        adopt = machine.adopt
+        return adopt is not None and all(self.values.get(key) == value for key, value in adopt.when.items())
+
+    @property
+    def owned_machines(self) -> tuple[Machine, ...]:
+        """Return the machines that the lab itself makes."""
+        return tuple(machine for machine in self.machines.values() if not self.is_adopted(machine))
+
+    @property
+    def adopted_machines(self) -> tuple[Machine, ...]:
+        """Return the machines that stand ready already."""
+        return tuple(machine for machine in self.machines.values() if self.is_adopted(machine))
+
+    @property
+    def digest(self) -> str:
+        """Return a short digest of everything that changes what the lab is (not how it is verified)."""
+        text = self.model_dump_json(exclude={"verify", "title", "description"})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class SnapshotSet(Parameters):
+    """A snapshot of several machines of a lab, restored all or nothing (snapshots/NAME.yaml)."""
+
+    name: str
+    lab: str
+    machines: tuple[str, ...]
+    description: str = ""
+    topology: str = Field(description="topology that makes this snapshot set")
+    stage: str = Field(description="stage of that topology that ends in taking it")
