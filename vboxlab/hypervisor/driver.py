@@ -83,7 +83,7 @@ class Lifecycle(Protocol):
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF and return once it can be changed. No-op when it is off.
 
-        `graceful` presses the power button and turns to `hard` after the timeout (seconds); the result tells whether the
+        `graceful` presses the power button and turns to `hard` after the timeout (seconds); the result says whether the
         guest ended by itself. `hard` pulls the plug at once. A saved state is discarded.
         """
 
