@@ -56,6 +56,14 @@ class Configure:
 
 
 @dataclass(frozen=True)
+class Recheck:
+    """Compare a guest that should be right already with its stage, and repair what is not."""
+
+    machine: str
+    stage: str | None
+
+
+@dataclass(frozen=True)
 class PowerOff:
     """Bring a machine to the off state."""
 
@@ -64,10 +72,10 @@ class PowerOff:
 
 
 @dataclass(frozen=True)
-class TakeSnapshot:
-    """Take one machine's part of a snapshot set."""
+class TakeSnapshots:
+    """Take a snapshot set of several machines that are off, all or nothing."""
 
-    machine: str
+    machines: tuple[str, ...]
     snapshot: str
 
 
@@ -101,8 +109,9 @@ Step = (
     | Start
     | Contact
     | Configure
+    | Recheck
     | PowerOff
-    | TakeSnapshot
+    | TakeSnapshots
     | RestoreSnapshots
     | SetMarks
     | CheckAdopted

@@ -1,0 +1,135 @@
+"""The only printer: everything that vboxlab writes to the terminal goes through here."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, Event, Note
+
+if TYPE_CHECKING:
+    from vboxlab.errors import VboxlabError
+
+_lock = threading.Lock()
+
+
+def say(text: str = "") -> None:
+    """Print a line on standard output."""
+    with _lock:
+        click.echo(text)
+
+
+def remark(text: str) -> None:
+    """Print a line on standard error: progress and hints that are no result."""
+    with _lock:
+        click.echo(text, err=True)
+
+
+def say_json(data: Any) -> None:
+    """Print plain data as JSON on standard output."""
+    say(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under headers, columns aligned; nothing is wrapped or cut so that the text can be piped."""
+    cells = [list(headers), *(list(row) for row in rows)]
+    widths = [max(len(str(row[column])) for row in cells) for column in range(len(headers))]
+    for row in cells:
+        say("  ".join(f"{cell!s:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show_error(error: VboxlabError, *, as_json: bool = False) -> None:
+    """Print an expected error: what failed, the evidence, what to do."""
+    if as_json:
+        record = {"error": type(error).__name__, "brief": error.brief, "details": list(error.details)}
+        say(json.dumps({**record, "resolution": error.resolution}, ensure_ascii=False))
+        return
+    remark(f"{click.style('error:', fg='red', bold=True)} {error.brief}")
+    for detail in error.details:
+        remark(f"  {detail}")
+    if error.resolution:
+        remark(f"  -> {error.resolution}")
+
+
+class PlainProgress:
+    """Shows events as one line each: for pipes, logs and CI."""
+
+    def __call__(self, event: Event) -> None:
+        text = _line(event)
+        if text:
+            remark(text)
+
+    def __enter__(self) -> PlainProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class JsonProgress(PlainProgress):
+    """Shows events as JSON lines on standard output."""
+
+    def __call__(self, event: Event) -> None:
+        say(json.dumps({"event": type(event).__name__, **event.__dict__}, ensure_ascii=False, default=str))
+
+
+class LiveProgress:
+    """Shows running actions as a live block on a terminal, finished ones as lines above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._console = Console(stderr=True, highlight=False)
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._tasks: dict[str, Any] = {}
+        self._titles: dict[str, str] = {}
+
+    def __enter__(self) -> LiveProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ActionStarted):
+            self._titles[event.action] = f"{event.machine or 'lab'}: {event.title}"
+            self._tasks[event.action] = self._progress.add_task(self._titles[event.action], total=None)
+        elif isinstance(event, ActionProgress):
+            if event.action in self._tasks:
+                percent = f" {event.percent} %" if event.percent is not None else ""
+                text = f"{self._titles[event.action]} … {event.text}{percent}"
+                self._progress.update(self._tasks[event.action], description=text)
+        else:
+            if isinstance(event, ActionFinished | ActionFailed) and event.action in self._tasks:
+                self._progress.remove_task(self._tasks.pop(event.action))
+            self._console.print(_line(event), markup=False)
+
+
+def _line(event: Event) -> str:
+    match event:
+        case ActionFinished():
+            summary = f": {event.summary}" if event.summary else ""
+            return f"ok      {event.machine or 'lab'}: {event.title}{summary} ({event.seconds:.1f} s)"
+        case ActionFailed():
+            return f"FAILED  {event.machine or 'lab'}: {event.title} ({event.seconds:.1f} s): {event.reason}"
+        case Note():
+            return f"{'warning' if event.level == 'warning' else 'note'}: {event.text}"
+        case ActionStarted():
+            return f"...     {event.machine or 'lab'}: {event.title}"
+        case ActionProgress():
+            return ""
+
+
+def progress(*, as_json: bool = False) -> PlainProgress | LiveProgress:
+    """Return the way to show events that fits: JSON lines, live on a terminal, plain lines otherwise."""
+    if as_json:
+        return JsonProgress()
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()

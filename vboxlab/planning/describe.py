@@ -1,0 +1,83 @@
+"""A plan in words and as plain data: what `vboxlab plan` shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from vboxlab.planning import actions as act
+from vboxlab.planning.planner import machines_of
+
+
+def title(step: act.Step) -> str:
+    """Return a step in a few words, without the machine's name."""
+    match step:
+        case act.Create():
+            return "create"
+        case act.SetAdapters():
+            return "set adapters"
+        case act.SetHardware():
+            return f"set {step.cpus} processor(s), {step.memory} MiB"
+        case act.Start():
+            return "start"
+        case act.Contact():
+            return "reach guest"
+        case act.Configure() | act.Recheck():
+            verb = "configure" if isinstance(step, act.Configure) else "check"
+            return f"{verb} {step.stage}" if step.stage else f"{verb} guest"
+        case act.PowerOff():
+            return "power off"
+        case act.TakeSnapshots():
+            return f"take snapshot {step.snapshot}"
+        case act.RestoreSnapshots():
+            return f"restore snapshot {step.snapshot}"
+        case act.SetMarks():
+            return "record topology"
+        case act.CheckAdopted():
+            return "start adopted VM"
+
+
+def subject(step: act.Step) -> str:
+    """Return the machine or machines that a step works on."""
+    return ", ".join(machines_of(step))
+
+
+def lines(plan: act.Plan) -> list[str]:
+    """Return the plan as text lines: one an action with its reason, then notes and blockers."""
+    text = [f"lab {plan.lab}, topology {plan.topology}"]
+    if plan.is_empty and not plan.blockers:
+        text.append("nothing to do: the lab is what the topology says")
+    width = max((len(subject(action.step)) for action in plan.actions), default=0)
+    what = max((len(title(action.step)) for action in plan.actions), default=0)
+    for action in plan.actions:
+        after = f" [after {', '.join(action.after)}]" if action.after else ""
+        text.append(
+            f"  {action.id} {subject(action.step):<{width}}  {title(action.step):<{what}}  {action.reason}{after}"
+        )
+    if plan.actions:
+        text.append(f"{len(plan.actions)} actions")
+    text.extend(f"note: {note}" for note in plan.notes)
+    text.extend(f"cannot be applied: {blocker}" for blocker in plan.blockers)
+    return text
+
+
+def data(plan: act.Plan) -> dict[str, Any]:
+    """Return the plan as plain data for JSON; keys are stable."""
+    return {
+        "lab": plan.lab.lab,
+        "copy": plan.lab.copy,
+        "topology": plan.topology,
+        "actions": [
+            {
+                "id": action.id,
+                "action": type(action.step).__name__,
+                "machines": list(machines_of(action.step)),
+                "arguments": {k: v for k, v in asdict(action.step).items() if k not in ("machine", "machines")},
+                "reason": action.reason,
+                "after": list(action.after),
+            }
+            for action in plan.actions
+        ],
+        "notes": list(plan.notes),
+        "blockers": list(plan.blockers),
+    }

@@ -1,0 +1,121 @@
+"""The desired state of each machine in a driver's words, derived from the topology alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vboxlab.planning.observed import (
+    MARK_COPY,
+    MARK_LAB,
+    MARK_MACHINE,
+    AdapterState,
+    Attachment,
+    Forward,
+    MachineSpec,
+)
+from vboxlab.topology.addressing import LabName, mac_address, network_name, vm_name
+from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT, Machine, Topology
+
+# VirtualBox's own default for a NAT adapter in slot 1 (manual, "Network Address Translation"); set explicitly so that
+# no driver's numbering by slot can make it meet the management network.
+WAN_NETWORK = "10.0.2.0/24"
+SSH_PORT = 22
+
+
+@dataclass(frozen=True)
+class DesiredMachine:
+    """One machine as it shall be. `digests` says what "configured" means at each stage (None: before all stages)."""
+
+    name: str
+    vm_name: str
+    image: str
+    cpus: int
+    memory: int
+    adapters: tuple[AdapterState, ...]
+    digests: Mapping[str | None, str]
+    stages: tuple[str, ...]  # those of the topology's stages that concern this machine, in order
+    gateway_machine: str | None = None  # machine that must be configured before this one can fetch packages
+
+    @property
+    def last_stage(self) -> str | None:
+        """Return the last stage that concerns this machine."""
+        return self.stages[-1] if self.stages else None
+
+    def spec(self, lab: LabName, marks: Mapping[str, str]) -> MachineSpec:
+        """Return what a driver needs to make the machine, carrying the lab's ownership mark."""
+        owned = {MARK_LAB: lab.lab, MARK_MACHINE: self.name} | ({MARK_COPY: lab.copy} if lab.copy else {})
+        return MachineSpec(self.vm_name, self.image, self.cpus, self.memory, self.adapters, {**marks, **owned})
+
+
+def attachment(topology: Topology, lab: LabName, network: str) -> Attachment:
+    """Return what an adapter in that network of the topology is plugged into."""
+    declared = topology.networks[network]
+    if declared.kind == "internal":
+        return Attachment("internal", network_name(lab, network))
+    if declared.kind == "nat":
+        return Attachment("nat", subnet=WAN_NETWORK)
+    return Attachment(declared.kind, declared.host_name or network)
+
+
+def adapters(topology: Topology, lab: LabName, machine: Machine, port: int) -> tuple[AdapterState, ...]:
+    """Return the adapters of a machine: the topology's, and the management NAT in slot 8 with its SSH forward."""
+    own = [
+        AdapterState(
+            adapter.slot,
+            attachment(topology, lab, adapter.network),
+            mac_address(lab, machine.name, adapter.slot),
+            adapter.cable,
+        )
+        for adapter in machine.adapters
+    ]
+    management = AdapterState(
+        MANAGEMENT_SLOT,
+        Attachment("nat", subnet=str(MANAGEMENT_NETWORK), forwards=(Forward(port, SSH_PORT),)),
+        mac_address(lab, machine.name, MANAGEMENT_SLOT),
+    )
+    return tuple(sorted((*own, management), key=lambda adapter: adapter.slot))
+
+
+def stages_of(topology: Topology, machine: Machine, snapshot_members: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the stages that configure the machine or end in a snapshot of it."""
+    return tuple(
+        stage.name
+        for stage in topology.stages
+        if machine.stages.get(stage.name) or machine.name in snapshot_members.get(stage.snapshot or "", ())
+    )
+
+
+def gateway_machine(topology: Topology, machine: Machine) -> str | None:
+    """Return the owned machine that has the machine's gateway address, if any."""
+    gateways = {adapter.gateway for adapter in machine.adapters if adapter.gateway}
+    for other in topology.owned_machines:
+        for adapter in other.adapters:
+            if not isinstance(adapter.address, str) and adapter.address and adapter.address.ip in gateways:
+                return other.name
+    return None
+
+
+def desired_machine(
+    topology: Topology,
+    lab: LabName,
+    machine: Machine,
+    *,
+    image: str,
+    port: int,
+    digests: Mapping[str | None, str],
+    snapshot_members: Mapping[str, tuple[str, ...]],
+    needs_network: bool,
+) -> DesiredMachine:
+    """Put together one machine's desired state; `snapshot_members` maps snapshot sets to their machines."""
+    return DesiredMachine(
+        name=machine.name,
+        vm_name=vm_name(lab, machine.name),
+        image=image,
+        cpus=machine.cpus,
+        memory=machine.memory,
+        adapters=adapters(topology, lab, machine, port),
+        digests=digests,
+        stages=stages_of(topology, machine, snapshot_members),
+        gateway_machine=gateway_machine(topology, machine) if needs_network else None,
+    )

@@ -1,0 +1,195 @@
+"""What one machine needs, seen alone: the planner puts these together into one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vboxlab.planning.desired import DesiredMachine
+from vboxlab.planning.observed import (
+    MARK_DESIRED,
+    MARK_STAGE,
+    MARK_TOPOLOGY,
+    AdapterState,
+    ObservedMachine,
+    PowerState,
+)
+from vboxlab.topology.model import Topology
+
+BEFORE_STAGES = "-"  # value of the stage mark of a machine that is configured, but in no stage
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """The needs of one machine; a text is the reason for the step, "" means that the step is not needed."""
+
+    create: str = ""
+    power_off_first: str = ""
+    hardware: str = ""
+    adapters: str = ""
+    start: str = ""
+    configure_base: str = ""  # only for machines that no stage concerns
+    stages: Mapping[str, str] = field(default_factory=dict)  # stage -> reason
+    reached: tuple[str, ...] = ()  # stages that the machine had reached before
+    running: bool = False  # after the steps above, before the stages
+    notes: tuple[str, ...] = ()
+
+    def takes_snapshot_at(self, stage: str) -> bool:
+        """Tell whether the machine will stand at the end of exactly that stage, so that a snapshot of it is true."""
+        return stage in self.stages or (bool(self.reached) and self.reached[-1] == stage)
+
+
+def stage_reached(machine: DesiredMachine, observed: ObservedMachine, topology: str) -> str | None:
+    """Return the last stage of this topology that the machine has reached by its marks."""
+    stage = observed.marks.get(MARK_STAGE)
+    if observed.marks.get(MARK_TOPOLOGY) == topology and stage in machine.stages:
+        return stage
+    # Another topology may share the machine's stages: then the digest tells that it stands at the same point.
+    return stage if stage in machine.stages and observed.marks.get(MARK_DESIRED) == machine.digests[stage] else None
+
+
+def is_configured(machine: DesiredMachine, observed: ObservedMachine) -> bool:
+    """Tell whether, by its marks, the guest has been brought to the machine's last stage as it is written now."""
+    stage = observed.marks.get(MARK_STAGE)
+    wanted = machine.last_stage or BEFORE_STAGES
+    return stage == wanted and observed.marks.get(MARK_DESIRED) == machine.digests[machine.last_stage]
+
+
+def restore_point(
+    topology: Topology,
+    machine: DesiredMachine,
+    observed: ObservedMachine | None,
+    members: Mapping[str, tuple[str, ...]],
+) -> str | None:
+    """Return the snapshot set to go back to because the machine was brought to another topology, if there is one."""
+    if observed is None or is_configured(machine, observed):
+        return None
+    was = observed.marks.get(MARK_TOPOLOGY)
+    if was is None or was == topology.name:
+        return None
+    own = [stage.snapshot for stage in topology.stages if stage.snapshot]
+    candidates = ([topology.start_from] if topology.start_from else []) + own[::-1]
+    for snapshot in candidates:
+        if machine.name in members.get(snapshot, ()) and observed.has_snapshot(snapshot):
+            return snapshot
+    return None
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A snapshot set that is restored before; `stage` is this topology's stage that ends in it, if one does."""
+
+    snapshot: str
+    stage: str | None
+
+
+def plan_machine(
+    machine: DesiredMachine, observed: ObservedMachine | None, restored: Restored | None, *, until: str | None
+) -> MachinePlan:
+    """Compare one machine with what is observed; the steps of a restore that comes before are planned elsewhere."""
+    stages = machine.stages[: machine.stages.index(until) + 1] if until in machine.stages else machine.stages
+    if observed is None:
+        return MachinePlan(
+            create=f"there is no VM {machine.vm_name} of this lab yet",
+            start="it is new",
+            configure_base="" if machine.stages else "it is new",
+            stages={stage: f"{stage} not reached yet" for stage in stages},
+        )
+    if restored is not None:
+        return _after_restore(restored, stages)
+    return _of_existing(machine, observed, stages)
+
+
+def _after_restore(restored: Restored, stages: tuple[str, ...]) -> MachinePlan:
+    position = stages.index(restored.stage) + 1 if restored.stage in stages else 0
+    return MachinePlan(
+        # The snapshot brings its own adapters back, known only then; making them right is free when they are right.
+        adapters="a restored machine has the adapters of its snapshot",
+        start="it was switched off for the restore",
+        stages={stage: f"{stage} comes after the restored {restored.snapshot}" for stage in stages[position:]},
+        reached=stages[:position],
+    )
+
+
+def _of_existing(machine: DesiredMachine, observed: ObservedMachine, stages: tuple[str, ...]) -> MachinePlan:
+    active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
+    hardware = _hardware_difference(machine, observed)
+    adapters = adapter_differences(machine.adapters, observed.adapters)
+    needs_off = active and (bool(hardware) or _needs_power_off(machine.adapters, observed.adapters))
+    power_off = hardware or "; ".join(adapters) if needs_off else ""
+    reached, todo = _stages_todo(machine, observed, stages)
+    base = ""
+    if not machine.stages and not is_configured(machine, observed):
+        base = "not configured yet" if MARK_STAGE not in observed.marks else "what it shall be has changed"
+    notes: tuple[str, ...] = ()
+    if observed.image and machine.image and observed.image != machine.image:
+        notes = (f"made from image {observed.image}; new machines would be made from {machine.image}",)
+    return MachinePlan(
+        power_off_first=power_off,
+        hardware=hardware,
+        adapters="; ".join(adapters),
+        start="" if active and not needs_off else f"it is {'off' if needs_off else observed.power.value}",
+        configure_base=base,
+        stages=todo,
+        reached=reached,
+        running=active and not needs_off,
+        notes=notes,
+    )
+
+
+def _stages_todo(
+    machine: DesiredMachine, observed: ObservedMachine, stages: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the stages that the machine has reached, and those to do with the reason of each."""
+    stage = observed.marks.get(MARK_STAGE)
+    if stage not in machine.stages:
+        return (), {name: f"{name} not reached yet" for name in stages}
+    position = machine.stages.index(stage)
+    reached = machine.stages[: position + 1]
+    todo = {name: f"{name} not reached yet" for name in stages[position + 1 :]}
+    if observed.marks.get(MARK_DESIRED) != machine.digests[stage] and not todo:
+        todo = {stage: f"what {stage} shall be has changed"}
+    return reached, todo
+
+
+def _hardware_difference(machine: DesiredMachine, observed: ObservedMachine) -> str:
+    parts = []
+    if observed.cpus != machine.cpus:
+        parts.append(f"processors: {observed.cpus}, expected {machine.cpus}")
+    if observed.memory != machine.memory:
+        parts.append(f"memory: {observed.memory} MiB, expected {machine.memory} MiB")
+    return "; ".join(parts)
+
+
+def adapter_differences(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> list[str]:
+    """Return, in words, how the adapters found differ from those wanted; empty when they do not."""
+    have = {adapter.slot: adapter for adapter in found}
+    need = {adapter.slot: adapter for adapter in wanted}
+    differences = []
+    for slot in sorted(have.keys() | need.keys()):
+        old, new = have.get(slot), need.get(slot)
+        if old is None and new is not None:
+            differences.append(f"adapter {slot} is missing, expected on {new.attachment}")
+        elif old is not None and new is None:
+            differences.append(f"adapter {slot} on {old.attachment} is not expected")
+        elif old is not None and new is not None and old != new:
+            differences.append(f"adapter {slot} {_difference(old, new)}")
+    return differences
+
+
+def _difference(old: AdapterState, new: AdapterState) -> str:
+    if (old.attachment.kind, old.attachment.name) != (new.attachment.kind, new.attachment.name):
+        return f"is on {old.attachment}, expected {new.attachment}"
+    if old.attachment.forwards != new.attachment.forwards:
+        ports = [", ".join(str(f.host_port) for f in side.attachment.forwards) or "none" for side in (old, new)]
+        return f"forwards port {ports[0]}, expected {ports[1]}"
+    if old.cable != new.cable:
+        return "has its cable unplugged" if new.cable else "has its cable plugged in, expected unplugged"
+    if old.mac != new.mac:
+        return f"has MAC {old.mac}, expected {new.mac}"
+    return f"has network {old.attachment.subnet or 'default'}, expected {new.attachment.subnet or 'default'}"
+
+
+def _needs_power_off(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> bool:
+    have = {(adapter.slot, adapter.mac) for adapter in found}
+    return have != {(adapter.slot, adapter.mac) for adapter in wanted}

@@ -1,0 +1,248 @@
+"""The planner: the pure difference between a topology and an observed lab, as a graph of actions with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from vboxlab.planning import actions as act
+from vboxlab.planning.adopted import adopted_mismatches
+from vboxlab.planning.desired import DesiredMachine
+from vboxlab.planning.machine import MachinePlan, Restored, plan_machine, restore_point
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, PowerState
+from vboxlab.topology.model import Topology
+
+UNTIL_CREATED = "created"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Everything that the planner compares the observed lab with."""
+
+    topology: Topology
+    machines: Mapping[str, DesiredMachine]
+    marks: Mapping[str, str]  # marks that every machine of the lab carries once it has been brought to the topology
+    snapshot_members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    until: str | None = None  # stop at this stage, or at UNTIL_CREATED; None: the whole topology
+
+
+class _Graph:
+    """Actions in the making: numbers them and remembers the last one of each machine."""
+
+    def __init__(self) -> None:
+        self.actions: list[act.Action] = []
+        self.last: dict[str, str] = {}
+
+    def add(self, step: act.Step, reason: str, *, machines: tuple[str, ...], after: tuple[str, ...] = ()) -> str:
+        identifier = f"{len(self.actions) + 1:02d}"
+        own = tuple(dict.fromkeys(self.last[name] for name in machines if name in self.last))
+        self.actions.append(act.Action(identifier, step, reason, tuple(dict.fromkeys((*own, *after)))))
+        for name in machines:
+            self.last[name] = identifier
+        return identifier
+
+
+def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
+    """Return what must be done to bring the observed lab to its topology.
+
+    The same input gives the same plan. Blockers say why the plan cannot be applied as it stands.
+    """
+    blockers = [*_conflicts(desired, observed), *adopted_mismatches(desired.topology, observed)]
+    notes: list[str] = []
+    graph = _Graph()
+    _stop_extra_machines(graph, desired, observed)
+    restored = _restore(graph, desired, observed)
+    _start_adopted(graph, desired, observed)
+    plans = {
+        name: plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
+        for name, machine in desired.machines.items()
+    }
+    for name, machine_plan in plans.items():
+        notes.extend(f"{name}: {note}" for note in machine_plan.notes)
+    _prepare(graph, desired, plans)
+    if desired.until != UNTIL_CREATED:
+        _configure(graph, desired, observed, plans)
+        _record(graph, desired, observed)
+    return act.Plan(observed.name, desired.topology.name, tuple(graph.actions), tuple(notes), tuple(blockers))
+
+
+def with_rechecks(plan: act.Plan, desired: Desired, observed: ObservedLab) -> act.Plan:
+    """Return the plan with a look at every guest that it would leave as it is: what `up` does beyond the plan."""
+    steps = [action.step for action in plan.actions]
+    configured = {step.machine for step in steps if isinstance(step, act.Configure)}
+    contacted = {step.machine for step in steps if isinstance(step, act.Contact)}
+    graph = _Graph()
+    for action in plan.actions:
+        graph.actions.append(action)
+        graph.last.update(dict.fromkeys(machines_of(action.step), action.id))
+    for name, machine in desired.machines.items():
+        if name in configured or name not in observed.machines:
+            continue
+        if name not in contacted:
+            graph.add(act.Contact(name), "the guest is looked at", machines=(name,))
+        graph.add(act.Recheck(name, machine.last_stage), "the guest is looked at", machines=(name,))
+    return replace(plan, actions=tuple(graph.actions))
+
+
+def machines_of(step: act.Step) -> tuple[str, ...]:
+    """Return the machines that a step works on."""
+    return step.machines if isinstance(step, act.RestoreSnapshots | act.TakeSnapshots) else (step.machine,)
+
+
+def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
+    blockers = [
+        f"{name}: a VM named {vm!r} exists already and is not vboxlab's; rename it, or work in a copy (--copy NAME)"
+        for name, vm in observed.conflicts.items()
+    ]
+    blockers += [
+        f"{name}: the VM cannot be read ({machine.problem or 'no reason given'})"
+        for name, machine in observed.machines.items()
+        if machine.power is PowerState.INACCESSIBLE and name in desired.machines
+    ]
+    return blockers
+
+
+def _stop_extra_machines(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+    for name, machine in observed.machines.items():
+        if name not in desired.machines and machine.power is not PowerState.OFF:
+            reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
+            graph.add(act.PowerOff(name), reason, machines=(name,))
+
+
+def _start_adopted(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+    if desired.until == UNTIL_CREATED:
+        return
+    for name, machine in observed.adopted.items():
+        if machine.power is not PowerState.RUNNING:
+            graph.add(
+                act.CheckAdopted(name), f"the adopted VM {machine.name} is {machine.power.value}", machines=(name,)
+            )
+
+
+def _restore(graph: _Graph, desired: Desired, observed: ObservedLab) -> dict[str, Restored]:
+    """Plan the restores that a change of topology needs; return what is restored on each machine."""
+    if desired.until == UNTIL_CREATED:
+        return {}
+    wanted: dict[str, None] = {}
+    for name, machine in desired.machines.items():
+        snapshot = restore_point(desired.topology, machine, observed.machines.get(name), desired.snapshot_members)
+        if snapshot:
+            wanted[snapshot] = None
+    restored: dict[str, Restored] = {}
+    stages = {stage.snapshot: stage.name for stage in desired.topology.stages if stage.snapshot}
+    for snapshot in wanted:
+        members = tuple(
+            name
+            for name in desired.snapshot_members[snapshot]
+            if name in observed.machines and name in desired.machines
+        )
+        source = observed.topology or "another topology"
+        for name in members:
+            if observed.machines[name].power is not PowerState.OFF:
+                graph.add(act.PowerOff(name), f"{snapshot} is restored on it", machines=(name,))
+        graph.add(
+            act.RestoreSnapshots(members, snapshot),
+            f"the lab goes from {source} to {desired.topology.name}",
+            machines=members,
+        )
+        restored.update(dict.fromkeys(members, Restored(snapshot, stages.get(snapshot))))
+    return restored
+
+
+def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:
+    """Create machines and bring adapters and hardware to what they shall be."""
+    previous: dict[str, str] = {}  # linked clones of one image are made one at a time
+    for name, machine_plan in plans.items():
+        machine = desired.machines[name]
+        if machine_plan.create:
+            after = (previous[machine.image],) if machine.image in previous else ()
+            previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), after=after)
+        if machine_plan.power_off_first:
+            graph.add(act.PowerOff(name), machine_plan.power_off_first, machines=(name,))
+        if machine_plan.hardware:
+            step = act.SetHardware(name, machine.cpus, machine.memory)
+            graph.add(step, machine_plan.hardware, machines=(name,))
+        if machine_plan.adapters:
+            graph.add(act.SetAdapters(name, machine.adapters), machine_plan.adapters, machines=(name,))
+
+
+class _Guests:
+    """Plans what happens inside the guests, and remembers which of them will run and be reached at each point."""
+
+    def __init__(self, graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:
+        self._graph = graph
+        self._desired = desired
+        self._plans = plans
+        self.running = {name: machine_plan.running for name, machine_plan in plans.items()}
+        self._contacted: set[str] = set()
+        self._configured: dict[str, str] = {}
+
+    def bring_up(self, name: str, reason: str) -> None:
+        if not self.running[name]:
+            self._graph.add(act.Start(name), reason, machines=(name,))
+            self.running[name] = True
+            self._contacted.discard(name)
+        if name not in self._contacted:
+            self._graph.add(act.Contact(name), "its guest is reached over SSH", machines=(name,))
+            self._contacted.add(name)
+
+    def configure(self, name: str, stage: str | None, reason: str) -> None:
+        self.bring_up(name, self._plans[name].start or reason)
+        gateway = self._desired.machines[name].gateway_machine
+        after = (self._configured[gateway],) if gateway and gateway in self._configured else ()
+        self._configured[name] = self._graph.add(act.Configure(name, stage), reason, machines=(name,), after=after)
+
+    def take(self, observed: ObservedLab, stage: str, snapshot: str) -> None:
+        """Plan the snapshot set that ends a stage for the machines that stand at its end and do not have it."""
+        missing = tuple(
+            name
+            for name in self._desired.snapshot_members.get(snapshot, ())
+            if name in self._plans
+            and self._plans[name].takes_snapshot_at(stage)
+            and not (name in observed.machines and observed.machines[name].has_snapshot(snapshot))
+        )
+        for name in missing:
+            if self.running[name]:
+                self._graph.add(act.PowerOff(name), f"{snapshot} is taken with the machine off", machines=(name,))
+                self.running[name] = False
+        if missing:
+            self._graph.add(act.TakeSnapshots(missing, snapshot), f"stage {stage} ends in it", machines=missing)
+
+
+def _configure(graph: _Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
+    guests = _Guests(graph, desired, plans)
+    for name in _routers_first(desired):
+        if plans[name].configure_base:
+            guests.configure(name, None, plans[name].configure_base)
+    for stage in desired.topology.stages:
+        for name, machine_plan in plans.items():
+            if stage.name in machine_plan.stages:
+                guests.configure(name, stage.name, machine_plan.stages[stage.name])
+        if stage.snapshot:
+            guests.take(observed, stage.name, stage.snapshot)
+        if stage.name == desired.until:
+            break
+    for name, machine_plan in plans.items():
+        if not guests.running[name]:
+            guests.bring_up(name, machine_plan.start or "the lab is up when all its machines run")
+
+
+def _routers_first(desired: Desired) -> list[str]:
+    gateways = {machine.gateway_machine for machine in desired.machines.values()}
+    return sorted(desired.machines, key=lambda name: name not in gateways)
+
+
+def _record(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+    """Record the topology on machines that were right for it already and so are configured by no action."""
+    if desired.until is not None:
+        return
+    configured = {action.step.machine for action in graph.actions if isinstance(action.step, act.Configure)}
+    for name in desired.machines:
+        machine: ObservedMachine | None = observed.machines.get(name)
+        if machine is None or name in configured:
+            continue
+        stale = {key: value for key, value in desired.marks.items() if machine.marks.get(key) != value}
+        if stale:
+            was = machine.marks.get(MARK_TOPOLOGY, "nothing yet")
+            reason = f"it is right for {desired.topology.name} as it is (was: {was})"
+            graph.add(act.SetMarks(name, stale), reason, machines=(name,))
