@@ -1,0 +1,164 @@
+"""What a topology file may say at each place, in plain words, read off the model itself."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+
+from vboxlab.topology.model import Machine, SnapshotSet, Topology
+from vboxlab.topology.problems import Place
+from vboxlab.topology.source import Data
+
+# Fields that come from elsewhere than the file: the key above, the file's name, the command line.
+NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
+    Topology: frozenset({"name", "values"}),
+    Machine: frozenset({"name"}),
+    SnapshotSet: frozenset({"name"}),
+}
+_PLAIN_WORDS: Mapping[Any, str] = {
+    str: "text",
+    bool: "true or false",
+    IPv4Address: "an IPv4 address such as 192.168.200.51",
+    IPv4Interface: "an IPv4 address with its prefix length, such as 192.168.200.51/24",
+    IPv4Network: "a network such as 192.168.200.0/24",
+}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The type that a place must have."""
+
+    annotation: Any
+    limits: tuple[Any, ...] = ()
+    required: bool = False
+
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """Return the types of a union, flattened, without None; of anything else, itself."""
+        return tuple(_flatten(self.annotation))
+
+    @property
+    def models(self) -> tuple[type[BaseModel], ...]:
+        """Return the models among the members."""
+        return tuple(member for member in self.members if isinstance(member, type) and issubclass(member, BaseModel))
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """Return the fixed words that may stand here."""
+        return tuple(
+            word for member in self.members if get_origin(member) is Literal for word in map(str, get_args(member))
+        )
+
+    def words(self) -> str:
+        """Return what is expected, for a sentence that begins with `expected`."""
+        plural = [self._member_words(member) for member in self.members]
+        return " or ".join(dict.fromkeys(plural))
+
+    def _member_words(self, member: Any) -> str:
+        origin = get_origin(member)
+        if origin is Literal:
+            words = [str(word) for word in get_args(member)]
+            return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+        if origin is tuple:
+            return "a list (`- …` lines, or `[…]`)"
+        if origin is dict:
+            return "keys and values (`key: value` lines)"
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            return f"keys and values ({', '.join(keys_of(member))})" if len(self.models) == 1 else "keys and values"
+        if member in (int, float):
+            return _number_words(member, self.limits)
+        return _PLAIN_WORDS.get(member, "another value")
+
+
+def _number_words(kind: type, limits: Iterable[Any]) -> str:
+    noun = "a whole number" if kind is int else "a number"
+    found = list(limits)
+    low = next((limit.ge for limit in found if isinstance(limit, Ge)), None)
+    high = next((limit.le for limit in found if isinstance(limit, Le)), None)
+    above = next((limit.gt for limit in found if isinstance(limit, Gt)), None)
+    below = next((limit.lt for limit in found if isinstance(limit, Lt)), None)
+    if low is not None and high is not None:
+        return f"{noun} from {low} to {high}"
+    limits_said = [
+        f"{word} {limit}"
+        for word, limit in (("of at least", low), ("of at most", high), ("above", above), ("below", below))
+        if limit is not None
+    ]
+    return " ".join([noun, " and ".join(limits_said)]).strip()
+
+
+def _flatten(annotation: Any) -> Iterable[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _flatten(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _flatten(member)
+    elif annotation is not type(None):
+        yield annotation
+
+
+def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the keys that a file may give for a model, in the order of the model."""
+    hidden = NOT_IN_FILE.get(model, frozenset())
+    return tuple(field.alias or name for name, field in model.model_fields.items() if name not in hidden)
+
+
+def model_for(expectation: Expectation, value: Data) -> type[BaseModel] | None:
+    """Return which model of the expected ones a mapping is meant to be, by the fixed words in it."""
+    candidates = expectation.models
+    if len(candidates) == 1:
+        return candidates[0]
+    if not isinstance(value, dict):
+        return None
+    for model in candidates:
+        fixed = {
+            field.alias or name: get_args(field.annotation)
+            for name, field in model.model_fields.items()
+            if field.is_required() and get_origin(field.annotation) is Literal
+        }
+        if fixed and all(value.get(key) in words for key, words in fixed.items()):
+            return model
+    return None
+
+
+def expectation_at(root: type[BaseModel], data: Data, place: Place) -> Expectation | None:
+    """Return what is expected at a place of a file; None where the model has no such place."""
+    current: Expectation | None = Expectation(root)
+    value: Data = data
+    for step in place:
+        if current is None:
+            return None
+        current = expectation_inside(current, value, step)
+        value = _child(value, step)
+    return current
+
+
+def _child(value: Data, step: str | int) -> Data:
+    if isinstance(value, dict) and isinstance(step, str):
+        return value.get(step)
+    if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        return value[step]
+    return None
+
+
+def expectation_inside(current: Expectation, value: Data, step: str | int) -> Expectation | None:
+    """Return what is expected at a key or index of a value, given what is expected of the value itself."""
+    wanted = tuple if isinstance(step, int) else dict
+    for member in current.members:
+        if get_origin(member) is wanted:
+            inner = get_args(member)[0 if wanted is tuple else 1]
+            return Expectation(inner, tuple(get_args(inner)[1:]) if get_origin(inner) is Annotated else ())
+    model = model_for(current, value)
+    if model is None:
+        return None
+    for name, field in model.model_fields.items():
+        if step == (field.alias or name):
+            return Expectation(field.annotation, tuple(field.metadata), field.is_required())
+    return None

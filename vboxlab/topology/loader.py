@@ -1,0 +1,103 @@
+"""Load a topology or snapshot-set file: all its problems in one error, or an immutable value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from vboxlab.topology.model import SnapshotSet, Topology
+from vboxlab.topology.parameters import substitute, values_in_force
+from vboxlab.topology.problems import Problem, invalid
+from vboxlab.topology.shape import fit
+from vboxlab.topology.source import Data, Source, read_source
+
+_NO_VALUES: Mapping[str, str] = MappingProxyType({})
+
+
+def load_topology(path: Path, values: Mapping[str, str] = _NO_VALUES, *, name: str | None = None) -> Topology:
+    """Load a topology with its parameters' default values, or the given ones.
+
+    `name` is the topology's name; default: the file's name without its ending.
+    Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
+    for a parameter that it does not declare.
+    """
+    return topology_of(read_source(path), values, name or path.stem)
+
+
+def topology_of(source: Source, values: Mapping[str, str], name: str) -> Topology:
+    """Make a topology of a file that has been read. Raises as load_topology does."""
+    if not isinstance(source.data, dict):
+        raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
+    in_force = values_in_force(source, values)
+    data, problems = substitute(source, in_force)
+    problems += source.problems
+    data, more = _completed(data, source)
+    problems += more
+    data["name"], data["values"] = name, dict(in_force)
+    found = fit(Topology, data, source)
+    problems += found.problems
+    if problems or found.model is None:
+        raise invalid(source.file, problems)
+    return found.model
+
+
+def load_snapshot_set(path: Path) -> SnapshotSet:
+    """Load a snapshot set; its name is the file's without its ending.
+
+    Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read.
+    """
+    source = read_source(path)
+    if not isinstance(source.data, dict):
+        raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, topology, stage, machines")])
+    problems = [*source.problems, *_name_given(source, ())]
+    found = fit(SnapshotSet, {**source.data, "name": path.stem}, source)
+    problems += found.problems
+    if problems or found.model is None:
+        raise invalid(source.file, problems)
+    return found.model
+
+
+def _not_a_mapping(source: Source, keys: str) -> Problem:
+    what = "the file is empty" if source.data is None else "the file has no keys at its top"
+    return Problem("wrong-type", source.key(()), f"{what}; expected keys and values ({keys})")
+
+
+def _name_given(source: Source, place: tuple[str, ...]) -> list[Problem]:
+    data = source.get(place)
+    if not isinstance(data, dict) or "name" not in data:
+        return []
+    what = f"machine `{place[-1]}` is named by its key" if place else "the file is named by its own name"
+    message = f"{what}; expected no `name` here"
+    return [Problem("unknown-key", source.key((*place, "name")), message, (*place, "name"))]
+
+
+def _completed(data: Data, source: Source) -> tuple[dict[str, Data], list[Problem]]:
+    """Add what a file leaves out: a machine's name is its key, an adapter's slot its place, `verify` may be a list."""
+    assert isinstance(data, dict)  # noqa: S101
+    result = dict(data)
+    problems = _name_given(source, ())
+    if isinstance(result.get("verify"), list):
+        result["verify"] = {"steps": result["verify"]}
+    machines = result.get("machines")
+    if isinstance(machines, dict):
+        result["machines"] = {name: _completed_machine(name, machine) for name, machine in machines.items()}
+        for name in machines:
+            problems += _name_given(source, ("machines", name))
+    if "values" in result:
+        message = "`values` is not a key of the file; expected default values under `parameters`"
+        problems.append(Problem("unknown-key", source.key(("values",)), message, ("values",)))
+    return result, problems
+
+
+def _completed_machine(name: str, machine: Data) -> Data:
+    if not isinstance(machine, dict):
+        return machine
+    result: dict[str, Data] = {**machine, "name": name}
+    adapters = machine.get("adapters")
+    if isinstance(adapters, list):
+        result["adapters"] = [
+            {**adapter, "slot": adapter.get("slot") or str(place)} if isinstance(adapter, dict) else adapter
+            for place, adapter in enumerate(adapters, start=1)
+        ]
+    return result

@@ -1,0 +1,97 @@
+"""The parameters of a topology: which values are in force, and `{name}` replaced by them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from vboxlab.errors import UsageError
+from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.source import Data, Source, unprintable
+
+# `{{…}}` and `{{` are literal braces; `{name}` is a hole; any other brace is itself, as CSS in a page needs.
+_HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names of the holes of a text, in order."""
+    return tuple(match[3] for match in _HOLE.finditer(text) if match[3])
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Replace each `{name}` that has a value, and `{{` by a brace; holes without a value stay."""
+
+    def replacement(match: re.Match[str]) -> str:
+        if match[3]:
+            return values.get(match[3], match[0])
+        return "{" if match[2] else f"{{{match[1]}}}"
+
+    return _HOLE.sub(replacement, text)
+
+
+def _declared(source: Source) -> dict[str, Data]:
+    parameters = source.get(("parameters",))
+    return parameters if isinstance(parameters, dict) else {}
+
+
+def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the value of each parameter: the chosen one, else the default.
+
+    Raises UsageError when a chosen parameter is not declared or its value is none of the choices.
+    """
+    declared = _declared(source)
+    for name, value in chosen.items():
+        if name not in declared:
+            known = ", ".join(declared) or "none"
+            raise UsageError(
+                f"--set {name}={value}: {source.file} has no parameter `{name}`",
+                details=[f"its parameters: {known}{did_you_mean(name, declared)}"],
+            )
+        choices = source.get(("parameters", name, "choices"))
+        if isinstance(choices, list) and choices and value not in choices:
+            words = [choice for choice in choices if isinstance(choice, str)]
+            raise UsageError(
+                f"--set {name}={value}: `{value}` is not a choice of parameter `{name}` in {source.file}",
+                details=[f"{one_of(words)}{did_you_mean(value, words)}"],
+            )
+        if unprintable(value):
+            raise UsageError(f"--set {name}=…: the value has the character {unprintable(value)}")
+    in_force: dict[str, str] = {}
+    for name in declared:
+        default = source.get(("parameters", name, "default"))
+        if name in chosen:
+            in_force[name] = chosen[name]
+        elif isinstance(default, str):
+            in_force[name] = default
+    return in_force
+
+
+def substitute(source: Source, values: Mapping[str, str]) -> tuple[Data, list[Problem]]:
+    """Return the file's data with every hole filled, outside the section that declares the parameters."""
+    declared = _declared(source)
+    problems: list[Problem] = []
+
+    def filled(data: Data, place: Place) -> Data:
+        if isinstance(data, dict):
+            return {key: filled(value, (*place, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [filled(value, (*place, index)) for index, value in enumerate(data)]
+        if data is None or "{" not in data:
+            return data
+        for name in dict.fromkeys(names_in(data)):
+            if name not in declared:
+                expected = one_of(declared) if declared else "expected none, as the file declares no parameters"
+                message = (
+                    f"`{{{name}}}` is no parameter of this topology; {expected} (a literal brace is written `{{{{`)"
+                )
+                problems.append(
+                    Problem("unknown-parameter", source.value(place), message + did_you_mean(name, declared), place)
+                )
+        return fill(data, values)
+
+    if not isinstance(source.data, dict):
+        return source.data, problems
+    result: dict[str, Data] = {
+        key: value if key == "parameters" else filled(value, (key,)) for key, value in source.data.items()
+    }
+    return result, problems

@@ -1,0 +1,84 @@
+"""Problems of a file: where they are, a stable code, and plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from vboxlab.errors import TopologyInvalid
+
+# Where a value stands in a file: keys and list places from the top, for example ("machines", "srv-web", "adapters", 0).
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A line and column of a file, both counted from 1."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a file."""
+
+    code: str
+    position: Position
+    message: str
+    place: Place = ()
+
+    def render(self, file: str) -> str:
+        """Return the problem as `FILE:LINE:COLUMN: [code] message`."""
+        return f"{file}:{self.position}: [{self.code}] {self.message}"
+
+
+def nearest(wrong: str, valid: Iterable[str]) -> str | None:
+    """Return the valid word nearest to a wrong one, None when none is near."""
+    words = {word.lower(): word for word in valid if word != wrong}
+    near = get_close_matches(wrong.lower(), words, n=1, cutoff=0.6)
+    return words[near[0]] if near else None
+
+
+def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the valid word nearest to the wrong one, or nothing when none is near."""
+    near = nearest(wrong, valid)
+    return f"; did you mean `{near}`?" if near else ""
+
+
+def one_of(valid: Iterable[str]) -> str:
+    """Return `expected one of a, b, c` (`expected a` for a single word) in the order given."""
+    words = list(valid)
+    if not words:
+        return "expected none, as none exists"
+    return f"expected one of {', '.join(words)}" if len(words) > 1 else f"expected {words[0]}"
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems sorted by position, each once.
+
+    A value that several places share through an alias is reported only for the first of them.
+    """
+    seen: set[tuple[Position, str, Place]] = set()
+    result = []
+    for problem in sorted(problems, key=lambda problem: problem.position):
+        key = (problem.position, problem.code, problem.place[-1:])
+        if key not in seen:
+            seen.add(key)
+            result.append(problem)
+    return result
+
+
+def invalid(file: str, problems: Sequence[Problem]) -> TopologyInvalid:
+    """Return the error that reports these problems of one file, first to last."""
+    ordered = in_order(problems)
+    count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
+    return TopologyInvalid(
+        f"{file}: {count}",
+        details=[problem.render(file) for problem in ordered],
+        resolution=f"correct the file; `vboxlab validate {file}` checks it again",
+    )

@@ -1,0 +1,252 @@
+"""Fit a file's values to the model: what does not fit is said in plain words, the rest is kept for the other rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, model_for
+from vboxlab.topology.model import MANAGEMENT_SLOT
+from vboxlab.topology.places import describe, look, show
+from vboxlab.topology.problems import Place, Problem, did_you_mean, nearest, one_of
+from vboxlab.topology.source import Data, Source
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_ROUNDS = 10
+_CODES = {
+    "missing": "missing-key",
+    "extra_forbidden": "unknown-key",
+    "literal_error": "wrong-value",
+    "greater_than": "out-of-range",
+    "greater_than_equal": "out-of-range",
+    "less_than": "out-of-range",
+    "less_than_equal": "out-of-range",
+}
+
+
+@dataclass
+class Fit(Generic[Model]):
+    """The model made of all that fits, the problems of what does not, and how list places were shifted by it."""
+
+    model: Model | None
+    problems: list[Problem]
+    kept: dict[Place, list[int]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether nothing had to be left out, so that absence in the model means absence in the file."""
+        return self.model is not None and not self.problems
+
+    def original(self, place: Place) -> Place:
+        """Return where in the file a place of the model stands."""
+        result: Place = ()
+        for step in place:
+            if isinstance(step, int) and result in self.kept:
+                step = self.kept[result][step]  # noqa: PLW2901  # the shifted place is the step
+            result = (*result, step)
+        return result
+
+
+def fit(model: type[Model], data: Data, source: Source) -> Fit[Model]:
+    """Make a model of the data. What does not fit becomes a problem, and the model is made without it if it can be."""
+    result: Fit[Model] = Fit(None, [])
+    misfits = list(_wrong_truths(Expectation(model), data, ()))
+    dropped = {_what_to_drop(model, data, misfit) for misfit in misfits}
+    for attempt in range(_MOST_ROUNDS):
+        result.kept = {}
+        rest = _without(data, dropped, (), result.kept)
+        found: list[_Misfit] = []
+        try:
+            result.model = model.model_validate(rest, by_alias=True, by_name=False)
+        except ValidationError as error:
+            found = [
+                _Misfit(result.original(_resolve(rest, each["type"], each["loc"])), dict(each))
+                for each in error.errors(include_url=False)
+            ]
+        if attempt == 0:
+            result.problems = _problems(model, data, source, [*misfits, *found])
+        dropped |= {_what_to_drop(model, data, misfit) for misfit in found}
+        if result.model is not None or () in dropped:
+            break
+    return result
+
+
+@dataclass(frozen=True)
+class _Misfit:
+    place: Place
+    error: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.error["type"])
+
+
+def _without(data: Data, dropped: set[Place], place: Place, kept: dict[Place, list[int]]) -> Data:
+    if isinstance(data, dict):
+        return {
+            key: _without(value, dropped, (*place, key), kept)
+            for key, value in data.items()
+            if (*place, key) not in dropped
+        }
+    if isinstance(data, list):
+        kept[place] = [index for index in range(len(data)) if (*place, index) not in dropped]
+        return [_without(data[index], dropped, (*place, index), kept) for index in kept[place]]
+    return data
+
+
+def _wrong_truths(expected: Expectation, data: Data, place: Place) -> Iterator[_Misfit]:
+    """Find the texts that stand for a truth value but are neither `true` nor `false`: YAML 1.2 has only these."""
+    if expected.members == (bool,) and isinstance(data, str) and data not in ("true", "false"):
+        yield _Misfit(place, {"type": "bool_type"})
+    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for step, value in children:
+        inner = expectation_inside(expected, data, step)
+        if inner is not None:
+            yield from _wrong_truths(inner, value, (*place, step))
+
+
+def _resolve(data: Data, kind: str, location: Place) -> Place:
+    """Return the place that an error is about: pydantic's location without its labels of unions and validators."""
+    if kind == "missing":
+        return (*_longest(data, location[:-1]), location[-1])
+    return _longest(data, location)
+
+
+def _longest(data: Data, location: Place) -> Place:
+    if not location:
+        return ()
+    step = location[0]
+    in_mapping = isinstance(data, dict) and step in data
+    in_list = isinstance(data, list) and isinstance(step, int) and step < len(data)
+    taken: Place = (step, *_longest(look(data, (step,)), location[1:])) if in_mapping or in_list else ()
+    if len(taken) == len(location):
+        return taken
+    skipped = _longest(data, location[1:])
+    return taken if len(taken) > len(skipped) else skipped
+
+
+def _what_to_drop(model: type[BaseModel], data: Data, misfit: _Misfit) -> Place:
+    """Return the smallest part around a misfit that the model can do without."""
+    place = misfit.place
+    if misfit.kind == "extra_forbidden":
+        return place
+    while place:
+        if isinstance(place[-1], int):
+            return place
+        expected = expectation_at(model, data, place)
+        parent = expectation_at(model, data, place[:-1])
+        in_mapping = parent is not None and not parent.models
+        if look(data, place) is not None and (in_mapping or (expected is not None and not expected.required)):
+            return place
+        place = place[:-1]
+    return ()
+
+
+def _problems(model: type[BaseModel], data: Data, source: Source, misfits: Sequence[_Misfit]) -> list[Problem]:
+    by_place: dict[Place, list[_Misfit]] = {}
+    for misfit in misfits:
+        by_place.setdefault(misfit.place, []).append(misfit)
+    misspelt = {
+        _nearest_unused(model, data, place) for place in by_place if by_place[place][0].kind == "extra_forbidden"
+    }
+    return [_problem(model, data, source, group) for place, group in by_place.items() if place not in misspelt]
+
+
+def _problem(model: type[BaseModel], data: Data, source: Source, group: Sequence[_Misfit]) -> Problem:
+    """Return the one problem that all misfits of one place are."""
+    misfit = group[0]
+    place, kind = misfit.place, misfit.kind
+    in_file = _place_in_file(place, source)
+    if kind == "missing":
+        message = _missing(model, data, place)
+        return Problem("missing-key", source.key(in_file[:-1]), message, in_file)
+    if kind == "extra_forbidden":
+        return Problem("unknown-key", source.key(in_file), _unknown_key(model, data, place), in_file)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _tag_problem(data, source, misfit)
+    code, message = _wrong_value(model, data, group)
+    return Problem(code, source.value(in_file), message, in_file)
+
+
+def _place_in_file(place: Place, source: Source) -> Place:
+    """Return a place of the model as the file has it: `verify` may be the list of steps itself."""
+    if place[:2] == ("verify", "steps") and isinstance(source.get(("verify",)), list):
+        return ("verify", *place[2:])
+    return place
+
+
+def _missing(model: type[BaseModel], data: Data, place: Place) -> str:
+    expected = expectation_at(model, data, place)
+    what = f"; expected {expected.words()}" if expected else ""
+    return f"{describe(place[:-1], data)} lacks the key `{place[-1]}`{what}"
+
+
+def _unused_keys(model: type[BaseModel], data: Data, place: Place) -> tuple[tuple[str, ...], list[str]]:
+    """Return the keys that may stand beside a wrong one, and those of them that are not given yet."""
+    parent = expectation_at(model, data, place[:-1])
+    owner = model_for(parent, look(data, place[:-1])) if parent else None
+    keys = keys_of(owner) if owner else ()
+    beside = look(data, place[:-1])
+    return keys, [name for name in keys if not (isinstance(beside, dict) and name in beside)]
+
+
+def _nearest_unused(model: type[BaseModel], data: Data, place: Place) -> Place:
+    """Return the key that a wrong key is probably meant to be, so that it is not called missing as well."""
+    return (*place[:-1], nearest(str(place[-1]), _unused_keys(model, data, place)[1]) or "")
+
+
+def _unknown_key(model: type[BaseModel], data: Data, place: Place) -> str:
+    key = str(place[-1])
+    keys, unused = _unused_keys(model, data, place)
+    return f"`{key}` is not a key of {describe(place[:-1], data)}; {one_of(keys)}{did_you_mean(key, unused)}"
+
+
+def _tag_problem(data: Data, source: Source, misfit: _Misfit) -> Problem:
+    """Return the problem of a list element whose kind (`role: …`, `check: …`) is unknown or not given."""
+    context = misfit.error.get("ctx", {})
+    key = str(context.get("discriminator", "'role'")).strip("'")
+    tags = [tag.strip().strip("'") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip()]
+    place = misfit.place
+    in_file = _place_in_file(place, source)
+    if misfit.kind == "union_tag_not_found":
+        expected = f"; {one_of(tags)}" if tags else ""
+        return Problem(
+            "missing-key", source.key(in_file), f"{describe(place, data)} lacks the key `{key}`{expected}", in_file
+        )
+    wrong = str(context.get("tag", ""))
+    message = f"there is no {key} `{wrong}`; {one_of(tags)}{did_you_mean(wrong, tags)}"
+    return Problem(f"unknown-{key}", source.value((*in_file, key)), message, in_file)
+
+
+def _wrong_value(model: type[BaseModel], data: Data, group: Sequence[_Misfit]) -> tuple[str, str]:
+    place, kind = group[0].place, group[0].kind
+    value = look(data, place)
+    if place[-1:] == ("slot",) and value == str(MANAGEMENT_SLOT):
+        return "slot-reserved", (
+            f"{describe(place, data)} is {MANAGEMENT_SLOT}, which is kept for management; expected a slot from 1 to 7"
+        )
+    expected = expectation_at(model, data, place)
+    code = "bad-address" if kind.startswith("ip_") else _CODES.get(kind, "wrong-value")
+    if kind.endswith(("_type", "_parsing")):
+        code = "wrong-type"
+    if kind in ("value_error", "assertion_error") or expected is None:
+        said = str(group[0].error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        return code, f"{describe(place, data)} is {show(value)}: {said}"
+    hint = ""
+    if isinstance(value, str):
+        hint = _network_hint(value) if kind == "ip_v4_network" else did_you_mean(value, expected.literals)
+    elif isinstance(value, dict) and len(value) == 1 and next(iter(value.values())) is None:
+        hint = f'; did you mean "{{{next(iter(value))}}}" in quotes?'
+    return code, f"{describe(place, data)} is {show(value)}; expected {expected.words()}{hint}"
+
+
+def _network_hint(value: str) -> str:
+    try:
+        return f"; did you mean `{IPv4Network(value, strict=False)}`?"
+    except ValueError:
+        return ""
