@@ -59,7 +59,7 @@ def show_error(error: VboxlabError, *, as_json: bool = False) -> None:
 class PlainProgress:
     """Shows events as one line each: for pipes, logs and CI."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event) -> None:  # noqa: D102
         text = _line(event)
         if text:
             remark(text)
@@ -74,7 +74,7 @@ class PlainProgress:
 class JsonProgress(PlainProgress):
     """Shows events as JSON lines on standard output."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event) -> None:  # noqa: D102
         say(json.dumps({"event": type(event).__name__, **event.__dict__}, ensure_ascii=False, default=str))
 
 
@@ -98,7 +98,7 @@ class LiveProgress:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event) -> None:  # noqa: D102
         if isinstance(event, ActionStarted):
             self._titles[event.action] = f"{event.machine or 'lab'}: {event.title}"
             self._tasks[event.action] = self._progress.add_task(self._titles[event.action], total=None)

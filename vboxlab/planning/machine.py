@@ -121,9 +121,6 @@ def _of_existing(machine: DesiredMachine, observed: ObservedMachine, stages: tup
     base = ""
     if not machine.stages and not is_configured(machine, observed):
         base = "not configured yet" if MARK_STAGE not in observed.marks else "what it shall be has changed"
-    notes: tuple[str, ...] = ()
-    if observed.image and machine.image and observed.image != machine.image:
-        notes = (f"made from image {observed.image}; new machines would be made from {machine.image}",)
     return MachinePlan(
         power_off_first=power_off,
         hardware=hardware,
@@ -133,8 +130,12 @@ def _of_existing(machine: DesiredMachine, observed: ObservedMachine, stages: tup
         stages=todo,
         reached=reached,
         running=active and not needs_off,
-        notes=notes,
+        notes=_notes(observed),
     )
+
+
+def _notes(observed: ObservedMachine) -> tuple[str, ...]:
+    return (observed.problem,) if observed.problem else ()
 
 
 def _stages_todo(

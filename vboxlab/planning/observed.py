@@ -18,6 +18,7 @@ MARK_DESIRED = "desired"  # digest of the machine's desired state when it was la
 MARK_STAGE = "stage"  # name of the last stage reached, absent before the first
 MARK_CONTACTED = "contacted"  # "yes" once the clone's identity was reset
 MARK_USER = "user"  # host user who made the machine
+MARK_VALUES = "values"  # JSON of the parameters chosen, kept so that later commands need not repeat --set
 
 
 class PowerState(Enum):

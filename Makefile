@@ -1,0 +1,87 @@
+# vboxlab: `make` alone shows what there is to make.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+VBOXLAB := $(BIN)/vboxlab
+STAMP := $(VENV)/.installed
+SAY := printf '\n== %s\n'
+
+# Commands that the QEMU driver and `base build` need, each with the Debian package that has it.
+COMMANDS := qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs
+TEST_COMMANDS := $(COMMANDS) sshd:openssh-server ssh:openssh-client cc:gcc
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s@ 2>/dev/null \
+	  || sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1  \2/p' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Set everything up, build the base, bring the failover lab up and prove it
+	@$(MAKE) --no-print-directory system COMMANDS="$(COMMANDS)"
+	@$(MAKE) --no-print-directory $(STAMP)
+	@$(SAY) "building the Debian base (once; later runs take it from the cache)"
+	$(VBOXLAB) base build
+	@$(SAY) "bringing the lab up"
+	$(VBOXLAB) up failover --driver qemu
+	@$(SAY) "proving it: the master loses its power while a client measures"
+	$(VBOXLAB) verify failover --driver qemu --time-scale $(TIME_SCALE)
+
+# Without hardware virtualisation guests run many times slower than on any PC; limits are stretched by this factor,
+# which every report prints. 1 is right where /proc/cpuinfo shows vmx or svm.
+TIME_SCALE ?= $(shell grep -qwE 'vmx|svm' /proc/cpuinfo 2>/dev/null && echo 1 || echo 3)
+
+.PHONY: system
+system:
+	@missing=""; for pair in $(COMMANDS); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+	  printf '\n== installing Debian packages:%s\n' "$$missing"; \
+	  root=""; [ "$$(id -u)" = 0 ] || root="sudo"; \
+	  $$root env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -q && apt-get install -q -y --no-install-recommends $$missing" \
+	    >/tmp/vboxlab-apt.$$$$.log 2>&1 || { cat /tmp/vboxlab-apt.$$$$.log; exit 1; }; \
+	  rm -f /tmp/vboxlab-apt.$$$$.log; fi
+
+$(STAMP): pyproject.toml
+	@$(SAY) "installing vboxlab into $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: system $(STAMP) ## Install vboxlab and what it needs into .venv
+
+.PHONY: test
+test: ## Run all tests here, those on real QEMU guests included
+	@$(MAKE) --no-print-directory system COMMANDS="$(TEST_COMMANDS)"
+	@$(MAKE) --no-print-directory $(STAMP) lint
+	@$(SAY) "running the tests; the first guest is booted once its base image is built"
+	$(BIN)/pytest -m 'not virtualbox' $(PYTEST)
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## Run the tests that start no machine
+	$(BIN)/pytest -q -m 'not virtualbox and not qemu and not guests' $(PYTEST)
+
+.PHONY: test-virtualbox
+test-virtualbox: ## Run the driver's tests on a real VirtualBox (needs root; makes a chroot for it)
+	@$(MAKE) --no-print-directory system COMMANDS="mmdebstrap:mmdebstrap cc:gcc unshare:util-linux"
+	@$(MAKE) --no-print-directory $(STAMP)
+	$(BIN)/python tests/virtualbox/harness.py -- $(PYTEST)
+
+.PHONY: lint
+lint: $(STAMP) ## Check style and types
+	@$(SAY) "checking style and types"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches (labs and bases stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

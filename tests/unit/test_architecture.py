@@ -1,0 +1,147 @@
+"""The layers and habits of the design, enforced on the source text."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import vboxlab
+
+ROOT = Path(vboxlab.__file__).parent
+# Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
+LAYERS = [
+    {"errors", "events", "waiting", "settings", "__init__"},
+    {"topology"},
+    {"planning"},
+    {"hypervisor"},
+    {"guest", "base"},
+    {"lab"},
+    {"verification"},
+    {"cli", "__main__"},
+]
+MAX_FILE = 400
+MAX_FUNCTION = 60
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def layer_of(name: str) -> int:
+    return next(level for level, names in enumerate(LAYERS) if name in names)
+
+
+def imported_modules(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            assert node.module is not None
+            yield node.module, node.lineno
+            if node.module == "vboxlab":
+                yield from ((f"vboxlab.{alias.name}", node.lineno) for alias in node.names)
+
+
+def test_imports_go_downwards() -> None:
+    wrong = []
+    for path, tree in sources():
+        own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        for module, line in imported_modules(path, tree):
+            parts = module.split(".")
+            if parts[0] != "vboxlab" or len(parts) < 2 or parts[1] == "__version__":
+                continue
+            if layer_of(parts[1]) > layer_of(own) or ({parts[1], own} == {"guest", "base"}):
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} imports {module}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("vboxapi", "hypervisor/virtualbox/worker"),
+        ("paramiko", "guest/ssh.py"),
+        ("rich", "cli/output.py"),
+        ("qemu", "hypervisor/qemu"),
+    ],
+)
+def test_one_place_imports_each_foreign_interface(library: str, allowed: str) -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path, tree in sources()
+        for module, _ in imported_modules(path, tree)
+        if module.split(".")[0] == library
+    }
+    assert all(name.startswith(allowed) for name in found), found
+
+
+def test_one_module_prints() -> None:
+    wrong = []
+    for path, tree in sources():
+        name = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called in ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write") and (
+                name != "cli/output.py" and not name.startswith("hypervisor/virtualbox/worker")
+            ):
+                wrong.append(f"{name}:{node.lineno}: {called}")
+    assert wrong == []
+
+
+def test_driver_names_stay_below() -> None:
+    """Nothing above the hypervisor layer asks which driver it has: it asks for capabilities."""
+    wrong = []
+    for path, tree in sources():
+        if path.relative_to(ROOT).parts[0] in ("hypervisor", "settings.py", "cli", "base"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare):
+                values = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+                if {"qemu", "virtualbox", "memory"} & {v for v in values if isinstance(v, str)}:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert wrong == []
+
+
+def test_files_and_functions_are_small() -> None:
+    wrong = []
+    for path, tree in sources():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > MAX_FILE:
+            wrong.append(f"{path.relative_to(ROOT)}: {lines} lines")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MAX_FUNCTION:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {length} lines")
+    assert wrong == []
+
+
+def test_no_module_is_a_dump() -> None:
+    names = {path.stem for path, _ in sources()} | {path.name for path in ROOT.rglob("*") if path.is_dir()}
+    assert names.isdisjoint({"utils", "util", "helpers", "helper", "common", "misc"})
+
+
+@pytest.mark.parametrize("module", [m.name for m in pkgutil.walk_packages(vboxlab.__path__, "vboxlab.")])
+def test_every_module_can_be_imported(module: str) -> None:
+    if module.endswith("__main__") or ".virtualbox.worker" in module:
+        pytest.skip("runs when imported, or only under VirtualBox's interpreter")
+    importlib.import_module(module)
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom vboxlab.cli.main import run\nrun(['--help'])\n"
+        "print([m for m in ('paramiko', 'pydantic', 'yaml', 'rich', 'qemu', 'tenacity') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"

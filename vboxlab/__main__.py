@@ -1,0 +1,5 @@
+"""`python -m vboxlab` is `vboxlab`."""
+
+from vboxlab.cli.main import main
+
+main()

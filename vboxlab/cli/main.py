@@ -1,0 +1,110 @@
+"""The `vboxlab` command: finds the verb, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import NamedTuple
+
+import click
+
+from vboxlab import __version__
+from vboxlab.cli import output
+from vboxlab.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VboxlabError
+
+
+class Verb(NamedTuple):
+    """Where a verb is, and what it does in a few words (so that --help loads nothing)."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+VERBS = {
+    "base": Verb("base", "base", "Build, add, list and remove the bases that machines are clones of."),
+    "destroy": Verb("destroy", "destroy", "Remove a lab's machines, disks and snapshots; nothing that is not ours."),
+    "doctor": Verb("doctor", "doctor", "Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do."),
+    "down": Verb("down", "down", "Power a lab's machines off."),
+    "list": Verb("topologies", "list_", "List the topologies that can be brought up."),
+    "plan": Verb("plan", "plan", "Show what `up` would do, and why."),
+    "schema": Verb("schema", "schema", "Print the JSON Schema of topology files."),
+    "snapshot": Verb("snapshot", "snapshot", "Take, list, restore and delete snapshots of a whole lab."),
+    "ssh": Verb("ssh", "ssh", "Open a shell or run a command on a machine."),
+    "ssh-config": Verb("ssh_config", "ssh_config", "Print an OpenSSH client configuration for a lab."),
+    "status": Verb("status", "status", "Show the machines of a lab as they are now."),
+    "up": Verb("up", "up", "Bring a lab up to its topology: create, boot and configure what is missing."),
+    "validate": Verb("validate", "validate", "Check topology files and report every problem in them."),
+    "verify": Verb("verify", "verify", "Prove that a lab does what it should, and measure it."),
+}
+
+
+class Verbs(click.Group):
+    """A command group that loads a verb's module only when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Return the verbs, sorted."""
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load a verb."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"vboxlab.cli.{verb.module}"), verb.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the verbs from the table, loading none of them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.summary) for name, verb in sorted(VERBS.items())])
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vboxlab")
+def vboxlab() -> None:
+    r"""Build, prove and restore virtual labs for system administration courses.
+
+    \b
+    Exit codes: 0 done; 1 a check failed; 2 `plan` found changes; 3 a file or setting is
+    wrong; 4 the hypervisor or lab failed; 5 a guest failed; 6 the lab is in use; 7 a
+    verification could not be carried out; 64 wrong usage; 70 a bug; 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with a documented code; no traceback for an expected error."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    as_json = "--json" in arguments
+    try:
+        result = vboxlab.main(arguments, prog_name="vboxlab", standalone_mode=False)
+    except VboxlabError as error:
+        output.show_error(error, as_json=as_json)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        output.remark("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error, but Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 -- the last resort: a bug is reported as one, with all there is to find it
+        output.remark(traceback.format_exc())
+        output.remark("this is a bug in vboxlab; please report it with the lines above")
+        return EXIT_BUG
+    return result if isinstance(result, int) else 0

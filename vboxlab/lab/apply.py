@@ -1,0 +1,166 @@
+"""Doing the actions of a plan: each step of the plan to its effect."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from vboxlab.errors import VboxlabError
+from vboxlab.guest.roles import resources_for
+from vboxlab.lab.context import Context
+from vboxlab.lab.desire import digest_of, package_sets
+from vboxlab.lab.engine import Reporter
+from vboxlab.lab.snapshot_sets import restore_on, take_on
+from vboxlab.planning import actions as act
+from vboxlab.planning.machine import BEFORE_STAGES
+from vboxlab.planning.observed import (
+    MARK_CONTACTED,
+    MARK_DESIRED,
+    MARK_STAGE,
+    ObservedLab,
+    ObservedMachine,
+    PowerOffHow,
+)
+from vboxlab.planning.planner import Desired
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Machine
+
+GRACEFUL_SECONDS = 60.0
+
+
+@dataclass
+class Applier:
+    """Performs the steps of one plan. Safe to call from several threads for different machines."""
+
+    context: Context
+    lab: LabName
+    desired: Desired
+    observed: ObservedLab
+    gui: bool = False
+    changed: list[str] = field(default_factory=list)  # machines whose recheck repaired something
+    _handles: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        known = {**self.observed.adopted, **self.observed.machines}
+        self._handles.update({name: machine.handle for name, machine in known.items()})
+
+    def __call__(self, action: act.Action, report: Reporter) -> str:
+        """Perform one action and return what came out of it, in a few words."""
+        match action.step:
+            case act.Create(machine=name):
+                return self._create(name, report)
+            case act.Contact(machine=name):
+                return self._contact(name, report)
+            case act.Configure(machine=name, stage=stage):
+                return self._configure(name, stage)
+            case act.Recheck(machine=name, stage=stage):
+                return self._recheck(name, stage)
+            case act.PowerOff(machine=name, how=how):
+                return self._power_off(name, how)
+            case act.TakeSnapshots(machines=names, snapshot=snapshot):
+                take_on(self.context.driver, {name: self._handles[name] for name in names}, snapshot)
+            case act.RestoreSnapshots(machines=names, snapshot=snapshot):
+                return self._restore(names, snapshot)
+            case step:
+                self._change_hardware(step)
+        return ""
+
+    def _change_hardware(
+        self, step: act.SetAdapters | act.SetHardware | act.Start | act.CheckAdopted | act.SetMarks
+    ) -> None:
+        driver, handle = self.context.driver, self._handles[step.machine]
+        match step:
+            case act.SetAdapters(adapters=adapters):
+                driver.set_adapters(handle, adapters)
+            case act.SetHardware(cpus=cpus, memory=memory):
+                driver.set_hardware(handle, cpus=cpus, memory=memory)
+            case act.Start():
+                driver.start(handle, gui=self.gui)
+            case act.CheckAdopted():
+                driver.start(handle)
+            case act.SetMarks(marks=marks):
+                driver.set_marks(handle, marks)
+
+    def _machine(self, name: str) -> Machine:
+        return self.desired.topology.machines[name]
+
+    def _base_name(self, name: str) -> str:
+        return self._machine(name).base or self.desired.topology.base
+
+    def _inspect(self, name: str) -> ObservedMachine:
+        return self.context.driver.inspect(self._handles[name])
+
+    def _create(self, name: str, report: Reporter) -> str:
+        wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
+        base = self.context.bases.get(self._base_name(name))
+        image = self.context.bases.ensure_image(self.context.driver, base, wanted.image, progress=report)
+        spec = self.desired.machines[name].spec(self.lab, {})
+        created = self.context.driver.create(replace(spec, image=image), report)
+        with self._lock:
+            self._handles[name] = created.handle
+        return f"from {image}"
+
+    def _contact(self, name: str, report: Reporter) -> str:
+        machine = self._inspect(name)
+        first = MARK_CONTACTED not in machine.marks
+        base = self.context.bases.get(self._base_name(name))
+        directory = self.context.directory(self.lab)
+        try:
+            self.context.guests.contact(directory, machine, base, first=first, report=lambda text: report(text, None))
+        except VboxlabError as error:
+            tail = self.context.driver.console_tail(machine.handle, 8)
+            if tail:
+                error.details = (*error.details, "last lines of its console:", *tail.splitlines())
+            raise
+        if first:
+            self.context.driver.set_marks(machine.handle, {MARK_CONTACTED: "yes"})
+            return "first contact, identity reset"
+        return ""
+
+    def _run_configurator(self, name: str, stage: str | None) -> tuple[ObservedMachine, str, bool]:
+        topology, machine = self.desired.topology, self._machine(name)
+        observed = self._inspect(name)
+        wanted = package_sets(topology, machine, self.desired.snapshot_members)
+        report = self.context.guests.configure(
+            self.context.directory(self.lab),
+            observed,
+            self.context.bases.get(self._base_name(name)),
+            resources_for(topology, machine, stage),
+            changes=True,
+            installed=wanted.image,
+        )
+        return observed, report.summary, report.changed
+
+    def _configure(self, name: str, stage: str | None) -> str:
+        observed, summary, _ = self._run_configurator(name, stage)
+        marks: Mapping[str, str] = {
+            **self.desired.marks,
+            MARK_STAGE: stage or BEFORE_STAGES,
+            MARK_DESIRED: digest_of(self.desired.topology, self._machine(name), stage),
+        }
+        self.context.driver.set_marks(observed.handle, marks)
+        return summary
+
+    def _recheck(self, name: str, stage: str | None) -> str:
+        _, summary, changed = self._run_configurator(name, stage)
+        if changed:
+            with self._lock:
+                self.changed.append(name)
+        return summary
+
+    def _power_off(self, name: str, how: PowerOffHow) -> str:
+        machine = self._inspect(name)
+        self.context.guests.forget(machine)
+        by_itself = self.context.driver.power_off(machine.handle, how, timeout=GRACEFUL_SECONDS)
+        if how == "graceful" and not by_itself:
+            return f"did not end within {GRACEFUL_SECONDS:.0f} s, plug pulled"
+        return ""
+
+    def _restore(self, names: Sequence[str], snapshot: str) -> str:
+        machines = {name: self._inspect(name) for name in names}
+        for machine in machines.values():
+            self.context.guests.forget(machine)
+        restore_on(self.context.driver, self.context.directory(self.lab), machines, snapshot)
+        return f"{len(machines)} machines"

@@ -1,0 +1,30 @@
+"""What every operation on a lab needs: the driver, the bases, the guests, the settings and where events go."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from vboxlab.base.model import Bases
+from vboxlab.events import EventSink, discard
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.guests import Guests
+from vboxlab.settings import Settings
+from vboxlab.topology.addressing import LabName
+
+
+@dataclass(frozen=True)
+class Context:
+    """The collaborators of an operation, passed down explicitly."""
+
+    driver: Driver
+    bases: Bases
+    guests: Guests
+    settings: Settings
+    events: EventSink = discard
+    stop: threading.Event = field(default_factory=threading.Event)  # set by the first Ctrl-C
+
+    def directory(self, lab: LabName) -> LabDirectory:
+        """Return the folder of a lab."""
+        return LabDirectory(self.settings.home, lab)

@@ -1,0 +1,123 @@
+"""From a topology to what the planner compares: images, ports, digests and marks of every machine."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vboxlab.guest.resources import packages
+from vboxlab.guest.roles import resources_for
+from vboxlab.lab.ports import is_free, management_ports
+from vboxlab.planning.desired import DesiredMachine, desired_machine, stages_of
+from vboxlab.planning.observed import MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
+from vboxlab.planning.planner import Desired
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Machine, SnapshotSet, Topology
+
+
+@dataclass(frozen=True)
+class PackageSets:
+    """The packages of a machine: those its image has, and what each later stage adds up to."""
+
+    image: tuple[str, ...]
+    by_stage: Mapping[str | None, tuple[str, ...]]
+
+
+def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tuple[str, ...]]) -> PackageSets:
+    """Say which packages belong in the machine's image: those of all stages, or up to its first snapshot.
+
+    A snapshot must hold nothing of the stages after it, so its machine's image must not either.
+    """
+    stages = stages_of(topology, machine, members)
+    by_stage: dict[str | None, tuple[str, ...]] = {
+        stage: packages(resources_for(topology, machine, stage)) for stage in (None, *stages)
+    }
+    snapshots = {stage.name: stage.snapshot for stage in topology.stages}
+    ends_in_snapshot = [s for s in stages if machine.name in members.get(snapshots[s] or "", ())]
+    first = ends_in_snapshot[0] if ends_in_snapshot else (stages[-1] if stages else None)
+    if topology.start_from and machine.name in members.get(topology.start_from, ()):
+        first = None
+    return PackageSets(by_stage[first], by_stage)
+
+
+def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:
+    """Return a digest of all resources of a machine at a stage: what "configured" means there."""
+    text = repr(resources_for(topology, machine, stage))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def chosen_values(topology: Topology) -> dict[str, str]:
+    """Return the parameters' values that are not the defaults, sorted."""
+    return {
+        key: value
+        for key, value in sorted(topology.values.items())
+        if key in topology.parameters and topology.parameters[key].default != value
+    }
+
+
+def marks_of(topology: Topology) -> dict[str, str]:
+    """Return the marks that say what a machine was brought to and by whom."""
+    values = json.dumps(chosen_values(topology), sort_keys=True, ensure_ascii=False)
+    return {MARK_TOPOLOGY: topology.name, MARK_VALUES: values, MARK_USER: getpass.getuser()}
+
+
+def recorded_values(machines: Sequence[ObservedMachine]) -> dict[str, str]:
+    """Return the parameters' values recorded with a lab's machines; an unreadable record counts as none."""
+    values: dict[str, str] = {}
+    for machine in machines:
+        try:
+            values.update(json.loads(machine.marks.get(MARK_VALUES, "{}")))
+        except (ValueError, TypeError):
+            continue
+    return values
+
+
+def members_of(sets: Sequence[SnapshotSet]) -> dict[str, tuple[str, ...]]:
+    """Return the machines of each snapshot set by the set's name."""
+    return {entry.name: entry.machines for entry in sets}
+
+
+def desire(
+    topology: Topology,
+    lab: LabName,
+    everything: Sequence[ObservedMachine],
+    sets: Sequence[SnapshotSet],
+    *,
+    until: str | None = None,
+    prepared: Callable[[str], bool] = lambda _base: True,
+    free: Callable[[int], bool] = is_free,
+) -> Desired:
+    """Put together the desired state of a lab. `prepared` tells whether a base's packages need no network."""
+    members = members_of(sets)
+    owned = topology.owned_machines
+    ports = management_ports(lab, [machine.name for machine in owned], everything, free)
+    machines = {
+        machine.name: _desired(topology, lab, machine, ports[machine.name], members, prepared) for machine in owned
+    }
+    return Desired(topology, machines, marks_of(topology), members, until)
+
+
+def _desired(
+    topology: Topology,
+    lab: LabName,
+    machine: Machine,
+    port: int,
+    members: Mapping[str, tuple[str, ...]],
+    prepared: Callable[[str], bool],
+) -> DesiredMachine:
+    stages = stages_of(topology, machine, members)
+    base = machine.base or topology.base
+    wanted = package_sets(topology, machine, members)
+    return desired_machine(
+        topology,
+        lab,
+        machine,
+        image=" + ".join((base, *wanted.image)),
+        port=port,
+        digests={stage: digest_of(topology, machine, stage) for stage in (None, *stages)},
+        snapshot_members=members,
+        needs_network=not prepared(base),
+    )

@@ -1,0 +1,114 @@
+"""The folder of one lab on this host: lock, secrets, pinned host keys, journal, reports. Never the lab's state."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vboxlab.errors import LabBusy
+from vboxlab.events import EventSink, Note
+from vboxlab.topology.addressing import LabName
+
+POLL_SECONDS = 0.2
+
+
+class LabDirectory:
+    """Where vboxlab keeps what belongs to one lab but is no part of its state."""
+
+    def __init__(self, home: Path, lab: LabName) -> None:
+        self.lab = lab
+        self.path = home / "labs" / lab.slug
+
+    def ensure(self) -> Path:
+        """Make the folder, readable by its owner only, and return it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            self.path.chmod(0o700)
+        return self.path
+
+    @property
+    def known_hosts(self) -> Path:
+        """Return the file of the pinned host keys."""
+        return self.path / "known_hosts"
+
+    @property
+    def secrets(self) -> Path:
+        """Return the folder of the lab's secrets."""
+        return self.path / "secrets"
+
+    @property
+    def journal(self) -> Path:
+        """Return the file that says which restore is under way."""
+        return self.path / "restore.json"
+
+    @property
+    def reports(self) -> Path:
+        """Return the folder of the verification reports."""
+        return self.path / "reports"
+
+    def remove(self) -> None:
+        """Remove what belongs to a destroyed lab; reports and the lock file stay."""
+        for path in (self.known_hosts, self.journal):
+            path.unlink(missing_ok=True)
+        if self.secrets.is_dir():
+            for secret in self.secrets.iterdir():
+                secret.unlink()
+            self.secrets.rmdir()
+
+    @contextmanager
+    def locked(self, events: EventSink, *, patience: float) -> Iterator[None]:
+        """Hold the lab's lock; wait so many seconds for another holder, naming it.
+
+        Raises LabBusy. The lock ends with the process that holds it, however that ends (filelock uses the operating
+        system's file locks).
+        """
+        self.ensure()
+        lock = FileLock(str(self.path / "lock"))
+        holder_file = self.path / "holder.json"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            holder = _holder(holder_file)
+            events(Note(f"lab {self.lab} is in use by {holder}; waiting for up to {patience:.0f} s"))
+            try:
+                lock.acquire(timeout=patience, poll_interval=POLL_SECONDS)
+            except Timeout:
+                raise LabBusy(
+                    f"lab {self.lab} is in use by {_holder(holder_file)}",
+                    resolution="wait for it to end, or stop it with Ctrl-C in its own window",
+                ) from None
+        try:
+            holder_file.write_text(json.dumps(_ourselves()), encoding="utf-8")
+            yield
+        finally:
+            holder_file.unlink(missing_ok=True)
+            lock.release()
+
+
+def _ourselves() -> dict[str, str]:
+    command = " ".join(["vboxlab", *map(shlex.quote, sys.argv[1:])])
+    return {
+        "command": command,
+        "pid": str(os.getpid()),
+        "user": getpass.getuser(),
+        "host": platform.node(),
+        "since": time.strftime("%H:%M:%S"),
+    }
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"`{holder['command']}` (pid {holder['pid']}, user {holder['user']}, since {holder['since']})"
+    except (OSError, ValueError, KeyError):
+        return "another vboxlab process"

@@ -1,0 +1,42 @@
+"""What the lab asks of its guests; the real ones are reached over SSH (vboxlab.lab.access)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from vboxlab.base.model import Base
+from vboxlab.guest.configurator import StageReport
+from vboxlab.guest.executor import Executor
+from vboxlab.guest.resources import Resource
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.planning.observed import ObservedMachine
+
+Report = Callable[[str], None]
+
+
+class Guests(Protocol):
+    """Reaching and configuring the guests of a lab. All errors are GuestError or WaitTimeout."""
+
+    def contact(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
+    ) -> None:
+        """Wait until the guest answers and is the one expected; with first, reset the clone's identity."""
+
+    def configure(
+        self,
+        directory: LabDirectory,
+        machine: ObservedMachine,
+        base: Base,
+        resources: Sequence[Resource],
+        *,
+        changes: bool,
+        installed: tuple[str, ...],
+    ) -> StageReport:
+        """Bring the guest to its resources in one run; `installed` are the packages that its image came with."""
+
+    def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:
+        """Return the way to run commands in the guest."""
+
+    def forget(self, machine: ObservedMachine) -> None:
+        """Drop connections to a machine that is about to be stopped or restored."""

@@ -1,0 +1,79 @@
+"""Seeing a lab as it is now, through the driver and by ownership marks only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
+from vboxlab.topology.addressing import LabName, vm_name
+from vboxlab.topology.model import Topology
+from vboxlab.waiting import Deadline, wait_until
+
+SETTLE_SECONDS = 60.0
+
+
+def observe(driver: Driver, lab: LabName, topology: Topology | None = None) -> ObservedLab:
+    """Report the lab's machines by their marks, the adopted ones by name, and foreign VMs in the way."""
+    return observed_lab(driver, driver.machines(), lab, topology)
+
+
+def observed_lab(
+    driver: Driver, everything: Sequence[ObservedMachine], lab: LabName, topology: Topology | None = None
+) -> ObservedLab:
+    """Pick one lab out of all machines that a driver reported."""
+    ours = {machine.machine: machine for machine in everything if machine.lab == lab}
+    if topology is None:
+        return ObservedLab(lab, ours)
+    foreign = {machine.name: machine for machine in everything if machine.lab is None}
+    adopted = {
+        machine.name: driver.inspect(foreign[machine.adopt.vm].handle)
+        for machine in topology.adopted_machines
+        if machine.adopt is not None and machine.adopt.vm in foreign
+    }
+    taken = {machine.name for machine in everything if machine.lab != lab}
+    wanted = {machine.name: vm_name(lab, machine.name) for machine in topology.owned_machines}
+    conflicts = {name: vm for name, vm in wanted.items() if vm in taken and name not in ours}
+    return ObservedLab(lab, ours, adopted, conflicts)
+
+
+def settle(driver: Driver, lab: LabName, topology: Topology | None = None) -> ObservedLab:
+    """Observe a lab once none of its machines is between two states.
+
+    Raises InfrastructureTrouble naming the machines that stay between states.
+    """
+
+    def settled() -> ObservedLab | None:
+        found = observe(driver, lab, topology)
+        changing = [m for m in found.machines.values() if m.power is PowerState.CHANGING]
+        return None if changing else found
+
+    try:
+        return wait_until(
+            settled, Deadline.after(SETTLE_SECONDS), what=f"an end to the changes of lab {lab}", every=0.3
+        )
+    except WaitTimeout as error:
+        stuck = ", ".join(name for name, m in observe(driver, lab).machines.items() if m.power is PowerState.CHANGING)
+        raise InfrastructureTrouble(
+            f"lab {lab}: {stuck} neither runs nor is off after {SETTLE_SECONDS:.0f} s",
+            resolution="look at it in the hypervisor's own window; power it off there",
+        ) from error
+
+
+def labs(everything: Sequence[ObservedMachine]) -> Mapping[LabName, list[ObservedMachine]]:
+    """Group the machines that carry our marks by lab and copy, sorted."""
+    found: dict[LabName, list[ObservedMachine]] = {}
+    for machine in everything:
+        if machine.lab is not None:
+            found.setdefault(machine.lab, []).append(machine)
+    return dict(sorted(found.items(), key=lambda item: (item[0].lab, item[0].copy or "")))
+
+
+def need_machine(observed: ObservedLab, name: str) -> ObservedMachine:
+    """Return one machine of a lab. Raises UsageError naming those that exist."""
+    machine = observed.machines.get(name)
+    if machine is None:
+        exist = ", ".join(sorted(observed.machines)) or "none; run `vboxlab up` first"
+        raise UsageError(f"lab {observed.name} has no machine {name!r}", details=[f"machines: {exist}"])
+    return machine

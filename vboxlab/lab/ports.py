@@ -1,0 +1,61 @@
+"""Management ports: stable per lab, copy and machine, never one that somebody else listens on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from vboxlab.errors import LabError
+from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName, first_port
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on that port of 127.0.0.1 (by binding it for a moment)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def management_ports(
+    lab: LabName,
+    names: Iterable[str],
+    everything: Sequence[ObservedMachine],
+    free: Callable[[int], bool] = is_free,
+) -> Mapping[str, int]:
+    """Give each machine of a lab its port: the one it has unless somebody else took it, else the next free one.
+
+    Raises LabError when no port is left.
+    """
+    mine = {machine.machine: machine for machine in everything if machine.lab == lab}
+    taken = {
+        forward.host_port
+        for machine in everything
+        for adapter in machine.adapters
+        for forward in adapter.attachment.forwards
+    }
+    ports: dict[str, int] = {}
+    for name in names:
+        machine = mine.get(name)
+        port = machine.management_port if machine else None
+        if machine is None or port is None or not (machine.power is not PowerState.OFF or free(port)):
+            port = _next_port(first_port(lab, name), taken, free, lab)
+        taken.add(port)
+        ports[name] = port
+    return ports
+
+
+def _next_port(start: int, taken: set[int], free: Callable[[int], bool], lab: LabName) -> int:
+    for offset in range(PORT_COUNT):
+        port = PORT_FIRST + (start - PORT_FIRST + offset) % PORT_COUNT
+        if port not in taken and free(port):
+            return port
+    raise LabError(
+        f"lab {lab}: no port of {LOOPBACK} between {PORT_FIRST} and {PORT_FIRST + PORT_COUNT - 1} is free",
+        resolution="destroy labs that are no longer needed (`vboxlab status --all`)",
+    )

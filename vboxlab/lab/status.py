@@ -1,0 +1,50 @@
+"""The state of a lab in a few lines, from what the driver reports and the marks alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vboxlab.planning.machine import adapter_differences
+from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedLab
+from vboxlab.planning.planner import Desired
+
+
+@dataclass(frozen=True)
+class MachineStatus:
+    """One line of `vboxlab status`."""
+
+    machine: str
+    vm: str
+    power: str
+    adapters: tuple[str, ...]
+    port: int | None
+    topology: str
+    stage: str
+    drift: tuple[str, ...]
+
+
+def machine_statuses(observed: ObservedLab, desired: Desired | None) -> list[MachineStatus]:
+    """Report each machine of a lab; with a desired state also how it differs (drift), adopted and missing ones too."""
+    rows = []
+    for name, machine in sorted({**observed.adopted, **observed.machines}.items()):
+        drift: list[str] = []
+        wanted = desired.machines.get(name) if desired else None
+        if wanted is not None:
+            drift = adapter_differences(wanted.adapters, machine.adapters)
+        if machine.problem:
+            drift.append(machine.problem)
+        rows.append(
+            MachineStatus(
+                machine=name,
+                vm=machine.name,
+                power=machine.power.value,
+                adapters=tuple(f"{a.slot}:{a.attachment}{'' if a.cable else ' (unplugged)'}" for a in machine.adapters),
+                port=machine.management_port,
+                topology="adopted" if name in observed.adopted else machine.marks.get(MARK_TOPOLOGY, "-"),
+                stage=machine.marks.get(MARK_STAGE, "-"),
+                drift=tuple(drift),
+            )
+        )
+    missing = [name for name in (desired.machines if desired else ()) if name not in observed.machines]
+    rows.extend(MachineStatus(name, "-", "absent", (), None, "-", "-", ("not created",)) for name in missing)
+    return rows

@@ -1,0 +1,123 @@
+"""Bringing a lab to its topology: observe, plan, apply, look at the guests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vboxlab.errors import BaseError, LabError, VboxlabError
+from vboxlab.events import Note
+from vboxlab.lab import engine
+from vboxlab.lab.apply import Applier
+from vboxlab.lab.context import Context
+from vboxlab.lab.desire import desire
+from vboxlab.lab.observe import observed_lab, settle
+from vboxlab.lab.snapshot_sets import finish_restore
+from vboxlab.planning.actions import Plan
+from vboxlab.planning.describe import subject, title
+from vboxlab.planning.observed import ObservedLab
+from vboxlab.planning.planner import UNTIL_CREATED, Desired, plan, with_rechecks
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import SnapshotSet, Topology
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A topology with the snapshot sets it names, and how to load the topology that makes one of them."""
+
+    topology: Topology
+    sets: Sequence[SnapshotSet]
+    load: Callable[[str], Blueprint]
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What `up` did: how many actions of the plan, and which guests had to be repaired beyond it."""
+
+    actions: int
+    repaired: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+def make_plan(
+    context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None
+) -> tuple[Plan, Desired, ObservedLab]:
+    """Observe the lab and plan what is left to do. Changes nothing."""
+    settle(context.driver, lab)
+    everything = context.driver.machines()
+    observed = observed_lab(context.driver, everything, lab, blueprint.topology)
+
+    def prepared(base: str) -> bool:
+        try:
+            return context.bases.get(base).prepared
+        except BaseError:
+            return True
+
+    desired = desire(blueprint.topology, lab, everything, blueprint.sets, until=until, prepared=prepared)
+    return plan(desired, observed), desired, observed
+
+
+def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet | None:
+    """Return the snapshot set that the topology starts from when the lab does not have it on all its machines."""
+    start_from = blueprint.topology.start_from
+    source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
+    if source is None or source.topology == blueprint.topology.name:
+        return None
+    machines = [observed.machines.get(name) for name in source.machines]
+    return None if all(machine and machine.has_snapshot(source.name) for machine in machines) else source
+
+
+def up(
+    context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None, jobs: int, gui: bool = False
+) -> UpResult:
+    """Bring the lab to its topology. The caller holds the lab's lock.
+
+    Raises LabError when the plan has blockers, or with the first failure, naming what is left to do.
+    """
+    observed = settle(context.driver, lab)
+    for line in context.driver.collect_garbage(lab):
+        context.events(Note(f"removed what an interrupted run left: {line}"))
+    finished = finish_restore(context, observed)
+    if finished:
+        context.events(Note(finished))
+    done = 0
+    source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
+    if source is not None:
+        context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
+        result = up(context, blueprint.load(source.topology), lab, until=source.stage, jobs=jobs, gui=gui)
+        done += result.actions
+        if result.stopped:
+            return UpResult(done, stopped=True)
+    changes, desired, observed = make_plan(context, blueprint, lab, until=until)
+    if changes.blockers:
+        raise LabError(
+            f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
+        )
+    for note in changes.notes:
+        context.events(Note(note))
+    whole = with_rechecks(changes, desired, observed) if until is None else changes
+    applier = Applier(context, lab, desired, observed, gui=gui)
+    outcome = engine.run(whole.actions, applier, context.events, jobs=jobs, stop=context.stop)
+    planned = {action.id for action in changes.actions}
+    done += sum(action.id in planned for action in outcome.done)
+    if outcome.failed:
+        raise _failure(lab, blueprint.topology.name, outcome)
+    return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
+
+
+def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabError:
+    action, first = outcome.failed[0]
+    details = list(first.details)
+    for other, error in outcome.failed[1:]:
+        details.append(f"also failed: {subject(other.step)}: {title(other.step)}: {error.brief}")
+    if outcome.left:
+        left = ", ".join(f"{subject(a.step)}: {title(a.step)}" for a in outcome.left)
+        details.append(f"not done because of that: {left}")
+    again = f"`vboxlab up {topology}` goes on from here once the cause is mended"
+    failure = type(first)(
+        f"lab {lab}: {title(action.step)} failed on {subject(action.step)}: {first.brief}",
+        details=details,
+        resolution=f"{first.resolution}; {again}" if first.resolution else again,
+    )
+    failure.__cause__ = first
+    return failure
