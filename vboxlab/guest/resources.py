@@ -13,16 +13,23 @@ Argv = tuple[str, ...]
 
 @dataclass(frozen=True)
 class SecretText:
-    """Text with holes for secrets: {name} parts are filled only when the script is compiled, never shown."""
+    """Text with a hole for a secret: the marker is replaced only when the script is compiled, never shown."""
 
     template: str
     secret: str  # name of the lab's secret that replaces the marker
     marker: str = "<secret>"
 
+    def filled(self, value: str) -> str:
+        """Return the text with the secret's value in the place of the marker."""
+        return self.template.replace(self.marker, value)
+
 
 @dataclass(frozen=True)
 class File:
-    """A regular file with exactly this content. `notifies` names services restarted when it changes."""
+    """A regular file with exactly this content. `notifies` names services restarted when it changes.
+
+    `before_packages` is for what package installation itself needs: the network's files.
+    """
 
     path: str
     content: str | SecretText
@@ -30,6 +37,7 @@ class File:
     owner: str = "root"
     group: str = "root"
     notifies: tuple[str, ...] = ()
+    before_packages: bool = False
 
     @property
     def key(self) -> str:

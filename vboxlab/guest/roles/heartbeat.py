@@ -1,0 +1,90 @@
+"""A Heartbeat cluster of two nodes with a floating address, as taught or tuned to be fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from vboxlab.guest.resources import Await, Command, File, Package, Resource, SecretText, Service
+from vboxlab.guest.roles.floating_address import FLOATING_ADDRESS
+from vboxlab.guest.roles.naming import hosts_file
+from vboxlab.guest.roles.place import Place, static_address
+from vboxlab.guest.roles.web import page_served
+from vboxlab.topology.model import Machine
+from vboxlab.topology.roles import HeartbeatRole
+
+# Heartbeat waits initdead for a peer that does not appear, then takes the address and starts the services.
+SETTLED_WITHIN = 90.0
+TIMES = {
+    "practical": ("keepalive 1", "warntime 3", "deadtime 5", "initdead 30"),
+    "fast": ("keepalive 200ms", "warntime 1", "deadtime 2", "initdead 30"),
+}
+
+
+def heartbeat(role: HeartbeatRole, place: Place) -> Iterable[Resource]:
+    """Return the resources of one node of a Heartbeat cluster (ha.cf(5), haresources as in the practical).
+
+    practical: Heartbeat starts and stops the services with the address; net-tools is there for IPaddr.
+    fast: the services run on all nodes at all times, and only the address moves.
+    """
+    nodes = [place.topology.machines[name] for name in role.nodes]
+    is_master = place.machine.name == role.nodes[0]
+    yield Package("heartbeat")
+    yield hosts_file(place, tuple(_peers(role, place, nodes)))
+    yield File("/etc/ha.d/ha.cf", _ha_cf(role, nodes), notifies=("heartbeat",))
+    yield File("/etc/ha.d/haresources", _haresources(role, nodes), notifies=("heartbeat",))
+    yield File(
+        "/etc/ha.d/authkeys",
+        SecretText("auth 1\n1 md5 <secret>\n", role.secret),
+        mode=0o600,
+        notifies=("heartbeat",),
+    )
+    if role.tuning == "practical":
+        yield Package("net-tools")
+        for service in role.services:
+            yield Service(service, enabled=False, running=None)
+            yield _handed_over(service)
+    else:
+        yield File("/etc/ha.d/resource.d/FloatingAddress", FLOATING_ADDRESS, mode=0o755)
+        for service in role.services:
+            yield Service(service)
+    yield Service("heartbeat")
+    yield _address_settled(role, held=is_master)
+    yield page_served(role.address.ip, within=SETTLED_WITHIN)
+
+
+def _peers(role: HeartbeatRole, place: Place, nodes: list[Machine]) -> Iterator[tuple[str, Machine]]:
+    network = place.network_of(role.interface)
+    for node in nodes:
+        if node.name == place.machine.name:
+            continue
+        for adapter in node.adapters:
+            address = static_address(adapter)
+            if adapter.network == network and address is not None:
+                yield str(address.ip), node
+
+
+def _ha_cf(role: HeartbeatRole, nodes: list[Machine]) -> str:
+    names = " ".join(node.hostname for node in nodes)
+    lines = ("use_logd yes", *TIMES[role.tuning], f"bcast {role.interface}", "auto_failback on", f"node {names}")
+    return "\n".join(lines) + "\n"
+
+
+def _haresources(role: HeartbeatRole, nodes: list[Machine]) -> str:
+    kind = "IPaddr" if role.tuning == "practical" else "FloatingAddress"
+    services = role.services if role.tuning == "practical" else ()
+    return " ".join((nodes[0].hostname, f"{kind}::{role.address}/{role.interface}", *services)) + "\n"
+
+
+def _handed_over(service: str) -> Command:
+    """Return the stop of a service that Heartbeat is going to own, before Heartbeat runs for the first time."""
+    test = 'systemctl --quiet is-active heartbeat || ! systemctl --quiet is-active "$1"'
+    return Command(
+        f"{service} handed over to Heartbeat", ("systemctl", "stop", service), ("sh", "-c", test, "sh", service)
+    )
+
+
+def _address_settled(role: HeartbeatRole, *, held: bool) -> Await:
+    operator = "-n" if held else "-z"
+    test = f'[ {operator} "$(ip -o -4 addr show dev "$1" to "$2")" ]'
+    name = f"floating address {'held' if held else 'left to the master'}"
+    return Await(name, ("sh", "-c", test, "sh", role.interface, str(role.address.ip)), SETTLED_WITHIN)

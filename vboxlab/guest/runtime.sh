@@ -1,0 +1,357 @@
+# The part of every configuration script that is the same; vboxlab.guest.script puts the resources after it.
+# POSIX sh (dash). Reports one line per resource: "@INDEX<TAB>STATUS<TAB>REASON". apply=1 changes things, 0 previews.
+# Few processes on purpose: under emulation each costs some 20 ms, so whatever can be asked for once is.
+LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
+export LC_ALL PATH DEBIAN_FRONTEND
+umask 022
+nl='
+'
+tab='	'
+notified=' '     # services to restart, because a file of theirs changed
+broken=' '       # services not to touch, because a file of theirs could not be written
+failures=0
+reload_units=0
+
+report() { # INDEX STATUS REASON
+    reason=$3
+    case $reason in
+        *["$nl$tab"]*) reason=$(printf %s "$reason" | tr '\n\t' '; ') ;;
+    esac
+    printf '@%s\t%s\t%s\n' "$1" "$2" "$reason"
+    if [ "$2" = failed ]; then failures=$((failures + 1)); fi
+}
+
+may_change() { # INDEX REASON: whether changes are on; reports what would change otherwise
+    [ "$apply" = 1 ] && return 0
+    report "$1" would-change "$2"
+    return 1
+}
+
+attempt() { # COMMAND...: runs it, keeps what it said in $said
+    said=$("$@" 2>&1 </dev/null)
+}
+
+notify() { # LIST SERVICE...: adds services to the list named "notified" or "broken"
+    list=$1
+    shift
+    for name; do eval "$list=\"\$$list$name \""; done
+}
+
+# --- files: $sums holds "PATH: OK" lines, $stats "PATH RAWMODE OWNER GROUP" lines
+
+difference() { # PATH RAWMODE OWNER GROUP: sets $why, empty when the file is as wanted
+    why=
+    case $nl$stats$nl in
+        *"$nl$1 $2 $3 $4$nl"*) ;;
+        *"$nl$1 "*)
+            rest=${stats#*"$nl$1 "}
+            case $stats in "$1 "*) rest=${stats#"$1 "} ;; esac
+            why=$(unlike "$2 $3 $4" ${rest%%"$nl"*})
+            ;;
+        *) why='does not exist' ;;
+    esac
+    case $nl$sums$nl in
+        *"$nl$1: OK$nl"*) ;;
+        *) why=${why:-content differs} ;;
+    esac
+    [ -z "$why" ]
+}
+
+unlike() { # "RAWMODE OWNER GROUP" RAWMODE OWNER GROUP: says how the second differs from the first
+    set -- $1 $2 $3 $4
+    case $4 in
+        8*) ;;
+        *) echo 'is not a regular file'; return ;;
+    esac
+    [ "$1" = "$4" ] || printf 'mode is %04o instead of %04o ' "$((0x$4 & 07777))" "$((0x$1 & 07777))"
+    [ "$2:$3" = "$5:$6" ] || printf 'owner is %s:%s instead of %s:%s' "$5" "$6" "$2" "$3"
+}
+
+put() { # INDEX PATH MODE OWNER GROUP SERVICE...: writes the file from base64 on standard input; $why says why
+    index=$1 path=$2 mode=$3 owner=$4 group=$5
+    shift 5
+    may_change "$index" "$why" || { notify notified "$@"; return; }
+    if said=$(write_file 2>&1); then
+        notify notified "$@"
+        case $path in /etc/systemd/system/*) reload_units=1 ;; esac
+        report "$index" changed "$why"
+    else
+        notify broken "$@"
+        report "$index" failed "$said"
+    fi
+}
+
+write_file() {
+    umask 077
+    [ -d "${path%/*}/" ] || (umask 022; mkdir -p "${path%/*}") || return 1
+    base64 -d >"$path.vboxlab-new" || return 1
+    if chown "$owner:$group" "$path.vboxlab-new" && chmod "$mode" "$path.vboxlab-new" &&
+        mv -fT "$path.vboxlab-new" "$path"; then
+        return 0
+    fi
+    rm -f "$path.vboxlab-new"
+    return 1
+}
+
+absent() { # INDEX PATH SERVICE...
+    index=$1 path=$2
+    shift 2
+    if [ ! -e "$path" ] && [ ! -L "$path" ]; then report "$index" unchanged ''; return; fi
+    may_change "$index" 'exists' || { notify notified "$@"; return; }
+    if attempt rm -f "$path"; then
+        notify notified "$@"
+        report "$index" changed 'existed'
+    else
+        notify broken "$@"
+        report "$index" failed "$said"
+    fi
+}
+
+# --- packages: $installed holds "NAME installed" lines
+
+package() { # INDEX NAME: reports one that is there, or adds it to $missing
+    case $nl$installed$nl in
+        *"$nl$2 installed$nl"*) report "$1" unchanged '' ;;
+        *) missing="$missing $2" missing_index="$missing_index $1" ;;
+    esac
+}
+
+report_packages() { # STATUS REASON: of all that were missing
+    for index in $missing_index; do report "$index" "$1" "$2"; done
+}
+
+seconds() { # sets $now to the seconds since the guest's boot, without a process
+    read -r now _ </proc/uptime
+    now=${now%.*}
+}
+
+apt() { # ARGUMENT...: apt-get with the options given by the caller of the script
+    apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+        -o Acquire::Retries=2 $apt_options "$@" </dev/null 2>&1
+}
+
+is_own_resolver() { # whether the guest's name server is the guest itself, which has no name server yet
+    while read -r word address _; do
+        case "$word $addresses" in nameserver\ *" $address/"*) return 0 ;; esac
+    done </etc/resolv.conf
+    return 1
+}
+
+install_missing() { # apt_within: seconds for the mirror to become reachable
+    [ -n "$missing" ] || return 0
+    if [ "$apply" != 1 ]; then report_packages would-change 'not installed'; return; fi
+    if apt --no-download --no-install-recommends install $missing >/dev/null; then
+        report_packages changed 'not installed'
+        return
+    fi
+    resolver=
+    if [ -n "$apt_resolver" ] && is_own_resolver; then
+        resolver=$(cat /etc/resolv.conf)
+        printf 'nameserver %s\n' "$apt_resolver" >/etc/resolv.conf
+    fi
+    if said=$(update_and_install); then
+        report_packages changed 'not installed'
+    else
+        report_packages failed "$said"
+    fi
+    if [ -n "$resolver" ]; then printf '%s\n' "$resolver" >/etc/resolv.conf; fi
+}
+
+update_and_install() { # says what failed
+    seconds
+    apt_deadline=$((now + apt_within))
+    until said=$(apt -o APT::Update::Error-Mode=any update); do
+        seconds
+        if [ "$now" -ge "$apt_deadline" ]; then
+            echo "apt-get update: $(printf %s "$said" | grep -E '^[EW]:' | tail -n 3)"
+            return 1
+        fi
+        sleep 2
+    done
+    said=$(apt --no-install-recommends install $missing) && return 0
+    echo "apt-get install: $(printf %s "$said" | tail -n 3)"
+    return 1
+}
+
+# --- system
+
+host_name() { # INDEX NAME
+    read -r kernel_name </proc/sys/kernel/hostname
+    stored_name=
+    [ ! -r /etc/hostname ] || read -r stored_name </etc/hostname
+    if [ "$kernel_name" = "$2" ] && [ "$stored_name" = "$2" ]; then report "$1" unchanged ''; return; fi
+    why="is ${stored_name:-not set}"
+    [ "$kernel_name" = "$stored_name" ] || why="is $kernel_name, and ${stored_name:-nothing} in /etc/hostname"
+    may_change "$1" "$why" || return
+    if said=$({ printf '%s\n' "$2" >/etc/hostname && printf %s "$2" >/proc/sys/kernel/hostname; } 2>&1); then
+        report "$1" changed "$why"
+    else
+        report "$1" failed "$said"
+    fi
+}
+
+interface() { # INDEX NAME ADDRESS GATEWAY: $addresses is the output of ip -br -4 addr, $defaults of ip -4 route
+    if [ ! -d "/sys/class/net/$2" ]; then
+        report "$1" failed "the guest has no $2 (it has: $(cd /sys/class/net && echo *))"
+        return
+    fi
+    found=
+    while read -r name _ rest; do
+        if [ "$name" = "$2" ]; then found=" $rest "; fi
+    done <<END
+$addresses
+END
+    why=
+    case $3:$found in
+        *:)  why='has no address' ;;
+        dhcp:*) ;;
+        *" $3 "*) ;;
+        *) why="has$found"; why="${why% } instead of $3" ;;
+    esac
+    if [ -z "$why" ] && [ -n "$4" ]; then
+        case "$defaults$nl" in
+            *"default via $4 dev $2 "*) ;;
+            *) why="no default route through $4" ;;
+        esac
+    fi
+    if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
+    may_change "$1" "$why" || return
+    ifdown --force "$2" >/dev/null 2>&1 </dev/null
+    if [ -r "/run/dhclient.$2.pid" ]; then kill "$(cat "/run/dhclient.$2.pid")" 2>/dev/null; fi
+    ip -4 addr flush dev "$2"
+    if attempt ifup "$2"; then report "$1" changed "$why"; else report "$1" failed "ifup $2: $said"; fi
+}
+
+sysctl() { # INDEX NAME VALUE FILE PROCPATH PATTERN: PATTERN is NAME as a regular expression
+    current= why=
+    if [ -r "$5" ]; then read -r current <"$5"; fi
+    [ "$current" = "$3" ] || why="is ${current:-not there}"
+    grep -Eq "^[[:space:]]*$6[[:space:]]*=[[:space:]]*$3[[:space:]]*\$" "$4" 2>/dev/null || why="${why:-not in $4}"
+    if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
+    may_change "$1" "$why" || return
+    if said=$({
+        [ ! -e "$4" ] || sed -i -E "s/^#?[[:space:]]*$6[[:space:]]*=.*/$2=$3/" "$4"
+        grep -Fxqs "$2=$3" "$4" || printf '%s=%s\n' "$2" "$3" >>"$4"
+        printf %s "$3" >"$5"
+    } 2>&1); then
+        report "$1" changed "$why"
+    else
+        report "$1" failed "$said"
+    fi
+}
+
+# crypt(3) with the present hash as salt gives the present hash exactly when the password is the same.
+password() { # INDEX USER: the password is on standard input, in base64
+    said=$(base64 -d | perl -e '
+        my ($user, $apply) = @ARGV; local $/; my $wanted = <STDIN>; my $hash = (getpwnam $user)[1];
+        defined $hash or do { print "there is no user $user"; exit 1 };
+        my $made = length $hash > 1 ? crypt($wanted, $hash) : undef;
+        exit 0 if defined $made && $made eq $hash;
+        print $hash =~ /^[!*]?$/ ? "no password set" : "another password";
+        exit 2 unless $apply;
+        open my $random, "<", "/dev/urandom" or die; read $random, my $bytes, 12;
+        my $salt = unpack "H*", $bytes;
+        open my $chpasswd, "|-", "chpasswd", "-e" or die;
+        print $chpasswd "$user:", crypt($wanted, "\$6\$" . substr($salt, 0, 16) . "\$"), "\n";
+        close $chpasswd or do { print ", and chpasswd failed"; exit 1 };
+        exit 3;' "$2" "$apply" 2>&1)
+    case $? in
+        0) report "$1" unchanged '' ;;
+        2) report "$1" would-change "$said" ;;
+        3) report "$1" changed "$said" ;;
+        *) report "$1" failed "$said" ;;
+    esac
+}
+
+# --- services: load_N, active_N and enabled_N hold what systemd says of the N-th
+
+read_units() { # N UNIT...: asks systemd about all at once, and keeps the answers from N on
+    number=$1
+    shift
+    while IFS= read -r line; do
+        case $line in
+            LoadState=*) eval "load_$number=\${line#*=}" ;;
+            ActiveState=*) eval "active_$number=\${line#*=}" ;;
+            UnitFileState=*) eval "enabled_$number=\${line#*=}" ;;
+            '') number=$((number + 1)) ;;
+        esac
+    done <<END
+$(systemctl show -p LoadState -p ActiveState -p UnitFileState "$@" 2>&1)
+END
+}
+
+service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
+    case $broken in
+        *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
+    esac
+    eval "load=\${load_$3-} active=\${active_$3-} enabled=\${enabled_$3-}"
+    if [ "$load" != loaded ]; then # installed a moment ago
+        read_units 999 "$2.service"
+        load=${load_999-} active=${active_999-} enabled=${enabled_999-}
+    fi
+    if [ "$load" != loaded ]; then
+        case $load:$apply:${missing:+missing} in
+            *:0:missing) report "$1" would-change 'not installed' ;;
+            *) report "$1" failed "systemd says that the unit is ${load:-unknown}" ;;
+        esac
+        return
+    fi
+    case $enabled in
+        enabled | enabled-runtime | static | alias) enabled=yes ;;
+        generated) # an init script: enabled when linked in its runlevel (systemd-sysv-generator(8))
+            enabled=no
+            for link in /etc/rc3.d/S??"$2"; do [ -L "$link" ] && enabled=yes; done
+            ;;
+        *) enabled=no ;;
+    esac
+    case $active in active | reloading | activating) running=yes ;; *) running=no ;; esac
+    why= todo=
+    case $4:$enabled in
+        yes:no) why='not enabled at boot' todo=enable ;;
+        no:yes) why='enabled at boot' todo=disable ;;
+    esac
+    case $5:$running in
+        yes:no) why="${why:+$why, }not running ($active)" todo="$todo start" ;;
+        no:yes) why="${why:+$why, }running" todo="$todo stop" ;;
+        yes:yes | -:yes)
+            case $notified in
+                *" $2 "*) why="${why:+$why, }its configuration changed" todo="$todo restart" ;;
+            esac
+            ;;
+    esac
+    if [ -z "$todo" ]; then report "$1" unchanged ''; return; fi
+    may_change "$1" "$why" || return
+    if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
+    for verb in $todo; do
+        attempt systemctl --quiet "$verb" "$2" && continue
+        report "$1" failed "systemctl $verb $2: $(journalctl -q -n 3 -o cat -u "$2" 2>/dev/null || printf %s "$said")"
+        return
+    done
+    report "$1" changed "$why"
+}
+
+# --- commands and states to wait for; both take the condition as a function
+
+command_done() { # INDEX FUNCTION: runs the function "run_INDEX" unless "unless_INDEX" succeeds
+    if "unless_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
+    may_change "$1" 'not done' || return
+    if attempt "run_$1"; then report "$1" changed 'was not done'; else report "$1" failed "$said"; fi
+}
+
+await() { # INDEX SECONDS: waits until the function "until_INDEX" succeeds
+    if [ "$failures" -gt 0 ]; then report "$1" skipped 'not waited for, because something failed'; return; fi
+    if "until_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
+    may_change "$1" 'is not so now' || return
+    seconds
+    began=$now
+    until "until_$1" >/dev/null 2>&1 </dev/null; do
+        seconds
+        if [ "$((now - began))" -ge "$2" ]; then
+            report "$1" failed "did not come about within $2 s: $("until_$1" 2>&1 </dev/null | tail -n 2)"
+            return
+        fi
+        sleep 0.3
+    done
+    seconds
+    report "$1" changed "after $((now - began)) s"
+}

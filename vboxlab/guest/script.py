@@ -1,0 +1,258 @@
+"""Resources compiled into one POSIX sh script that checks each before it changes it.
+
+The order: host name and what package installation needs (network files, interfaces); packages, in one apt-get run and
+only when one is missing; the other files; then sysctls, passwords, commands and services as declared, services
+restarted once when a file of theirs changed; last, states to wait for.
+
+What comes from a topology or a secret enters the script as base64 in a here-document, or as a single-quoted word.
+Names (paths, units, users, packages) must be of plain characters: anything else is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TypeVar
+
+from vboxlab.errors import GuestError
+from vboxlab.guest.resources import (
+    AbsentFile,
+    Await,
+    Command,
+    File,
+    Hostname,
+    Interface,
+    Package,
+    Password,
+    Resource,
+    SecretText,
+    Service,
+    Sysctl,
+)
+
+END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64
+EXIT_PACKAGES_MISSING = 9
+_PLAIN = {
+    "path": re.compile(r"/[A-Za-z0-9._+@:/-]+"),
+    "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*"),
+    "value": re.compile(r"[A-Za-z0-9._-]+"),
+}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AptOptions:
+    """How packages are installed where they are missing."""
+
+    mirror: str | None = None  # Debian mirror, such as http://deb.debian.org/debian
+    suite: str = "bookworm"
+    proxy: str | None = None
+    within: float = 180.0  # seconds (times the time scale) for the mirror to become reachable
+    resolver: str = "10.0.2.3"  # asked meanwhile by a guest that is its own name server
+
+
+def compile_script(
+    resources: Sequence[Resource],
+    *,
+    changes: bool,
+    secrets: Mapping[str, str],
+    time_scale: float = 1.0,
+    apt: AptOptions | None = None,
+    stop_at_missing_packages: bool = False,
+) -> str:
+    """Return the script that brings a guest to these resources, or with changes off tells what it would change.
+
+    With stop_at_missing_packages it ends before it changes anything when a package is missing, with exit code
+    EXIT_PACKAGES_MISSING and the indexes of those that are missing reported, so that a faster way can be tried.
+    Raises GuestError for what no script can carry: a NUL character, a name of unusual characters, an unknown secret.
+    """
+    return _Compiler(resources, changes, secrets, time_scale, apt or AptOptions(), stop_at_missing_packages).script()
+
+
+def quoted(text: str) -> str:
+    """Return text as one word of the shell. Raises GuestError when it holds a NUL character."""
+    _encoded(text)
+    return shlex.quote(text)
+
+
+def words(argv: Iterable[str]) -> str:
+    """Return an argv list as words of the shell."""
+    return " ".join(quoted(word) for word in argv)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise GuestError("a text for a guest is not valid Unicode", details=[str(error)]) from error
+    if b"\0" in data:
+        raise GuestError("a text for a guest holds a NUL character, which no argument or text file can have")
+    return data
+
+
+def _plain(kind: str, text: str) -> str:
+    if not _PLAIN[kind].fullmatch(text):
+        raise GuestError(
+            f"{text!r} cannot be the {kind} of a resource in a guest",
+            resolution=f"use only the characters of {_PLAIN[kind].pattern}",
+        )
+    return text
+
+
+class _Compiler:
+    """One compilation: resources are known by their index, in the script and in what it reports."""
+
+    def __init__(
+        self,
+        resources: Sequence[Resource],
+        changes: bool,
+        secrets: Mapping[str, str],
+        time_scale: float,
+        apt: AptOptions,
+        stop_at_missing_packages: bool,
+    ) -> None:
+        self._numbered = list(enumerate(resources))
+        self._changes = changes
+        self._secrets = secrets
+        self._time_scale = time_scale
+        self._apt = apt
+        self._stop = stop_at_missing_packages
+        self._services = [resource.name for resource in resources if isinstance(resource, Service)]
+
+    def script(self) -> str:
+        runtime = files("vboxlab.guest").joinpath("runtime.sh").read_text(encoding="utf-8")
+        parts = [f"apply={int(self._changes)}", runtime, *self._gather(), *self._stop_early()]
+        early = [(i, r) for i, r in self._of(File) if r.before_packages]
+        parts += [f"host_name {i} {quoted(r.name)}" for i, r in self._of(Hostname)]
+        parts += [self._file(i, r) for i, r in early]
+        parts += [self._interface(i, r) for i, r in self._of(Interface)]
+        parts += ["install_missing"] if self._of(Package) else []
+        parts += [self._file(i, r) for i, r in self._of(File) if not r.before_packages]
+        parts += [
+            f"absent {i} {_plain('path', r.path)} {self._units(r.notifies)}".rstrip() for i, r in self._of(AbsentFile)
+        ]
+        parts += [self._declared(i, r) for i, r in self._numbered]
+        parts += [self._await(i, r) for i, r in self._of(Await)]
+        parts.append('[ "$failures" = 0 ]')
+        return "\n".join(part for part in parts if part) + "\n"
+
+    def _of(self, kind: type[T]) -> list[tuple[int, T]]:
+        return [(index, resource) for index, resource in self._numbered if isinstance(resource, kind)]
+
+    def _gather(self) -> list[str]:
+        """Return the questions that are asked once for all resources of a kind."""
+        parts = []
+        wanted = self._of(File)
+        if wanted:
+            digests = "\n".join(f"{hashlib.sha256(self._content(r)).hexdigest()}  {r.path}" for _, r in wanted)
+            paths = " ".join(_plain("path", r.path) for _, r in wanted)
+            parts.append(f"sums=$(sha256sum -c 2>/dev/null <<'{END}'\n{digests}\n{END}\n)")
+            parts.append(f"stats=$(stat -c '%n %f %U %G' {paths} 2>/dev/null)")
+        wanted_packages = [_plain("name", r.name) for _, r in self._of(Package)]
+        if wanted_packages:
+            query = "dpkg-query -W -f '${Package} ${db:Status-Status}\\n'"
+            parts.append(f"installed=$({query} {' '.join(wanted_packages)} 2>/dev/null)")
+            parts.append("missing= missing_index=")
+            parts += [f"package {i} {r.name}" for i, r in self._of(Package)]
+            parts.append(f"apt_within={int(self._apt.within * self._time_scale)} apt_resolver={self._apt.resolver}")
+            parts.append(f"apt_options={quoted(self._apt_options())}")
+            parts += self._sources()
+        if self._of(Interface) or wanted_packages:
+            parts.append("addresses=$(ip -br -4 addr)")
+        if any(r.gateway for _, r in self._of(Interface)):
+            parts.append("defaults=$(ip -4 route show default)")
+        if self._services:
+            units = " ".join(f"{_plain('name', name)}.service" for name in self._services)
+            parts.append(f"read_units 0 {units}")
+        return parts
+
+    def _stop_early(self) -> list[str]:
+        if not (self._stop and self._of(Package)):
+            return []
+        report = "report_packages missing 'not installed'"
+        return [f'if [ -n "$missing" ]; then {report}; exit {EXIT_PACKAGES_MISSING}; fi']
+
+    def _apt_options(self) -> str:
+        options = []
+        if self._apt.proxy:
+            options.append(f"-o Acquire::http::Proxy={_word(self._apt.proxy)}")
+        if self._apt.mirror:
+            options.append("-o Dir::Etc::SourceList=/run/vboxlab.list -o Dir::Etc::SourceParts=/dev/null")
+        return " ".join(options)
+
+    def _sources(self) -> list[str]:
+        if not self._apt.mirror:
+            return []
+        line = f"deb {_word(self._apt.mirror)} {_plain('name', self._apt.suite)} main"
+        return [f"[ -z \"$missing\" ] || printf '%s\\n' {quoted(line)} >/run/vboxlab.list"]
+
+    def _content(self, file: File) -> bytes:
+        if isinstance(file.content, SecretText):
+            return _encoded(file.content.filled(self._secret(file.content.secret)))
+        return _encoded(file.content)
+
+    def _secret(self, name: str) -> str:
+        try:
+            return self._secrets[name]
+        except KeyError:
+            raise GuestError(
+                f"the secret {name!r} is not known", resolution=f"known secrets: {', '.join(self._secrets) or 'none'}"
+            ) from None
+
+    def _file(self, index: int, file: File) -> str:
+        path, owner, group = _plain("path", file.path), _plain("name", file.owner), _plain("name", file.group)
+        raw_mode = f"{0o100000 | file.mode:x}"  # st_mode of a regular file, as stat's %f prints it
+        data = _wrapped(self._content(file))
+        put = f"put {index} {path} {file.mode:o} {owner} {group} {self._units(file.notifies)}".rstrip()
+        return (
+            f"if difference {path} {raw_mode} {owner} {group}; then report {index} unchanged ''\n"
+            f"else {put} <<'{END}'\n{data}{END}\nfi"
+        )
+
+    def _units(self, names: Iterable[str]) -> str:
+        return " ".join(_plain("name", name) for name in names)
+
+    def _interface(self, index: int, interface: Interface) -> str:
+        name = _plain("value", interface.name)
+        return f"interface {index} {name} {quoted(interface.address)} {quoted(interface.gateway or '')}"
+
+    def _declared(self, index: int, resource: Resource) -> str:
+        match resource:
+            case Sysctl(name, value, file):
+                proc = "/proc/sys/" + _plain("value", name).replace(".", "/")
+                pattern = quoted(name.replace(".", "\\."))
+                return f"sysctl {index} {name} {_plain('value', value)} {_plain('path', file)} {proc} {pattern}"
+            case Password(user, secret):
+                data = base64.b64encode(_encoded(self._secret(secret))).decode()
+                return f"password {index} {_plain('name', user)} <<'{END}'\n{data}\n{END}"
+            case Command(_, run, unless):
+                functions = f"unless_{index}() {{ {words(unless)}; }}\nrun_{index}() {{ {words(run)}; }}"
+                return f"{functions}\ncommand_done {index}"
+            case Service(name, enabled, running):
+                number = self._services.index(name)
+                return f"service {index} {name} {number} {_yes_no(enabled)} {_yes_no(running)}"
+            case _:
+                return ""
+
+    def _await(self, index: int, wanted: Await) -> str:
+        seconds = max(1, round(wanted.within * self._time_scale))
+        return f"until_{index}() {{ {words(wanted.until)}; }}\nawait {index} {seconds}"
+
+
+def _wrapped(data: bytes) -> str:
+    return base64.encodebytes(data).decode()
+
+
+def _word(url: str) -> str:
+    if not re.fullmatch(r"[!-~]+", url) or any(character in url for character in "'\"\\$`*?[];&|<>()"):
+        raise GuestError(f"{url!r} is not an address that apt can use", resolution="check mirror and proxy")
+    return url
+
+
+def _yes_no(value: bool | None) -> str:
+    return "-" if value is None else "yes" if value else "no"
