@@ -1,0 +1,147 @@
+"""The real prober against a real HTTP server of this host."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_lab import FrontPage, HostExecutor
+
+from vboxlab.errors import InfrastructureTrouble
+from vboxlab.verification.probes import ProbeSpec, good_for, probe, prober_program, probing
+from vboxlab.verification.samples import (
+    Sample,
+    distribution,
+    failed,
+    first_served,
+    gap_before,
+    longest_gap,
+    rate,
+    slow,
+)
+from vboxlab.waiting import Deadline
+
+PAGES = {"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"}
+
+pytestmark = pytest.mark.skipif(shutil.which("perl") is None, reason="the prober is a Perl program")
+
+
+@pytest.fixture
+def front() -> Iterator[FrontPage]:
+    page = FrontPage(PAGES)
+    yield page
+    page.hold()
+
+
+def test_the_program_needs_nothing_outside_perl_base() -> None:
+    folder = next(Path("/usr/lib").glob("*-linux-gnu/perl-base"), None)
+    if folder is None:
+        pytest.skip("this host has no separate perl-base")
+    alone = ["perl", "-e", f"BEGIN {{ @INC = ('{folder}') }} {prober_program()}", "--"]
+    done = subprocess.run(
+        [*alone, "127.0.0.1", "1", "x", "/", "0.01", "1", "3", "9"], capture_output=True, text=True, check=False
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [words[0] for words in lines] == ["C", "S", "S", "S", "E"]
+    assert {words[3] for words in lines if words[0] == "S"} == {"refused"}
+
+
+def test_counts_the_requests_asked_for_and_tells_the_servers_apart(front: FrontPage) -> None:
+    front.hold("srv-web", "srv-web-bis")
+    samples = probe(HostExecutor("client"), ProbeSpec(f"{front.url}/index.html", every=0.02, count=20))
+    assert len(samples) == 20
+    assert failed(samples) == 0
+    assert distribution(samples, PAGES) == {"srv-web": 10, "srv-web-bis": 10}
+
+
+def test_measures_a_real_gap(front: FrontPage) -> None:
+    front.hold("srv-web")
+    spec = ProbeSpec(front.url, every=0.05, timeout=1.0, life=30)
+    with probing(HostExecutor("client"), spec) as prober:
+        assert prober.wait(lambda samples: good_for(samples, 0.5), Deadline.after(10))
+        gone = time.monotonic()
+        front.hold()
+        threading.Timer(1.0, front.hold, ("srv-web-bis",)).start()
+        served = prober.wait(
+            lambda samples: first_served(samples, PAGES, "srv-web-bis") is not None, Deadline.after(10)
+        )
+        assert served
+        prober.pause(0.3)
+    samples, offset = prober.samples, prober.offset
+    first = first_served(samples, PAGES, "srv-web-bis")
+    assert first is not None
+    gap = gap_before(samples, first)
+    assert gap is not None
+    assert gap == longest_gap(samples)
+    assert 1.0 <= gap.length <= 1.4
+    # the guest's clock is this host's clock here: the bounds of the offset must hold zero
+    assert offset.low <= 0 <= offset.high < 0.1
+    assert gap.begin <= gone + offset.high + 0.05
+    assert 10 <= failed(samples) <= 30
+    assert 15 < rate(samples) <= 20.5
+
+
+def test_a_hanging_server_does_not_hold_up_later_requests(front: FrontPage) -> None:
+    front.hold("srv-web")
+    front.delay = 1.0  # answers one at a time, so that nearly all requests hang
+    begin = time.monotonic()
+    samples = probe(HostExecutor("client"), ProbeSpec(front.url, every=0.1, timeout=0.5, count=10))
+    assert [sample.outcome for sample in samples] == ["timeout"] * 10
+    assert all(0.5 <= sample.duration < 0.8 for sample in samples)
+    assert time.monotonic() - begin < 3.0
+    assert rate(samples) == pytest.approx(10, rel=0.15)
+
+
+def test_a_slow_answer_is_good_but_slow(front: FrontPage) -> None:
+    front.hold("srv-web")
+    front.delay = 0.2
+    samples = probe(HostExecutor("client"), ProbeSpec(front.url, every=0.5, timeout=2, count=3))
+    assert (failed(samples), slow(samples, 0.15), slow(samples, 1.0)) == (0, 3, 0)
+
+
+def test_the_prober_dies_with_its_listener(front: FrontPage) -> None:
+    front.hold("srv-web")
+    with probing(HostExecutor("client"), ProbeSpec(front.url, every=0.02)) as prober:
+        process = prober._stream.process  # type: ignore[attr-defined]
+        assert process.poll() is None
+    assert process.poll() is not None
+
+
+def test_a_closed_pipe_ends_the_prober(front: FrontPage) -> None:
+    front.hold("srv-web")
+    script = ProbeSpec(front.url, every=0.02, life=30).script
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=5) == 1
+
+
+def test_a_name_that_does_not_resolve_is_trouble() -> None:
+    with pytest.raises(InfrastructureTrouble) as caught:
+        probe(HostExecutor("client"), ProbeSpec("http://nosuch.invalid/", count=1))
+    assert caught.value.brief == "client: the prober could not run"
+    assert caught.value.details[0] == "the name nosuch.invalid does not resolve"
+
+
+def test_the_url_cannot_escape_into_the_shell() -> None:
+    script = ProbeSpec("http://127.0.0.1:1/a'$(touch /tmp/vboxlab-escaped)`id`;x?y=1", count=1, every=0.1).script
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "E"
+    assert not Path("/tmp/vboxlab-escaped").exists()
+
+
+def test_good_for_wants_an_unbroken_run() -> None:
+    def sample(start: float, good: bool = True) -> Sample:
+        return Sample(start, 0.01, "ok" if good else "timeout", 200 if good else 0, "x")
+
+    assert not good_for([], 0)
+    assert not good_for([sample(0, good=False)], 0)
+    assert good_for([sample(0), sample(1)], 1)
+    assert not good_for([sample(0), sample(1, good=False), sample(1.5)], 1)

@@ -1,0 +1,153 @@
+"""What samples and clock readings say: properties and values."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
+from vboxlab.verification.samples import (
+    UNKNOWN,
+    ClockReading,
+    End,
+    ProberLines,
+    Refusal,
+    Sample,
+    distribution,
+    failed,
+    first_served,
+    gap_before,
+    longest_gap,
+    owner,
+    rate,
+    slow,
+    slowest,
+    uneven,
+    widest_spacing,
+)
+
+OWNERS = {"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"}
+moments = st.floats(min_value=0, max_value=1000, allow_nan=False)
+durations = st.floats(min_value=0, max_value=5, allow_nan=False)
+
+
+@st.composite
+def any_sample(draw: st.DrawFn) -> Sample:
+    good = draw(st.booleans())
+    page = draw(st.sampled_from([*OWNERS.values(), "It works!"]))
+    start, duration = draw(moments), draw(durations)
+    return Sample(start, duration, "ok", 200, page) if good else Sample(start, duration, "timeout")
+
+
+samples = st.lists(any_sample(), max_size=40)
+
+
+@given(samples)
+def test_no_good_answer_ends_within_the_longest_gap(found: list[Sample]) -> None:
+    gap = longest_gap(found)
+    assert (gap is None) == (not found)
+    if gap is not None:
+        assert gap.length >= 0
+        assert not [s for s in found if s.good and gap.begin < s.end < gap.end]
+
+
+@given(samples)
+def test_no_gap_between_good_answers_is_longer_than_the_longest(found: list[Sample]) -> None:
+    gap = longest_gap(found)
+    ends = sorted(s.end for s in found if s.good)
+    for earlier, later in pairwise(ends):
+        assert gap is not None
+        assert later - earlier <= gap.length + 1e-9
+
+
+@given(samples)
+def test_every_good_answer_is_counted_once(found: list[Sample]) -> None:
+    assert sum(distribution(found, OWNERS).values()) == len(found) - failed(found)
+    assert slow(found, 0.0) <= len(found) - failed(found)
+    assert slow(found, slowest(found)) == 0
+
+
+@given(samples, moments)
+def test_the_gap_before_the_first_service_is_part_of_some_gap(found: list[Sample], since: float) -> None:
+    first = first_served(found, OWNERS, "srv-web-bis", since)
+    if first is None:
+        return
+    assert first.good
+    assert first.start >= since
+    gap, longest = gap_before(found, first), longest_gap(found)
+    if gap is not None and longest is not None:
+        assert 0 < gap.length <= longest.length + 1e-9
+
+
+@given(samples)
+def test_order_does_not_matter(found: list[Sample]) -> None:
+    backwards = list(reversed(found))
+    assert longest_gap(found) == longest_gap(backwards)
+    assert rate(found) == rate(backwards)
+    assert widest_spacing(found) == widest_spacing(backwards)
+
+
+@given(
+    offset=st.floats(-1e6, 1e6),
+    asked=moments,
+    delays=st.lists(st.tuples(durations, durations), min_size=1, max_size=10),
+)
+def test_the_true_offset_lies_within_its_bounds(offset: float, asked: float, delays: list[tuple[float, float]]) -> None:
+    arrivals, now = [], asked
+    for there, back in delays:
+        now += there
+        arrivals.append((now - offset, now + back))
+    bounds = offset_bounds(asked, arrivals)
+    assert bounds.low - 1e-6 <= offset <= bounds.high + 1e-6
+
+
+def test_a_two_hour_gap_in_clocks_is_not_hidden_by_combining() -> None:
+    assert combine(Interval(0, 2), Interval(1, 3)) == Interval(1, 2)
+    assert combine(Interval(0, 1), Interval(7200, 7201)) == Interval(0, 7201)
+
+
+def test_intervals_add_their_doubt() -> None:
+    assert Interval(1, 2).plus(Interval(10, 20)) == Interval(11, 22)
+    assert Interval(10, 12).minus(Interval(1, 2)) == Interval(8, 11)
+    assert exactly(3).width == 0
+
+
+def test_reads_what_the_prober_prints() -> None:
+    lines = ProberLines()
+    assert lines.read("C 12.5 1700000000.25") == ClockReading(12.5, 1700000000.25)
+    assert lines.read("B 1 <h1>Srv-Web%20de%20th%C3%A9odore</h1>%0A") is None
+    page = "<h1>Srv-Web de théodore</h1>\n"
+    assert lines.read("S 12.600000 0.004000 ok 200 1") == Sample(12.6, 0.004, "ok", 200, page)
+    assert lines.read("S 12.7 2.0 timeout 0 0") == Sample(12.7, 2.0, "timeout")
+    assert lines.read("E") == End()
+    assert lines.read("X the name x does not resolve") == Refusal("the name x does not resolve")
+
+
+@pytest.mark.parametrize("line", ["", "S 1 2 ok 200", "S 1 2 great 200 0", "S 1 2 ok 200 7", "sh: 1: perl: not found"])
+def test_refuses_lines_that_are_not_the_probers(line: str) -> None:
+    with pytest.raises(ValueError, match="not a line of the prober"):
+        ProberLines().read(line)
+
+
+def test_a_page_belongs_to_the_machine_whose_page_it_is() -> None:
+    assert owner("<h1>Srv-Web de theodore</h1>\n", OWNERS) == "srv-web"
+    assert owner("<h1>Srv-Web-bis de theodore</h1>\n", OWNERS) == "srv-web-bis"
+    assert owner("It works!", OWNERS) == UNKNOWN
+    assert owner("Web de x and more", {"short": "Web", "long": "Web de x"}) == "long"
+
+
+def test_says_what_is_uneven() -> None:
+    both = ("srv-web", "srv-web-bis")
+    assert uneven({"srv-web": 10, "srv-web-bis": 10}, both, 20, 0) == []
+    assert uneven({"srv-web": 11, "srv-web-bis": 9}, both, 20, 1) == []
+    assert uneven({"srv-web": 20}, both, 20, 2) == [
+        "srv-web served 20 of 20, expected 10 (give or take 2)",
+        "srv-web-bis served 0 of 20, expected 10 (give or take 2)",
+    ]
+    assert uneven({"srv-web-bis": 18, "srv-web": 1}, ("srv-web-bis",), 20, 2) == [
+        "the page of srv-web came 1 times, expected never",
+        "1 of 20 requests got no good answer",
+    ]

@@ -1,0 +1,78 @@
+"""Telling when something happened in a guest on the host's clock, with honest bounds. Times are seconds.
+
+An offset is "host minus guest". A guest's reading that was asked for at host time `asked` and arrived at `arrived`
+was made in between, so the true offset lies between `asked - reading` and `arrived - reading`. Many readings narrow it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vboxlab.errors import InfrastructureTrouble
+from vboxlab.guest.executor import Executor
+
+READINGS = 5
+CLOCK_SCRIPT = f"i=0; while [ $i -lt {READINGS} ]; do date +%s.%N; i=$((i+1)); done"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value known to lie between two bounds."""
+
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """Return how uncertain the value is."""
+        return self.high - self.low
+
+    def plus(self, other: Interval) -> Interval:
+        """Return the bounds of the sum."""
+        return Interval(self.low + other.low, self.high + other.high)
+
+    def minus(self, other: Interval) -> Interval:
+        """Return the bounds of the difference."""
+        return Interval(self.low - other.high, self.high - other.low)
+
+
+def exactly(value: float) -> Interval:
+    """Return a value that is known."""
+    return Interval(value, value)
+
+
+def offset_bounds(asked: float, arrivals: Iterable[tuple[float, float]]) -> Interval:
+    """Return the bounds of host minus guest.
+
+    `arrivals` are pairs of the guest's reading and the host's time when it arrived; `asked` is before them all.
+    Raises ValueError when there is no reading.
+    """
+    pairs = list(arrivals)
+    low = max(asked - reading for reading, _arrived in pairs)
+    high = min(arrived - reading for reading, arrived in pairs)
+    return Interval(min(low, high), max(low, high))
+
+
+def combine(first: Interval, second: Interval) -> Interval:
+    """Return what two measurements of one offset say together; if they disagree (a clock was set), both count."""
+    low, high = max(first.low, second.low), min(first.high, second.high)
+    return Interval(low, high) if low <= high else Interval(min(first.low, second.low), max(first.high, second.high))
+
+
+def measure_offset(executor: Executor) -> Interval:
+    """Return the bounds of host monotonic clock minus the guest's clock. Raises InfrastructureTrouble, GuestError."""
+    asked = time.monotonic()
+    with executor.stream(CLOCK_SCRIPT) as stream:
+        arrivals = [(_reading(line, executor.machine), time.monotonic()) for line in stream.lines()]
+    if not arrivals:
+        raise InfrastructureTrouble(f"{executor.machine}: the clock cannot be read")
+    return offset_bounds(asked, arrivals)
+
+
+def _reading(line: str, machine: str) -> float:
+    try:
+        return float(line)
+    except ValueError:
+        raise InfrastructureTrouble(f"{machine}: the clock cannot be read", details=[line]) from None
