@@ -62,7 +62,7 @@ def check_restorable(observed: ObservedLab, names: Sequence[str], snapshot: str)
     lacking = [n for n in names if n not in observed.machines or not observed.machines[n].has_snapshot(snapshot)]
     if lacking or not names:
         raise SnapshotNotFound(
-            f"lab {observed.name}: {', '.join(lacking) or 'no machine'} cannot go back to {snapshot}; nothing was changed",
+            f"lab {observed.name}: {', '.join(lacking)} cannot go back to {snapshot}; nothing changed",
             details=who_has(observed, names, snapshot),
             resolution="`vboxlab snapshot list` shows all snapshots; `vboxlab up` makes those that its stages end in",
         )

@@ -1,0 +1,221 @@
+"""The planner, over the shipped topologies and a pure world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.golden_files import check_golden
+from tests.unit.plan_world import LAB, World, desired, topology
+from vboxlab.planning import actions as act
+from vboxlab.planning import describe
+from vboxlab.planning.observed import (
+    AdapterState,
+    Attachment,
+    ObservedLab,
+    ObservedMachine,
+    PowerState,
+)
+from vboxlab.planning.planner import UNTIL_CREATED, plan, with_rechecks
+from vboxlab.topology.addressing import LabName, mac_address
+
+
+def converged(**values: str) -> World:
+    world = World()
+    wanted = desired(topology(**values), world.observed)
+    world.apply(plan(wanted, world.observed), wanted)
+    return world
+
+
+def steps(found: act.Plan) -> list[act.Step]:
+    return [action.step for action in found.actions]
+
+
+def test_from_nothing() -> None:
+    world = World()
+    check_golden(
+        "plans/failover-from-nothing.txt", describe.lines(plan(desired(topology(), world.observed), world.observed))
+    )
+
+
+def test_until_created_makes_machines_and_starts_none() -> None:
+    world = World()
+    wanted = desired(topology(), world.observed, until=UNTIL_CREATED)
+    found = steps(plan(wanted, world.observed))
+    assert found == [act.Create(name) for name in ("firewall", "dns", "client", "srv-web", "srv-web-bis")]
+
+
+def test_converged_lab_needs_nothing() -> None:
+    world = converged()
+    found = plan(desired(topology(), world.observed), world.observed)
+    assert (found.actions, found.blockers) == ((), ())
+    assert describe.lines(found)[1] == "nothing to do: the lab is what the topology says"
+
+
+def test_up_looks_at_every_guest_of_a_converged_lab() -> None:
+    world = converged()
+    wanted = desired(topology(), world.observed)
+    whole = with_rechecks(plan(wanted, world.observed), wanted, world.observed)
+    assert [s for s in steps(whole) if isinstance(s, act.Recheck)] == [
+        act.Recheck("firewall", None), act.Recheck("dns", None), act.Recheck("client", None),
+        act.Recheck("srv-web", "heartbeat"), act.Recheck("srv-web-bis", "heartbeat"),
+    ]  # fmt: skip
+
+
+def test_powered_off_lab_is_started_and_not_configured() -> None:
+    world = converged()
+    for name in world.machines:
+        world.change(name, power=PowerState.OFF)
+    found = plan(desired(topology(), world.observed), world.observed)
+    assert {type(step) for step in steps(found)} == {act.Start, act.Contact}
+    assert len(found.actions) == 10
+
+
+def test_snapshot_is_taken_before_heartbeat_and_with_both_machines_off() -> None:
+    world = World()
+    found = plan(desired(topology(), world.observed), world.observed)
+    take = next(a for a in found.actions if isinstance(a.step, act.TakeSnapshots))
+    assert take.step == act.TakeSnapshots(("srv-web", "srv-web-bis"), "apache-base")
+    before = {a.id: a.step for a in found.actions}
+    assert [before[i] for i in take.after] == [act.PowerOff("srv-web"), act.PowerOff("srv-web-bis")]
+    for name in ("srv-web", "srv-web-bis"):
+        position = steps(found).index(act.Configure(name, "heartbeat"))
+        assert position > found.actions.index(take)
+
+
+def test_a_nic_on_the_wrong_network_is_named_with_what_was_expected() -> None:
+    world = converged()
+    wrong = AdapterState(1, Attachment("internal", "cluster"), mac_address(LAB, "srv-web", 1))
+    world.change("srv-web", adapters=(wrong, *world.machines["srv-web"].adapters[1:]))
+    found = plan(desired(topology(), world.observed), world.observed)
+    (action,) = found.actions
+    assert isinstance(action.step, act.SetAdapters)
+    assert action.reason == "adapter 1 is on internal cluster, expected internal sw-dmz"
+
+
+def test_other_memory_means_off_and_on_again() -> None:
+    world = converged()
+    world.change("client", memory=256)
+    found = plan(desired(topology(), world.observed), world.observed)
+    assert steps(found) == [
+        act.PowerOff("client"), act.SetHardware("client", 1, 512), act.Start("client"), act.Contact("client"),
+    ]  # fmt: skip
+    assert found.actions[0].reason == "memory: 256 MiB, expected 512 MiB"
+
+
+def test_another_student_is_configured_in_place() -> None:
+    world = converged()
+    found = plan(desired(topology(student="alice"), world.observed), world.observed)
+    configured = [step for step in steps(found) if isinstance(step, act.Configure)]
+    assert act.Configure("srv-web", "heartbeat") in configured
+    assert not [step for step in steps(found) if isinstance(step, act.PowerOff | act.Create | act.RestoreSnapshots)]
+
+
+def test_machines_of_another_topology_go_back_to_the_snapshot() -> None:
+    world = converged()
+    for name in ("srv-web", "srv-web-bis"):
+        world.mark(name, topology="loadbalancing", stage="balancing", desired="other")
+    wanted = desired(topology(), world.observed)
+    found = plan(wanted, world.observed)
+    check_golden("plans/failover-from-loadbalancing.txt", describe.lines(found))
+    world.apply(found, wanted)
+    assert plan(desired(topology(), world.observed), world.observed).is_empty
+
+
+def test_a_machine_of_another_topology_only_is_switched_off_and_kept() -> None:
+    world = converged()
+    world.machines["load-balancer"] = replace(world.machines["client"], name="load-balancer", handle="id-lb")
+    found = plan(desired(topology(), world.observed), world.observed)
+    assert steps(found) == [act.PowerOff("load-balancer")]
+
+
+def test_foreign_vm_of_the_same_name_blocks() -> None:
+    observed = ObservedLab(LAB, conflicts={"srv-web": "srv-web"})
+    found = plan(desired(topology(), observed), observed)
+    assert found.blockers == (
+        "srv-web: a VM named 'srv-web' exists already and is not vboxlab's; rename it, or work in a copy (--copy NAME)",
+    )
+
+
+def adopted_vm(name: str, *networks: str) -> ObservedMachine:
+    adapters = tuple(AdapterState(i, Attachment("internal", n), f"08002700000{i}") for i, n in enumerate(networks, 1))
+    return ObservedMachine(f"id-{name}", name, PowerState.OFF, 1, 512, "", adapters)
+
+
+def test_adopted_machines_are_started_and_never_edited() -> None:
+    world = World(
+        adopted={
+            "firewall": adopted_vm("PF_FIREWALL", "sw-dmz", "servers", "clients"),
+            "dns": adopted_vm("DEBIAN_TRAINING_SERVEUR", "servers"),
+            "client": adopted_vm("LUBUNTU_TRAINING_CLIENT", "clients"),
+        }
+    )
+    found = plan(desired(topology(environment="school"), world.observed), world.observed)
+    assert found.blockers == ()
+    touched = [s for s in steps(found) if not isinstance(s, act.TakeSnapshots) and s.machine in world.adopted]
+    assert touched == [act.CheckAdopted("firewall"), act.CheckAdopted("dns"), act.CheckAdopted("client")]
+
+
+def test_adopted_machine_on_the_wrong_network_stops_the_plan() -> None:
+    world = World(
+        adopted={
+            "firewall": adopted_vm("PF_FIREWALL", "sw-dmz", "servers"),
+            "dns": adopted_vm("DEBIAN_TRAINING_SERVEUR", "servers"),
+        }
+    )
+    found = plan(desired(topology(environment="school"), world.observed), world.observed)
+    assert found.blockers == (
+        "firewall: the adopted VM PF_FIREWALL has no adapter on clients (its adapters: 1: internal sw-dmz, "
+        "2: internal servers); attach one in VirtualBox, vboxlab does not edit adopted machines",
+        "client: the VM LUBUNTU_TRAINING_CLIENT to adopt does not exist; import it, or --set environment",
+    )
+
+
+def test_guests_that_fetch_packages_wait_for_their_router() -> None:
+    world = World()
+    found = plan(desired(topology(), world.observed, prepared=False), world.observed)
+    router = next(a.id for a in found.actions if a.step == act.Configure("firewall", None))
+    web = next(a for a in found.actions if a.step == act.Configure("srv-web", "web"))
+    assert router in web.after
+
+
+def test_copies_share_no_name_network_mac_or_port() -> None:
+    plain, copy = World(), World(LabName("ha", "theodore"))
+    one = desired(topology(), plain.observed)
+    two = desired(topology(), copy.observed, lab=copy.lab)
+    for name, machine in one.machines.items():
+        other = two.machines[name]
+        assert other.vm_name == f"theodore-{machine.vm_name}"
+        for left, right in zip(machine.adapters, other.adapters, strict=True):
+            assert left.mac != right.mac
+            if left.attachment.kind == "internal":
+                assert right.attachment.name == f"vboxlab-ha-theodore-{left.attachment.name}"
+            for mine, theirs in zip(left.attachment.forwards, right.attachment.forwards, strict=True):
+                assert mine.host_port != theirs.host_port
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(min_value=0, max_value=40), off=st.booleans(), again=st.integers(min_value=0, max_value=40))
+def test_a_plan_cut_off_anywhere_is_finished_by_the_next(cut: int, again: int, *, off: bool) -> None:
+    world = World()
+    for only in (cut, again, None):
+        wanted = desired(topology(), world.observed)
+        world.apply(plan(wanted, world.observed), wanted, only=only)
+        if off and only is not None:
+            for name in world.machines:
+                world.change(name, power=PowerState.OFF)
+    last = desired(topology(), world.observed)
+    assert plan(last, world.observed).actions == ()
+    assert all(world.machines[name].has_snapshot("apache-base") for name in ("srv-web", "srv-web-bis"))
+
+
+@pytest.mark.parametrize("stage", ["web", "heartbeat"])
+def test_until_stops_after_the_stage(stage: str) -> None:
+    world = World()
+    wanted = desired(topology(), world.observed, until=stage)
+    world.apply(plan(wanted, world.observed), wanted)
+    assert world.machines["srv-web"].marks["stage"] == stage
+    assert world.machines["srv-web"].has_snapshot("apache-base")
