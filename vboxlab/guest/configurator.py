@@ -1,0 +1,179 @@
+"""Brings a guest to its resources in one SSH exec, and says what came out of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+from vboxlab.errors import GuestError
+from vboxlab.guest.executor import Completed, Executor
+from vboxlab.guest.resources import Await, Package, Resource
+from vboxlab.guest.script import EXIT_PACKAGES_MISSING, AptOptions, compile_script
+
+Status = Literal["unchanged", "changed", "would-change", "failed", "skipped", "missing"]
+APT_SECONDS = 900.0  # what an apt-get run may take in an emulated guest
+EXIT_DELTA_UNFIT = 3
+
+
+class PackageDelta(Protocol):
+    """Packages made ready to be installed without apt: an archive, and the script that unpacks it in a guest."""
+
+    @property
+    def packages(self) -> Sequence[str]:
+        """Return the packages that the delta brings."""
+
+    def script(self) -> str:
+        """Return a script for root that installs from the archive on its standard input.
+
+        It ends with exit code 3 when the guest is not in the state that the delta was made for.
+        """
+
+    def data(self) -> bytes:
+        """Return the archive."""
+
+
+@dataclass(frozen=True)
+class ResourceResult:
+    """What came out of one resource, and what was found that made a change needed or impossible."""
+
+    key: str
+    status: Status
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.status}" + (f" ({self.reason})" if self.reason else "")
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What came out of all resources of a machine, in their order."""
+
+    machine: str
+    results: tuple[ResourceResult, ...]
+
+    def with_status(self, *statuses: Status) -> tuple[ResourceResult, ...]:
+        """Return the results of these statuses."""
+        return tuple(result for result in self.results if result.status in statuses)
+
+    @property
+    def changed(self) -> tuple[ResourceResult, ...]:
+        """Return what was changed, or in a preview would be."""
+        return self.with_status("changed", "would-change")
+
+    @property
+    def failed(self) -> tuple[ResourceResult, ...]:
+        """Return what failed."""
+        return self.with_status("failed")
+
+    @property
+    def summary(self) -> str:
+        """Return the counts in words: "3 changed, 12 unchanged"."""
+        counts = Counter(result.status for result in self.results)
+        order: tuple[Status, ...] = ("failed", "skipped", "changed", "would-change", "unchanged")
+        said = {"would-change": "to change"}
+        return ", ".join(f"{counts[status]} {said.get(status, status)}" for status in order if counts[status]) or "none"
+
+
+def configure(
+    executor: Executor,
+    resources: Sequence[Resource],
+    *,
+    changes: bool = True,
+    secrets: Mapping[str, str],
+    time_scale: float = 1.0,
+    apt: AptOptions | None = None,
+    delta: PackageDelta | None = None,
+) -> StageReport:
+    """Bring the guest to the resources (with changes off: only tell what would change) and return what came out.
+
+    A delta is tried for missing packages before apt. Raises GuestError with machine, resource and reason when a
+    resource failed, and whatever the executor raises.
+    """
+    timeout = _timeout(resources, time_scale)
+
+    def run(*, stop: bool) -> StageReport:
+        script = compile_script(
+            resources,
+            changes=changes,
+            secrets=secrets,
+            time_scale=time_scale,
+            apt=apt,
+            stop_at_missing_packages=stop,
+        )
+        return _parsed(executor, resources, executor.run(script, root=True, timeout=timeout))
+
+    report = run(stop=changes and delta is not None)
+    missing = [result.key.removeprefix("package:") for result in report.with_status("missing")]
+    if missing:
+        installed = delta is not None and set(missing) <= set(delta.packages) and _apply(executor, delta, timeout)
+        report = run(stop=False)
+        if installed:
+            report = _as_installed(report, missing)
+    if changes:
+        _raise_failures(report)
+    return report
+
+
+def _timeout(resources: Sequence[Resource], time_scale: float) -> float:
+    waits = sum(resource.within for resource in resources if isinstance(resource, Await))
+    packages = APT_SECONDS if any(isinstance(resource, Package) for resource in resources) else 0.0
+    return (120.0 + packages + waits) * max(1.0, time_scale)
+
+
+def _apply(executor: Executor, delta: PackageDelta, timeout: float) -> bool:
+    done = executor.run(delta.script(), stdin=delta.data(), root=True, timeout=timeout)
+    if done.exit_code not in (0, EXIT_DELTA_UNFIT):
+        raise GuestError(
+            f"{executor.machine}: installing prepared packages failed",
+            details=[f"exit code {done.exit_code}", *done.stderr.strip().splitlines()[-3:]],
+            resolution="restore a snapshot of the machine or make it again: its packages may be half installed",
+        )
+    return done.exit_code == 0
+
+
+def _as_installed(report: StageReport, names: Sequence[str]) -> StageReport:
+    keys = {f"package:{name}" for name in names}
+    return StageReport(
+        report.machine,
+        tuple(
+            ResourceResult(result.key, "changed", "not installed")
+            if result.key in keys and result.status == "unchanged"
+            else result
+            for result in report.results
+        ),
+    )
+
+
+def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed) -> StageReport:
+    found: dict[int, ResourceResult] = {}
+    for line in done.stdout.splitlines():
+        index, status, reason = [*line.split("\t"), "", ""][:3]
+        if not line.startswith("@") or status not in get_args(Status):
+            continue
+        number = int(index[1:])
+        found[number] = ResourceResult(resources[number].key, status, reason.strip())  # type: ignore[arg-type]
+    expected = done.exit_code == EXIT_PACKAGES_MISSING or len(found) == len(resources)
+    if not expected:
+        raise GuestError(
+            f"{executor.machine}: the configuration script ended early",
+            details=[f"exit code {done.exit_code}", *(done.stderr or done.stdout).strip().splitlines()[-3:]],
+            resolution="can the user of the base become root without being asked?",
+        )
+    return StageReport(executor.machine, tuple(found[number] for number in sorted(found)))
+
+
+def _raise_failures(report: StageReport) -> None:
+    if not report.failed:
+        return
+    first = report.failed[0]
+    skipped = report.with_status("skipped")
+    raise GuestError(
+        f"{report.machine}: {first.key} failed",
+        details=[
+            *(f"{result.key}: {result.reason}" for result in report.failed),
+            *(f"{result.key}: skipped, {result.reason}" for result in skipped),
+        ],
+        resolution="put right what the reason says, then bring the lab up again: what is done stays done",
+    )

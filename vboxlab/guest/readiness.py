@@ -1,0 +1,176 @@
+"""Waiting until a guest can be worked with, by stages: process, TCP, banner, authentication, system running.
+
+A stage that is not reached says so with its own reason, because each has its own cause.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vboxlab.errors import GuestError, WaitTimeout
+from vboxlab.guest.ssh import SshExecutor
+from vboxlab.waiting import Deadline
+
+PAUSE = 0.2  # seconds between two connections or two looks at the process
+PATIENCE = 4.0  # seconds that one connection may stay silent before it is given up
+AT_ONCE = 3  # connections kept open: sshd answers the one that reaches it, and MaxStartups is 10
+
+# systemctl(1): is-system-running --wait returns when the boot is over; degraded means over, with failed units.
+SYSTEM_STATE = (
+    'timeout "$LIMIT" systemctl is-system-running --wait 2>/dev/null; '
+    "systemctl --failed --plain --no-legend list-units 2>/dev/null"
+)
+
+
+@dataclass
+class Ready:
+    """How a guest became ready: seconds after the start of the wait at which each stage was reached."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    failed_units: tuple[str, ...] = ()  # what systemd could not start; the guest is usable all the same
+
+
+def wait_ready(
+    executor: SshExecutor,
+    deadline: Deadline,
+    *,
+    alive: Callable[[], bool] = lambda: True,
+    on_stage: Callable[[str], None] = lambda _stage: None,
+) -> Ready:
+    """Return once the guest has booted and its executor is logged in.
+
+    `alive` tells whether the machine's process still runs. Raises WaitTimeout naming the stage that was not reached,
+    GuestError when the machine stopped, refuses the login or shows a wrong host key.
+    """
+    ready = Ready()
+    began = time.monotonic()
+
+    def reached(stage: str) -> None:
+        ready.stages[stage] = time.monotonic() - began
+        on_stage(stage)
+
+    connection = _Banner(executor, alive, reached).wait(deadline)
+    reached("banner")
+    executor.connect(connection)
+    reached("authentication")
+    ready.failed_units = _system_running(executor, deadline)
+    reached("system running")
+    return ready
+
+
+class _Banner:
+    """Opens connections in turn until a server sends its SSH banner on one of them.
+
+    A port forward of the hypervisor accepts connections long before the guest does, and one that was opened too early
+    may hang for the guest's TCP retransmission time; so a new one is opened now and then beside the older ones.
+    """
+
+    def __init__(self, executor: SshExecutor, alive: Callable[[], bool], reached: Callable[[str], None]) -> None:
+        self._executor = executor
+        self._alive = alive
+        self._reached = reached
+        self._accepted = False
+        self._running = False
+        self._refused = ""
+
+    def wait(self, deadline: Deadline) -> socket.socket:
+        with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+            opened: dict[socket.socket, float] = {}
+            while True:
+                self._look(deadline)
+                self._give_up_old(opened, selector)
+                if len(opened) < AT_ONCE:
+                    self._open(opened, selector, stack)
+                for key, _ in selector.select(deadline.capped(PAUSE)):
+                    connection = key.fileobj
+                    assert isinstance(connection, socket.socket)  # noqa: S101 -- only sockets are registered
+                    if _greets(connection):
+                        return _kept(connection)
+                    selector.unregister(connection)
+                    opened.pop(connection)
+                    connection.close()
+                if not opened:
+                    time.sleep(deadline.capped(PAUSE))
+
+    def _look(self, deadline: Deadline) -> None:
+        name, access = self._executor.machine, self._executor.access
+        if not self._alive():
+            raise GuestError(f"{name}: the machine is not running any more", resolution="look at its console or log")
+        if not self._running:
+            self._running = True
+            self._reached("process")
+        if deadline.expired:
+            where = f"{access.host} port {access.port}"
+            if self._accepted:
+                raise WaitTimeout(
+                    f"{name}: no SSH server answers in the guest",
+                    details=[f"{where} takes connections, but no banner comes"],
+                    resolution="look at the machine's console: it may still boot, or have no sshd or no management "
+                    "address",
+                )
+            raise WaitTimeout(
+                f"{name}: nothing listens on {where}", details=[self._refused], resolution="is the port forward there?"
+            )
+
+    def _open(
+        self, opened: dict[socket.socket, float], selector: selectors.BaseSelector, stack: contextlib.ExitStack
+    ) -> None:
+        if opened and time.monotonic() - max(opened.values()) < PATIENCE / AT_ONCE:
+            return
+        access = self._executor.access
+        try:
+            connection = socket.create_connection((access.host, access.port), timeout=2)
+        except OSError as error:
+            self._refused = str(error)
+            return
+        if not self._accepted:
+            self._accepted = True
+            self._reached("tcp")
+        stack.callback(_closed_unless_kept, connection)
+        opened[connection] = time.monotonic()
+        selector.register(connection, selectors.EVENT_READ)
+
+    @staticmethod
+    def _give_up_old(opened: dict[socket.socket, float], selector: selectors.BaseSelector) -> None:
+        for connection, since in list(opened.items()):
+            if time.monotonic() - since > PATIENCE:
+                selector.unregister(connection)
+                opened.pop(connection)
+                connection.close()
+
+
+def _greets(connection: socket.socket) -> bool:
+    """Tell whether an SSH banner stands in the connection, leaving it there for the SSH client."""
+    try:
+        return connection.recv(4, socket.MSG_PEEK) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _kept(connection: socket.socket) -> socket.socket:
+    """Return the same connection under a new handle, so that closing the old ones does not end it."""
+    return connection.dup()
+
+
+def _closed_unless_kept(connection: socket.socket) -> None:
+    connection.close()
+
+
+def _system_running(executor: SshExecutor, deadline: Deadline) -> tuple[str, ...]:
+    limit = max(1, int(deadline.remaining))
+    found = executor.run(f"LIMIT={limit}; {SYSTEM_STATE}", timeout=limit + 30)
+    state, *failed = found.stdout.splitlines() or [""]
+    if state == "running":
+        return ()
+    if state == "degraded":
+        return tuple(line.split()[0] for line in failed if line.split())
+    raise WaitTimeout(
+        f"{executor.machine}: the guest answers, but its boot does not end",
+        details=[f"systemctl is-system-running: {state or found.stderr.strip() or 'no answer'}"],
+        resolution="look at `systemctl list-jobs` in the guest",
+    )

@@ -1,0 +1,68 @@
+"""Secrets of a lab by name: from the environment, from a file, or generated and kept with the lab. Never printed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from vboxlab.errors import SettingsInvalid
+from vboxlab.guest.resources import File, Password, Resource, SecretText
+
+VARIABLE_PREFIX = "VBOXLAB_SECRET_"
+
+
+class SecretStore:
+    """Secrets kept in a directory, one file each (mode 0600). A variable VBOXLAB_SECRET_NAME goes before the file."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ) -> None:
+        self._directory = directory
+        self._environ = environ
+
+    def get(self, name: str) -> str:
+        """Return a secret, making one up and keeping it when there is none.
+
+        Raises SettingsInvalid when its file is empty or not readable.
+        """
+        variable = VARIABLE_PREFIX + name.upper().replace("-", "_")
+        given = self._environ.get(variable)
+        if given:
+            return given
+        path = self._directory / name
+        try:
+            kept = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return self._generate(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsInvalid(f"the secret {name} cannot be read from {path}", details=[str(error)]) from error
+        if not kept:
+            raise SettingsInvalid(f"{path} holds no secret", resolution=f"remove the file, or set {variable}")
+        return kept
+
+    def for_resources(self, resources: Iterable[Resource]) -> dict[str, str]:
+        """Return the secrets that these resources name."""
+        return {name: self.get(name) for name in sorted(secret_names(resources))}
+
+    @staticmethod
+    def _generate(path: Path) -> str:
+        value = secrets.token_urlsafe(18)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process was first
+            return path.read_text(encoding="utf-8").strip()
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(value + "\n")
+        return value
+
+
+def secret_names(resources: Iterable[Resource]) -> set[str]:
+    """Return the names of the secrets that resources need."""
+    names = set()
+    for resource in resources:
+        if isinstance(resource, Password):
+            names.add(resource.secret)
+        elif isinstance(resource, File) and isinstance(resource.content, SecretText):
+            names.add(resource.content.secret)
+    return names

@@ -1,0 +1,331 @@
+"""The executor over SSH. The only module that imports paramiko, and only when a connection is made."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from vboxlab.errors import GuestError, WaitTimeout
+from vboxlab.guest.executor import Completed
+from vboxlab.guest.hostkeys import pinned_key
+
+if TYPE_CHECKING:
+    import paramiko
+
+CHUNK = 65536
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to get in. Passwords are called for when they are needed, and kept nowhere."""
+
+    port: int
+    user: str
+    key_file: Path | None = None
+    password: Callable[[], str] | None = None
+    host: str = "127.0.0.1"
+    root_by: Literal["sudo", "su"] = "sudo"
+    root_password: Callable[[], str] | None = None  # asked by su always, by sudo where it wants one
+
+
+class _NotYet(Exception):
+    """The server is not (or no longer) there: worth another try."""
+
+
+class SshExecutor:
+    """Runs commands in one guest over one SSH connection, made at the first call and again when it was lost.
+
+    The server must show the machine's pinned host key. With first_contact, a machine without a pinned key is let
+    through: the caller then checks who it is before sending anything (vboxlab.guest.identity) and pins its key.
+    """
+
+    def __init__(
+        self,
+        machine: str,
+        access: Access,
+        known_hosts: Path,
+        *,
+        first_contact: bool = False,
+        connect_within: float = 20.0,
+    ) -> None:
+        self._machine = machine
+        self._access = access
+        self._known_hosts = known_hosts
+        self._first_contact = first_contact
+        self._connect_within = connect_within
+        self._transport: paramiko.Transport | None = None
+        self._connecting = threading.Lock()
+
+    @property
+    def machine(self) -> str:
+        """Return the name of the machine, for messages."""
+        return self._machine
+
+    @property
+    def access(self) -> Access:
+        """Return how the executor gets in."""
+        return self._access
+
+    def connect(self, connection: socket.socket | None = None) -> None:
+        """Log in, over a connection to the server that is open already if one is given. No-op when logged in.
+
+        Tries again for connect_within seconds while the server drops connections. Raises GuestError when the host key
+        is not the pinned one, the login is refused, or the server does not answer.
+        """
+        with self._connecting:
+            if self._transport is not None and self._transport.is_active():
+                return
+            self._drop()
+            spare = [connection] if connection else []
+            retrying = Retrying(
+                retry=retry_if_exception_type(_NotYet),
+                stop=stop_after_delay(self._connect_within),
+                wait=wait_fixed(0.3),
+                reraise=True,
+            )
+            try:
+                self._transport = retrying(lambda: self._log_in(spare.pop() if spare else self._dial()))
+            except _NotYet as error:
+                raise GuestError(
+                    f"{self._machine}: its SSH server does not answer on {self._where}",
+                    details=[str(error)],
+                    resolution="look at the machine's console: is it still booting, or is sshd not running?",
+                ) from error
+
+    @property
+    def _where(self) -> str:
+        return f"{self._access.host} port {self._access.port}"
+
+    def _dial(self) -> socket.socket:
+        try:
+            return socket.create_connection((self._access.host, self._access.port), timeout=10)
+        except OSError as error:
+            raise _NotYet(f"no connection: {error}") from error
+
+    def _log_in(self, connection: socket.socket) -> paramiko.Transport:
+        import paramiko
+
+        # What is done in turn is chosen for guests under emulation: the cheapest key exchange, and no second try.
+        transport = paramiko.Transport(connection)
+        transport.get_security_options().kex = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256")
+        pinned = pinned_key(self._known_hosts, self._machine)
+        if pinned is not None:
+            transport.get_security_options().key_types = _offered(pinned.split()[0])
+        transport.banner_timeout = self._connect_within
+        transport.auth_timeout = 60
+        try:
+            transport.start_client(timeout=60)
+            self._check_host_key(transport, pinned)
+            self._authenticate(transport)
+        except GuestError:
+            transport.close()
+            raise
+        except paramiko.AuthenticationException as error:
+            transport.close()
+            raise self._refused(str(error)) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            transport.close()
+            if pinned is not None and isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+                raise self._wrong_key("the server has no host key of the pinned type") from error
+            raise _NotYet(str(error) or type(error).__name__) from error
+        transport.set_keepalive(15)
+        return transport
+
+    def _check_host_key(self, transport: paramiko.Transport, pinned: str | None) -> None:
+        key = transport.get_remote_server_key()
+        shown = f"{key.get_name()} {key.get_base64()}"
+        if pinned is None and not self._first_contact:
+            raise GuestError(
+                f"{self._machine}: no host key of it is known",
+                details=[f"{self._known_hosts} has no line for {self._machine}"],
+                resolution="bring the lab up again: the machine's identity is then checked and its key kept",
+            )
+        if pinned is not None and shown != pinned:
+            raise self._wrong_key(f"it shows {key.get_name()} {key.fingerprint}")
+
+    def _wrong_key(self, detail: str) -> GuestError:
+        return GuestError(
+            f"{self._machine}: whoever answers on {self._where} does not have its host key",
+            details=[detail, f"pinned in {self._known_hosts}"],
+            resolution="another program or machine may hold that port; if the machine was reinstalled, destroy and "
+            "make it again",
+        )
+
+    def _authenticate(self, transport: paramiko.Transport) -> None:
+        access = self._access
+        if access.key_file is not None:
+            transport.auth_publickey(access.user, _private_key(access.key_file))
+        elif access.password is not None:
+            transport.auth_password(access.user, access.password())
+        else:
+            raise GuestError(f"{self._machine}: neither a key nor a password is known for {access.user}")
+
+    def _refused(self, detail: str) -> GuestError:
+        with_what = "key" if self._access.key_file else "password"
+        return GuestError(
+            f"{self._machine}: {self._access.user} may not log in with the {with_what} of its base",
+            details=[detail],
+            resolution=f"is the base's login right? Check user and {with_what}",
+        )
+
+    def run(self, script: str, *, stdin: bytes = b"", root: bool = False, timeout: float = 60.0) -> Completed:
+        """Run a POSIX sh script in one SSH exec and wait for its end (seconds; WaitTimeout after them).
+
+        The script travels ahead of stdin in the same stream, so it is in no command line and as long as it likes.
+        """
+        deadline = time.monotonic() + timeout
+        channel = self._start(script, root)
+        stderr = _Collector(channel.recv_stderr)
+        stdout = _Collector(channel.recv)
+        sender = threading.Thread(target=_send, args=(channel, self._ahead(script, root) + stdin), daemon=True)
+        for thread in (sender, stdout, stderr):
+            thread.start()
+        for thread in (stdout, stderr):
+            thread.join(max(0.0, deadline - time.monotonic()))
+        ended = channel.status_event.wait(max(0.0, deadline - time.monotonic()))
+        exit_code = channel.exit_status
+        channel.close()
+        if not ended:
+            said = (stderr.text() or stdout.text()).splitlines()[-3:]
+            raise WaitTimeout(f"{self._machine}: a command in the guest did not end within {timeout:g} s", details=said)
+        if exit_code == -1:
+            raise GuestError(
+                f"{self._machine}: the connection was lost while a command ran in the guest",
+                resolution="was the machine switched off?",
+            )
+        return Completed(exit_code, stdout.text(), stderr.text())
+
+    @contextlib.contextmanager
+    def stream(self, script: str, *, stdin: bytes = b"", root: bool = False) -> Iterator[SshStream]:
+        """Start a script and give its output line by line; leaving the context ends it."""
+        channel = self._start(script, root)
+        channel.sendall(self._ahead(script, root) + stdin)
+        stream = SshStream(channel)
+        try:
+            yield stream
+        finally:
+            stream.stop()
+
+    def close(self) -> None:
+        """Drop the connection; the next call connects again."""
+        with self._connecting:
+            self._drop()
+
+    def _connected(self) -> paramiko.Transport:
+        self.connect()
+        transport = self._transport
+        if transport is None:  # closed by another thread meanwhile
+            raise EOFError
+        return transport
+
+    def _drop(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _start(self, script: str, root: bool) -> paramiko.Channel:
+        import paramiko
+
+        for attempt in (1, 2):
+            try:
+                channel = self._connected().open_session(timeout=30)
+                channel.exec_command(self._command(len(script.encode()), root))
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                self.close()
+                if attempt == 2:
+                    raise GuestError(
+                        f"{self._machine}: the SSH server takes no command", details=[str(error) or "connection lost"]
+                    ) from error
+            else:
+                return channel
+        raise AssertionError
+
+    def _command(self, length: int, root: bool) -> str:
+        # head reads no byte more than it is told, so the rest of the stream is the script's standard input.
+        shell = "sh -c " + shlex.quote(f'eval "$(head -c {length})"')
+        if not root or self._access.user == "root":
+            return shell
+        if self._access.root_by == "su":
+            return f"su root -c {shlex.quote(shell)}"
+        return f"sudo -S -p '' {shell}" if self._access.root_password else f"sudo -n {shell}"
+
+    def _ahead(self, script: str, root: bool) -> bytes:
+        password = self._access.root_password
+        asked = root and self._access.user != "root" and password is not None
+        return (f"{password()}\n" if asked and password else "").encode() + script.encode()
+
+
+class SshStream:
+    """A command that goes on running in the guest."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of its output as they come, without line ends, until it ends."""
+        rest = b""
+        while True:
+            try:
+                data = self._channel.recv(CHUNK)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace")
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def stop(self) -> None:
+        """End the command (close its input, then its channel)."""
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.shutdown_write()
+        self._channel.close()
+
+
+class _Collector(threading.Thread):
+    """Reads one of a channel's outputs to its end, so that neither can block the other."""
+
+    def __init__(self, receive: Callable[[int], bytes]) -> None:
+        super().__init__(daemon=True)
+        self._receive = receive
+        self._data = bytearray()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._receive(CHUNK):
+                self._data += data
+
+    def text(self) -> str:
+        """Return what came so far."""
+        return self._data.decode(errors="replace")
+
+
+def _send(channel: paramiko.Channel, data: bytes) -> None:
+    with contextlib.suppress(OSError, EOFError):  # the command may end without reading all of it
+        channel.sendall(data)
+        channel.shutdown_write()
+
+
+def _offered(key_type: str) -> tuple[str, ...]:
+    """Return the signature algorithms of a host key's type."""
+    return ("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,)
+
+
+def _private_key(path: Path) -> paramiko.PKey:
+    import paramiko
+
+    try:
+        return paramiko.PKey.from_path(path)
+    except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
+        raise GuestError(f"the private key {path} cannot be read", details=[str(error)]) from error
