@@ -1,0 +1,170 @@
+"""What a machine is, as kept in its machine.json: the truth about everything but whether it runs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from vboxlab.errors import DriverError, MachineNotFound
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree, write_atomically
+from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState
+from vboxlab.topology.addressing import LabName
+
+ID_PATTERN = re.compile(r"[0-9a-f]{12}")
+DEFINITION_FILE = "machine.json"
+DISK_FILE = "disk.qcow2"
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a snapshot brings back besides the disk."""
+
+    cpus: int
+    memory: int
+    adapters: tuple[AdapterState, ...]
+    marks: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot; `tag` is its name within the disk, which people never see and which is never used twice."""
+
+    name: str
+    tag: str
+    parent: str | None
+    taken_at: str
+    live: bool
+    description: str
+    hardware: Hardware
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A machine.
+
+    `revert` is a promise: the disk must be brought back to that tag before anything else is done with it. It is
+    written together with what a restored snapshot brings back, so that a restore that was killed is finished by
+    whoever comes next. `saved` is the tag whose memory the next start resumes.
+    """
+
+    id: str
+    name: str
+    image: str
+    hardware: Hardware
+    snapshots: tuple[Snapshot, ...] = ()
+    current: str | None = None
+    saved: str | None = None
+    revert: str | None = None
+    version: int = field(default=1)
+
+    @property
+    def lab(self) -> LabName | None:
+        """Return the lab that owns the machine."""
+        marks = self.hardware.marks
+        return LabName(marks[MARK_LAB], marks.get(MARK_COPY) or None) if marks.get(MARK_LAB) else None
+
+    def snapshot(self, name: str) -> Snapshot | None:
+        """Return the snapshot of that name."""
+        return next((snapshot for snapshot in self.snapshots if snapshot.name == name), None)
+
+    def adapter(self, slot: int) -> AdapterState | None:
+        """Return the adapter in that slot."""
+        return next((adapter for adapter in self.hardware.adapters if adapter.slot == slot), None)
+
+    @property
+    def has_internal_network(self) -> bool:
+        """Tell whether the machine needs its lab's switch."""
+        return any(adapter.attachment.kind == "internal" for adapter in self.hardware.adapters)
+
+    def with_adapters(self, adapters: tuple[AdapterState, ...]) -> Definition:
+        """Return the same machine with other adapters, in slot order."""
+        ordered = tuple(sorted(adapters, key=lambda adapter: adapter.slot))
+        return replace(self, hardware=replace(self.hardware, adapters=ordered))
+
+
+_CODEC = TypeAdapter(Definition)
+
+
+class DefinitionUnreadable(DriverError):
+    """A machine.json is damaged."""
+
+
+class Definitions:
+    """The machines on disk."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def ids(self) -> list[str]:
+        """Return the ids of all complete machines."""
+        with suppress(FileNotFoundError):
+            return sorted(path.name for path in self._layout.machines.iterdir() if ID_PATTERN.fullmatch(path.name))
+        return []
+
+    def load(self, machine_id: str) -> Definition:
+        """Read a machine. Raises MachineNotFound, DefinitionUnreadable."""
+        if not ID_PATTERN.fullmatch(machine_id):
+            raise MachineNotFound(f"there is no machine {machine_id!r}")
+        path = self._layout.machine(machine_id) / DEFINITION_FILE
+        try:
+            return _CODEC.validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            if path.parent.is_dir():
+                raise DefinitionUnreadable(f"{path} is missing") from None
+            raise MachineNotFound(
+                f"the machine {machine_id} is not there any more",
+                resolution="somebody removed it; run the command again to see the lab as it is now",
+            ) from None
+        except (ValidationError, OSError) as error:
+            raise DefinitionUnreadable(f"{path} cannot be read", details=[str(error).splitlines()[0]]) from error
+
+    def all(self) -> Iterator[tuple[str, Definition | DefinitionUnreadable]]:
+        """Return every machine, a damaged one as the reason why it cannot be read."""
+        for machine_id in self.ids():
+            try:
+                yield machine_id, self.load(machine_id)
+            except DefinitionUnreadable as error:
+                yield machine_id, error
+            except MachineNotFound:
+                continue
+
+    def save(self, definition: Definition) -> None:
+        """Write a machine. Raises MachineNotFound when its directory is gone."""
+        path = self._layout.machine(definition.id) / DEFINITION_FILE
+        try:
+            write_atomically(path, encode(definition))
+        except FileNotFoundError:
+            raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
+
+    def retire(self, machine_id: str) -> None:
+        """Remove a machine's directory; from the first moment on it is not reported any more."""
+        gone = self._layout.machines / f".gone-{machine_id}-{secrets.token_hex(3)}"
+        with suppress(FileNotFoundError):
+            self._layout.machine(machine_id).rename(gone)
+            remove_tree(gone)
+
+
+def encode(definition: Definition) -> str:
+    """Return a definition as the text of its machine.json."""
+    return _CODEC.dump_json(definition, indent=1).decode()
+
+
+def decode(text: bytes) -> Definition:
+    """Return the definition that a machine.json holds. Raises ValueError."""
+    return _CODEC.validate_json(text)
+
+
+def new_id() -> str:
+    """Return an id for a new machine."""
+    return secrets.token_hex(6)
+
+
+def disk_path(layout: Layout, machine_id: str) -> Path:
+    """Return a machine's disk."""
+    return layout.machine(machine_id) / DISK_FILE

@@ -1,0 +1,168 @@
+"""The QEMU driver: the contract of vboxlab.hypervisor.driver, handed to the parts that keep it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from vboxlab.errors import CapabilityMissing
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.qemu.adapters import Adapters
+from vboxlab.hypervisor.qemu.garbage import collect
+from vboxlab.hypervisor.qemu.images import IMAGE_FORMATS
+from vboxlab.hypervisor.qemu.machines import Machines
+from vboxlab.hypervisor.qemu.networks import NETWORK_KINDS, HostPort
+from vboxlab.hypervisor.qemu.power import Power
+from vboxlab.hypervisor.qemu.readiness import Readiness, find_readiness
+from vboxlab.hypervisor.qemu.snapshots import Snapshots
+from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, Workspace
+from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.topology.addressing import LabName
+
+CONSOLE_TAIL_BYTES = 65536
+# Colours, cursor movements and the like (ECMA-48 control sequences).
+CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+
+
+class QemuDriver:
+    """Machines as QEMU processes, kept under home/qemu."""
+
+    def __init__(self, home: Path) -> None:
+        self._work = Workspace.of(home, lambda _layout: self._readiness)
+        self._power = Power(self._work)
+        self._machines = Machines(self._work, self._power)
+        self._adapters = Adapters(self._work)
+        self._snapshots = Snapshots(self._work, self._machines)
+
+    @cached_property
+    def _readiness(self) -> Readiness:
+        return find_readiness(self._work.layout)
+
+    @property
+    def name(self) -> str:
+        """Return the driver's name."""
+        return "qemu"
+
+    @property
+    def version(self) -> str:
+        """Return QEMU's version and how guests run."""
+        return f"{self._readiness.version} ({self._readiness.accelerator})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what this driver can do on this host."""
+        return Capabilities(
+            boots_guests=not self._readiness.problem,
+            accelerated=self._readiness.accelerator == "kvm",
+            live_snapshots=True,
+            window=False,
+            adopts=False,
+            network_kinds=NETWORK_KINDS,
+            image_formats=IMAGE_FORMATS,
+            screenshots=False,
+            why_unusable=self._readiness.problem,
+        )
+
+    def machines(self) -> Sequence[ObservedMachine]:
+        """Report every machine of this home."""
+        return self._machines.all()
+
+    def inspect(self, handle: str) -> ObservedMachine:
+        """Report one machine. Raises MachineNotFound."""
+        return self._machines.one(handle)
+
+    def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
+        """Make a powered-off linked clone."""
+        return self._machines.create(spec, progress)
+
+    def start(self, handle: str, *, gui: bool = False) -> None:
+        """Power the machine on, or resume it."""
+        self._power.start(handle, gui=gui)
+
+    def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
+        """Bring the machine to OFF."""
+        return self._power.power_off(handle, how, timeout)
+
+    def delete(self, handle: str) -> None:
+        """Remove the machine with its disk and snapshots."""
+        self._machines.delete(handle)
+
+    def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
+        """Set or remove marks."""
+        self._machines.set_marks(handle, marks)
+
+    def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
+        """Set processors and memory in MiB."""
+        self._machines.set_hardware(handle, cpus, memory)
+
+    def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
+        """Give the machine exactly these adapters."""
+        self._adapters.set_all(handle, adapters)
+
+    def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
+        """Plug an existing adapter into another network."""
+        self._adapters.attach(handle, slot, attachment)
+
+    def set_cable(self, handle: str, slot: int, connected: bool) -> None:
+        """Plug the adapter's cable in or out."""
+        self._adapters.set_cable(handle, slot, connected)
+
+    def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
+        """Take a snapshot as a child of the current one."""
+        self._snapshots.take(handle, name, live, description)
+
+    def restore_snapshot(self, handle: str, name: str) -> None:
+        """Bring disk, hardware, adapters and marks back."""
+        self._snapshots.restore(handle, name)
+
+    def delete_snapshot(self, handle: str, name: str) -> None:
+        """Remove one snapshot."""
+        self._snapshots.delete(handle, name)
+
+    def images(self) -> Sequence[ImageInfo]:
+        """Report the images."""
+        return self._work.images.infos(self._machines.clones())
+
+    def import_image(
+        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+    ) -> None:
+        """Register a disk, with the kernel beside it if there is one (vmlinuz, initrd.img, cmdline), as an image."""
+        progress(f"registering {name}", None)
+        self._work.layout.prepare()
+        self._work.images.add(name, disk, parent)
+
+    def remove_image(self, name: str) -> None:
+        """Forget an image; its disk stays."""
+        self._work.images.remove(name, self._machines.clones().get(name, ()))
+
+    def console_tail(self, handle: str, lines: int = 20) -> str:
+        """Return the last lines of the serial console."""
+        path = self._work.layout.machine(self._work.definitions.load(handle).id) / CONSOLE_FILE
+        if not path.is_file():
+            return ""
+        with path.open("rb") as console:
+            console.seek(max(0, path.stat().st_size - CONSOLE_TAIL_BYTES))
+            text = console.read().decode(errors="replace")
+        plain = [line.rstrip() for line in CONTROL_SEQUENCE.sub("", text).replace("\r", "").splitlines()]
+        return "\n".join([line for line in plain if line][-lines:])
+
+    def screenshot(self, handle: str, target: Path) -> None:
+        """Raise CapabilityMissing: these machines have a serial console only."""
+        raise CapabilityMissing(
+            f"no picture of {self.inspect(handle).name} for {target}: QEMU machines have no screen",
+            resolution="look at the last lines of the serial console",
+        )
+
+    def host_port(self, lab: LabName | None, network: str) -> HostPort:
+        """Join an internal network of a lab from the host: a context manager that sends and receives frames."""
+        return HostPort(self._work.switches, self._work.layout, lab, network)
+
+    def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Remove what interrupted calls left, and say what it was."""
+        return collect(self._work, lab)
+
+    def close(self) -> None:
+        """Let go of connections. Machines go on running."""
+        self._work.monitors.close()

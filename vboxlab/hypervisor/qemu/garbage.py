@@ -1,0 +1,151 @@
+"""What interrupted calls leave behind, and how it is cleared."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from vboxlab.errors import DriverError
+from vboxlab.hypervisor.qemu.client import Process, is_listening
+from vboxlab.hypervisor.qemu.definition import DEFINITION_FILE, Definition, decode, disk_path
+from vboxlab.hypervisor.qemu.images import run_disk_tool
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
+from vboxlab.hypervisor.qemu.networks import socket_is_read
+from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.topology.addressing import LabName
+
+NEW_PREFIX = ".new-"
+GONE_PREFIX = ".gone-"
+OWNER_FILE = "owner"
+ORPHAN_QUIT_SECONDS = 5.0
+
+
+class BeingMade:
+    """The directory of a machine that is being made: complete under its own name in one step, or gone.
+
+    Made and finished under the home's lock. Its owner keeps a file in it locked, so that a sweep can tell it from one
+    whose owner was killed.
+    """
+
+    def __init__(self, machines: Path, machine_id: str) -> None:
+        self.directory = machines / f"{NEW_PREFIX}{machine_id}"
+        self.directory.mkdir(mode=0o700)
+        self._owner = self.directory / OWNER_FILE
+        self._handle = os.open(self._owner, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def finish(self, target: Path) -> None:
+        """Give the directory its own name."""
+        self._owner.unlink()
+        self.directory.rename(target)
+
+    def __enter__(self) -> BeingMade:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._handle)
+        remove_tree(self.directory)
+
+
+def sweep_leftovers(layout: Layout, lab: LabName | None = None) -> list[str]:
+    """Remove what killed calls left half made or half gone, of one lab where it can be told. Under the home's lock."""
+    found = []
+    for path in sorted(layout.machines.glob(".*")):
+        if not path.name.startswith((NEW_PREFIX, GONE_PREFIX)) or _is_owned(path / OWNER_FILE):
+            continue
+        definition = _read(path)
+        if lab is not None and definition is not None and definition.lab != lab:
+            continue
+        with suppress(DriverError):
+            remove_tree(path)
+            name = definition.name if definition else path.name
+            found.append(f"{'half-made' if path.name.startswith(NEW_PREFIX) else 'half-removed'} machine {name}")
+    return found
+
+
+def collect(work: Workspace, lab: LabName | None) -> list[str]:
+    """Remove everything that belongs to no machine, and finish what was begun. See Driver.collect_garbage."""
+    work.layout.prepare()
+    with work.layout.exclusive():
+        found = sweep_leftovers(work.layout, lab)
+    found += _end_orphans(work)
+    found += _clear_plugs(work)
+    for _, definition in work.definitions.all():
+        if isinstance(definition, Definition) and definition.lab is not None and lab in (None, definition.lab):
+            found += _tidy_disk(work, definition)
+    return found
+
+
+def _is_owned(owner: Path) -> bool:
+    try:
+        handle = os.open(owner, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _read(directory: Path) -> Definition | None:
+    with suppress(OSError, ValueError):
+        return decode((directory / DEFINITION_FILE).read_bytes())
+    return None
+
+
+def _end_orphans(work: Workspace) -> list[str]:
+    """End QEMU processes whose machine is gone. Sockets are listed first: a machine is there before its socket is."""
+    runtime = work.layout.runtime
+    sockets = [*(runtime / "q").iterdir(), *(runtime / "s").iterdir()]
+    known = set(work.definitions.ids())
+    found = []
+    for path in sockets:
+        if path.name in known:
+            continue
+        if path.parent.name == "q" and is_listening(path):
+            with suppress(DriverError):
+                work.monitors.execute(path, ("quit", {}), timeout=ORPHAN_QUIT_SECONDS)
+            found.append(f"QEMU process of the removed machine {path.name}")
+        path.unlink(missing_ok=True)
+    return found
+
+
+def _clear_plugs(work: Workspace) -> list[str]:
+    """Remove ports of machines that are gone and of probers that ended; let switches go that nobody needs."""
+    found = []
+    for directory in work.switches.directories():
+        ports = list((directory / "p").glob("*"))
+        known = set(work.definitions.ids())
+        for path in ports:
+            port = path.with_suffix("") if path.suffix == ".net" else path
+            if port.name.split(".")[0] not in known and not socket_is_read(port):
+                path.unlink(missing_ok=True)
+                found.append(f"network port {path.name}")
+        work.switches.release(directory)
+    return found
+
+
+def _tidy_disk(work: Workspace, definition: Definition) -> list[str]:
+    """Finish a restore and drop states within the disk that no snapshot stands for, when the machine is off."""
+    with Process(work.pid_file(definition.id)) as process:
+        if process.alive:
+            return []
+    disk = disk_path(work.layout, definition.id)
+    try:
+        definition = work.settle(definition)
+        facts = json.loads(run_disk_tool("info", "-U", "--output=json", str(disk)))
+    except DriverError:
+        return []
+    wanted = {snapshot.tag for snapshot in definition.snapshots} | {definition.saved}
+    found = []
+    for state in facts.get("snapshots", ()):
+        if state["name"] not in wanted:
+            run_disk_tool("snapshot", "-q", "-d", state["name"], str(disk))
+            found.append(f"unfinished snapshot of {definition.name}")
+    return found

@@ -1,0 +1,192 @@
+"""Making and removing machines, reporting them, and changing what they are."""
+
+from __future__ import annotations
+
+import errno
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from vboxlab.errors import DriverError, MachineConflict
+from vboxlab.hypervisor.driver import Progress
+from vboxlab.hypervisor.qemu.client import Process
+from vboxlab.hypervisor.qemu.definition import (
+    DEFINITION_FILE,
+    DISK_FILE,
+    Definition,
+    DefinitionUnreadable,
+    Hardware,
+    disk_path,
+    encode,
+    new_id,
+)
+from vboxlab.hypervisor.qemu.garbage import BeingMade, sweep_leftovers
+from vboxlab.hypervisor.qemu.images import Image, run_disk_tool
+from vboxlab.hypervisor.qemu.networks import check_kinds
+from vboxlab.hypervisor.qemu.power import Power, power_state
+from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.planning.observed import AdapterState, MachineSpec, ObservedMachine, PowerState, SnapshotState
+from vboxlab.topology.model import SLOTS
+
+
+class Machines:
+    """All machines of one home."""
+
+    def __init__(self, workspace: Workspace, power: Power) -> None:
+        self._work = workspace
+        self._power = power
+
+    def all(self) -> Sequence[ObservedMachine]:
+        """Report every machine."""
+        found = list(self._work.definitions.all())
+        states = self._work.monitors.states([self._work.layout.status(machine_id) for machine_id, _ in found])
+        images = {image.name: image for image in self._work.images.all()}
+        reports = []
+        for (machine_id, definition), status in zip(found, states, strict=True):
+            if isinstance(definition, DefinitionUnreadable):
+                reports.append(_inaccessible(machine_id, str(definition)))
+            else:
+                reports.append(self._report(definition, status, images.get(definition.image)))
+        self._revive_switches([d for (_, d), status in zip(found, states, strict=True) if status is not None])
+        return reports
+
+    def one(self, machine_id: str) -> ObservedMachine:
+        """Report one machine."""
+        try:
+            definition = self._work.definitions.load(machine_id)
+        except DefinitionUnreadable as error:
+            return _inaccessible(machine_id, str(error))
+        status = self._power.status(machine_id)
+        return self._report(definition, status, self._work.images.find(definition.image))
+
+    def create(self, spec: MachineSpec, progress: Progress) -> ObservedMachine:
+        """Make a machine. See Driver.create."""
+        image = self._work.images.get(spec.image)
+        check_adapters(spec.adapters)
+        hardware = Hardware(spec.cpus, spec.memory, spec.adapters, dict(spec.marks))
+        definition = Definition(new_id(), spec.name, spec.image, hardware).with_adapters(spec.adapters)
+        progress(f"making {spec.name}", None)
+        self._work.layout.prepare()
+        with self._work.layout.exclusive():
+            self._check_name(spec.name)
+            sweep_leftovers(self._work.layout)
+            being_made = BeingMade(self._work.layout.machines, definition.id)
+        with being_made:
+            try:
+                self._fill(being_made.directory, definition, image)
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                raise DriverError(
+                    f"{spec.name} cannot be made: {error}",
+                    resolution="the host's disk is full: free some space" if full else None,
+                ) from error
+            with self._work.layout.exclusive():
+                self._check_name(spec.name)
+                being_made.finish(self._work.layout.machine(definition.id))
+        return self._report(definition, None, image)
+
+    def _fill(self, directory: Path, definition: Definition, image: Image) -> None:
+        disk = directory / DISK_FILE
+        run_disk_tool("create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", image.format, str(disk))
+        (directory / DEFINITION_FILE).write_text(encode(definition), encoding="utf-8")
+
+    def _check_name(self, name: str) -> None:
+        for _, definition in self._work.definitions.all():
+            if isinstance(definition, Definition) and definition.name == name:
+                owner = f"it belongs to the lab {definition.lab}" if definition.lab else "it is not one of vboxlab's"
+                raise MachineConflict(f"a machine named {name!r} exists already", details=[owner])
+
+    def delete(self, machine_id: str) -> None:
+        """Remove a machine. See Driver.delete."""
+        definition = self._work.owned(machine_id)
+        self._power.end(definition, "hard", 0)
+        with self._work.layout.exclusive():
+            self._work.definitions.retire(machine_id)
+        self._work.switches.unplug(definition)
+        for path in (self._work.layout.monitor(machine_id), self._work.layout.status(machine_id)):
+            path.unlink(missing_ok=True)
+
+    def set_marks(self, machine_id: str, marks: Mapping[str, str | None]) -> None:
+        """Set and remove marks. See Driver.set_marks."""
+        definition = self._work.owned(machine_id)
+        merged = {**definition.hardware.marks, **marks}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        changed = replace(definition, hardware=replace(definition.hardware, marks=kept))
+        if changed.lab != definition.lab and self._work.is_running(machine_id):
+            raise DriverError(f"{definition.name} runs: it cannot change its lab", resolution="power it off first")
+        self._work.definitions.save(changed)
+
+    def set_hardware(self, machine_id: str, cpus: int, memory: int) -> None:
+        """Set processors and memory. See Driver.set_hardware."""
+        definition = self._work.owned(machine_id)
+        self.check_off(definition, "its processors and memory cannot be changed")
+        definition = self._work.settle(definition)
+        hardware = replace(definition.hardware, cpus=cpus, memory=memory)
+        self._work.definitions.save(replace(definition, hardware=hardware))
+
+    def check_off(self, definition: Definition, consequence: str) -> None:
+        """Raise DriverError unless the machine is off."""
+        with Process(self._work.pid_file(definition.id)) as process:
+            state = "runs" if process.alive else "has a saved state" if definition.saved else ""
+        if state:
+            raise DriverError(f"{definition.name} {state}: {consequence}", resolution="power it off first")
+
+    def clones(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of the machines made from each image."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for _, definition in self._work.definitions.all():
+            if isinstance(definition, Definition):
+                found[definition.image].append(definition.name)
+        return found
+
+    def _report(self, definition: Definition, status: str | None, image: Image | None) -> ObservedMachine:
+        power, problem = power_state(status, definition)
+        missing = self._what_is_missing(definition, image)
+        if missing and status is None:
+            power, problem = PowerState.INACCESSIBLE, missing
+        return ObservedMachine(
+            handle=definition.id,
+            name=definition.name,
+            power=power,
+            cpus=definition.hardware.cpus,
+            memory=definition.hardware.memory,
+            image=definition.image,
+            adapters=definition.hardware.adapters,
+            marks=dict(definition.hardware.marks),
+            snapshots=tuple(
+                SnapshotState(snapshot.name, snapshot.parent, snapshot.taken_at, snapshot.live, snapshot.description)
+                for snapshot in definition.snapshots
+            ),
+            current_snapshot=definition.current,
+            problem=problem,
+        )
+
+    def _what_is_missing(self, definition: Definition, image: Image | None) -> str:
+        if image is None:
+            return f"its image {definition.image!r} is gone"
+        disk = disk_path(self._work.layout, definition.id)
+        gone = next((path for path in (disk, image.disk) if not path.exists()), None)
+        return f"the disk {gone} is missing" if gone else ""
+
+    def _revive_switches(self, running: Sequence[Definition | DefinitionUnreadable]) -> None:
+        """Start the switch of a running lab again when somebody has killed it: machines find it by themselves."""
+        definitions = [definition for definition in running if isinstance(definition, Definition)]
+        for lab in {definition.lab for definition in definitions if definition.has_internal_network}:
+            if not self._work.switches.is_on_duty(lab):
+                with suppress(DriverError):
+                    self._work.switches.ensure(lab)
+
+
+def check_adapters(adapters: Sequence[AdapterState]) -> None:
+    """Raise DriverError for adapters that no machine can have."""
+    slots = [adapter.slot for adapter in adapters]
+    wrong = [slot for slot in slots if slot not in SLOTS]
+    if wrong or len(set(slots)) != len(slots):
+        raise DriverError(f"adapter slots must be different and 1 to 8, not {slots}")
+    check_kinds(tuple(adapters))
+
+
+def _inaccessible(machine_id: str, problem: str) -> ObservedMachine:
+    return ObservedMachine(machine_id, machine_id, PowerState.INACCESSIBLE, 0, 0, "", (), problem=problem)

@@ -1,0 +1,205 @@
+"""Internal networks: where machines' ports are, what they are plugged into, and the switch that joins them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vboxlab.errors import CapabilityMissing, DriverError
+from vboxlab.hypervisor.qemu import switch as switch_program
+from vboxlab.hypervisor.qemu.client import is_listening
+from vboxlab.hypervisor.qemu.definition import Definition
+from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+from vboxlab.planning.observed import AdapterState
+from vboxlab.topology.addressing import LabName
+from vboxlab.waiting import Deadline, wait_until
+
+NETWORK_KINDS = frozenset({"internal", "nat"})
+SWITCH_START_TIMEOUT = 10.0
+
+
+def check_kinds(adapters: tuple[AdapterState, ...]) -> None:
+    """Raise CapabilityMissing for an adapter whose kind of network this driver does not have."""
+    for adapter in adapters:
+        if adapter.attachment.kind not in NETWORK_KINDS:
+            raise CapabilityMissing(
+                f"adapter {adapter.slot}: QEMU machines have no {adapter.attachment.kind} networks",
+                resolution=f"use one of: {', '.join(sorted(NETWORK_KINDS))}",
+            )
+
+
+def check_ports_free(adapters: tuple[AdapterState, ...]) -> None:
+    """Raise DriverError naming the first forwarded port that somebody else listens on."""
+    for adapter in adapters:
+        for forward in adapter.attachment.forwards:
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", forward.host_port))
+                    probe.listen(1)
+                except OSError as error:
+                    raise port_taken(forward.host_port) from error
+
+
+def port_taken(port: int) -> DriverError:
+    """Return the error for a forwarded port that somebody else has."""
+    return DriverError(
+        f"port {port} of 127.0.0.1, which leads to the machine, is taken by another program",
+        resolution=f"end that program (`ss -ltnp 'sport = :{port}'` names it) or give the machine another port",
+    )
+
+
+class Switches:
+    """The switches of all labs of one home. What is plugged into what is on disk; switches come and go."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def ports(self, definition: Definition) -> Mapping[int, tuple[Path, Path]]:
+        """Return, for each adapter slot, the socket of the adapter and the one of its switch."""
+        directory = self._layout.switch(definition.lab)
+        return {
+            adapter.slot: (directory / "p" / f"{definition.id}.{adapter.slot}", directory / "switch")
+            for adapter in definition.hardware.adapters
+        }
+
+    def plug(self, definition: Definition) -> None:
+        """Make a machine's ports what its adapters say, and see to it that a switch is there and knows."""
+        internal = {a.slot: a for a in definition.hardware.adapters if a.attachment.kind == "internal"}
+        plugs = self._layout.switch(definition.lab) / "p"
+        if internal:
+            plugs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for slot in range(1, 9):
+            port = plugs / f"{definition.id}.{slot}"
+            if slot in internal:
+                adapter = internal[slot]
+                _write_plug(port, adapter.attachment.name, adapter.cable)
+            else:
+                _plug_file(port).unlink(missing_ok=True)
+        if internal:
+            self.ensure(definition.lab)
+
+    def unplug(self, definition: Definition) -> None:
+        """Take away the ports of a machine that is gone, and the switch when nobody else has ports there."""
+        directory = self._layout.switch(definition.lab)
+        for slot in range(1, 9):
+            port = directory / "p" / f"{definition.id}.{slot}"
+            port.unlink(missing_ok=True)
+            _plug_file(port).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if not any((directory / "p").iterdir()):
+                self.release(directory)
+
+    def ensure(self, lab: LabName | None) -> dict[str, Any]:
+        """Have a switch on duty that has read all ports, and return what it says of itself."""
+        directory = self._layout.switch(lab)
+        (directory / "p").mkdir(mode=0o700, parents=True, exist_ok=True)
+
+        def on_duty() -> dict[str, Any] | None:
+            answer = _ask(directory, "reload")
+            if answer is None:
+                _start_switch(directory)
+            return answer
+
+        return wait_until(
+            on_duty, Deadline.after(SWITCH_START_TIMEOUT), what=f"the start of the network switch in {directory}"
+        )
+
+    def is_on_duty(self, lab: LabName | None) -> bool:
+        """Tell whether the lab's switch runs."""
+        return is_listening(self._layout.switch(lab) / "control")
+
+    def release(self, directory: Path) -> None:
+        """End the switch of a directory when nothing is plugged into it."""
+        _ask(directory, "release")
+
+    def directories(self) -> list[Path]:
+        """Return the directories of all labs' networks."""
+        with suppress(FileNotFoundError):
+            return sorted((self._layout.runtime / "n").iterdir())
+        return []
+
+
+class HostPort:
+    """A port of the host on an internal network: sends and receives Ethernet frames. Close it after use."""
+
+    def __init__(self, switches: Switches, layout: Layout, lab: LabName | None, network: str) -> None:
+        directory = layout.switch(lab)
+        self._path = directory / "p" / f"host{secrets.token_hex(4)}"
+        self._switch = str(directory / "switch")
+        (directory / "p").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self._path))
+        _write_plug(self._path, network, up=True)
+        switches.ensure(lab)
+
+    def send(self, frame: bytes) -> None:
+        """Send one Ethernet frame."""
+        self._socket.sendto(frame, self._switch)
+
+    def receive(self, timeout: float) -> bytes | None:
+        """Return the next frame, or None when none comes in that many seconds."""
+        self._socket.settimeout(timeout)
+        with suppress(TimeoutError):
+            return self._socket.recv(switch_program.FRAME_BYTES)
+        return None
+
+    def close(self) -> None:
+        """Leave the network."""
+        self._socket.close()
+        _plug_file(self._path).unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> HostPort:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def socket_is_read(path: Path) -> bool:
+    """Tell whether a process has the datagram socket of that path; that of a killed one refuses (unix(7))."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _plug_file(port: Path) -> Path:
+    return port.with_name(port.name + switch_program.NET_SUFFIX)
+
+
+def _write_plug(port: Path, network: str, up: bool) -> None:
+    write_atomically(_plug_file(port), f"{network}\n{'up' if up else 'down'}\n")
+
+
+def _start_switch(directory: Path) -> None:
+    program = Path(switch_program.__file__)
+    # -S -E -P: the standard library alone, whatever the environment says and whatever lies beside the file.
+    ended = subprocess.run(
+        [sys.executable, "-S", "-E", "-P", str(program), str(directory)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    if ended.returncode:
+        raise DriverError("the network switch does not start", details=ended.stderr.splitlines()[-3:])
+
+
+def _ask(directory: Path, command: str) -> dict[str, Any] | None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(5.0)
+        try:
+            connection.connect(str(directory / "control"))
+            connection.sendall(command.encode() + b"\n")
+            answer = connection.makefile("r", encoding="utf-8").readline()
+        except OSError:
+            return None
+    return dict(json.loads(answer)) if answer else None

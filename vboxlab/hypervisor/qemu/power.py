@@ -1,0 +1,184 @@
+"""Starting and stopping machines, and seeing what they do."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable
+from vboxlab.hypervisor.qemu.client import MonitorGone, MonitorRefused, Process, QemuEndedAtOnce, launch
+from vboxlab.hypervisor.qemu.command import RunPaths, nic_id, qemu_command
+from vboxlab.hypervisor.qemu.definition import Definition, disk_path
+from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
+from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, ERRORS_FILE, Workspace
+from vboxlab.planning.observed import PowerOffHow, PowerState
+from vboxlab.waiting import Deadline, wait_until
+
+# A guest that is still booting does not hear the button: press it again.
+BUTTON_SECONDS = 5.0
+QUIT_SECONDS = 10.0
+SETTLE_SECONDS = 30.0
+# QEMU's run states (QAPI RunState) that are neither running nor waiting for somebody.
+CHANGING_STATES = frozenset({"", "inmigrate", "postmigrate", "finish-migrate", "restore-vm", "save-vm", "shutdown"})
+PAUSE_REASONS = {
+    "io-error": "paused by a disk error: most likely the host's disk is full",
+    "internal-error": "paused by an error of QEMU or of the processor",
+    "guest-panicked": "the guest's kernel has crashed",
+}
+
+
+def power_state(status: str | None, definition: Definition) -> tuple[PowerState, str]:
+    """Return the state for QEMU's run state (None: no process), with what a user should know about it."""
+    if status is None:
+        return (PowerState.SAVED if definition.saved else PowerState.OFF), ""
+    if status == "running":
+        return PowerState.RUNNING, ""
+    if status in CHANGING_STATES:
+        return PowerState.CHANGING, "" if status else "QEMU does not answer"
+    return PowerState.PAUSED, PAUSE_REASONS.get(status, "")
+
+
+class Power:
+    """Power buttons of all machines."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._work = workspace
+
+    def status(self, machine_id: str) -> str | None:
+        """Return QEMU's run state, None when the machine does not run."""
+        return self._work.monitors.states([self._work.layout.status(machine_id)])[0]
+
+    def start(self, machine_id: str, *, gui: bool = False) -> None:
+        """Start, resume or leave running. See Driver.start."""
+        definition = self._work.definitions.load(machine_id)
+        if gui:
+            raise CapabilityMissing("QEMU machines have no window", resolution="start it without --gui")
+        status = self._steady_status(definition)
+        if status is None:
+            definition = self._launch(self._work.settle(definition))
+        else:
+            self._work.switches.plug(definition)
+            if status == "prelaunch":
+                self._unplug_cables(definition)
+            if status != "running":
+                self._work.monitors.execute(self._work.layout.monitor(machine_id), ("cont", {}))
+        if definition.saved is not None:
+            self._work.definitions.save(replace(definition, saved=None))
+
+    def _steady_status(self, definition: Definition) -> str | None:
+        def steady() -> tuple[str | None] | None:
+            status = self.status(definition.id)
+            return None if status in CHANGING_STATES else (status,)
+
+        what = f"{definition.name}: the end of what QEMU is doing with the machine"
+        return wait_until(steady, Deadline.after(SETTLE_SECONDS), what=what)[0]
+
+    def _launch(self, definition: Definition) -> Definition:
+        work, machine_id = self._work, definition.id
+        readiness = work.readiness()
+        if readiness.problem:
+            raise DriverUnavailable(f"{definition.name} cannot start", details=[readiness.problem])
+        image = work.images.get(definition.image)
+        adapters = definition.hardware.adapters
+        check_ports_free(adapters)
+        work.switches.plug(definition)
+        directory = work.layout.machine(machine_id)
+        paths = RunPaths(
+            disk=disk_path(work.layout, machine_id),
+            monitor=work.layout.monitor(machine_id),
+            status=work.layout.status(machine_id),
+            pid=work.pid_file(machine_id),
+            console=directory / CONSOLE_FILE,
+            ports=work.switches.ports(definition),
+        )
+        paused = not all(adapter.cable for adapter in adapters)
+        command = qemu_command(readiness.program, definition, paths, image.kernel, paused=paused)
+        try:
+            launch(command, directory / ERRORS_FILE, lambda: self.status(machine_id) not in (None, ""))
+        except QemuEndedAtOnce as error:
+            raise _explained(definition, error.details) from error
+        if paused:
+            self._unplug_cables(definition)
+            work.monitors.execute(paths.monitor, ("cont", {}))
+        return definition
+
+    def _unplug_cables(self, definition: Definition) -> None:
+        commands = [
+            ("set_link", {"name": nic_id(adapter.slot), "up": False})
+            for adapter in definition.hardware.adapters
+            if not adapter.cable
+        ]
+        self._work.monitors.execute(self._work.layout.monitor(definition.id), *commands)
+
+    def power_off(self, machine_id: str, how: PowerOffHow, timeout: float) -> bool:
+        """Bring a machine to the off state. See Driver.power_off."""
+        definition = self._work.owned(machine_id)
+        return self.end(definition, how, timeout)
+
+    def end(self, definition: Definition, how: PowerOffHow, timeout: float) -> bool:
+        """End a machine's process and forget its saved state; tell whether nothing had to be forced."""
+        by_itself = definition.saved is None
+        with Process(self._work.pid_file(definition.id)) as process:
+            if process.alive:
+                by_itself = how == "graceful" and self._press_button(definition, process, timeout)
+                if not by_itself:
+                    self._pull_plug(definition, process)
+        if definition.saved is not None:
+            self._work.definitions.save(replace(definition, saved=None))
+        return by_itself
+
+    def _press_button(self, definition: Definition, process: Process, timeout: float) -> bool:
+        monitor = self._work.layout.monitor(definition.id)
+        deadline = Deadline.after(timeout)
+        pressed_at = float("-inf")
+        while process.alive:
+            if deadline.expired:
+                return False
+            if time.monotonic() - pressed_at >= BUTTON_SECONDS:
+                pressed_at = time.monotonic()
+                with suppress(MonitorGone, MonitorRefused):
+                    paused = self.status(definition.id) == "paused"
+                    wake = [("cont", dict[str, str]())] if paused else []
+                    self._work.monitors.execute(monitor, *wake, ("system_powerdown", {}), timeout=BUTTON_SECONDS)
+            time.sleep(deadline.capped(0.05))
+        return True
+
+    def _pull_plug(self, definition: Definition, process: Process) -> None:
+        with suppress(MonitorGone, MonitorRefused):
+            monitor = self._work.layout.monitor(definition.id)
+            self._work.monitors.execute(monitor, ("quit", {}), timeout=QUIT_SECONDS)
+            if _ended(process, QUIT_SECONDS):
+                return
+        process.kill()
+        if not _ended(process, QUIT_SECONDS):
+            raise DriverError(f"{definition.name}: its QEMU process does not end, even when killed")
+
+
+def _ended(process: Process, seconds: float) -> bool:
+    deadline = Deadline.after(seconds)
+    while process.alive:
+        if deadline.expired:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _explained(definition: Definition, words: Sequence[str]) -> DriverError:
+    """Return the error for a QEMU that ended at once, with its words and the likely cause."""
+    text = "\n".join(words)
+    taken = re.search(r"host forwarding rule '(?:tcp|udp):[\d.]*:(\d+)-", text)
+    if taken:
+        return port_taken(int(taken[1]))
+    resolution = None
+    if '"write" lock' in text:
+        resolution = "another process uses the machine's disk; run the command again when it has ended"
+    elif "allocate memory" in text:
+        resolution = f"the host has not {definition.hardware.memory} MiB of memory left: stop other machines"
+    elif "No space left" in text:
+        resolution = "the host's disk is full: free some space"
+    return DriverError(
+        f"{definition.name} ended at once", details=words or ["QEMU said nothing"], resolution=resolution
+    )

@@ -1,0 +1,149 @@
+"""Whether QEMU is here and new enough, and whether guests can really run on hardware virtualisation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vboxlab.hypervisor.qemu.command import Program
+from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+
+BINARY = "qemu-system-x86_64"
+# The first release whose -netdev dgram knows UNIX sockets (QEMU 7.2 change log, "Network").
+OLDEST_VERSION = (7, 2)
+INSTALL_HINT = "install QEMU: on Debian and Ubuntu `apt install qemu-system-x86 qemu-utils`"
+SMOKE_TIMEOUT = 30.0
+PROBE_TIMEOUT = 10.0
+SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+
+# A boot sector that switches to 64-bit mode, counts to 100000 and writes 0x2a to the debug-exit port, which makes QEMU
+# end with (0x2a << 1) | 1. In assembly: clear 0x1000..0x3fff; one 2 MiB identity page (0x2003 at 0x1000, 0x3003 at
+# 0x2000, 0x83 at 0x3000); CR4 = PAE|PGE; CR3 = 0x1000; EFER.LME; CR0 |= PG|PE; lgdt; ljmp; cpuid; loop; out; hlt.
+PROBE_CODE = bytes.fromhex(
+    "fa31c08ed88ec08ed0bc007cfcbf0010b90018f3abc70600100320c70600200330c7060030830066b8a00000000f22e066b8001000000f22d8"
+    "66b9800000c00f32660d000100000f300f20c0660d010000800f22c00f0116887cea5f7c080031c00fa2b9a0860100ffc975fcb02ae6f4f4eb"
+    "fd0f1f440000000000000000000000000000009a20000f00787c0000"
+)
+PROBE_EXIT = (0x2A << 1) | 1
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What was found. `problem` says why QEMU cannot be used, `no_kvm` why guests are emulated."""
+
+    binary: str = ""
+    version: str = ""
+    accelerator: str = "tcg"
+    sandbox: bool = False
+    problem: str = ""
+    no_kvm: str = ""
+
+    @property
+    def program(self) -> Program:
+        """Return what a machine's command line is built with."""
+        return Program(self.binary, self.accelerator, self.sandbox)
+
+
+def find_readiness(layout: Layout) -> Readiness:
+    """Look for QEMU and try it out; what a trial showed holds until QEMU or the host's kernel changes."""
+    binary = shutil.which(BINARY)
+    if binary is None or shutil.which("qemu-img") is None:
+        missing = BINARY if binary is None else "qemu-img"
+        return Readiness(problem=f"{missing} is not installed; {INSTALL_HINT}")
+    key = _identity(binary)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        cached = json.loads(layout.accelerator.read_text(encoding="utf-8"))
+        if cached["key"] == key:
+            return Readiness(**cached["found"])
+    found = _try_out(binary)
+    if not found.problem:
+        with suppress(OSError):
+            layout.prepare()
+            write_atomically(layout.accelerator, json.dumps({"key": key, "found": asdict(found)}, indent=1))
+    return found
+
+
+def usable() -> str:
+    """Return "" when QEMU is here, else why not, without trying it out."""
+    missing = [name for name in (BINARY, "qemu-img") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not installed; {INSTALL_HINT}" if missing else ""
+
+
+def _identity(binary: str) -> str:
+    facts = Path(binary).resolve().stat()
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    started = boot.read_text(encoding="ascii").strip() if boot.is_file() else ""
+    access = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return f"{Path(binary).resolve()} {facts.st_mtime_ns} {facts.st_size} {started} {os.uname().release} kvm={access}"
+
+
+def _try_out(binary: str) -> Readiness:
+    try:
+        version, sandbox = _smoke_run(binary, SANDBOX), True
+        if version is None:
+            version, sandbox = _smoke_run(binary, ()), False
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Readiness(binary, problem=f"{binary} does not run: {error}")
+    if version is None:
+        return Readiness(binary, problem=f"{binary} does not run; try `{binary} --version`")
+    text = ".".join(map(str, version))
+    if version < OLDEST_VERSION:
+        wanted = ".".join(map(str, OLDEST_VERSION))
+        return Readiness(binary, text, problem=f"QEMU {text} is too old: {wanted} or newer is needed")
+    no_kvm = why_no_kvm(binary)
+    return Readiness(binary, text, "tcg" if no_kvm else "kvm", sandbox, no_kvm=no_kvm)
+
+
+def _smoke_run(binary: str, options: tuple[str, ...]) -> tuple[int, ...] | None:
+    ended = subprocess.run(
+        [binary, *options, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", "-S"],
+        input='{"execute":"qmp_capabilities"}{"execute":"quit"}',
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SMOKE_TIMEOUT,
+    )
+    if ended.returncode or not ended.stdout.startswith("{"):
+        return None
+    version = json.loads(ended.stdout.splitlines()[0])["QMP"]["version"]["qemu"]
+    return version["major"], version["minor"], version["micro"]
+
+
+def why_no_kvm(binary: str, cpuinfo: Path = Path("/proc/cpuinfo"), device: Path = Path("/dev/kvm")) -> str:
+    """Return "" when a guest runs on KVM here, else why not.
+
+    That the device opens proves nothing: there are hosts whose KVM only carries kernels made for it. So the processor
+    must say that it has virtualisation, and a few instructions of 64-bit code must run to their end.
+    """
+    if not device.exists():
+        return f"there is no {device}"
+    if not os.access(device, os.R_OK | os.W_OK):
+        return f"no permission to use {device} (join the group that owns it)"
+    flags = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
+    if not re.search(r"^flags\s*:.*\b(vmx|svm)\b", flags, re.MULTILINE):
+        return "the processor does not offer virtualisation (no vmx or svm flag)"
+    return _probe_boot(binary)
+
+
+def _probe_boot(binary: str, accelerator: str = "kvm", processor: str = "host") -> str:
+    with tempfile.TemporaryDirectory(prefix="vboxlab-probe-") as directory:
+        disk = Path(directory) / "probe.img"
+        disk.write_bytes(PROBE_CODE.ljust(510, b"\0") + b"\x55\xaa")
+        command = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-m", "16M"]
+        command += ["-accel", accelerator, "-cpu", processor, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
+        command += ["-drive", f"file={str(disk).replace(',', ',,')},format=raw,if=ide"]
+        try:
+            ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return f"a probe guest hung on {accelerator}"
+        if ended.returncode != PROBE_EXIT:
+            words = ended.stderr.strip().splitlines()
+            return f"a probe guest did not run on {accelerator}: {words[0] if words else ended.returncode}"
+    return ""

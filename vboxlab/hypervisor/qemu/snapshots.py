@@ -1,0 +1,127 @@
+"""Snapshots: states within the machine's own qcow2 disk, which know nothing of each other and can go in any order.
+
+The tree that people see, and what a snapshot brings back besides the disk, are in machine.json. The order of the two
+writes makes every call safe against kill -9: a state that no snapshot stands for is garbage; a restore is promised in
+machine.json first and then carried out (see Workspace.settle).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vboxlab.errors import DriverError, MachineConflict, SnapshotNotFound
+from vboxlab.hypervisor.qemu.client import MonitorRefused, Process
+from vboxlab.hypervisor.qemu.command import DISK_NODE
+from vboxlab.hypervisor.qemu.definition import Definition, Snapshot, disk_path
+from vboxlab.hypervisor.qemu.images import run_disk_tool
+from vboxlab.hypervisor.qemu.machines import Machines
+from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.waiting import Deadline
+
+LIVE_SECONDS = 300.0
+
+
+class Snapshots:
+    """Snapshots of all machines of one home."""
+
+    def __init__(self, workspace: Workspace, machines: Machines) -> None:
+        self._work = workspace
+        self._machines = machines
+
+    def take(self, machine_id: str, name: str, live: bool, description: str) -> None:
+        """Take a snapshot. See Driver.take_snapshot."""
+        definition = self._work.owned(machine_id)
+        if not name:
+            raise DriverError("a snapshot needs a name")
+        if definition.snapshot(name) is not None:
+            raise MachineConflict(f"{definition.name} has a snapshot {name!r} already")
+        with Process(self._work.pid_file(machine_id)) as process:
+            live = live and process.alive
+        if not live:
+            self._machines.check_off(definition, f"the snapshot {name!r} cannot be taken without its memory")
+            definition = self._work.settle(definition)
+        tag = f"s{secrets.token_hex(8)}"
+        if live:
+            self._save_live(self._work.layout.monitor(machine_id), tag)
+        else:
+            run_disk_tool("snapshot", "-q", "-c", tag, str(disk_path(self._work.layout, machine_id)))
+        taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+        snapshot = Snapshot(name, tag, definition.current, taken_at, live, description, definition.hardware)
+        changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name)
+        self._work.definitions.save(changed)
+
+    def _save_live(self, monitor: Path, tag: str) -> None:
+        """Save memory and disk of a running machine, which goes on running (QMP snapshot-save)."""
+        execute = self._work.monitors.execute
+        job = {"job-id": tag, "tag": tag, "vmstate": DISK_NODE, "devices": [DISK_NODE]}
+        execute(monitor, ("snapshot-save", job))
+        deadline = Deadline.after(LIVE_SECONDS)
+        while True:
+            jobs = execute(monitor, ("query-jobs", {}), timeout=LIVE_SECONDS)
+            mine = next((found for found in jobs if found["id"] == tag), None)
+            if mine is None or mine["status"] == "concluded":
+                break
+            if deadline.expired:
+                raise DriverError(f"the live snapshot was not taken within {LIVE_SECONDS:.0f} s")
+            time.sleep(0.02)
+        if mine is not None:
+            with suppress(MonitorRefused):
+                execute(monitor, ("job-dismiss", {"id": tag}))
+            if mine.get("error"):
+                raise DriverError("QEMU could not take the live snapshot", details=[mine["error"]])
+
+    def restore(self, machine_id: str, name: str) -> None:
+        """Bring a machine back to a snapshot. See Driver.restore_snapshot."""
+        definition = self._work.owned(machine_id)
+        snapshot = self._find(definition, name)
+        with Process(self._work.pid_file(machine_id)) as process:
+            if process.alive:
+                raise DriverError(
+                    f"{definition.name} runs: the snapshot {name!r} cannot be restored", resolution="power it off first"
+                )
+        restored = replace(
+            definition,
+            hardware=snapshot.hardware,
+            current=name,
+            saved=snapshot.tag if snapshot.live else None,
+            revert=snapshot.tag,
+        )
+        self._work.definitions.save(restored)
+        try:
+            self._work.settle(restored)
+        except DriverError:
+            self._work.definitions.save(definition)
+            raise
+
+    def delete(self, machine_id: str, name: str) -> None:
+        """Remove a snapshot. See Driver.delete_snapshot."""
+        definition = self._work.owned(machine_id)
+        snapshot = self._find(definition, name)
+        with Process(self._work.pid_file(machine_id)) as process:
+            if process.alive:
+                raise DriverError(
+                    f"{definition.name} runs: the snapshot {name!r} cannot be deleted", resolution="power it off first"
+                )
+        definition = self._work.settle(definition)
+        kept = tuple(
+            replace(other, parent=snapshot.parent) if other.parent == name else other
+            for other in definition.snapshots
+            if other is not snapshot
+        )
+        current = snapshot.parent if definition.current == name else definition.current
+        self._work.definitions.save(replace(definition, snapshots=kept, current=current))
+        if definition.saved != snapshot.tag:
+            run_disk_tool("snapshot", "-q", "-d", snapshot.tag, str(disk_path(self._work.layout, machine_id)))
+
+    @staticmethod
+    def _find(definition: Definition, name: str) -> Snapshot:
+        snapshot = definition.snapshot(name)
+        if snapshot is None:
+            names = ", ".join(other.name for other in definition.snapshots) or "none"
+            raise SnapshotNotFound(f"{definition.name} has no snapshot {name!r}", details=[f"it has: {names}"])
+        return snapshot

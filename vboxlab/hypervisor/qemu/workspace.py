@@ -1,0 +1,65 @@
+"""What all parts of the driver work on together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vboxlab.errors import MachineConflict
+from vboxlab.hypervisor.qemu.client import Monitors, is_listening
+from vboxlab.hypervisor.qemu.definition import Definition, Definitions, disk_path
+from vboxlab.hypervisor.qemu.images import ImageStore, run_disk_tool
+from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.hypervisor.qemu.networks import Switches
+from vboxlab.hypervisor.qemu.readiness import Readiness
+
+PID_FILE = "pid"
+CONSOLE_FILE = "console.log"
+ERRORS_FILE = "errors.log"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One home, with the stores and connections of it."""
+
+    layout: Layout
+    definitions: Definitions
+    images: ImageStore
+    switches: Switches
+    monitors: Monitors
+    readiness: Callable[[], Readiness]
+
+    @classmethod
+    def of(cls, home: Path, readiness: Callable[[Layout], Readiness]) -> Workspace:
+        """Return the workspace of a home."""
+        layout = Layout(home)
+        return cls(
+            layout, Definitions(layout), ImageStore(layout), Switches(layout), Monitors(), lambda: readiness(layout)
+        )
+
+    def owned(self, machine_id: str) -> Definition:
+        """Return a machine that may be changed. Raises MachineNotFound, MachineConflict for one without our marks."""
+        definition = self.definitions.load(machine_id)
+        if definition.lab is None:
+            raise MachineConflict(
+                f"{definition.name} does not belong to a lab of vboxlab", resolution="vboxlab changes only its own"
+            )
+        return definition
+
+    def is_running(self, machine_id: str) -> bool:
+        """Tell whether a machine's process is there (running or paused)."""
+        return is_listening(self.layout.status(machine_id))
+
+    def pid_file(self, machine_id: str) -> Path:
+        """Return the file that a machine's process keeps locked."""
+        return self.layout.machine(machine_id) / PID_FILE
+
+    def settle(self, definition: Definition) -> Definition:
+        """Finish a restore that was begun: bring the disk back to the snapshot that the definition is at."""
+        if definition.revert is None:
+            return definition
+        run_disk_tool("snapshot", "-q", "-a", definition.revert, str(disk_path(self.layout, definition.id)))
+        settled = replace(definition, revert=None)
+        self.definitions.save(settled)
+        return settled
