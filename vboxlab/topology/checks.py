@@ -5,11 +5,12 @@ Times are seconds. Budgets (`within`) are stretched by --time-scale when the sce
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from vboxlab.topology.roles import Parameters
 
@@ -290,6 +291,22 @@ class CommandCheck(Step):
     equals: str | None = Field(default=None, description="whole output, but for space around it")
     contains: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
 
+    @field_validator("run")
+    @classmethod
+    def _can_be_split(cls, run: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        try:
+            words = shlex.split(run) if isinstance(run, str) else run
+        except ValueError as error:
+            raise ValueError(f"not a command line: {error}") from None
+        if not words:
+            raise ValueError("expected a command")
+        return run
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Return the words of the command."""
+        return tuple(shlex.split(self.run)) if isinstance(self.run, str) else self.run
+
     @property
     def machines(self) -> tuple[str, ...]:
         """Return the machine that runs it."""
@@ -297,8 +314,7 @@ class CommandCheck(Step):
 
     def summary(self) -> str:
         """Return which command is run where."""
-        line = self.run if isinstance(self.run, str) else " ".join(self.run)
-        return f"{line} on {self.on} says what it should"
+        return f"{shlex.join(self.argv)} on {self.on} says what it should"
 
 
 Check = Annotated[

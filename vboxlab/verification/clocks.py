@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.guest.executor import Executor
 
-READINGS = 5
-CLOCK_SCRIPT = f"i=0; while [ $i -lt {READINGS} ]; do date +%s.%N; i=$((i+1)); done"
+CLOCK_SCRIPT = "date +%s.%N"
+CLOCK_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,24 @@ def combine(first: Interval, second: Interval) -> Interval:
     return Interval(low, high) if low <= high else Interval(min(first.low, second.low), max(first.high, second.high))
 
 
-def measure_offset(executor: Executor) -> Interval:
-    """Return the bounds of host monotonic clock minus the guest's clock. Raises InfrastructureTrouble, GuestError."""
+def measure_offset(executor: Executor, readings: int = 1) -> Interval:
+    """Return the bounds of host monotonic clock minus the guest's clock; more readings give closer ones.
+
+    Raises InfrastructureTrouble when the guest gives no clock, GuestError and WaitTimeout as the executor does.
+    """
+    bounds = _one_reading(executor)
+    for _ in range(readings - 1):
+        bounds = combine(bounds, _one_reading(executor))
+    return bounds
+
+
+def _one_reading(executor: Executor) -> Interval:
     asked = time.monotonic()
-    with executor.stream(CLOCK_SCRIPT) as stream:
-        arrivals = [(_reading(line, executor.machine), time.monotonic()) for line in stream.lines()]
-    if not arrivals:
-        raise InfrastructureTrouble(f"{executor.machine}: the clock cannot be read")
-    return offset_bounds(asked, arrivals)
-
-
-def _reading(line: str, machine: str) -> float:
+    completed = executor.run(CLOCK_SCRIPT, timeout=CLOCK_TIMEOUT)
+    arrived = time.monotonic()
     try:
-        return float(line)
+        return offset_bounds(asked, [(float(completed.stdout), arrived)])
     except ValueError:
-        raise InfrastructureTrouble(f"{machine}: the clock cannot be read", details=[line]) from None
+        raise InfrastructureTrouble(
+            f"{executor.machine}: the clock cannot be read", details=[completed.stdout, completed.stderr]
+        ) from None

@@ -1,0 +1,287 @@
+"""Carrying out the measures of a scenario: sample a page, cause a fault, and say how long the page was gone.
+
+The figures are kept apart, because they have different causes:
+
+    cause ──detection──> a peer says "dead" ──takeover──> page served again
+    last good answer ─────────interruption──────────────> first good answer by served_by
+
+The first two cross machines, so they carry the uncertainty of the clocks; the interruption is seen by the client alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from vboxlab.topology.scenario import Detection, Measure
+from vboxlab.verification.clocks import Interval, combine, exactly, measure_offset
+from vboxlab.verification.faults import Faults
+from vboxlab.verification.probes import Prober, ProbeSpec, good_for, probing
+from vboxlab.verification.readings import JournalLine, journal_script, parse_journal
+from vboxlab.verification.report import Evidence, Measurement, StepOutcome, Unit
+from vboxlab.verification.samples import (
+    UNKNOWN,
+    Sample,
+    distribution,
+    failed,
+    first_served,
+    gap_before,
+    longest_gap,
+    owner,
+    rate,
+    slow,
+    slowest,
+    widest_spacing,
+)
+from vboxlab.verification.subject import LabUnderTest, page_owners
+from vboxlab.waiting import Deadline
+
+CLOCK_READINGS = 3  # of the machine whose journal is read, before and after the fault
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything seen around a fault. `cause` and `detected` are on the host's clock, `offset` is host minus client."""
+
+    samples: tuple[Sample, ...]
+    cause: Interval | None  # None: the fault was not injected, as the page was not served before
+    offset: Interval
+    detected: Interval | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a measure came to."""
+
+    outcome: StepOutcome
+    message: str
+    problems: tuple[str, ...]
+    measurements: tuple[Measurement, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    samples: tuple[Sample, ...] = ()
+
+
+def carry_out(measure: Measure, lab: LabUnderTest, faults: Faults, time_scale: float) -> Result:
+    """Sample the page around the fault and return the figures.
+
+    Raises GuestError, WaitTimeout, InfrastructureTrouble and the driver's errors when it cannot be done.
+    """
+    owners = page_owners(lab.topology)
+    return evaluate(measure, observe(measure, lab, faults, time_scale), owners, time_scale)
+
+
+def observe(measure: Measure, lab: LabUnderTest, faults: Faults, time_scale: float) -> Observation:
+    """Do the experiment and return what was seen."""
+    owners = page_owners(lab.topology)
+    detection = measure.detection
+    client = lab.executor(measure.source)
+    spec = _probe_spec(measure, time_scale)
+    journal = _JournalClock(lab, detection) if detection else None
+    with probing(client, spec, within=30.0 * time_scale) as prober:
+        if not prober.wait(lambda s: good_for(s, measure.before), Deadline.after(measure.within * time_scale)):
+            prober.finish()
+            return Observation(tuple(prober.samples), None, prober.offset, evidence=(_tally(measure, prober, owners),))
+        before, after = faults.inject(measure.cause, wait=False)
+        since = _in_client(prober, before)
+        served = prober.wait(
+            lambda s: _all_served(s, measure.served_by, owners, since), Deadline.after(measure.within * time_scale)
+        )
+        if served:
+            prober.pause(measure.observe)
+        prober.finish()
+    offset = prober.offset
+    cause = _narrowed(Interval(before, after), prober.samples, offset, measure, owners)
+    detected, evidence = journal.read(before) if journal else (None, ())
+    return Observation(tuple(prober.samples), cause, offset, detected, (_tally(measure, prober, owners), *evidence))
+
+
+def _probe_spec(measure: Measure, time_scale: float) -> ProbeSpec:
+    waits = 2 * measure.within * time_scale + measure.before + measure.observe + 60.0
+    return ProbeSpec(measure.url, measure.every, measure.timeout * time_scale, life=waits)
+
+
+def _in_client(prober: Prober, host_moment: float) -> float:
+    """Return a moment of the host's clock on the client's, as early as the readings allow."""
+    return host_moment - prober.offset.high
+
+
+def _all_served(samples: list[Sample], machines: Iterable[str], owners: Mapping[str, str], since: float) -> bool:
+    return all(first_served(samples, owners, machine, since) for machine in machines)
+
+
+def _narrowed(
+    called: Interval, samples: list[Sample], offset: Interval, measure: Measure, owners: Mapping[str, str]
+) -> Interval:
+    """Return when the fault really happened: not before the last answer that the machine still gave."""
+    if measure.cause.fault != "power-off":
+        return called
+    answers = [s.end + offset.low for s in samples if s.good and owner(s.page, owners) == measure.cause.machine]
+    last = max((moment for moment in answers if moment <= called.high), default=called.low)
+    return Interval(max(called.low, last), called.high)
+
+
+def _tally(measure: Measure, prober: Prober, owners: Mapping[str, str]) -> Evidence:
+    counts: dict[str, int] = {}
+    for sample in prober.samples:
+        what = (
+            f"page of {owner(sample.page, owners)}"
+            if sample.good
+            else f"{sample.outcome} {sample.status or ''}".strip()
+        )
+        counts[what] = counts.get(what, 0) + 1
+    output = "\n".join(f"{count} x {what}" for what, count in counts.items())
+    return Evidence(measure.source, f"prober: {measure.url}, each {measure.every:g} s", output)
+
+
+class _JournalClock:
+    """Reads when a line appeared in a machine's journal, on the host's clock."""
+
+    def __init__(self, lab: LabUnderTest, detection: Detection) -> None:
+        self._executor = lab.executor(detection.on)
+        self._text = detection.pattern.replace("{}", lab.topology.machines[detection.node].hostname)
+        self._offset = measure_offset(self._executor, CLOCK_READINGS)
+
+    def read(self, since: float) -> tuple[Interval | None, tuple[Evidence, ...]]:
+        """Return when the first line since a moment of the host's clock was written, and the lines as evidence."""
+        offset = combine(self._offset, measure_offset(self._executor, CLOCK_READINGS))
+        guest_since = since - offset.high
+        script = journal_script(guest_since, self._text)
+        completed = self._executor.run(script, root=True)
+        lines = [line for line in parse_journal(completed.stdout) if line.at >= guest_since]
+        evidence = Evidence(self._executor.machine, script, completed.stdout.strip()[:2000], completed.exit_code)
+        return (exactly(_first(lines)).plus(offset) if lines else None), (evidence,)
+
+
+def _first(lines: list[JournalLine]) -> float:
+    return min(line.at for line in lines)
+
+
+def evaluate(measure: Measure, seen: Observation, owners: Mapping[str, str], time_scale: float) -> Result:
+    """Return what an observation comes to. Pure."""
+    if seen.cause is None:
+        problem = f"{measure.url} was not served steadily for {measure.before:g} s before, so nothing was done"
+        return Result("failed", problem, (problem,), evidence=seen.evidence, samples=seen.samples)
+    figures = [_limited(one, measure, time_scale) for one in _figures(measure, seen, owners, time_scale)]
+    problems = [_problem(one) for one in figures if one.outcome == "failed"]
+    problems += _absent(measure, seen, owners)
+    doubts = [one.name for one in figures if one.outcome == "warning"]
+    outcome: StepOutcome = "failed" if problems else "warning" if doubts else "passed"
+    message = _headline(measure, figures)
+    if doubts and not problems:
+        message += f"; within the uncertainty of its limit: {', '.join(doubts)}"
+    facts = _facts(seen, owners)
+    return Result(outcome, message, tuple(problems), tuple(figures), facts, seen.evidence, seen.samples)
+
+
+def _figures(measure: Measure, seen: Observation, owners: Mapping[str, str], time_scale: float) -> list[Measurement]:
+    assert seen.cause is not None  # noqa: S101 -- evaluate has returned before
+    served = _service(measure, seen, owners)
+    figures = []
+    if measure.detection:
+        meaning = f"cause -> {measure.detection.on} says that {measure.detection.node} is dead"
+        figures.append(_time("detection", meaning, seen.detected.minus(seen.cause) if seen.detected else None))
+        between = served.minus(seen.detected) if served and seen.detected else None
+        figures.append(_time("takeover", "said to be dead -> page served again", between))
+    first = _last_first(measure, seen, owners)
+    gap = gap_before(seen.samples, first) if first else None
+    by = " and ".join(measure.served_by)
+    figures.append(
+        _time("interruption", f"last good answer -> first one by {by}", exactly(gap.length) if gap else None)
+    )
+    figures.append(
+        _time("served_after", f"cause -> first good answer by {by}", served.minus(seen.cause) if served else None)
+    )
+    longest = longest_gap(seen.samples)
+    figures.append(
+        _time("longest_gap", "longest time without a good answer", exactly(longest.length) if longest else None)
+    )
+    lost, late = failed(seen.samples), slow(seen.samples, measure.slow_after * time_scale)
+    figures.append(Measurement("failed", f"requests of {len(seen.samples)} without a good answer", "requests", lost))
+    figures.append(
+        Measurement("slow", f"good answers slower than {measure.slow_after * time_scale:g} s", "requests", late)
+    )
+    return figures
+
+
+def _last_first(measure: Measure, seen: Observation, owners: Mapping[str, str]) -> Sample | None:
+    """Return the answer with which all of served_by have served since the cause, None when one of them has not."""
+    assert seen.cause is not None  # noqa: S101 -- evaluate has returned before
+    since = seen.cause.low - seen.offset.high
+    firsts = [first_served(seen.samples, owners, machine, since) for machine in measure.served_by]
+    found = [first for first in firsts if first is not None]
+    return max(found, key=lambda sample: sample.end) if len(found) == len(firsts) else None
+
+
+def _service(measure: Measure, seen: Observation, owners: Mapping[str, str]) -> Interval | None:
+    first = _last_first(measure, seen, owners)
+    return exactly(first.end).plus(seen.offset) if first else None
+
+
+def _time(name: str, meaning: str, value: Interval | None) -> Measurement:
+    unit: Unit = "s"
+    if value is None:
+        return Measurement(name, meaning, unit, None)
+    return Measurement(name, meaning, unit, round(max(0.0, value.high), 3), round(value.width, 3))
+
+
+def _limited(figure: Measurement, measure: Measure, time_scale: float) -> Measurement:
+    """Hold a figure against its limit: failed when it is surely above, a warning when it may be above."""
+    limit = getattr(measure.limits, figure.name)
+    if limit is None:
+        return figure
+    scaled = limit * time_scale if figure.unit == "s" else int(limit * time_scale)
+    outcome: StepOutcome = "passed"
+    if figure.actual is None or figure.actual - figure.uncertainty > scaled:
+        outcome = "failed"
+    elif figure.actual > scaled:
+        outcome = "warning"
+    return replace(figure, limit=limit, scaled_limit=scaled, outcome=outcome)
+
+
+def _problem(figure: Measurement) -> str:
+    limit = f"the limit is {figure.scaled_limit:g} {figure.unit}"
+    if figure.actual is None:
+        return f"{figure.name} could not be seen ({figure.meaning}); {limit}"
+    return (
+        f"{figure.name} took {figure.actual:.1f} s, {limit}"
+        if figure.unit == "s"
+        else (f"{figure.actual:g} {figure.unit} {figure.name}, {limit}")
+    )
+
+
+def _absent(measure: Measure, seen: Observation, owners: Mapping[str, str]) -> list[str]:
+    """Return who of served_by has not served since the cause, and whether the page was gone again at the end."""
+    assert seen.cause is not None  # noqa: S101 -- evaluate has returned before
+    since = seen.cause.low - seen.offset.high
+    missing = [m for m in measure.served_by if first_served(seen.samples, owners, m, since) is None]
+    problems = [f"{machine} did not serve {measure.url} after {measure.cause.describe()}" for machine in missing]
+    if not problems and seen.samples and not any(s.good for s in seen.samples[-3:]):
+        problems.append(f"{measure.url} was gone again at the end")
+    return problems
+
+
+def _headline(measure: Measure, figures: list[Measurement]) -> str:
+    named = {figure.name: figure for figure in figures}
+    parts = [_said("interruption", named["interruption"])]
+    parts += [_said(name, named[name]) for name in ("detection", "takeover") if name in named]
+    if measure.measure == "failback":
+        parts.insert(0, _said("served again after", named["served_after"]))
+    lost = named["failed"]
+    return ", ".join(parts) + f", {lost.actual:g} {'request' if lost.actual == 1 else 'requests'} lost"
+
+
+def _said(name: str, figure: Measurement) -> str:
+    return f"{name} not seen" if figure.actual is None else f"{name} {figure.actual:.1f} s"
+
+
+def _facts(seen: Observation, owners: Mapping[str, str]) -> dict[str, str]:
+    counts = distribution(seen.samples, owners)
+    named = [f"{'unknown page' if machine == UNKNOWN else machine} {count}" for machine, count in counts.items()]
+    return {
+        "requests": str(len(seen.samples)),
+        "served by": ", ".join(named) or "nobody",
+        "sampling": f"{rate(seen.samples):.1f} requests a second, widest spacing {widest_spacing(seen.samples):.2f} s",
+        "slowest good answer": f"{slowest(seen.samples):.2f} s",
+    }

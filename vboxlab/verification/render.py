@@ -1,0 +1,133 @@
+"""The report as text for a teacher's terminal, and its figures as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Iterator
+
+from vboxlab.verification.report import Evidence, Measurement, Report, StepOutcome, StepReport
+
+WIDTH = 110
+MARKS: dict[StepOutcome, str] = {
+    "passed": "ok",
+    "failed": "FAILED",
+    "warning": "warning",
+    "skipped": "skipped",
+    "error": "ERROR",
+}
+INDENT = " " * 13
+
+
+def render_text(report: Report) -> str:
+    """Return the whole report as text: a line for each step, all figures, evidence of what is not as it should be."""
+    lines = [*_head(report), ""]
+    for step in report.steps:
+        lines += _step(step)
+    return "\n".join([*lines, "", *_verdict(report)]) + "\n"
+
+
+def _head(report: Report) -> Iterator[str]:
+    lab = report.lab if report.copy is None else f"{report.lab}/{report.copy}"
+    scale = f"{report.time_scale:g}" + (" (limits and waits are stretched)" if report.time_scale != 1 else "")
+    yield f"Verification of {report.topology} (lab {lab}, digest {report.digest}), run {report.run} at {report.started_at}"
+    yield f"Driver {report.driver} {report.driver_version}, vboxlab {report.vboxlab}, time scale {scale}"
+    if report.parameters:
+        yield "Parameters: " + ", ".join(f"{key}={value}" for key, value in report.parameters.items())
+
+
+def _step(step: StepReport) -> Iterator[str]:
+    tries = f", {step.attempts} attempts" if step.attempts > 1 else ""
+    yield f"{MARKS[step.outcome]:>8} {step.number:>3} {step.title} ({step.seconds:.1f} s{tries})"
+    if step.message and (step.outcome != "passed" or step.kind != "fault"):
+        yield from _wrapped(step.message)
+    for line in step.details:
+        if line != step.message:
+            yield from _wrapped(line)
+    for figure in step.measurements:
+        yield _figure(figure)
+    for name, value in step.facts.items():
+        yield f"{INDENT}{name}: {value}"
+    if step.note and (step.kind == "measure" or step.outcome != "passed"):
+        yield from _wrapped(f"note: {step.note}")
+    if step.outcome not in ("passed", "skipped"):
+        for evidence in step.evidence:
+            yield from _evidence(evidence)
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
+
+
+def _figure(figure: Measurement) -> str:
+    limit = ""
+    if figure.scaled_limit is not None:
+        stretched = "" if figure.scaled_limit == figure.limit else f" ({figure.limit:g} stretched)"
+        limit = f"limit {figure.scaled_limit:g}{stretched}: {MARKS[figure.outcome]}"
+    name = figure.name.replace("_", " ")
+    return f"{INDENT}{name:<13} {amount(figure):>20}  {limit:<28} {figure.meaning}".rstrip()
+
+
+def amount(figure: Measurement) -> str:
+    """Return a figure with its unit and uncertainty, as people read it."""
+    if figure.actual is None:
+        return "not seen"
+    if figure.unit == "requests":
+        return f"{figure.actual:g}"
+    doubt = f" (-{figure.uncertainty:.2f})" if figure.uncertainty >= 0.005 else ""
+    return f"{figure.actual:.2f} s{doubt}"
+
+
+def _evidence(evidence: Evidence) -> Iterator[str]:
+    ended = "" if evidence.exit_code in (None, 0) else f"   (ended with {evidence.exit_code})"
+    command = textwrap.shorten(evidence.command, WIDTH)
+    yield f"{INDENT}{evidence.machine}$ {command}{ended}"
+    for line in evidence.output.splitlines():
+        yield f"{INDENT}| {line}"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    for step in report.steps:
+        if step.kind == "measure" and step.measurements:
+            yield f"{step.name}: {step.message}"
+    counts = report.counts()
+    parts = [f"{counts[outcome]} {outcome}" for outcome in MARKS if counts[outcome]]
+    words = {0: "PROVED", 1: "NOT PROVED", 7: "COULD NOT BE CARRIED OUT: nothing is proved either way"}
+    yield f"{words[report.exit_code]} in {report.seconds:.0f} s: {', '.join(parts) or 'no step'}"
+
+
+def render_csv(report: Report) -> str:
+    """Return the figures of all measures as CSV, a line each with everything that tells runs apart."""
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(
+        "run started_at lab copy topology digest driver driver_version time_scale step title "
+        "measurement unit actual uncertainty limit scaled_limit outcome".split()
+    )
+    for step in report.steps:
+        for f in step.measurements:
+            writer.writerow(
+                [report.run, report.started_at, report.lab, report.copy or "", report.topology, report.digest]
+                + [report.driver, report.driver_version, f"{report.time_scale:g}", step.number, step.title]
+                + [f.name, f.unit, _cell(f.actual), f.uncertainty, _cell(f.limit), _cell(f.scaled_limit), f.outcome]
+            )
+    return target.getvalue()
+
+
+def render_samples_csv(report: Report) -> str:
+    """Return every single sample as CSV: seconds from the first request of its step."""
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(["run", "step", "start", "duration", "outcome", "status", "page"])
+    for step in report.steps:
+        begin = step.samples[0].start if step.samples else 0.0
+        for s in step.samples:
+            page = " ".join(s.page.split())
+            row = [report.run, step.number, f"{s.start - begin:.3f}", f"{s.duration:.3f}", s.outcome, s.status, page]
+            writer.writerow(row)
+    return target.getvalue()
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

@@ -1,0 +1,64 @@
+"""The lab under test: what a scenario may ask of it and do to it. vboxlab.lab implements it over driver and SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from vboxlab.guest.executor import Executor
+from vboxlab.planning.observed import PowerState
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Topology
+from vboxlab.topology.roles import WebRole
+
+
+class LabUnderTest(Protocol):
+    """A lab that is up. Calls on different machines may come from several threads at once."""
+
+    @property
+    def name(self) -> LabName:
+        """Return which lab and copy it is."""
+
+    @property
+    def topology(self) -> Topology:
+        """Return the topology that it is in, with the parameters in force."""
+
+    @property
+    def driver(self) -> str:
+        """Return the driver's name, for the report."""
+
+    @property
+    def driver_version(self) -> str:
+        """Return the hypervisor's version, for the report."""
+
+    def executor(self, machine: str) -> Executor:
+        """Return the way into a machine (the same one for the same machine). Raises VboxlabError when there is none."""
+
+    def power(self, machine: str) -> PowerState:
+        """Return what the hypervisor reports of a machine now."""
+
+    def power_off(self, machine: str) -> None:
+        """Pull the machine's plug and return at once when it is off."""
+
+    def start(self, machine: str, *, wait: bool) -> None:
+        """Power the machine on; with wait, return once its guest can be worked with, else at once."""
+
+    def set_cable(self, machine: str, slot: int, connected: bool) -> None:
+        """Plug the cable of an adapter 1..7 in or out."""
+
+
+def page_owners(topology: Topology) -> Mapping[str, str]:
+    """Return the page of each machine that has one (role web): how answers are told apart."""
+    owners = {}
+    for name, machine in topology.machines.items():
+        for role in machine.roles_until(topology.last_stage, topology.stage_order):
+            if isinstance(role, WebRole):
+                owners[name] = role.page
+    return owners
+
+
+def address_of(topology: Topology, target: str) -> str:
+    """Return the first static address of a machine of the topology; anything else stays as it is."""
+    machine = topology.machines.get(target)
+    addresses = [adapter.address for adapter in machine.adapters] if machine else []
+    return next((str(address.ip) for address in addresses if address not in (None, "dhcp")), target)  # type: ignore[union-attr]
