@@ -64,9 +64,9 @@ def test_failover_is_what_the_practical_says() -> None:
 
 
 def test_chosen_values_are_in_force() -> None:
-    topology = load_topology(FAILOVER, {"student": "Zoé", "environment": "school"}, name="other")
+    topology = load_topology(FAILOVER, {"student": "Zoe", "environment": "school"}, name="other")
     assert topology.name == "other"
-    assert topology.machines["srv-web"].stages["web"][0].model_dump()["page"] == "<h1>Srv-Web de Zoé</h1>"
+    assert topology.machines["srv-web"].stages["web"][0].model_dump()["page"] == "<h1>Srv-Web de Zoe</h1>"
     assert [machine.name for machine in topology.adopted_machines] == ["firewall", "dns", "client"]
 
 
@@ -98,7 +98,7 @@ def test_only_true_and_false_are_booleans(write: Write) -> None:
     before = SMALL[: SMALL.index("    adapters")]
     assert load_topology(write(before + line % "false")).machines["one"].adapters[0].cable is False
     assert problems_of(write(before + line % "no")) == [
-        "10:67: [wrong-type] `cable` of adapter 1 of machine `one` is `no`; expected true or false"
+        "10:63: [wrong-type] `cable` of adapter 1 of machine `one` is `no`; expected true or false"
     ]
 
 

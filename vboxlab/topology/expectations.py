@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from vboxlab.topology.model import Machine, SnapshotSet, Topology
 from vboxlab.topology.problems import Place
@@ -57,8 +57,14 @@ class Expectation:
 
     def words(self) -> str:
         """Return what is expected, for a sentence that begins with `expected`."""
-        plural = [self._member_words(member) for member in self.members]
-        return " or ".join(dict.fromkeys(plural))
+        return " or ".join(dict.fromkeys(self._member_words(member) for member in self.members))
+
+    def _limit(self, name: str) -> Any:
+        """Return a limit (ge, lt, min_length, pattern …) set on the field or inside its type; None where none is."""
+        limits = [getattr(limit, name, None) for limit in (*self.limits, *_nested_limits(self.annotation))]
+        found = [limit for limit in limits if limit is not None]
+        strictest = max if name in ("ge", "gt", "min_length") else min
+        return strictest(found) if found else None
 
     def _member_words(self, member: Any) -> str:
         origin = get_origin(member)
@@ -66,31 +72,38 @@ class Expectation:
             words = [str(word) for word in get_args(member)]
             return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
         if origin is tuple:
-            return "a list (`- …` lines, or `[…]`)"
+            least = self._limit("min_length")
+            return f"a list{f' of at least {least}' if least else ''} (`- …` lines, or `[…]`)"
         if origin is dict:
             return "keys and values (`key: value` lines)"
         if isinstance(member, type) and issubclass(member, BaseModel):
             return f"keys and values ({', '.join(keys_of(member))})" if len(self.models) == 1 else "keys and values"
         if member in (int, float):
-            return _number_words(member, self.limits)
-        return _PLAIN_WORDS.get(member, "another value")
+            return self._number_words("a whole number" if member is int else "a number")
+        pattern = self._limit("pattern") if member is str else None
+        return f"text that matches {pattern}" if pattern else _PLAIN_WORDS.get(member, "another value")
+
+    def _number_words(self, noun: str) -> str:
+        low, high = self._limit("ge"), self._limit("le")
+        if low is not None and high is not None:
+            return f"{noun} from {low} to {high}"
+        limits = (
+            ("of at least", low),
+            ("of at most", high),
+            ("above", self._limit("gt")),
+            ("below", self._limit("lt")),
+        )
+        return " ".join([noun, " and ".join(f"{word} {limit}" for word, limit in limits if limit is not None)]).strip()
 
 
-def _number_words(kind: type, limits: Iterable[Any]) -> str:
-    noun = "a whole number" if kind is int else "a number"
-    found = list(limits)
-    low = next((limit.ge for limit in found if isinstance(limit, Ge)), None)
-    high = next((limit.le for limit in found if isinstance(limit, Le)), None)
-    above = next((limit.gt for limit in found if isinstance(limit, Gt)), None)
-    below = next((limit.lt for limit in found if isinstance(limit, Lt)), None)
-    if low is not None and high is not None:
-        return f"{noun} from {low} to {high}"
-    limits_said = [
-        f"{word} {limit}"
-        for word, limit in (("of at least", low), ("of at most", high), ("above", above), ("below", below))
-        if limit is not None
-    ]
-    return " ".join([noun, " and ".join(limits_said)]).strip()
+def _nested_limits(annotation: Any) -> Iterable[Any]:
+    if get_origin(annotation) is Annotated:
+        for limit in get_args(annotation)[1:]:
+            yield from limit.metadata if isinstance(limit, FieldInfo) else (limit,)
+        yield from _nested_limits(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _nested_limits(member)
 
 
 def _flatten(annotation: Any) -> Iterable[Any]:
@@ -108,6 +121,12 @@ def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the keys that a file may give for a model, in the order of the model."""
     hidden = NOT_IN_FILE.get(model, frozenset())
     return tuple(field.alias or name for name, field in model.model_fields.items() if name not in hidden)
+
+
+def kinds_of(expectation: Expectation, key: str) -> tuple[str, ...]:
+    """Return the words that the key which tells the kinds of a list's elements apart (`role`) may have."""
+    fields = [field for model in expectation.models for name, field in model.model_fields.items() if name == key]
+    return tuple(word for field in fields for word in Expectation(field.annotation).literals)
 
 
 def model_for(expectation: Expectation, value: Data) -> type[BaseModel] | None:

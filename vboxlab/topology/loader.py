@@ -11,21 +11,27 @@ from vboxlab.topology.parameters import substitute, values_in_force
 from vboxlab.topology.problems import Problem, invalid
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
+from vboxlab.topology.validation import Known, Subject, problems_of
 
 _NO_VALUES: Mapping[str, str] = MappingProxyType({})
+_NOTHING_KNOWN = Known()
+_FILLERS: Mapping[str, Data] = MappingProxyType({"lab": "lab", "base": "base", "networks": {}, "machines": {}})
 
 
-def load_topology(path: Path, values: Mapping[str, str] = _NO_VALUES, *, name: str | None = None) -> Topology:
+def load_topology(
+    path: Path, values: Mapping[str, str] = _NO_VALUES, *, name: str | None = None, known: Known = _NOTHING_KNOWN
+) -> Topology:
     """Load a topology with its parameters' default values, or the given ones.
 
-    `name` is the topology's name; default: the file's name without its ending.
+    `name` is the topology's name; default: the file's name without its ending. References to bases and snapshot sets
+    are checked against those that are `known`.
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
     for a parameter that it does not declare.
     """
-    return topology_of(read_source(path), values, name or path.stem)
+    return topology_of(read_source(path), values, name or path.stem, known)
 
 
-def topology_of(source: Source, values: Mapping[str, str], name: str) -> Topology:
+def topology_of(source: Source, values: Mapping[str, str], name: str, known: Known = _NOTHING_KNOWN) -> Topology:
     """Make a topology of a file that has been read. Raises as load_topology does."""
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
@@ -35,8 +41,10 @@ def topology_of(source: Source, values: Mapping[str, str], name: str) -> Topolog
     data, more = _completed(data, source)
     problems += more
     data["name"], data["values"] = name, dict(in_force)
-    found = fit(Topology, data, source)
+    found = fit(Topology, data, source, _FILLERS)
     problems += found.problems
+    if found.model is not None:
+        problems += problems_of(Subject(found.model, source, found, known))
     if problems or found.model is None:
         raise invalid(source.file, problems)
     return found.model

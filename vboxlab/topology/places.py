@@ -16,6 +16,8 @@ def describe(place: Place, data: Data) -> str:
         return "the file"
     if len(place) == 2 and place[0] in _NOUNS:
         return f"{_NOUNS[str(place[0])]} `{place[1]}`"
+    if len(place) == 4 and place[0] == "machines" and place[2] == "stages":
+        return f"stage `{place[3]}` of {describe(place[:2], data)}"
     parent, last = place[:-1], place[-1]
     if isinstance(last, str):
         return f"`{last}`" if not parent else f"`{last}` of {describe(parent, data)}"
@@ -24,9 +26,8 @@ def describe(place: Place, data: Data) -> str:
 
 def _describe_item(parent: Place, index: int, data: Data) -> str:
     key = parent[-1] if parent else ""
-    if len(parent) == 4 and parent[0] == "machines" and parent[2] == "stages":
-        owner = f"stage `{key}` of {describe(parent[:2], data)}"
-        return f"{_role(data, (*parent, index))} of {owner}"
+    if len(parent) == 4 and parent[2] == "stages":
+        return f"{_role(data, (*parent, index))} of {describe(parent, data)}"
     if key == "roles" and len(parent) == 3:
         return f"{_role(data, (*parent, index))} of {describe(parent[:-1], data)}"
     if parent in (("verify",), ("verify", "steps")):
@@ -61,6 +62,6 @@ def show(value: Data) -> str:
     if isinstance(value, dict):
         return "keys and values"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     line = value.strip().replace("\n", "↵")
     return f"`{line if len(line) <= LONGEST_SHOWN else line[: LONGEST_SHOWN - 1] + '…'}`"

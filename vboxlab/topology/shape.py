@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, model_for
+from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, kinds_of, model_for
 from vboxlab.topology.model import MANAGEMENT_SLOT
 from vboxlab.topology.places import describe, look, show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, nearest, one_of
@@ -17,11 +18,14 @@ from vboxlab.topology.source import Data, Source
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_NONE: Mapping[str, Data] = MappingProxyType({})
 _MOST_ROUNDS = 10
 _CODES = {
     "missing": "missing-key",
     "extra_forbidden": "unknown-key",
     "literal_error": "wrong-value",
+    "string_pattern_mismatch": "wrong-value",
+    "too_short": "wrong-value",
     "greater_than": "out-of-range",
     "greater_than_equal": "out-of-range",
     "less_than": "out-of-range",
@@ -52,14 +56,18 @@ class Fit(Generic[Model]):
         return result
 
 
-def fit(model: type[Model], data: Data, source: Source) -> Fit[Model]:
-    """Make a model of the data. What does not fit becomes a problem, and the model is made without it if it can be."""
+def fit(model: type[Model], data: dict[str, Data], source: Source, fillers: Mapping[str, Data] = _NONE) -> Fit[Model]:
+    """Make a model of the data. What does not fit becomes a problem, and the model is made without it if it can be.
+
+    `fillers` stand for keys at the top that the model cannot do without, where the file's do not fit.
+    """
     result: Fit[Model] = Fit(None, [])
     misfits = list(_wrong_truths(Expectation(model), data, ()))
-    dropped = {_what_to_drop(model, data, misfit) for misfit in misfits}
+    dropped = {_what_to_drop(model, data, misfit, fillers) for misfit in misfits}
     for attempt in range(_MOST_ROUNDS):
         result.kept = {}
-        rest = _without(data, dropped, (), result.kept)
+        filled = {key: value for key, value in fillers.items() if key not in data or (key,) in dropped}
+        rest = {**_without(data, dropped, (), result.kept), **(filled if attempt else {})}
         found: list[_Misfit] = []
         try:
             result.model = model.model_validate(rest, by_alias=True, by_name=False)
@@ -70,7 +78,7 @@ def fit(model: type[Model], data: Data, source: Source) -> Fit[Model]:
             ]
         if attempt == 0:
             result.problems = _problems(model, data, source, [*misfits, *found])
-        dropped |= {_what_to_drop(model, data, misfit) for misfit in found}
+        dropped |= {_what_to_drop(model, data, misfit, fillers) for misfit in found}
         if result.model is not None or () in dropped:
             break
     return result
@@ -86,7 +94,7 @@ class _Misfit:
         return str(self.error["type"])
 
 
-def _without(data: Data, dropped: set[Place], place: Place, kept: dict[Place, list[int]]) -> Data:
+def _without(data: Data, dropped: set[Place], place: Place, kept: dict[Place, list[int]]) -> Any:
     if isinstance(data, dict):
         return {
             key: _without(value, dropped, (*place, key), kept)
@@ -130,13 +138,13 @@ def _longest(data: Data, location: Place) -> Place:
     return taken if len(taken) > len(skipped) else skipped
 
 
-def _what_to_drop(model: type[BaseModel], data: Data, misfit: _Misfit) -> Place:
+def _what_to_drop(model: type[BaseModel], data: Data, misfit: _Misfit, fillers: Mapping[str, Data]) -> Place:
     """Return the smallest part around a misfit that the model can do without."""
     place = misfit.place
     if misfit.kind == "extra_forbidden":
         return place
     while place:
-        if isinstance(place[-1], int):
+        if isinstance(place[-1], int) or (len(place) == 1 and place[0] in fillers):
             return place
         expected = expectation_at(model, data, place)
         parent = expectation_at(model, data, place[:-1])
@@ -161,19 +169,19 @@ def _problem(model: type[BaseModel], data: Data, source: Source, group: Sequence
     """Return the one problem that all misfits of one place are."""
     misfit = group[0]
     place, kind = misfit.place, misfit.kind
-    in_file = _place_in_file(place, source)
+    in_file = place_in_file(place, source)
     if kind == "missing":
         message = _missing(model, data, place)
         return Problem("missing-key", source.key(in_file[:-1]), message, in_file)
     if kind == "extra_forbidden":
         return Problem("unknown-key", source.key(in_file), _unknown_key(model, data, place), in_file)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _tag_problem(data, source, misfit)
+        return _kind_problem(model, data, source, misfit)
     code, message = _wrong_value(model, data, group)
     return Problem(code, source.value(in_file), message, in_file)
 
 
-def _place_in_file(place: Place, source: Source) -> Place:
+def place_in_file(place: Place, source: Source) -> Place:
     """Return a place of the model as the file has it: `verify` may be the list of steps itself."""
     if place[:2] == ("verify", "steps") and isinstance(source.get(("verify",)), list):
         return ("verify", *place[2:])
@@ -206,43 +214,51 @@ def _unknown_key(model: type[BaseModel], data: Data, place: Place) -> str:
     return f"`{key}` is not a key of {describe(place[:-1], data)}; {one_of(keys)}{did_you_mean(key, unused)}"
 
 
-def _tag_problem(data: Data, source: Source, misfit: _Misfit) -> Problem:
+def _kind_problem(model: type[BaseModel], data: Data, source: Source, misfit: _Misfit) -> Problem:
     """Return the problem of a list element whose kind (`role: …`, `check: …`) is unknown or not given."""
-    context = misfit.error.get("ctx", {})
-    key = str(context.get("discriminator", "'role'")).strip("'")
-    tags = [tag.strip().strip("'") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip()]
-    place = misfit.place
-    in_file = _place_in_file(place, source)
-    if misfit.kind == "union_tag_not_found":
-        expected = f"; {one_of(tags)}" if tags else ""
-        return Problem(
-            "missing-key", source.key(in_file), f"{describe(place, data)} lacks the key `{key}`{expected}", in_file
-        )
-    wrong = str(context.get("tag", ""))
-    message = f"there is no {key} `{wrong}`; {one_of(tags)}{did_you_mean(wrong, tags)}"
-    return Problem(f"unknown-{key}", source.value((*in_file, key)), message, in_file)
+    key = str(misfit.error["ctx"]["discriminator"]).strip("'")
+    place, in_file = misfit.place, place_in_file(misfit.place, source)
+    expected = expectation_at(model, data, place)
+    kinds = kinds_of(expected, key) if expected else ()
+    wrong = look(data, (*place, key))
+    if wrong is None:
+        message = f"{describe(place, data)} lacks the key `{key}`; {one_of(kinds)}"
+        return Problem("missing-key", source.key(in_file), message, (*in_file, key))
+    where = source.value((*in_file, key))
+    if not isinstance(wrong, str):
+        message = f"`{key}` of {describe(place, data)} is {show(wrong)}; {one_of(kinds)}"
+        return Problem("wrong-type", where, message, (*in_file, key))
+    message = f"there is no {key} {show(wrong)}; {one_of(kinds)}{did_you_mean(wrong, kinds)}"
+    return Problem(f"unknown-{key}", where, message, (*in_file, key))
 
 
 def _wrong_value(model: type[BaseModel], data: Data, group: Sequence[_Misfit]) -> tuple[str, str]:
-    place, kind = group[0].place, group[0].kind
+    place, error = group[0].place, group[0].error
     value = look(data, place)
+    subject = f"{describe(place, data)} is {show(value)}"
     if place[-1:] == ("slot",) and value == str(MANAGEMENT_SLOT):
-        return "slot-reserved", (
-            f"{describe(place, data)} is {MANAGEMENT_SLOT}, which is kept for management; expected a slot from 1 to 7"
-        )
+        return "slot-reserved", f"{subject}, which is kept for management; expected a slot from 1 to 7"
     expected = expectation_at(model, data, place)
-    code = "bad-address" if kind.startswith("ip_") else _CODES.get(kind, "wrong-value")
-    if kind.endswith(("_type", "_parsing")):
-        code = "wrong-type"
-    if kind in ("value_error", "assertion_error") or expected is None:
-        said = str(group[0].error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return code, f"{describe(place, data)} is {show(value)}: {said}"
+    code = _code(group[0].kind)
+    if code is None or expected is None:
+        said = str(error.get("msg", "")).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        subject = describe(place, data) if isinstance(value, dict) else subject
+        return code or "wrong-value", f"{subject}: {said}"
     hint = ""
     if isinstance(value, str):
-        hint = _network_hint(value) if kind == "ip_v4_network" else did_you_mean(value, expected.literals)
+        hint = _network_hint(value) if IPv4Network in expected.members else did_you_mean(value, expected.literals)
     elif isinstance(value, dict) and len(value) == 1 and next(iter(value.values())) is None:
         hint = f'; did you mean "{{{next(iter(value))}}}" in quotes?'
-    return code, f"{describe(place, data)} is {show(value)}; expected {expected.words()}{hint}"
+    return code, f"{subject}; expected {expected.words()}{hint}"
+
+
+def _code(kind: str) -> str | None:
+    """Return the code of one of pydantic's kinds of errors; None for those whose own message says what is wrong."""
+    if kind.startswith("ip_"):
+        return "bad-address"
+    if kind.endswith(("_type", "_parsing", "_size", "from_float", "finite_number")):
+        return "wrong-type"
+    return _CODES.get(kind)
 
 
 def _network_hint(value: str) -> str:

@@ -1,0 +1,198 @@
+"""Rules for names: what VirtualBox, file systems, DNS and RFC 1123 accept, and that no two things share one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vboxlab.topology.model import Topology
+from vboxlab.topology.places import show
+from vboxlab.topology.problems import Place, Problem
+from vboxlab.topology.roles import DnsRole, HeartbeatRole, SshServerRole, TimeRole
+from vboxlab.topology.subject import Subject
+
+# RFC 1123, section 2.1: letters, digits and hyphens, neither first nor last a hyphen, at most 63 characters.
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
+_LAB = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
+_TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+# Characters that Windows refuses in file names; VirtualBox names a VM's folder after the VM.
+_NOT_IN_FILE_NAMES = '/\\:*?"<>|'
+LONGEST_NAME = 80
+
+
+def _name_fault(name: str) -> str | None:
+    """Return what makes a text unfit as the name of a VM, network or snapshot; None when it is fit."""
+    if not name.strip():
+        return "is empty"
+    wrong = next((char for char in name if char in _NOT_IN_FILE_NAMES), None)
+    if wrong:
+        return f"contains `{wrong}`, which no folder name may have on every system"
+    if any(ord(char) < 0x20 for char in name):
+        return "contains a line break or tab"
+    if name != name.strip() or name[0] in ".-" or name[-1] == ".":
+        return "begins or ends with a space, a dot or a hyphen"
+    if _UUID.fullmatch(name):
+        return "looks like a UUID, by which VirtualBox would look for another VM"
+    return f"has {len(name)} characters" if len(name) > LONGEST_NAME else None
+
+
+_NAME_EXPECTED = f"expected at most {LONGEST_NAME} letters, digits, spaces, dots and hyphens"
+
+
+def lab_name(subject: Subject) -> Iterator[Problem]:
+    """bad-lab-name: the lab's name becomes a folder and a VirtualBox group, `--` separates it from a copy's."""
+    lab = subject.topology.lab
+    if not _LAB.fullmatch(lab) or "--" in lab:
+        message = (
+            f"{show(lab or None)} is no name for a lab; expected at most 40 letters, digits, `-` and `_`, without `--`"
+        )
+        yield subject.problem("bad-lab-name", ("lab",), message)
+
+
+def machine_names(subject: Subject) -> Iterator[Problem]:
+    """bad-machine-name, duplicate-name: VirtualBox's rules for VM names; upper and lower case are one to some hosts."""
+    seen: dict[str, str] = {}
+    for name, machine in subject.topology.machines.items():
+        fault = _name_fault(name)
+        if fault:
+            message = f"the machine's name {show(name or None)} {fault}; {_NAME_EXPECTED}"
+            yield subject.problem_of_key("bad-machine-name", ("machines", name), message)
+        first = seen.setdefault(name.casefold(), name)
+        if first != name:
+            message = (
+                f"machine `{name}` differs from machine `{first}` only in upper and lower case; expected another name"
+            )
+            yield subject.problem_of_key("duplicate-name", ("machines", name), message)
+        if machine.adopt is None:
+            continue
+        place: Place = ("machines", name, "adopt", "vm")
+        fault = _name_fault(machine.adopt.vm)
+        if fault:
+            yield subject.problem("bad-machine-name", place, f"the VM's name {show(machine.adopt.vm or None)} {fault}")
+
+
+def adopted_names(subject: Subject) -> Iterator[Problem]:
+    """duplicate-name: one existing VM cannot stand for two machines, nor be one that the lab makes."""
+    adopted: dict[str, str] = {}
+    for name, machine in subject.topology.machines.items():
+        if machine.adopt is None:
+            continue
+        place: Place = ("machines", name, "adopt", "vm")
+        vm = machine.adopt.vm
+        first = adopted.setdefault(vm, name)
+        if first != name:
+            message = f"the VM `{vm}` stands for machine `{first}` already; expected another VM"
+            yield subject.repeated("duplicate-name", place, ("machines", first, "adopt", "vm"), message)
+        elif vm in subject.topology.machines and vm != name:
+            yield subject.problem("duplicate-name", place, f"the VM `{vm}` has the name of a machine of this lab")
+
+
+def host_names(subject: Subject) -> Iterator[Problem]:
+    """bad-hostname, duplicate-hostname: one label as RFC 1123 has it; DNS does not tell upper from lower case."""
+    seen: dict[str, Place] = {}
+    owners: dict[str, str] = {}
+    for name, machine in subject.topology.machines.items():
+        place: Place = ("machines", name, "hostname")
+        hostname = machine.hostname
+        if not _LABEL.fullmatch(hostname) or hostname.lower() == "localhost":
+            domain = " (the domain is given by `domain`)" if "." in hostname else ""
+            message = (
+                f"{show(hostname or None)} is no host name for machine `{name}`; expected 1 to 63 letters, digits and "
+                f"hyphens, with no hyphen first or last{domain}"
+            )
+            yield subject.problem("bad-hostname", place, message)
+        key = hostname.lower()
+        if key in seen:
+            message = (
+                f"machine `{name}` has the host name `{hostname}` of machine `{owners[key]}`; expected another one"
+            )
+            yield subject.repeated("duplicate-hostname", place, seen[key], message)
+        else:
+            seen[key], owners[key] = place, name
+
+
+def network_names(subject: Subject) -> Iterator[Problem]:
+    """bad-network-name, duplicate-name: the same rules as for machines, since hosts name files after networks."""
+    seen: dict[str, str] = {}
+    for name in subject.topology.networks:
+        fault = _name_fault(name)
+        if fault:
+            message = f"the network's name {show(name or None)} {fault}; {_NAME_EXPECTED}"
+            yield subject.problem_of_key("bad-network-name", ("networks", name), message)
+        first = seen.setdefault(name.casefold(), name)
+        if first != name:
+            message = (
+                f"network `{name}` differs from network `{first}` only in upper and lower case; expected another name"
+            )
+            yield subject.problem_of_key("duplicate-name", ("networks", name), message)
+
+
+def stage_names(subject: Subject) -> Iterator[Problem]:
+    """bad-stage-name, duplicate-stage, bad-snapshot-name."""
+    seen: dict[str, int] = {}
+    for index, stage in enumerate(subject.topology.stages):
+        place: Place = ("stages", index)
+        if not _WORD.fullmatch(stage.name):
+            message = f"{show(stage.name or None)} is no name for a stage; expected letters, digits, `.`, `-` and `_`"
+            yield subject.problem("bad-stage-name", (*place, "name"), message)
+        first = seen.setdefault(stage.name, index)
+        if first != index:
+            message = f"stage `{stage.name}` stands twice; expected it once (the first is on line {{line}})"
+            yield subject.repeated("duplicate-stage", (*place, "name"), ("stages", first, "name"), message)
+        fault = _name_fault(stage.snapshot) if stage.snapshot is not None else None
+        if fault:
+            message = f"the snapshot's name {show(stage.snapshot or None)} {fault}; {_NAME_EXPECTED}"
+            yield subject.problem("bad-snapshot-name", (*place, "snapshot"), message)
+
+
+def parameter_names(subject: Subject) -> Iterator[Problem]:
+    """bad-parameter-name: a name that `{name}` cannot hold would never be replaced."""
+    for name in subject.topology.parameters:
+        if not _PARAMETER.fullmatch(name):
+            message = (
+                f"{show(name or None)} is no name for a parameter; expected a letter, then letters, digits, `-`, `_`"
+            )
+            yield subject.problem_of_key("bad-parameter-name", ("parameters", name), message)
+
+
+def _bad_domain(domain: str) -> bool:
+    labels = domain.removesuffix(".").split(".")
+    return len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _domains(topology: Topology, subject: Subject) -> Iterator[tuple[str, Place]]:
+    if topology.domain is not None:
+        yield topology.domain, ("domain",)
+    for name, machine in topology.machines.items():
+        for index, domain in enumerate(machine.search):
+            yield domain, ("machines", name, "search", index)
+    for _, role, place in subject.roles_of(DnsRole):
+        yield role.zone, (*place, "zone")
+
+
+def domains(subject: Subject) -> Iterator[Problem]:
+    """bad-domain: labels of RFC 1123 joined by dots."""
+    for domain, place in _domains(subject.topology, subject):
+        if _bad_domain(domain):
+            message = f"{show(domain or None)} is no domain name; expected labels joined by dots, such as mlif.local"
+            yield subject.problem("bad-domain", place, message)
+
+
+def words_of_roles(subject: Subject) -> Iterator[Problem]:
+    """bad-secret-name, bad-service-name, bad-time-zone: names that become file names or fields of files in guests."""
+    for _, role, place in subject.roles():
+        if isinstance(role, HeartbeatRole | SshServerRole) and not _WORD.fullmatch(role.secret):
+            message = f"{show(role.secret or None)} is no name for a secret; expected letters, digits, `.`, `-` and `_`"
+            yield subject.problem("bad-secret-name", (*place, "secret"), message)
+        if isinstance(role, HeartbeatRole):
+            for index, service in enumerate(role.services):
+                if not _SERVICE.fullmatch(service):
+                    message = f"{show(service or None)} is no name of a service; expected a word such as apache2"
+                    yield subject.problem("bad-service-name", (*place, "services", index), message)
+        if isinstance(role, TimeRole) and not _TIME_ZONE.fullmatch(role.zone):
+            message = f"{show(role.zone or None)} is no time zone; expected a name such as Europe/Paris"
+            yield subject.problem("bad-time-zone", (*place, "zone"), message)

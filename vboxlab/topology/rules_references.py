@@ -1,0 +1,194 @@
+"""Rules for what a topology refers to: bases, stages, snapshots, parameters, machines of the scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
+
+from vboxlab.topology.checks import DistributionCheck, PingCheck
+from vboxlab.topology.model import Machine
+from vboxlab.topology.places import show
+from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.roles import WebRole
+from vboxlab.topology.scenario import CableFault, Measure, ScenarioStep
+from vboxlab.topology.subject import Subject
+
+
+def something_to_do(subject: Subject) -> Iterator[Problem]:
+    """no-machines."""
+    if subject.named_in_file("machines") == ():
+        message = "the topology has no machines; expected at least one under `machines`"
+        yield subject.problem_of_key("no-machines", ("machines",), message)
+
+
+def bases(subject: Subject) -> Iterator[Problem]:
+    """unknown-base: checked when the bases of this host are known."""
+    known = subject.known.bases
+    if known is None:
+        return
+    named: list[tuple[str, Place]] = [(subject.topology.base, ("base",))]
+    named += [(m.base, ("machines", m.name, "base")) for m in subject.topology.owned_machines if m.base is not None]
+    for base, place in named:
+        if base not in known and subject.value(place) is not None:
+            message = f"there is no base `{base}` on this host; {one_of(sorted(known))}{did_you_mean(base, known)}"
+            yield subject.problem("unknown-base", place, message)
+
+
+def stages(subject: Subject) -> Iterator[Problem]:
+    """unknown-stage: the order of stages is given once, under `stages` of the topology."""
+    listed = subject.source.get(("stages",))
+    names = [str(stage.get("name")) for stage in listed if isinstance(stage, dict)] if isinstance(listed, list) else []
+    names += [name for name in subject.topology.stage_order if name not in names]
+    for machine in subject.topology.machines.values():
+        for stage in machine.stages:
+            if stage not in names:
+                message = f"there is no stage `{stage}` under `stages` of the topology; {one_of(names)}"
+                place = ("machines", machine.name, "stages", stage)
+                yield subject.problem_of_key("unknown-stage", place, message + did_you_mean(stage, names))
+
+
+def snapshots(subject: Subject) -> Iterator[Problem]:
+    """unknown-snapshot: snapshot sets are declared in files of their own."""
+    known = subject.known.snapshots
+    if known is None:
+        return
+    named: list[tuple[str | None, Place]] = [(subject.topology.start_from, ("from",))]
+    named += [(stage.snapshot, ("stages", index, "snapshot")) for index, stage in enumerate(subject.topology.stages)]
+    for snapshot, place in named:
+        if snapshot is not None and snapshot not in known:
+            message = f"there is no snapshot set `{snapshot}`; {one_of(sorted(known))}{did_you_mean(snapshot, known)}"
+            yield subject.problem("unknown-snapshot", place, f"{message} (snapshots/{snapshot}.yaml would declare it)")
+
+
+def defaults(subject: Subject) -> Iterator[Problem]:
+    """default-not-a-choice."""
+    for name, parameter in subject.topology.parameters.items():
+        if parameter.choices and parameter.default not in parameter.choices:
+            words = parameter.choices
+            message = (
+                f"the default {show(parameter.default)} of parameter `{name}` is none of its choices; {one_of(words)}"
+            )
+            place = ("parameters", name, "default")
+            yield subject.problem("default-not-a-choice", place, message + did_you_mean(parameter.default, words))
+
+
+def _conditions(subject: Subject) -> Iterator[tuple[Mapping[str, str], Place]]:
+    for machine in subject.topology.machines.values():
+        if machine.adopt is not None:
+            yield machine.adopt.when, ("machines", machine.name, "adopt", "when")
+    for index, step in enumerate(subject.topology.verify.steps):
+        yield step.when, ("verify", "steps", index, "when")
+
+
+def conditions(subject: Subject) -> Iterator[Problem]:
+    """unknown-condition: `when` compares parameters with values that they can have."""
+    parameters = subject.topology.parameters
+    names = subject.named_in_file("parameters") or ()
+    for when, place in _conditions(subject):
+        for key, value in when.items():
+            if key not in names:
+                message = f"`when` asks for parameter `{key}`, which is not declared; {one_of(names)}"
+                message += did_you_mean(key, names)
+                yield subject.problem_of_key("unknown-condition", (*place, key), message)
+                continue
+            choices = parameters[key].choices if key in parameters else ()
+            if choices and value not in choices:
+                message = f"parameter `{key}` cannot be {show(value)}; {one_of(choices)}{did_you_mean(value, choices)}"
+                yield subject.problem("unknown-condition", (*place, key), message)
+
+
+def scenario_machines(subject: Subject) -> Iterator[Problem]:
+    """unknown-machine: of the checks, faults and measurements."""
+    names = subject.named_in_file("machines")
+    if names is None:
+        return
+    hosts = {machine.hostname for machine in subject.topology.machines.values()}
+    for index, step in enumerate(subject.topology.verify.steps):
+        place: Place = ("verify", "steps", index)
+        wanted = list(step.machines)
+        if isinstance(step, PingCheck):
+            wanted += [name for name in step.to if name not in hosts and "." not in name]
+        for name in dict.fromkeys(wanted):
+            if name not in names:
+                message = f"there is no machine `{name}`; {one_of(names)}{did_you_mean(name, names)}"
+                yield subject.problem("unknown-machine", _where(subject, place, name), message)
+
+
+def _where(subject: Subject, place: Place, name: str) -> Place:
+    """Return where inside a step a machine is named."""
+    step = subject.value(place)
+    if step == name:
+        return place
+    children = step.items() if isinstance(step, dict) else enumerate(step) if isinstance(step, list) else ()
+    for key, value in children:
+        if key not in ("title", "note") and (value == name or isinstance(value, dict | list)):
+            found = _where(subject, (*place, key), name)
+            if subject.value(found) == name:
+                return found
+    return place
+
+
+def scenario_adapters(subject: Subject) -> Iterator[Problem]:
+    """unknown-adapter: a cable can be pulled only where the machine has an adapter."""
+    for index, step in enumerate(subject.topology.verify.steps):
+        cause = step.cause if isinstance(step, Measure) else step
+        if not isinstance(cause, CableFault):
+            continue
+        machine = subject.topology.machines.get(cause.machine)
+        if machine is None or not subject.fit.complete or machine.adapter(cause.slot):
+            continue
+        place: Place = ("verify", "steps", index)
+        place = (*place, "cause", "slot") if isinstance(step, Measure) else (*place, "slot")
+        slots = one_of(str(adapter.slot) for adapter in machine.adapters)
+        message = f"machine `{machine.name}` has no adapter in slot {cause.slot}; {slots}"
+        yield subject.problem("unknown-adapter", place, message)
+
+
+def _pages(machine: Machine) -> tuple[str, ...]:
+    roles = (*machine.roles, *(role for stage in machine.stages.values() for role in stage))
+    return tuple(role.page for role in roles if isinstance(role, WebRole))
+
+
+def _serving(step: ScenarioStep) -> tuple[str, tuple[str, ...]] | None:
+    if isinstance(step, Measure):
+        return "served_by", step.served_by
+    return ("over", step.over) if isinstance(step, DistributionCheck) else None
+
+
+def scenario_servers(subject: Subject) -> Iterator[Problem]:
+    """not-a-web-server: the machines that serve are told apart by their pages, so each must have one."""
+    if not subject.fit.complete:
+        return
+    for index, step in enumerate(subject.topology.verify.steps):
+        serving = _serving(step)
+        if serving is None:
+            continue
+        for name in serving[1]:
+            machine = subject.topology.machines.get(name)
+            if machine is not None and not _pages(machine):
+                message = f"machine `{name}` has no role web, so its page cannot be recognised; expected a web server"
+                place = _where(subject, ("verify", "steps", index, serving[0]), name)
+                yield subject.problem("not-a-web-server", place, message)
+
+
+def same_pages(subject: Subject) -> Iterator[Problem]:
+    """same-page: two web servers with one page could not be told apart by what they serve."""
+    seen: dict[tuple[str | None, str], tuple[str, Place]] = {}
+    for machine, role, place in subject.roles_of(WebRole):
+        stage = str(place[3]) if place[2] == "stages" else None
+        first = seen.setdefault((stage, role.page), (machine.name, place))
+        if first[0] != machine.name:
+            message = (
+                f"the page of machine `{machine.name}` is that of machine `{first[0]}` (line {{line}}); expected one "
+                "that names the server, or nobody can see which one answers"
+            )
+            yield subject.repeated("same-page", (*place, "page"), (*first[1], "page"), message)
+
+
+def dns_servers(subject: Subject) -> Iterator[Problem]:
+    """dns-unusable: a resolver at an address that no server can have."""
+    for machine in subject.topology.machines.values():
+        for index, server in enumerate(machine.dns):
+            if server == IPv4Address("0.0.0.0") or server.is_multicast:  # noqa: S104  # compared, not bound to
+                message = f"{server} cannot be a DNS server; expected its address, such as 192.168.100.10"
+                yield subject.problem("dns-unusable", ("machines", machine.name, "dns", index), message)

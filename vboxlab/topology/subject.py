@@ -1,0 +1,125 @@
+"""What the rules of a topology look at: the model, where each part of it stands, and what exists outside the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from typing import TypeVar
+
+from vboxlab.topology.addressing import interface_name
+from vboxlab.topology.model import Adapter, Machine, Topology
+from vboxlab.topology.parameters import names_in
+from vboxlab.topology.places import show
+from vboxlab.topology.problems import Place, Problem
+from vboxlab.topology.roles import Parameters, Role
+from vboxlab.topology.shape import Fit, place_in_file
+from vboxlab.topology.source import Data, Source
+
+OfRole = TypeVar("OfRole", bound=Parameters)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What exists on this host; None means that it is not known and references to it are not checked."""
+
+    bases: frozenset[str] | None = None
+    snapshots: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An adapter of a machine and where it stands."""
+
+    machine: Machine
+    adapter: Adapter
+    place: Place
+
+    @property
+    def ip(self) -> IPv4Address | None:
+        """Return the static address without its prefix length, if the adapter has one."""
+        return self.adapter.address.ip if isinstance(self.adapter.address, IPv4Interface) else None
+
+    def __str__(self) -> str:
+        return f"`{interface_name(self.adapter.slot)}` of machine `{self.machine.name}`"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A topology under examination."""
+
+    topology: Topology
+    source: Source
+    fit: Fit[Topology]
+    known: Known
+
+    def _place(self, place: Place) -> Place:
+        return place_in_file(self.fit.original(place), self.source)
+
+    def problem(self, code: str, place: Place, message: str) -> Problem:
+        """Return a problem of the value at a place of the model, naming the parameters that the value was made with."""
+        place = self._place(place)
+        return Problem(code, self.source.value(place), message + self._made_with(place), place)
+
+    def problem_of_key(self, code: str, place: Place, message: str) -> Problem:
+        """Return a problem of the key at a place of the model."""
+        place = self._place(place)
+        return Problem(code, self.source.key(place), message, place)
+
+    def repeated(self, code: str, place: Place, first: Place, message: str) -> Problem:
+        """Return the problem that a value repeats the one at an earlier place, which the message may name by {line}."""
+        place, first = self._place(place), self._place(first)
+        position, earlier = self.source.value(place), self.source.value(first)
+        if position == earlier:  # both came from one anchor: what is wrong is where the alias or merge brings it in
+            position = self.source.spot(place).used or position
+        return Problem(code, position, message.replace("{line}", str(earlier.line)) + self._made_with(place), place)
+
+    def _made_with(self, place: Place) -> str:
+        raw = self.source.get(place)
+        values = self.topology.values
+        names = [name for name in dict.fromkeys(names_in(raw)) if name in values] if isinstance(raw, str) else []
+        said = ", ".join(f"parameter `{name}` is {show(values[name] or None)}" for name in names)
+        return f" ({said})" if said else ""
+
+    def text(self, place: Place) -> str:
+        """Return the text that the file has at a place of the model."""
+        raw = self.value(place)
+        return raw if isinstance(raw, str) else ""
+
+    def value(self, place: Place) -> Data:
+        """Return what the file has at a place of the model, before parameters are filled in."""
+        return self.source.get(self._place(place))
+
+    def named_in_file(self, section: str) -> tuple[str, ...] | None:
+        """Return the names that a section of the file defines, also of what the model had to leave out.
+
+        None when the file has no such section, or something else there: then nothing can be said about names.
+        """
+        found = self.source.get((section,))
+        return tuple(found) if isinstance(found, dict) else None
+
+    def adapters(self) -> Iterator[Placed]:
+        """Return every adapter of every machine."""
+        for machine in self.topology.machines.values():
+            for index, adapter in enumerate(machine.adapters):
+                yield Placed(machine, adapter, ("machines", machine.name, "adapters", index))
+
+    def roles(self) -> Iterator[tuple[Machine, Role, Place]]:
+        """Return every role of every machine with its place: those of no stage first, then stage by stage."""
+        for machine in self.topology.machines.values():
+            place: Place = ("machines", machine.name)
+            for index, role in enumerate(machine.roles):
+                yield machine, role, (*place, "roles", index)
+            for stage, roles in machine.stages.items():
+                for index, role in enumerate(roles):
+                    yield machine, role, (*place, "stages", stage, index)
+
+    def roles_of(self, kind: type[OfRole]) -> Iterator[tuple[Machine, OfRole, Place]]:
+        """Return every role of one kind with its machine and place."""
+        for machine, role, place in self.roles():
+            if isinstance(role, kind):
+                yield machine, role, place
+
+    def adapter_named(self, machine: Machine, interface: str) -> Adapter | None:
+        """Return a machine's adapter by the interface name that Debian gives it."""
+        return next((adapter for adapter in machine.adapters if interface_name(adapter.slot) == interface), None)

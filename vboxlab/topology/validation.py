@@ -1,0 +1,60 @@
+"""The rules that a topology must keep beyond its shape; each yields problems with a stable code, none has effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from vboxlab.topology import rules_names as names
+from vboxlab.topology import rules_networks as networks
+from vboxlab.topology import rules_references as references
+from vboxlab.topology import rules_roles as roles
+from vboxlab.topology.problems import Problem
+from vboxlab.topology.subject import Known, Subject
+
+__all__ = ["RULES", "Known", "Problem", "Subject", "problems_of"]
+
+Rule = Callable[[Subject], Iterator[Problem]]
+
+RULES: tuple[Rule, ...] = (
+    references.something_to_do,
+    names.lab_name,
+    names.machine_names,
+    names.adopted_names,
+    names.host_names,
+    names.network_names,
+    names.stage_names,
+    names.parameter_names,
+    names.domains,
+    names.words_of_roles,
+    networks.subnets,
+    networks.slots,
+    networks.adapter_networks,
+    networks.router_networks,
+    networks.addresses,
+    networks.duplicate_addresses,
+    networks.gateways,
+    networks.one_gateway_each,
+    networks.routes,
+    networks.floating_addresses,
+    roles.duplicate_roles,
+    roles.routers,
+    roles.clusters,
+    roles.cluster_agreement,
+    roles.heartbeat_interfaces,
+    roles.load_balancers,
+    references.bases,
+    references.stages,
+    references.snapshots,
+    references.defaults,
+    references.conditions,
+    references.scenario_machines,
+    references.scenario_adapters,
+    references.scenario_servers,
+    references.same_pages,
+    references.dns_servers,
+)
+
+
+def problems_of(subject: Subject) -> list[Problem]:
+    """Return every problem that the rules find in a topology."""
+    return [problem for rule in RULES for problem in rule(subject)]
