@@ -1,0 +1,346 @@
+"""The memory driver: the contract of driver.py, executable; its machines are values and run nothing.
+
+A MemoryStore is the host: it outlives drivers, as VMs outlive a vboxlab process. Faults are injected into the store and
+hit whoever calls next, so that callers can be tested against every way in which a call may go wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vboxlab.errors import (
+    BaseError,
+    CapabilityMissing,
+    DriverError,
+    MachineConflict,
+    MachineNotFound,
+    SnapshotNotFound,
+)
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
+from vboxlab.planning.observed import (
+    AdapterState,
+    Attachment,
+    MachineSpec,
+    ObservedMachine,
+    PowerOffHow,
+    PowerState,
+    SnapshotState,
+)
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import SLOTS
+
+__all__ = ["Crash", "MemoryDriver", "MemoryStore", "store_of"]
+
+NETWORK_KINDS = frozenset({"internal", "nat", "host-only", "bridged", "nat-network"})
+CAPABILITIES = Capabilities(
+    boots_guests=False,
+    accelerated=False,
+    live_snapshots=True,
+    window=True,
+    adopts=True,
+    network_kinds=NETWORK_KINDS,
+    image_formats=("qcow2", "raw"),
+    screenshots=False,
+    why_unusable="the memory driver's machines run nothing",
+)
+
+
+class MemoryDriver:
+    """A driver of the machines in a store."""
+
+    def __init__(self, store: MemoryStore | None = None, capabilities: Capabilities = CAPABILITIES) -> None:
+        self.store = store if store is not None else MemoryStore()
+        self._capabilities = capabilities
+
+    @property
+    def name(self) -> str:
+        """Return the driver's name."""
+        return "memory"
+
+    @property
+    def version(self) -> str:
+        """Return the version of what there is not."""
+        return "1"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what this driver can do."""
+        return self._capabilities
+
+    def machines(self) -> Sequence[ObservedMachine]:
+        """Report every VM of the store, ours and foreign."""
+        with self.store.call("machines", ""):
+            return list(self.store.machines.values())
+
+    def inspect(self, handle: str) -> ObservedMachine:
+        """Report one VM."""
+        with self.store.call("inspect", handle):
+            return self._find(handle)
+
+    def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
+        """Make a powered-off machine."""
+        made = ObservedMachine(
+            handle=self.store.new_handle(),
+            name=spec.name,
+            power=PowerState.OFF,
+            cpus=spec.cpus,
+            memory=spec.memory,
+            image=spec.image,
+            adapters=self._checked(spec.adapters),
+            marks=dict(spec.marks),
+        )
+        with self.store.call("create", spec.name, made.lab):
+            self._get_image(spec.image)
+            if any(machine.name == spec.name for machine in self.store.machines.values()):
+                raise MachineConflict(f"a machine named {spec.name!r} exists already")
+            progress(f"making {spec.name}", 100)
+            self.store.leftovers.clear()
+            self.store.machines[made.handle] = made
+        return made
+
+    def start(self, handle: str, *, gui: bool = False) -> None:
+        """Let the machine be running."""
+        machine = self._find(handle)
+        with self.store.call("start", machine.name, machine.lab):
+            if gui and not self._capabilities.window:
+                raise CapabilityMissing("this driver shows no windows")
+            if machine.power is PowerState.INACCESSIBLE:
+                raise DriverError(f"{machine.name} cannot start", details=[machine.problem])
+            if machine.power is not PowerState.RUNNING:
+                self._check_ports(machine, machine.adapters)
+            self._put(machine, power=PowerState.RUNNING)
+
+    def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
+        """Let the machine be off; a deaf guest has to be forced, and its timeout passes at once."""
+        del timeout
+        machine = self._owned(handle)
+        with self.store.call("power_off", machine.name, machine.lab):
+            by_itself = machine.power is PowerState.OFF or (
+                how == "graceful" and machine.power is not PowerState.SAVED and machine.name not in self.store.deaf
+            )
+            self._put(machine, power=PowerState.OFF)
+        return by_itself
+
+    def delete(self, handle: str) -> None:
+        """Remove the machine with its snapshots."""
+        machine = self._owned(handle)
+        with self.store.call("delete", machine.name, machine.lab):
+            for snapshot in machine.snapshots:
+                del self.store.held[handle, snapshot.name]
+            del self.store.machines[handle]
+
+    def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
+        """Set or remove marks."""
+        machine = self._owned(handle)
+        with self.store.call("set_marks", machine.name, machine.lab):
+            merged = {**machine.marks, **marks}
+            self._put(machine, marks={key: value for key, value in merged.items() if value is not None})
+
+    def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
+        """Set processors and memory in MiB."""
+        machine = self._owned(handle)
+        with self.store.call("set_hardware", machine.name, machine.lab):
+            self._check_off(machine)
+            self._put(machine, cpus=cpus, memory=memory)
+
+    def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
+        """Give the machine exactly these adapters."""
+        machine = self._owned(handle)
+        wanted = self._checked(adapters)
+        with self.store.call("set_adapters", machine.name, machine.lab):
+            devices = [(adapter.slot, adapter.mac) for adapter in wanted]
+            if machine.power is not PowerState.OFF and devices != [(a.slot, a.mac) for a in machine.adapters]:
+                raise DriverError(f"{machine.name} is not off: adapters can only be re-plugged")
+            self._replug(machine, wanted)
+
+    def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
+        """Plug an existing adapter into another network."""
+        machine = self._owned(handle)
+        with self.store.call("attach", machine.name, machine.lab):
+            self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), attachment=attachment)))
+
+    def set_cable(self, handle: str, slot: int, connected: bool) -> None:
+        """Plug the adapter's cable in or out."""
+        machine = self._owned(handle)
+        with self.store.call("set_cable", machine.name, machine.lab):
+            self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), cable=connected)))
+
+    def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
+        """Hold the machine as it is under a name."""
+        machine = self._owned(handle)
+        with self.store.call("take_snapshot", machine.name, machine.lab):
+            if machine.has_snapshot(name):
+                raise MachineConflict(f"{machine.name} has a snapshot {name!r} already")
+            running = machine.power in (PowerState.RUNNING, PowerState.PAUSED)
+            if not (running and live):
+                self._check_off(machine)
+            taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+            snapshot = SnapshotState(name, machine.current_snapshot, taken_at, running, description)
+            self.store.held[handle, name] = machine
+            self._put(machine, snapshots=(*machine.snapshots, snapshot), current_snapshot=name)
+
+    def restore_snapshot(self, handle: str, name: str) -> None:
+        """Bring back what a snapshot holds."""
+        machine = self._owned(handle)
+        with self.store.call("restore_snapshot", machine.name, machine.lab):
+            snapshot = _snapshot(machine, name)
+            if machine.power not in (PowerState.OFF, PowerState.SAVED):
+                raise DriverError(f"{machine.name} runs: power it off first")
+            held = self.store.held[handle, name]
+            self._put(
+                machine,
+                power=PowerState.SAVED if snapshot.live else PowerState.OFF,
+                cpus=held.cpus,
+                memory=held.memory,
+                adapters=held.adapters,
+                marks=held.marks,
+                current_snapshot=name,
+            )
+
+    def delete_snapshot(self, handle: str, name: str) -> None:
+        """Remove one snapshot; its children get its parent."""
+        machine = self._owned(handle)
+        with self.store.call("delete_snapshot", machine.name, machine.lab):
+            snapshot = _snapshot(machine, name)
+            if machine.power not in (PowerState.OFF, PowerState.SAVED):
+                raise DriverError(f"{machine.name} runs: power it off first")
+            kept = tuple(
+                replace(other, parent=snapshot.parent) if other.parent == name else other
+                for other in machine.snapshots
+                if other is not snapshot
+            )
+            current = snapshot.parent if machine.current_snapshot == name else machine.current_snapshot
+            del self.store.held[handle, name]
+            self._put(machine, snapshots=kept, current_snapshot=current)
+
+    def images(self) -> Sequence[ImageInfo]:
+        """Report the images."""
+        with self.store.call("images", ""):
+            return [ImageInfo(name, image.disk.stat().st_size, self._clones(name)) for name, image in self._images()]
+
+    def import_image(
+        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+    ) -> None:
+        """Remember a disk file as an image."""
+        with self.store.call("import_image", name):
+            if name in self.store.images:
+                return
+            if not disk.is_file():
+                raise BaseError(f"image {name!r}: there is no disk file {disk}")
+            if parent is not None:
+                self._get_image(parent)
+            progress(f"registering {name}", 100)
+            self.store.images[name] = Image(disk, parent)
+
+    def remove_image(self, name: str) -> None:
+        """Forget an image."""
+        with self.store.call("remove_image", name):
+            self._get_image(name)
+            layers = [other for other, image in self.store.images.items() if image.parent == name]
+            dependants = [f"machine {clone}" for clone in self._clones(name)] + [f"image {layer}" for layer in layers]
+            if dependants:
+                raise BaseError(f"image {name!r} is in use", details=dependants)
+            del self.store.images[name]
+
+    def console_tail(self, handle: str, lines: int = 20) -> str:
+        """Return the last lines of what a test wrote on the machine's console."""
+        text = self.store.consoles.get(self._find(handle).name, "")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def screenshot(self, handle: str, target: Path) -> None:
+        """Raise CapabilityMissing."""
+        raise CapabilityMissing(f"{self._find(handle).name} has no screen to write to {target}")
+
+    def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Remove what crashed calls left."""
+        with self.store.call("collect_garbage", str(lab or "")):
+            found = [(text, owner) for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
+            self.store.leftovers = [leftover for leftover in self.store.leftovers if leftover not in found]
+            return [text for text, _ in found]
+
+    def close(self) -> None:
+        """Let go of nothing: there is nothing to hold."""
+
+    def _find(self, handle: str) -> ObservedMachine:
+        machine = self.store.machines.get(handle)
+        if machine is None:
+            raise MachineNotFound(f"there is no machine {handle!r}")
+        return machine
+
+    def _owned(self, handle: str) -> ObservedMachine:
+        machine = self._find(handle)
+        if machine.lab is None:
+            raise MachineConflict(f"{machine.name} does not belong to a lab of vboxlab")
+        return machine
+
+    def _put(self, machine: ObservedMachine, **changes: object) -> None:
+        self.store.machines[machine.handle] = replace(machine, **changes)  # type: ignore[arg-type]
+
+    def _images(self) -> list[tuple[str, Image]]:
+        return sorted(self.store.images.items())
+
+    def _get_image(self, name: str) -> Image:
+        image = self.store.images.get(name)
+        if image is None or not image.disk.is_file():
+            names = ", ".join(self.store.images) or "none"
+            raise BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
+        return image
+
+    def _clones(self, image: str) -> tuple[str, ...]:
+        return tuple(sorted(machine.name for machine in self.store.machines.values() if machine.image == image))
+
+    def _checked(self, adapters: Sequence[AdapterState]) -> tuple[AdapterState, ...]:
+        slots = [adapter.slot for adapter in adapters]
+        if len(set(slots)) != len(slots) or not set(slots) <= set(SLOTS):
+            raise DriverError(f"adapter slots must be different and 1 to 8, not {slots}")
+        for adapter in adapters:
+            if adapter.attachment.kind not in self._capabilities.network_kinds:
+                raise CapabilityMissing(f"adapter {adapter.slot}: there are no {adapter.attachment.kind} networks here")
+        return tuple(sorted(adapters, key=lambda adapter: adapter.slot))
+
+    def _with_adapter(self, machine: ObservedMachine, new: AdapterState) -> tuple[AdapterState, ...]:
+        return self._checked([*(adapter for adapter in machine.adapters if adapter.slot != new.slot), new])
+
+    def _replug(self, machine: ObservedMachine, adapters: tuple[AdapterState, ...]) -> None:
+        if machine.power in (PowerState.RUNNING, PowerState.PAUSED):
+            self._check_ports(machine, adapters)
+        self._put(machine, adapters=adapters)
+
+    def _check_ports(self, machine: ObservedMachine, adapters: Sequence[AdapterState]) -> None:
+        others = (
+            other
+            for other in self.store.machines.values()
+            if other.handle != machine.handle and other.power is PowerState.RUNNING
+        )
+        taken = self.store.taken_ports | {port for other in others for port in _ports(other.adapters)}
+        for port in _ports(adapters):
+            if port in taken:
+                raise DriverError(f"port {port} of 127.0.0.1 is taken by another program")
+
+    @staticmethod
+    def _check_off(machine: ObservedMachine) -> None:
+        if machine.power is not PowerState.OFF:
+            raise DriverError(f"{machine.name} is {machine.power.value}: power it off first")
+
+
+def _ports(adapters: Sequence[AdapterState]) -> list[int]:
+    return [forward.host_port for adapter in adapters for forward in adapter.attachment.forwards]
+
+
+def _slot(machine: ObservedMachine, slot: int) -> AdapterState:
+    adapter = machine.adapter(slot)
+    if adapter is None:
+        raise DriverError(f"{machine.name} has no adapter {slot}")
+    return adapter
+
+
+def _snapshot(machine: ObservedMachine, name: str) -> SnapshotState:
+    found = next((snapshot for snapshot in machine.snapshots if snapshot.name == name), None)
+    if found is None:
+        names = ", ".join(snapshot.name for snapshot in machine.snapshots) or "none"
+        raise SnapshotNotFound(f"{machine.name} has no snapshot {name!r}", details=[f"it has: {names}"])
+    return found

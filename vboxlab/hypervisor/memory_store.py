@@ -1,0 +1,94 @@
+"""The host of the memory driver: machines that are values, and the faults that a test has prepared for its callers."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vboxlab.errors import DriverError, VboxlabError
+from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState
+from vboxlab.topology.addressing import LabName
+
+
+class Crash(BaseException):
+    """Stands for kill -9 of the process that made the call: no error handler of ours may catch it."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: where its disk is and what it is an overlay of."""
+
+    disk: Path
+    parent: str | None
+
+
+@dataclass
+class MemoryStore:
+    """One host with its machines and images, and the faults that wait on it."""
+
+    machines: dict[str, ObservedMachine] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
+    held: dict[tuple[str, str], ObservedMachine] = field(default_factory=dict)  # by handle and snapshot name
+    leftovers: list[tuple[str, LabName | None]] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
+    deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
+    taken_ports: set[int] = field(default_factory=set)  # of 127.0.0.1, by other programs
+    consoles: dict[str, str] = field(default_factory=dict)  # by machine name
+    guard: threading.RLock = field(default_factory=threading.RLock)
+    _errors: dict[str, list[VboxlabError]] = field(default_factory=lambda: defaultdict(list))
+    _crashes: dict[str, tuple[int, bool]] = field(default_factory=dict)  # call -> (calls left, after the effect)
+    _handles: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def fail(self, call: str, times: int = 1, error: VboxlabError | None = None) -> None:
+        """Make the next calls of that name fail, having changed nothing."""
+        self._errors[call] += [error or DriverError(f"{call} was made to fail")] * times
+
+    def crash_after(self, call: str, n: int = 1) -> None:
+        """Kill the caller right after the n-th call of that name from now has taken effect."""
+        self._crashes[call] = (n, True)
+
+    def crash_during(self, call: str, n: int = 1) -> None:
+        """Kill the caller in the middle of the n-th call of that name from now: it leaves a trace, but no effect."""
+        self._crashes[call] = (n, False)
+
+    def add_foreign(
+        self, name: str, *, power: PowerState = PowerState.OFF, adapters: tuple[AdapterState, ...] = ()
+    ) -> ObservedMachine:
+        """Put a VM on the host that is none of ours."""
+        machine = ObservedMachine(self.new_handle(), name, power, 1, 512, "", adapters)
+        self.machines[machine.handle] = machine
+        return machine
+
+    def new_handle(self) -> str:
+        """Return a handle that no machine has had."""
+        return f"memory-{next(self._handles)}"
+
+    @contextmanager
+    def call(self, name: str, subject: str, lab: LabName | None = None) -> Iterator[None]:
+        """Record a call and let it run, unless a fault waits for it."""
+        with self.guard:
+            self.calls.append((name, subject))
+            if self._errors[name]:
+                raise self._errors[name].pop(0)
+            left, after = self._crashes.pop(name, (0, True))
+            if left > 1:
+                self._crashes[name] = (left - 1, after)
+            if left == 1 and not after:
+                self.leftovers.append((f"interrupted {name} of {subject}", lab))
+                raise Crash(f"killed during {name}")
+            yield
+            if left == 1:
+                raise Crash(f"killed after {name}")
+
+
+_STORES: dict[Path, MemoryStore] = {}
+
+
+def store_of(home: Path) -> MemoryStore:
+    """Return the host that belongs to a vboxlab home, for as long as this process lives."""
+    return _STORES.setdefault(home.absolute(), MemoryStore())

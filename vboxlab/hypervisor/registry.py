@@ -1,0 +1,88 @@
+"""Which driver works on this host: the only place that knows all of them, each imported only when it is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from vboxlab.errors import DriverUnavailable, UsageError
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.settings import Settings
+
+DRIVER_NAMES = ("auto", "virtualbox", "qemu", "memory")
+
+
+@dataclass(frozen=True)
+class OpenedDriver:
+    """A driver, and why it is this one ("" when it was asked for by name). Close the driver after use."""
+
+    driver: Driver
+    note: str = ""
+
+
+def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDriver:
+    """Open the preferred driver, else the one of the settings; `auto` takes VirtualBox where it is usable, else QEMU.
+
+    Raises DriverUnavailable saying what is missing and how to get it, UsageError for a name that no driver has.
+    """
+    name = preferred or settings.driver
+    if name == "memory":
+        from vboxlab.hypervisor.memory import MemoryDriver, store_of
+
+        return OpenedDriver(MemoryDriver(store_of(settings.home)))
+    if name == "virtualbox":
+        problem = why_no_virtualbox()
+        if problem:
+            raise DriverUnavailable("VirtualBox cannot be used", details=[problem], resolution="`vboxlab doctor` helps")
+        return OpenedDriver(_open_virtualbox(settings))
+    if name == "qemu":
+        problem = why_no_qemu()
+        if problem:
+            raise DriverUnavailable("QEMU cannot be used", details=[problem], resolution="`vboxlab doctor` helps")
+        return OpenedDriver(_open_qemu(settings))
+    if name != "auto":
+        raise UsageError(f"there is no driver {name!r}", details=[f"drivers: {', '.join(DRIVER_NAMES)}"])
+    return _open_usable(settings)
+
+
+def why_no_virtualbox() -> str:
+    """Return "" when VirtualBox can run guests here, else why not."""
+    try:
+        readiness = import_module("vboxlab.hypervisor.virtualbox.readiness")
+    except ImportError:
+        return "this vboxlab has no VirtualBox driver"
+    return str(readiness.usable())
+
+
+def why_no_qemu() -> str:
+    """Return "" when QEMU is installed here, else why it cannot be used."""
+    try:
+        from vboxlab.hypervisor.qemu import readiness
+    except ImportError:
+        return "the QEMU driver needs UNIX sockets and POSIX locks, which this operating system lacks"
+    return readiness.usable()
+
+
+def _open_usable(settings: Settings) -> OpenedDriver:
+    no_virtualbox = why_no_virtualbox()
+    if not no_virtualbox:
+        return OpenedDriver(_open_virtualbox(settings), "VirtualBox is usable here")
+    no_qemu = why_no_qemu()
+    if no_qemu:
+        raise DriverUnavailable(
+            "no hypervisor can be used here",
+            details=[f"VirtualBox: {no_virtualbox}", f"QEMU: {no_qemu}"],
+            resolution="install one of them; `vboxlab doctor` says how",
+        )
+    return OpenedDriver(_open_qemu(settings), f"QEMU, because VirtualBox cannot be used: {no_virtualbox}")
+
+
+def _open_virtualbox(settings: Settings) -> Driver:
+    driver: Driver = import_module("vboxlab.hypervisor.virtualbox.driver").VirtualBoxDriver(settings.home)
+    return driver
+
+
+def _open_qemu(settings: Settings) -> Driver:
+    from vboxlab.hypervisor.qemu.driver import QemuDriver
+
+    return QemuDriver(settings.home)
