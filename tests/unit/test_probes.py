@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_lab import FrontPage, HostExecutor
 
+from tests.unit.local_lab import FrontPage, HostExecutor
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.verification.probes import ProbeSpec, good_for, probe, prober_program, probing
 from vboxlab.verification.samples import (

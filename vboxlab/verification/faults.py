@@ -63,7 +63,6 @@ class Faults:
     def _power_off(self, machine: str) -> None:
         self.in_force[_off(machine)] = partial(self._start, machine, wait=True)
         self.lab.power_off(machine)
-        self.lab.executor(machine).close()
 
     def _start(self, machine: str, *, wait: bool) -> None:
         self.lab.start(machine, wait=wait)

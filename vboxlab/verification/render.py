@@ -31,7 +31,8 @@ def render_text(report: Report) -> str:
 def _head(report: Report) -> Iterator[str]:
     lab = report.lab if report.copy is None else f"{report.lab}/{report.copy}"
     scale = f"{report.time_scale:g}" + (" (limits and waits are stretched)" if report.time_scale != 1 else "")
-    yield f"Verification of {report.topology} (lab {lab}, digest {report.digest}), run {report.run} at {report.started_at}"
+    run = f"run {report.run} at {report.started_at}"
+    yield f"Verification of {report.topology} (lab {lab}, digest {report.digest}), {run}"
     yield f"Driver {report.driver} {report.driver_version}, vboxlab {report.vboxlab}, time scale {scale}"
     if report.parameters:
         yield "Parameters: " + ", ".join(f"{key}={value}" for key, value in report.parameters.items())
@@ -99,19 +100,25 @@ def _verdict(report: Report) -> Iterator[str]:
 
 def render_csv(report: Report) -> str:
     """Return the figures of all measures as CSV, a line each with everything that tells runs apart."""
+    about = {
+        "run": report.run,
+        "started_at": report.started_at,
+        "lab": report.lab,
+        "copy": report.copy or "",
+        "topology": report.topology,
+        "digest": report.digest,
+        "driver": report.driver,
+        "driver_version": report.driver_version,
+        "time_scale": f"{report.time_scale:g}",
+    }
+    figures = ("name", "unit", "actual", "uncertainty", "limit", "scaled_limit", "outcome")
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(
-        "run started_at lab copy topology digest driver driver_version time_scale step title "
-        "measurement unit actual uncertainty limit scaled_limit outcome".split()
-    )
+    writer.writerow([*about, "step", "title", *figures])
     for step in report.steps:
-        for f in step.measurements:
-            writer.writerow(
-                [report.run, report.started_at, report.lab, report.copy or "", report.topology, report.digest]
-                + [report.driver, report.driver_version, f"{report.time_scale:g}", step.number, step.title]
-                + [f.name, f.unit, _cell(f.actual), f.uncertainty, _cell(f.limit), _cell(f.scaled_limit), f.outcome]
-            )
+        for figure in step.measurements:
+            values = (getattr(figure, name) for name in figures)
+            writer.writerow([*about.values(), step.number, step.title, *("" if v is None else v for v in values)])
     return target.getvalue()
 
 
@@ -127,7 +134,3 @@ def render_samples_csv(report: Report) -> str:
             row = [report.run, step.number, f"{s.start - begin:.3f}", f"{s.duration:.3f}", s.outcome, s.status, page]
             writer.writerow(row)
     return target.getvalue()
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"

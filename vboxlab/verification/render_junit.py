@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from vboxlab.verification.render import amount
 from vboxlab.verification.report import Report, StepReport
@@ -18,7 +18,7 @@ def render_junit(report: Report) -> str:
     Warnings are passed test cases that say so in system-out, as JUnit has no such outcome.
     """
     counts = report.counts()
-    suite = ElementTree.Element(
+    suite = ET.Element(
         "testsuite",
         name=_clean(f"vboxlab verify {report.topology}"),
         tests=str(len(report.steps)),
@@ -28,7 +28,7 @@ def render_junit(report: Report) -> str:
         time=f"{report.seconds:.3f}",
         timestamp=report.started_at,
     )
-    properties = ElementTree.SubElement(suite, "properties")
+    properties = ET.SubElement(suite, "properties")
     values = {
         "run": report.run,
         "lab": report.lab,
@@ -39,15 +39,15 @@ def render_junit(report: Report) -> str:
         **{f"parameter.{key}": value for key, value in report.parameters.items()},
     }
     for name, value in values.items():
-        ElementTree.SubElement(properties, "property", name=_clean(name), value=_clean(value))
+        ET.SubElement(properties, "property", name=_clean(name), value=_clean(value))
     for step in report.steps:
         _case(suite, report, step)
-    ElementTree.indent(suite)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+    ET.indent(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
 
 
-def _case(suite: ElementTree.Element, report: Report, step: StepReport) -> None:
-    case = ElementTree.SubElement(
+def _case(suite: ET.Element, report: Report, step: StepReport) -> None:
+    case = ET.SubElement(
         suite,
         "testcase",
         classname=_clean(f"{report.topology}.{step.kind}.{step.name}"),
@@ -56,13 +56,13 @@ def _case(suite: ElementTree.Element, report: Report, step: StepReport) -> None:
     )
     tag = {"failed": "failure", "error": "error", "skipped": "skipped"}.get(step.outcome)
     if tag:
-        ElementTree.SubElement(case, tag, message=_clean(step.message)).text = _clean("\n".join(step.details)) or None
+        ET.SubElement(case, tag, message=_clean(step.message)).text = _clean("\n".join(step.details)) or None
     lines = [f"outcome: {step.outcome}, {step.message}"]
     lines += [f"{figure.name}: {amount(figure)} ({figure.meaning})" for figure in step.measurements]
     lines += [f"{name}: {value}" for name, value in step.facts.items()]
     for evidence in step.evidence:
         lines += [f"{evidence.machine}$ {evidence.command}", evidence.output]
-    ElementTree.SubElement(case, "system-out").text = _clean("\n".join(lines))
+    ET.SubElement(case, "system-out").text = _clean("\n".join(lines))
 
 
 def _clean(text: str) -> str:

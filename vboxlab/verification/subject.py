@@ -38,7 +38,7 @@ class LabUnderTest(Protocol):
         """Return what the hypervisor reports of a machine now."""
 
     def power_off(self, machine: str) -> None:
-        """Pull the machine's plug and return at once when it is off."""
+        """Pull the machine's plug, return at once when it is off, and drop the connections to its guest."""
 
     def start(self, machine: str, *, wait: bool) -> None:
         """Power the machine on; with wait, return once its guest can be worked with, else at once."""
