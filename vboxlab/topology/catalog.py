@@ -1,0 +1,151 @@
+"""Where topologies and snapshot sets are found: the project's, the user's, and those that come with vboxlab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.settings import Settings
+from vboxlab.topology.problems import nearest
+from vboxlab.topology.source import read_source
+
+Kind = Literal["topologies", "snapshots"]
+Origin = Literal["project", "user", "packaged"]
+ENDINGS = (".yaml", ".yml")
+_NOUNS = {"topologies": "topology", "snapshots": "snapshot set"}
+
+
+@dataclass(frozen=True)
+class TopologyEntry:
+    """A topology that can be named on the command line."""
+
+    name: str
+    lab: str
+    title: str
+    origin: Origin
+    path: Path
+    problem: str | None = None
+
+
+def project_folder(start: Path | None = None) -> Path | None:
+    """Return the nearest folder at or above the current one (or `start`) that has a `topologies` folder."""
+    here = (start or Path.cwd()).resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / "topologies").is_dir()), None)
+
+
+def packaged_folder(kind: Kind) -> Path:
+    """Return the folder of the files that come with vboxlab: in the wheel, or beside the package in a checkout."""
+    package = Path(str(resources.files("vboxlab")))
+    packaged = package / "packaged" / kind
+    return packaged if packaged.is_dir() else package.parent / kind
+
+
+def _folders(kind: Kind, settings: Settings) -> Iterator[tuple[Origin, Path]]:
+    project = project_folder()
+    packaged = packaged_folder(kind)
+    if project is not None and (project / kind).resolve() != packaged.resolve():
+        yield "project", project / kind
+    yield "user", settings.home / kind
+    yield "packaged", packaged
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the YAML files of a folder by name; a folder that is missing or not readable has none."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS and path.is_file())
+    except OSError:
+        return {}
+    return {path.stem: path for path in reversed(found)}
+
+
+def _named(kind: Kind, settings: Settings, first: tuple[Path, ...] = ()) -> dict[str, tuple[Origin, Path]]:
+    """Return what can be named; the nearest folder wins where two have the same name."""
+    result: dict[str, tuple[Origin, Path]] = {}
+    for origin, folder in (*(("project", folder) for folder in first), *_folders(kind, settings)):
+        for name, path in sorted(_files(folder).items()):
+            result.setdefault(name, (origin, path))
+    return result
+
+
+def _is_path(argument: str) -> bool:
+    return argument.endswith(ENDINGS) or "/" in argument or "\\" in argument
+
+
+def _find(kind: Kind, argument: str, named: dict[str, tuple[Origin, Path]], folders: list[Path]) -> Path:
+    noun = _NOUNS[kind]
+    if _is_path(argument):
+        path = Path(argument).expanduser()
+        if path.is_file():
+            return path
+        raise UsageError(
+            f"{argument}: there is no such {noun} file",
+            details=[f"looked in {Path.cwd()}"] if not path.is_absolute() else [],
+            resolution=f"give the path of a file, or one of the names: {', '.join(sorted(named)) or 'none exists'}",
+        )
+    if argument in named:
+        return named[argument][1]
+    near = nearest(argument, named)
+    raise UsageError(
+        f"there is no {noun} `{argument}`",
+        details=[
+            f"those that exist: {', '.join(sorted(named)) or 'none'}",
+            f"looked in {', '.join(str(folder) for folder in folders)}",
+        ],
+        resolution=f"did you mean `{near}`?" if near else f"give one of these names, or the path of a {noun} file",
+    )
+
+
+def find_topology(name_or_path: str, settings: Settings) -> Path:
+    """Return the file of a topology named by name or path.
+
+    Raises UsageError with the topologies that exist and the nearest name when there is none.
+    """
+    folders = [folder for _, folder in _folders("topologies", settings)]
+    return _find("topologies", name_or_path, _named("topologies", settings), folders)
+
+
+def list_topologies(settings: Settings) -> list[TopologyEntry]:
+    """Return the topologies that can be named, by name; those with problems in the file as well, with the problem."""
+    named = _named("topologies", settings)
+    return [_entry(name, origin, path) for name, (origin, path) in sorted(named.items())]
+
+
+def _entry(name: str, origin: Origin, path: Path) -> TopologyEntry:
+    try:
+        source = read_source(path)
+    except (TopologyInvalid, UsageError) as error:
+        return TopologyEntry(name, "", "", origin, path, problem=error.details[0] if error.details else error.brief)
+    lab, title = source.get(("lab",)), source.get(("title",))
+    problem = source.problems[0].render(str(path)) if source.problems else None
+    return TopologyEntry(
+        name, lab if isinstance(lab, str) else "", title if isinstance(title, str) else "", origin, path, problem
+    )
+
+
+def _near(topology: Path | None) -> tuple[Path, ...]:
+    """Return the snapshot folders that belong to a topology's file: beside it, or beside its folder."""
+    if topology is None:
+        return ()
+    folder = topology.resolve().parent
+    return (
+        (folder / "snapshots", folder.parent / "snapshots") if folder.name == "topologies" else (folder / "snapshots",)
+    )
+
+
+def find_snapshot_set(name: str, settings: Settings, near: Path | None = None) -> Path:
+    """Return the file of a snapshot set named by name or path; `near` is the file of the topology that names it.
+
+    Raises UsageError with the snapshot sets that exist and the nearest name when there is none.
+    """
+    first = _near(near)
+    folders = [*first, *(folder for _, folder in _folders("snapshots", settings))]
+    return _find("snapshots", name, _named("snapshots", settings, first), list(dict.fromkeys(folders)))
+
+
+def snapshot_set_names(settings: Settings, near: Path | None = None) -> frozenset[str]:
+    """Return the names of the snapshot sets that a topology may refer to."""
+    return frozenset(_named("snapshots", settings, _near(near)))
