@@ -9,6 +9,7 @@ from types import MappingProxyType
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import substitute, values_in_force
 from vboxlab.topology.problems import Problem, invalid
+from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.validation import Known, Subject, problems_of
@@ -50,20 +51,32 @@ def topology_of(source: Source, values: Mapping[str, str], name: str, known: Kno
     return found.model
 
 
-def load_snapshot_set(path: Path) -> SnapshotSet:
+def load_snapshot_set(path: Path, topology: Topology | None = None) -> SnapshotSet:
     """Load a snapshot set; its name is the file's without its ending.
 
+    `topology`, the one that makes the set, lets its machines and stage be checked as well.
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read.
     """
-    source = read_source(path)
+    return snapshot_set_of(read_source(path), path.stem, topology)
+
+
+def snapshot_set_of(source: Source, name: str, topology: Topology | None = None) -> SnapshotSet:
+    """Make a snapshot set of a file that has been read. Raises as load_snapshot_set does."""
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, topology, stage, machines")])
     problems = [*source.problems, *_name_given(source, ())]
-    found = fit(SnapshotSet, {**source.data, "name": path.stem}, source)
+    found = fit(SnapshotSet, {**source.data, "name": name}, source)
     problems += found.problems
+    if found.model is not None:
+        problems += snapshot_problems(found.model, source, topology)
     if problems or found.model is None:
         raise invalid(source.file, problems)
     return found.model
+
+
+def is_snapshot_set(source: Source) -> bool:
+    """Tell whether a file is meant to be a snapshot set: it names the topology that makes it."""
+    return isinstance(source.data, dict) and "topology" in source.data and "networks" not in source.data
 
 
 def _not_a_mapping(source: Source, keys: str) -> Problem:

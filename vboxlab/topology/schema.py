@@ -1,0 +1,141 @@
+"""The JSON Schema of topology and snapshot-set files: what the model takes, as a file may write it.
+
+Differences from the model: names come from keys, adapters may leave out their slot, `verify` may be a list, one name
+may stand for a list of one, and wherever a value is, `{parameter}` may be. Editors read it through the comment in a
+file's first line; draft 7 is what the YAML language server understands in full.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator
+from pydantic.json_schema import models_json_schema
+
+from vboxlab.topology.checks import listed
+from vboxlab.topology.expectations import NOT_IN_FILE, Expectation
+from vboxlab.topology.model import Adapter, SnapshotSet, Topology
+
+SCHEMA_FILE = Path(__file__).with_name("topology.schema.json")
+_HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*\}"}
+_NOT_REQUIRED: dict[type[BaseModel], frozenset[str]] = {Adapter: frozenset({"slot"})}
+# What YAML reads as a number or truth value is taken as the text that was typed where text is expected.
+_TEXT = ["string", "number", "boolean"]
+
+Schema = dict[str, Any]
+
+
+def topology_schema() -> Schema:
+    """Return the JSON Schema of topology files, and of snapshot-set files (those with the key `topology`)."""
+    _, generated = models_json_schema([(Topology, "validation"), (SnapshotSet, "validation")], by_alias=True)
+    definitions: Schema = generated["$defs"]
+    for model in _models(Topology, SnapshotSet):
+        _as_in_files(model, definitions[model.__name__])
+    definitions = {name: _with_holes(schema) for name, schema in definitions.items()}
+    _allow_list_of_steps(definitions["Topology"]["properties"])
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "vboxlab topology or snapshot set",
+        "type": "object",
+        "if": {"required": ["topology"]},
+        "then": {"$ref": "#/$defs/SnapshotSet"},
+        "else": {"$ref": "#/$defs/Topology"},
+        "$defs": {**definitions, "Hole": {**_HOLE, "description": "`{parameter}`, replaced by its value"}},
+    }
+
+
+def schema_text() -> str:
+    """Return the schema as it is kept in SCHEMA_FILE."""
+    return json.dumps(topology_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _models(*roots: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Return the given models and all that they are made of, each once."""
+    waiting, seen = list(roots), set(roots)
+    while waiting:
+        model = waiting.pop()
+        yield model
+        for field in model.model_fields.values():
+            for inner in _models_in(field.annotation):
+                if inner not in seen:
+                    seen.add(inner)
+                    waiting.append(inner)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    for member in Expectation(annotation).members:
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            yield member
+        elif get_origin(member) in (tuple, dict):
+            for argument in get_args(member):
+                if argument is not Ellipsis:
+                    yield from _models_in(argument)
+
+
+def _as_in_files(model: type[BaseModel], schema: Schema) -> None:
+    """Change a model's schema to what a file says of it."""
+    hidden = NOT_IN_FILE.get(model, frozenset())
+    optional = hidden | _NOT_REQUIRED.get(model, frozenset())
+    schema["properties"] = {key: value for key, value in schema["properties"].items() if key not in hidden}
+    required = [key for key in schema.pop("required", []) if key not in optional]
+    if required:
+        schema["required"] = required
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        if key in schema["properties"] and _may_be_one(field.annotation, field.metadata):
+            whole = schema["properties"][key]
+            if "minLength" in whole:  # pydantic cannot see through the validator that the limit is of a list
+                whole["minItems"] = whole.pop("minLength")
+            described = {word: whole.pop(word) for word in ("description", "default", "title") if word in whole}
+            schema["properties"][key] = {"anyOf": [whole, whole.get("items", {"type": "string"})], **described}
+
+
+def _may_be_one(annotation: Any, metadata: list[Any]) -> bool:
+    """Tell whether one value may stand for a list of one (vboxlab.topology.checks.listed)."""
+    return any(
+        isinstance(item, BeforeValidator) and item.func is listed for item in (*metadata, *get_args(annotation)[1:])
+    )
+
+
+def _with_holes(schema: Any) -> Any:
+    """Let `{parameter}` stand for every value that is more than plain text, and drop what only pydantic reads."""
+    if isinstance(schema, list):
+        return [_with_holes(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result: Schema = {
+        key: _properties_with_holes(value)
+        if key == "properties"
+        else value
+        if key in _LITERAL_KEYS
+        else _with_holes(value)
+        for key, value in schema.items()
+        if key not in ("title", "discriminator")
+    }
+    kind = result.get("type")
+    if kind in ("integer", "number", "boolean") or "enum" in result or (kind == "string" and "format" in result):
+        kept = {key: result.pop(key) for key in ("description", "default") if key in result}
+        return {"anyOf": [result, {"$ref": "#/$defs/Hole"}], **kept}
+    if kind == "string" and "const" not in result:
+        result["type"] = "string" if "pattern" in result else _TEXT
+        if "pattern" in result:
+            return {"anyOf": [result, {"$ref": "#/$defs/Hole"}]}
+    return result
+
+
+_LITERAL_KEYS = frozenset({"default", "description", "enum", "const", "required", "pattern"})
+
+
+def _properties_with_holes(properties: Schema) -> Schema:
+    return {key: _with_holes(value) for key, value in properties.items()}
+
+
+def _allow_list_of_steps(properties: Schema) -> None:
+    verify = properties["verify"]
+    steps = {"type": "array", "items": {"$ref": "#/$defs/Scenario/properties/steps/items"}}
+    described = {key: verify.pop(key) for key in ("description",) if key in verify}
+    verify.pop("default", None)
+    properties["verify"] = {"anyOf": [verify, steps], **described}
