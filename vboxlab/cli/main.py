@@ -65,13 +65,13 @@ class Verbs(click.Group):
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vboxlab")
 def vboxlab() -> None:
-    r"""Build, prove and restore virtual labs for system administration courses.
+    """Build, prove and restore virtual labs for system administration courses.
 
     \b
     Exit codes: 0 done; 1 a check failed; 2 `plan` found changes; 3 a file or setting is
     wrong; 4 the hypervisor or lab failed; 5 a guest failed; 6 the lab is in use; 7 a
     verification could not be carried out; 64 wrong usage; 70 a bug; 130 interrupted.
-    """
+    """  # noqa: D301 -- click's mark for a paragraph that is not to be wrapped
 
 
 def main() -> None:

@@ -18,12 +18,15 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.observe import labs
 from vboxlab.lab.up import Blueprint
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedMachine
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedMachine, PowerState
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.catalog import find_snapshot_set, find_topology
 from vboxlab.topology.loader import load_snapshot_set, load_topology
 from vboxlab.topology.model import SnapshotSet, Topology
+
+# How much longer than on hardware virtualisation guests are waited for when they run in software emulation.
+EMULATION = 4.0
 
 
 @contextmanager
@@ -35,11 +38,17 @@ def opened(driver: str | None = None, events: EventSink = discard, *, quiet: boo
 
     settings = load_settings()
     chosen = open_driver(settings, driver)
-    if chosen.explanation and not quiet:
-        output.remark(f"note: {chosen.explanation}")
-    guests = SshGuests(settings)
+    if chosen.note and not quiet:
+        output.remark(f"note: {chosen.note}")
+    bases = BaseStore(settings)
+
+    def alive(handle: str) -> bool:
+        return chosen.driver.inspect(handle).power in (PowerState.RUNNING, PowerState.CHANGING)
+
+    patience = settings.time_scale if chosen.driver.capabilities.accelerated else max(settings.time_scale, EMULATION)
+    guests = SshGuests(settings, bases, alive, patience=patience)
     try:
-        yield Context(chosen.driver, BaseStore(settings), guests, settings, events)
+        yield Context(chosen.driver, bases, guests, settings, events)
     finally:
         guests.close()
         chosen.driver.close()
@@ -168,3 +177,9 @@ def only_lab(context: Context, name: str | None, copy: str | None) -> Target:
             "there is no lab on this computer yet", resolution="`vboxlab list`, then `vboxlab up TOPOLOGY`"
         )
     raise UsageError("there are several labs; say which one", details=[str(lab) for lab in found])
+
+
+def base_of(target: Target, machine: str) -> str:
+    """Return the base of a machine. Raises what kept the topology from being loaded."""
+    topology = target.needed.topology
+    return (topology.machines[machine].base if machine in topology.machines else None) or topology.base

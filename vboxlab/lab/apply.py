@@ -131,7 +131,7 @@ class Applier:
             changes=True,
             installed=wanted.image,
         )
-        return observed, report.summary, report.changed
+        return observed, report.summary, bool(report.changed)
 
     def _configure(self, name: str, stage: str | None) -> str:
         observed, summary, _ = self._run_configurator(name, stage)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from vboxlab.base.model import Base
 from vboxlab.errors import InfrastructureTrouble
@@ -13,6 +12,8 @@ from vboxlab.lab.observe import observe
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
+from vboxlab.verification.report import Report, render_json
+from vboxlab.verification.runner import run_scenario
 
 
 class LiveLab:
@@ -76,7 +77,7 @@ class LiveLab:
                 directory, self._inspect(machine), self._base(machine), first=False, report=lambda _text: None
             )
 
-    def set_cable(self, machine: str, slot: int, connected: bool) -> None:  # noqa: FBT001 -- the protocol's signature
+    def set_cable(self, machine: str, slot: int, connected: bool) -> None:
         """Plug the cable of an adapter in or out."""
         self._context.driver.set_cable(self._handle(machine), slot, connected)
 
@@ -95,7 +96,27 @@ class LiveLab:
         return self._context.bases.get(self._topology.machines[machine].base or self._topology.base)
 
 
-def not_running(lab: LiveLab, machines: frozenset[str], power: Callable[[str], PowerState] | None = None) -> list[str]:
-    """Return those of the machines that do not run, with their state."""
-    states = {name: (power or lab.power)(name) for name in sorted(machines)}
-    return [f"{name} is {state.value}" for name, state in states.items() if state is not PowerState.RUNNING]
+def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: float) -> Report:
+    """Run the topology's scenario on the lab and return the report, which is kept with the lab too.
+
+    Raises InfrastructureTrouble when machines that the scenario needs do not run, or the lab is in another topology.
+    """
+    live = LiveLab(context, lab, topology)
+    where = observe(context.driver, lab).topology
+    if where not in (None, topology.name):
+        raise InfrastructureTrouble(
+            f"lab {lab} is in topology {where}, not {topology.name}", resolution=f"`vboxlab up {topology.name}` first"
+        )
+    states = {name: live.power(name) for name in sorted(topology.verify.machines)}
+    off = [f"{name} is {state.value}" for name, state in states.items() if state is not PowerState.RUNNING]
+    if off:
+        raise InfrastructureTrouble(
+            f"lab {lab} is not up, so nothing can be verified",
+            details=off,
+            resolution=f"`vboxlab up {topology.name}` first",
+        )
+    report = run_scenario(topology.verify, live, time_scale=time_scale, events=context.events)
+    reports = context.directory(lab).reports
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / f"{topology.name}-{report.run}.json").write_text(render_json(report), encoding="utf-8")
+    return report

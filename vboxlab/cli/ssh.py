@@ -1,0 +1,46 @@
+"""`vboxlab ssh`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+
+import click
+
+from vboxlab.cli import options, output
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("machine")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--lab", metavar="LAB", help="Lab or topology name (default: the only lab there is).")
+@options.copy
+@options.driver
+def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | None, driver: str | None) -> int:
+    """Open a shell on MACHINE, or run COMMAND there (after `--`) and pass its exit code on."""
+    from vboxlab.cli import session
+    from vboxlab.errors import UsageError
+    from vboxlab.lab.access import way_in
+    from vboxlab.lab.observe import need_machine, observe
+
+    with session.opened(driver, quiet=True) as context:
+        target = session.only_lab(context, lab, copy)
+        observed = need_machine(observe(context.driver, target.lab), machine)
+        entry = way_in(context, target.lab, observed, session.base_of(target, machine))
+        client = shutil.which("ssh")
+        if client is not None:
+            return subprocess.run([client, *entry.client_options(), *_remote(command)], check=False).returncode
+        if not command:
+            raise UsageError("no `ssh` client is installed for a shell", resolution="install the OpenSSH client")
+        done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(shlex.join(command))
+        if done.stdout:
+            output.say(done.stdout.rstrip("\n"))
+        sys.stderr.write(done.stderr)
+        return done.exit_code
+
+
+def _remote(command: tuple[str, ...]) -> list[str]:
+    # ssh(1) joins its arguments with spaces and hands them to a shell: quote them so that they arrive as typed.
+    return ["--", shlex.join(command)] if command else []

@@ -1,0 +1,193 @@
+"""The ways into a lab's guests over SSH, through the management port of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboxlab.base.delta import PackageDelta, apply_delta_script
+from vboxlab.base.model import Base, Bases
+from vboxlab.errors import GuestError
+from vboxlab.guest.configurator import StageReport, configure
+from vboxlab.guest.executor import Executor
+from vboxlab.guest.identity import take_identity
+from vboxlab.guest.readiness import wait_ready
+from vboxlab.guest.resources import Resource, packages
+from vboxlab.guest.script import AptOptions
+from vboxlab.guest.secrets import SecretStore
+from vboxlab.guest.ssh import Access, SshExecutor
+from vboxlab.lab.context import Context
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.guests import Report
+from vboxlab.lab.ports import LOOPBACK
+from vboxlab.planning.observed import ObservedMachine
+from vboxlab.settings import Settings
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import MANAGEMENT_SLOT
+from vboxlab.waiting import Deadline
+
+BOOT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class WayIn:
+    """What an OpenSSH client needs to reach a machine."""
+
+    machine: str
+    base: Base
+    port: int
+    known_hosts: Path
+
+    def _options(self) -> list[tuple[str, str]]:
+        options = [
+            ("HostName", LOOPBACK),
+            ("Port", str(self.port)),
+            ("User", self.base.login.user),
+            ("HostKeyAlias", self.machine),
+            ("UserKnownHostsFile", f'"{self.known_hosts}"'),
+            ("GlobalKnownHostsFile", "none"),
+            ("StrictHostKeyChecking", "yes"),
+            ("LogLevel", "ERROR"),
+        ]
+        if self.base.login.key_file is not None:
+            options += [("IdentityFile", f'"{self.base.login.key_file}"'), ("IdentitiesOnly", "yes")]
+        return options
+
+    def client_options(self) -> list[str]:
+        """Return the arguments of ssh(1) up to and including the destination."""
+        return ["-F", "none", *(f"-o{key}={value}" for key, value in self._options()), self.machine]
+
+    def client_configuration(self) -> str:
+        """Return a block of ssh_config(5)."""
+        return "\n".join([f"Host {self.machine}", *(f"    {key} {value}" for key, value in self._options()), ""])
+
+
+def way_in(context: Context, lab: LabName, machine: ObservedMachine, base: str) -> WayIn:
+    """Return the way into a machine. Raises GuestError when it has no management port."""
+    found = context.bases.get(base)
+    return WayIn(machine.machine, found, _port(machine), context.directory(lab).known_hosts)
+
+
+def _port(machine: ObservedMachine) -> int:
+    if machine.management_port is None:
+        raise GuestError(
+            f"{machine.machine}: it has no management adapter, so there is no way in",
+            resolution="`vboxlab up` gives it back its adapter 8",
+        )
+    return machine.management_port
+
+
+@dataclass(frozen=True)
+class DeltaOfBase:
+    """A base's package delta in the form that the configurator takes."""
+
+    delta: PackageDelta
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Return the packages that the delta brings."""
+        return self.delta.packages
+
+    def script(self) -> str:
+        """Return the script that unpacks it in a guest."""
+        return apply_delta_script(self.delta)
+
+    def data(self) -> bytes:
+        """Return the archive."""
+        return self.delta.archive.read_bytes()
+
+
+class SshGuests:
+    """The guests of labs, reached over SSH through their management ports (implements vboxlab.lab.guests.Guests).
+
+    `patience` stretches the waits for guests, for hosts where they run in software emulation.
+    """
+
+    def __init__(
+        self, settings: Settings, bases: Bases, alive: Callable[[str], bool], *, patience: float = 1.0
+    ) -> None:
+        self._settings = settings
+        self._bases = bases
+        self._alive = alive
+        self._patience = patience
+        self._executors: dict[str, SshExecutor] = {}
+        self._lock = threading.Lock()
+
+    def contact(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
+    ) -> None:
+        """Wait until the guest answers and is the one expected; with first, reset the clone's identity."""
+        executor = self._executor(directory, machine, base, first=first)
+        wait_ready(
+            executor,
+            Deadline.after(BOOT_SECONDS * self._patience),
+            alive=lambda: self._alive(machine.handle),
+            on_stage=report,
+        )
+        adapter = machine.adapter(MANAGEMENT_SLOT)
+        if first and adapter is not None:
+            report("resetting the clone's identity")
+            take_identity(executor, adapter.mac, directory.known_hosts)
+
+    def configure(
+        self,
+        directory: LabDirectory,
+        machine: ObservedMachine,
+        base: Base,
+        resources: Sequence[Resource],
+        *,
+        changes: bool,
+        installed: tuple[str, ...],
+    ) -> StageReport:
+        """Bring the guest to its resources in one run; `installed` are the packages that its image came with."""
+        wanted = packages(resources)
+        delta = None
+        if changes and base.prepared and not set(wanted) <= set(installed):
+            delta = self._bases.package_delta(base, installed, wanted)
+        return configure(
+            self._executor(directory, machine, base),
+            resources,
+            changes=changes,
+            secrets=SecretStore(directory.secrets).for_resources(resources),
+            time_scale=self._patience,
+            apt=AptOptions(mirror=self._settings.mirror, proxy=self._settings.proxy),
+            delta=DeltaOfBase(delta) if delta is not None else None,
+        )
+
+    def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:
+        """Return the way to run commands in the guest."""
+        return self._executor(directory, machine, base)
+
+    def forget(self, machine: ObservedMachine) -> None:
+        """Drop the connection to a machine that is about to be stopped or restored."""
+        with self._lock:
+            executor = self._executors.pop(machine.handle, None)
+        if executor is not None:
+            executor.close()
+
+    def close(self) -> None:
+        """Drop all connections."""
+        with self._lock:
+            executors, self._executors = list(self._executors.values()), {}
+        for executor in executors:
+            executor.close()
+
+    def _executor(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool = False
+    ) -> SshExecutor:
+        with self._lock:
+            found = self._executors.get(machine.handle)
+            if found is None or found.access.port != _port(machine):
+                password = base.login.password_file
+                access = Access(
+                    _port(machine),
+                    base.login.user,
+                    key_file=base.login.key_file,
+                    password=None if password is None else lambda: password.read_text(encoding="utf-8").strip(),
+                )
+                directory.ensure()
+                found = SshExecutor(machine.machine, access, directory.known_hosts, first_contact=first)
+                self._executors[machine.handle] = found
+            return found
