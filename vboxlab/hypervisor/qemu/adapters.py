@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from vboxlab.errors import DriverError
@@ -113,17 +114,26 @@ class Adapters:
         kept = {forward.host_port for forward in old.attachment.forwards}
         fresh = tuple(f for f in new.attachment.forwards if f.host_port not in kept)
         check_ports_free((replace(new, attachment=replace(new.attachment, forwards=fresh)),))
-        ports = self._work.switches.ports(changed)
+        self._work.switches.plug(changed)
+        self._unplug_backend(changed, slot)
+        try:
+            self._plug_backend(changed, new)
+        except MonitorRefused:
+            self._unplug_backend(changed, slot)
+            self._plug_backend(changed, old)
+            raise
+
+    def _unplug_backend(self, changed: Definition, slot: int) -> None:
         monitor = self._work.layout.monitor(changed.id)
-        for leftover in (hub_port_id(slot), backend_id(slot)):
-            try:
-                self._work.monitors.execute(monitor, ("netdev_del", {"id": leftover}))
-            except MonitorRefused:
-                continue  # an earlier try got as far as this
+        for netdev in (hub_port_id(slot), backend_id(slot)):
+            with suppress(MonitorRefused):  # it is gone already: an earlier try got as far as this
+                self._work.monitors.execute(monitor, ("netdev_del", {"id": netdev}))
+
+    def _plug_backend(self, changed: Definition, adapter: AdapterState) -> None:
         self._work.monitors.execute(
-            monitor,
-            ("netdev_add", _for_qmp(backend(new, ports))),
-            ("netdev_add", hub_port(slot)),
+            self._work.layout.monitor(changed.id),
+            ("netdev_add", _for_qmp(backend(adapter, self._work.switches.ports(changed)))),
+            ("netdev_add", hub_port(adapter.slot)),
         )
 
 

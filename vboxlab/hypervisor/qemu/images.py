@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from vboxlab.errors import BaseError, DriverError
 from vboxlab.hypervisor.driver import ImageInfo
 from vboxlab.hypervisor.qemu.command import Kernel
 from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+from vboxlab.waiting import Deadline
 
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi")
 KERNEL_FILE = "vmlinuz"
 INITRD_FILE = "initrd.img"
 ARGUMENTS_FILE = "cmdline"
+LOCKED_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -134,19 +137,33 @@ def _bytes_on_disk(path: Path) -> int:
 
 
 def run_disk_tool(*arguments: str) -> str:
-    """Run qemu-img and return what it prints. Raises DriverError with its words (qemu-img(1))."""
-    try:
-        ended = subprocess.run(
-            ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
-    if ended.returncode:
-        words = ended.stderr.strip().splitlines()
-        full = any("No space left" in line for line in words)
-        raise DriverError(
-            f"qemu-img {arguments[0]} failed",
-            details=words,
-            resolution="the host's disk is full: free some space" if full else None,
-        )
-    return ended.stdout
+    """Run qemu-img and return what it prints. Raises DriverError with its words (qemu-img(1)).
+
+    A disk that is locked is waited for: it may be in the hands of a qemu-img whose caller was killed, for some more
+    milliseconds.
+    """
+    deadline = Deadline.after(LOCKED_SECONDS)
+    while True:
+        try:
+            ended = subprocess.run(
+                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
+        if not ended.returncode:
+            return ended.stdout
+        if not is_locked(ended.stderr) or deadline.expired:
+            break
+        time.sleep(0.02)
+    words = ended.stderr.strip().splitlines()
+    full = any("No space left" in line for line in words)
+    raise DriverError(
+        f"qemu-img {arguments[0]} failed",
+        details=words,
+        resolution="the host's disk is full: free some space" if full else None,
+    )
+
+
+def is_locked(words: str) -> bool:
+    """Tell whether QEMU's words say that another process uses a disk."""
+    return 'Failed to get "write" lock' in words or 'Failed to get shared "write" lock' in words

@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable
 from vboxlab.hypervisor.qemu.client import MonitorGone, MonitorRefused, Process, QemuEndedAtOnce, launch
 from vboxlab.hypervisor.qemu.command import RunPaths, nic_id, qemu_command
 from vboxlab.hypervisor.qemu.definition import Definition, disk_path
+from vboxlab.hypervisor.qemu.images import LOCKED_SECONDS, is_locked
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, ERRORS_FILE, Workspace
 from vboxlab.planning.observed import PowerOffHow, PowerState
@@ -96,14 +98,24 @@ class Power:
         )
         paused = not all(adapter.cable for adapter in adapters)
         command = qemu_command(readiness.program, definition, paths, image.kernel, paused=paused)
-        try:
-            launch(command, directory / ERRORS_FILE, lambda: self.status(machine_id) not in (None, ""))
-        except QemuEndedAtOnce as error:
-            raise _explained(definition, error.details) from error
+        self._run(definition, command, directory / ERRORS_FILE)
         if paused:
             self._unplug_cables(definition)
             work.monitors.execute(paths.monitor, ("cont", {}))
         return definition
+
+    def _run(self, definition: Definition, command: Sequence[str], errors: Path) -> None:
+        """Start the process, again when a qemu-img whose caller was killed has the disk for some more milliseconds."""
+        deadline = Deadline.after(LOCKED_SECONDS)
+        while True:
+            try:
+                launch(command, errors, lambda: self.status(definition.id) not in (None, ""))
+            except QemuEndedAtOnce as error:
+                if not is_locked("\n".join(error.details)) or deadline.expired:
+                    raise _explained(definition, error.details) from error
+                time.sleep(0.05)
+            else:
+                return
 
     def _unplug_cables(self, definition: Definition) -> None:
         commands = [
@@ -173,7 +185,7 @@ def _explained(definition: Definition, words: Sequence[str]) -> DriverError:
     if taken:
         return port_taken(int(taken[1]))
     resolution = None
-    if '"write" lock' in text:
+    if is_locked(text):
         resolution = "another process uses the machine's disk; run the command again when it has ended"
     elif "allocate memory" in text:
         resolution = f"the host has not {definition.hardware.memory} MiB of memory left: stop other machines"

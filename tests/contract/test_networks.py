@@ -1,0 +1,98 @@
+"""The contract of adapters and what they are plugged into."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.worlds import Specs, World, free_port, internal, mac, management, nat
+from vboxlab.errors import DriverError
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.planning.observed import Attachment, Forward, PowerState
+
+
+def test_any_change_of_adapters_while_off(world: World, driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    wanted = (nat(1, Forward(free_port(), 80), Forward(free_port(), 22)), internal(2, "servers", cable=False))
+    driver.set_adapters(handle, tuple(reversed(wanted)))
+    assert world.open().inspect(handle).adapters == wanted
+    driver.set_adapters(handle, ())
+    assert driver.inspect(handle).adapters == ()
+
+
+def test_attach_while_off(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(internal(1, "sw-dmz"), internal(2, "clients")))).handle
+    driver.attach(handle, 2, Attachment("internal", "cluster"))
+    assert driver.inspect(handle).adapters == (internal(1, "sw-dmz"), internal(2, "cluster"))
+
+
+def test_an_adapter_that_is_not_there(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(internal(1, "sw-dmz"),))).handle
+    with pytest.raises(DriverError, match="adapter 4"):
+        driver.attach(handle, 4, Attachment("internal", "cluster"))
+    with pytest.raises(DriverError, match="adapter 4"):
+        driver.set_cable(handle, 4, False)
+    assert driver.inspect(handle).adapters == (internal(1, "sw-dmz"),)
+
+
+def test_the_cable_survives_restarts(world: World, driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(nat(1), nat(2)))).handle
+    driver.set_cable(handle, 1, False)
+    assert [adapter.cable for adapter in driver.inspect(handle).adapters] == [False, True]
+    driver.start(handle)
+    assert driver.inspect(handle).power is PowerState.RUNNING
+    assert [adapter.cable for adapter in driver.inspect(handle).adapters] == [False, True]
+    driver.set_cable(handle, 1, True)
+    driver.set_cable(handle, 2, False)
+    driver.power_off(handle, "hard")
+    driver.start(handle)
+    assert [adapter.cable for adapter in world.open().inspect(handle).adapters] == [True, False]
+
+
+def test_running_adapters_are_replugged_in_place(world: World, driver: Driver, spec: Specs) -> None:
+    if not world.runs_internal:
+        pytest.skip("internal networks do not run on this host")
+    handle = driver.create(spec(adapters=(nat(1), management()))).handle
+    driver.start(handle)
+    for attachment in (
+        Attachment("internal", "sw-dmz"),
+        Attachment("internal", "cluster"),
+        Attachment("nat", "", "10.0.2.0/24"),
+        Attachment("nat", "", "10.0.5.0/24", (Forward(free_port(), 22),)),
+    ):
+        driver.attach(handle, 1, attachment)
+        found = world.open().inspect(handle)
+        assert found.adapters[0].attachment == attachment
+        assert found.power is PowerState.RUNNING
+
+
+def test_running_forwards_are_exchanged(world: World, driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(management(),))).handle
+    driver.start(handle)
+    moved = management()
+    driver.set_adapters(handle, (moved,))
+    assert world.open().inspect(handle).adapters == (moved,)
+    assert world.open().inspect(handle).management_port == moved.attachment.forwards[0].host_port
+
+
+def test_a_running_forward_to_a_taken_port_is_refused(world: World, driver: Driver, spec: Specs) -> None:
+    before = management()
+    handle = driver.create(spec(adapters=(before,))).handle
+    driver.start(handle)
+    with world.occupied_port() as port, pytest.raises(DriverError, match=str(port)):
+        driver.set_adapters(handle, (management(port),))
+    assert driver.inspect(handle).adapters == (before,)
+
+
+def test_running_adapters_cannot_come_or_go(driver: Driver, spec: Specs) -> None:
+    before = (nat(1), management())
+    handle = driver.create(spec(adapters=before)).handle
+    driver.start(handle)
+    for wanted in (before[:1], (*before, nat(2)), ()):
+        with pytest.raises(DriverError, match="off"):
+            driver.set_adapters(handle, wanted)
+    assert driver.inspect(handle).adapters == before
+
+
+def test_adapters_keep_their_addresses(driver: Driver, spec: Specs) -> None:
+    made = driver.create(spec(adapters=tuple(internal(slot, f"n{slot}") for slot in range(1, 9))))
+    assert [adapter.mac for adapter in made.adapters] == [mac(slot) for slot in range(1, 9)]

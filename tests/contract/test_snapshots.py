@@ -1,0 +1,169 @@
+"""The contract of snapshots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from tests.contract.worlds import Specs, World, internal, nat
+from vboxlab.errors import DriverError, MachineConflict, SnapshotNotFound
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.planning.observed import PowerState
+
+
+def test_a_snapshot_brings_back_hardware_adapters_and_marks(world: World, driver: Driver, spec: Specs) -> None:
+    made = driver.create(spec(adapters=(internal(1, "sw-dmz"),), stage="web"))
+    driver.take_snapshot(made.handle, "apache-base", description="Apache, no Heartbeat")
+    driver.set_hardware(made.handle, cpus=2, memory=128)
+    driver.set_adapters(made.handle, (internal(1, "cluster", cable=False), nat(2)))
+    driver.set_marks(made.handle, {"stage": "heartbeat", "contacted": "yes"})
+    driver.restore_snapshot(made.handle, "apache-base")
+    found = world.open().inspect(made.handle)
+    assert found.power is PowerState.OFF
+    assert (found.cpus, found.memory) == (made.cpus, made.memory)
+    assert found.adapters == made.adapters
+    assert found.marks == made.marks
+    assert found.current_snapshot == "apache-base"
+
+
+def test_what_a_snapshot_says_of_itself(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "été 2026", description="two\nlines")
+    (snapshot,) = driver.inspect(handle).snapshots
+    assert (snapshot.name, snapshot.parent, snapshot.live) == ("été 2026", None, False)
+    assert snapshot.description == "two\nlines"
+    assert datetime.fromisoformat(snapshot.taken_at).tzinfo is not None
+
+
+def test_snapshots_form_a_tree(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "root")
+    driver.take_snapshot(handle, "left")
+    driver.restore_snapshot(handle, "root")
+    driver.take_snapshot(handle, "right")
+    found = driver.inspect(handle)
+    assert {snapshot.name: snapshot.parent for snapshot in found.snapshots} == {
+        "root": None,
+        "left": "root",
+        "right": "root",
+    }
+    assert found.current_snapshot == "right"
+
+
+def test_deleting_a_snapshot_leaves_its_children_and_the_present(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(stage="one")).handle
+    for name in ("one", "two", "three"):
+        driver.set_marks(handle, {"stage": name})
+        driver.take_snapshot(handle, name)
+    driver.set_marks(handle, {"stage": "now"})
+    driver.delete_snapshot(handle, "two")
+    found = driver.inspect(handle)
+    assert {snapshot.name: snapshot.parent for snapshot in found.snapshots} == {"one": None, "three": "one"}
+    assert found.current_snapshot == "three"
+    assert found.marks["stage"] == "now"
+    driver.delete_snapshot(handle, "three")
+    assert driver.inspect(handle).current_snapshot == "one"
+    driver.restore_snapshot(handle, "one")
+    assert driver.inspect(handle).marks["stage"] == "one"
+
+
+def test_a_deleted_parent_does_not_break_its_child(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "parent")
+    driver.set_marks(handle, {"stage": "web"})
+    driver.take_snapshot(handle, "child")
+    driver.restore_snapshot(handle, "parent")
+    driver.delete_snapshot(handle, "parent")
+    assert driver.inspect(handle).current_snapshot is None
+    driver.restore_snapshot(handle, "child")
+    assert driver.inspect(handle).marks["stage"] == "web"
+
+
+def test_a_name_is_used_once(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "apache-base")
+    before = driver.inspect(handle)
+    with pytest.raises(MachineConflict, match="apache-base"):
+        driver.take_snapshot(handle, "apache-base")
+    assert driver.inspect(handle) == before
+    driver.delete_snapshot(handle, "apache-base")
+    driver.take_snapshot(handle, "apache-base")
+
+
+def test_a_snapshot_that_is_not_there(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(nat(1),))).handle
+    driver.take_snapshot(handle, "apache-base")
+    before = driver.inspect(handle)
+    for attempt in (driver.restore_snapshot, driver.delete_snapshot):
+        with pytest.raises(SnapshotNotFound, match="apache-bsae"):
+            attempt(handle, "apache-bsae")
+    assert driver.inspect(handle) == before
+    driver.start(handle)
+    with pytest.raises(SnapshotNotFound):
+        driver.restore_snapshot(handle, "apache-bsae")
+    assert driver.inspect(handle).power is PowerState.RUNNING
+
+
+def test_a_running_machine_is_not_snapshotted_or_restored_by_chance(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(nat(1),))).handle
+    driver.take_snapshot(handle, "apache-base")
+    driver.start(handle)
+    with pytest.raises(DriverError, match="off"):
+        driver.take_snapshot(handle, "running")
+    with pytest.raises(DriverError, match="off"):
+        driver.restore_snapshot(handle, "apache-base")
+    with pytest.raises(DriverError, match="off"):
+        driver.delete_snapshot(handle, "apache-base")
+    found = driver.inspect(handle)
+    assert found.power is PowerState.RUNNING
+    assert [snapshot.name for snapshot in found.snapshots] == ["apache-base"]
+
+
+def test_a_live_snapshot_of_a_machine_that_goes_on_running(world: World, driver: Driver, spec: Specs) -> None:
+    if not driver.capabilities.live_snapshots:
+        pytest.skip("no live snapshots")
+    handle = driver.create(spec(adapters=(nat(1, cable=False), nat(2)), stage="web")).handle
+    driver.start(handle)
+    driver.take_snapshot(handle, "hot", live=True)
+    assert driver.inspect(handle).power is PowerState.RUNNING
+    assert driver.inspect(handle).snapshots[0].live
+    driver.set_cable(handle, 1, True)
+    driver.set_marks(handle, {"stage": None})
+    driver.power_off(handle, "hard")
+    driver.restore_snapshot(handle, "hot")
+    found = world.open().inspect(handle)
+    assert found.power is PowerState.SAVED
+    assert found.marks["stage"] == "web"
+    driver.start(handle)
+    found = world.open().inspect(handle)
+    assert found.power is PowerState.RUNNING
+    assert [adapter.cable for adapter in found.adapters] == [False, True]
+    driver.power_off(handle, "hard")
+    assert driver.inspect(handle).power is PowerState.OFF
+
+
+def test_a_saved_state_is_discarded_by_power_off(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(nat(1),))).handle
+    driver.start(handle)
+    driver.take_snapshot(handle, "hot", live=True)
+    driver.power_off(handle, "hard")
+    driver.restore_snapshot(handle, "hot")
+    with pytest.raises(DriverError):
+        driver.set_hardware(handle, cpus=2, memory=64)
+    assert driver.power_off(handle, "graceful") is False
+    assert driver.inspect(handle).power is PowerState.OFF
+    driver.set_hardware(handle, cpus=2, memory=64)
+    driver.start(handle)
+    driver.power_off(handle, "hard")
+    driver.restore_snapshot(handle, "hot")
+    assert driver.inspect(handle).cpus == 1
+    assert driver.inspect(handle).power is PowerState.SAVED
+
+
+def test_live_of_a_machine_that_is_off_is_an_ordinary_snapshot(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "cold", live=True)
+    assert driver.inspect(handle).snapshots[0].live is False
+    driver.restore_snapshot(handle, "cold")
+    assert driver.inspect(handle).power is PowerState.OFF

@@ -1,0 +1,188 @@
+"""Hosts on which the contract suite runs: one class per driver, with what the suite must be able to do to the host."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.hypervisor.memory import Crash, MemoryDriver, store_of
+from vboxlab.hypervisor.qemu.driver import QemuDriver
+from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
+
+IMAGE = "tiny"
+LAB = {"lab": "contract", "user": "tester"}
+# A boot sector that ignores everything: cli; hlt; jmp back to hlt.
+DEAF_GUEST = (b"\xfa\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20)
+
+
+class World(ABC):
+    """A host with one image named IMAGE, whose clones run a guest that ignores the power button."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.opened: list[Driver] = []
+
+    @abstractmethod
+    def driver_of(self, home: Path) -> Driver:
+        """Return a driver as a new process would have it."""
+
+    def open(self) -> Driver:
+        """Return a driver as a new process would have it, closed with the world."""
+        self.opened.append(self.driver_of(self.home))
+        return self.opened[-1]
+
+    def prepare(self) -> None:
+        """Import the image."""
+        self.open().import_image(IMAGE, self.disk("tiny"))
+
+    def disk(self, name: str) -> Path:
+        """Make a small disk file that can be imported, in the form that the driver prefers."""
+        path = self.home / f"{name}.img"
+        path.write_bytes(DEAF_GUEST)
+        return path
+
+    @property
+    def runs_internal(self) -> bool:
+        """Tell whether machines with adapters on internal networks can be started here."""
+        return True
+
+    @abstractmethod
+    def add_foreign(self, name: str) -> str:
+        """Put a VM on the host that has no marks of ours, and return its handle."""
+
+    @contextmanager
+    def occupied_port(self) -> Iterator[int]:
+        """Listen at a free port of 127.0.0.1 as some other program would."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(1)
+            yield listener.getsockname()[1]
+
+    def kill_during(self, call: str, after: float, *arguments: Any, **options: Any) -> bool:
+        """Let another process make a call and kill -9 it so many seconds later; tell whether the call had returned."""
+        job = pickle.dumps((type(self), self.home, call, arguments, options))
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.contract.victim"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as victim:
+            assert victim.stdin is not None
+            assert victim.stdout is not None
+            victim.stdin.write(len(job).to_bytes(8, "big") + job)
+            victim.stdin.flush()
+            assert victim.stdout.readline() == b"ready\n"
+            victim.stdin.write(b"!")
+            victim.stdin.flush()
+            time.sleep(after)
+            victim.send_signal(signal.SIGKILL)
+            return b"returned" in victim.stdout.read()
+
+    def close(self) -> None:
+        """Remove everything from the host."""
+        for driver in self.opened:
+            driver.close()
+
+
+class MemoryWorld(World):
+    """The memory driver's host: a store."""
+
+    def driver_of(self, home: Path) -> Driver:
+        return MemoryDriver(store_of(home))
+
+    def open(self) -> Driver:
+        store_of(self.home).deaf.update(f"m{number}" for number in range(100))
+        return super().open()
+
+    def add_foreign(self, name: str) -> str:
+        return store_of(self.home).add_foreign(name).handle
+
+    @contextmanager
+    def occupied_port(self) -> Iterator[int]:
+        store_of(self.home).taken_ports.add(2222)
+        yield 2222
+        store_of(self.home).taken_ports.discard(2222)
+
+    def kill_during(self, call: str, after: float, *arguments: Any, **options: Any) -> bool:
+        store = store_of(self.home)
+        late = after >= 1
+        (store.crash_after if late else store.crash_during)(call)
+        with suppress(Crash):
+            getattr(self.driver_of(self.home), call)(*arguments, **options)
+        return late
+
+
+class QemuWorld(World):
+    """A home of the QEMU driver."""
+
+    def driver_of(self, home: Path) -> Driver:
+        return QemuDriver(home)
+
+    def add_foreign(self, name: str) -> str:
+        return self.open().create(MachineSpec(name, IMAGE, 1, 64, (), {})).handle
+
+    def close(self) -> None:
+        runtime = self.home / "qemu" / "runtime"
+        shutil.rmtree(self.home / "qemu" / "machines", ignore_errors=True)
+        self.open().collect_garbage()
+        super().close()
+        if runtime.is_file():
+            shutil.rmtree(runtime.read_text())
+
+
+@dataclass
+class Specs:
+    """Machines to make: numbered, so that all differ."""
+
+    first_port: int = 0
+    count: int = 0
+
+    def __call__(self, name: str = "", adapters: tuple[AdapterState, ...] | None = None, **marks: str) -> MachineSpec:
+        """Return a machine with one internal adapter and one for management, in the lab unless marks say otherwise."""
+        self.count += 1
+        adapters = (internal(1, "sw-dmz"), management()) if adapters is None else adapters
+        return MachineSpec(name or f"m{self.count}", IMAGE, 1, 64, adapters, {**LAB, "machine": name, **marks})
+
+
+def mac(slot: int) -> str:
+    """Return an adapter's MAC address."""
+    return f"0800270000{slot:02X}"
+
+
+def internal(slot: int, network: str, *, cable: bool = True) -> AdapterState:
+    """Return an adapter on an internal network."""
+    return AdapterState(slot, Attachment("internal", network), mac(slot), cable)
+
+
+def nat(slot: int, *forwards: Forward, cable: bool = True) -> AdapterState:
+    """Return an adapter on a NAT network."""
+    return AdapterState(slot, Attachment("nat", "", "10.0.2.0/24", forwards), mac(slot), cable)
+
+
+def management(port: int = 0) -> AdapterState:
+    """Return the management adapter with a forward to the guest's SSH server."""
+    return AdapterState(8, Attachment("nat", "", "10.0.9.0/24", (Forward(port or free_port(), 22),)), mac(8))
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pid_of_listener(path: Path) -> int:
+    """Return the process that listens at a UNIX stream socket (unix(7), SO_PEERCRED)."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(os.fspath(path))
+        return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
