@@ -280,6 +280,25 @@ $(systemctl show -p LoadState -p ActiveState -p UnitFileState "$@" 2>&1)
 END
 }
 
+read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how that is changed
+    # systemctl enable also runs update-rc.d where an init script stands beside the unit, and reloads all units: 8 s
+    # under emulation, for nothing when there is a native unit (systemd's ENVIRONMENT.md, SYSTEMCTL_SKIP_SYSV). Without
+    # the reload systemd goes on showing the old state, so the links themselves are looked at.
+    enable='env SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --no-reload' enabled=no
+    case $2 in
+        static | alias | indirect) enabled=yes ;;
+        generated) # an init script alone: enabled when linked in its runlevel (systemd-sysv-generator(8))
+            enable='systemctl --quiet'
+            for link in /etc/rc3.d/S??"$1"; do [ ! -L "$link" ] || enabled=yes; done
+            ;;
+        *)
+            for link in /etc/systemd/system/*.wants/"$1.service" /etc/systemd/system/*.requires/"$1.service"; do
+                [ ! -L "$link" ] || enabled=yes
+            done
+            ;;
+    esac
+}
+
 service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
     case $broken in
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
@@ -296,14 +315,7 @@ service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
         esac
         return
     fi
-    case $enabled in
-        enabled | enabled-runtime | static | alias) enabled=yes ;;
-        generated) # an init script: enabled when linked in its runlevel (systemd-sysv-generator(8))
-            enabled=no
-            for link in /etc/rc3.d/S??"$2"; do [ -L "$link" ] && enabled=yes; done
-            ;;
-        *) enabled=no ;;
-    esac
+    read_enabled "$2" "$enabled"
     case $active in active | reloading | activating) running=yes ;; *) running=no ;; esac
     why= todo=
     case $4:$enabled in
@@ -323,7 +335,10 @@ service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
     may_change "$1" "$why" || return
     if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
     for verb in $todo; do
-        attempt systemctl --quiet "$verb" "$2" && continue
+        case $verb in
+            enable | disable) attempt $enable "$verb" "$2" ;;
+            *) attempt systemctl --quiet "$verb" "$2" ;;
+        esac && continue
         report "$1" failed "systemctl $verb $2: $(journalctl -q -n 3 -o cat -u "$2" 2>/dev/null || printf %s "$said")"
         return
     done
