@@ -1,0 +1,306 @@
+"""Whole scenarios on a lab of this host's loopback: real prober, real HTTP, real shell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.local_lab import FrontPage, LocalLab
+from vboxlab.errors import DriverError
+from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event
+from vboxlab.planning.observed import PowerState
+from vboxlab.topology.model import Adapter, Machine, Network, Stage, Topology
+from vboxlab.topology.roles import WebRole
+from vboxlab.topology.scenario import Scenario
+from vboxlab.verification.report import Report
+from vboxlab.verification.runner import run_scenario
+
+PAGES = {"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"}
+
+
+def topology(**values: str) -> Topology:
+    def web(name: str, last: int) -> Machine:
+        return Machine(
+            name=name,
+            hostname=f"{name}-theodore",
+            adapters=(Adapter(slot=1, network="sw-dmz", address=IPv4Interface(f"192.168.200.{last}/24")),),
+            stages={"web": (WebRole(role="web", page=PAGES[name]),)},
+        )
+
+    machines = {"srv-web": web("srv-web", 51), "srv-web-bis": web("srv-web-bis", 52)}
+    machines["client"] = Machine(name="client", hostname="client", adapters=())
+    return Topology(
+        name="failover",
+        lab="ha",
+        base="debian12",
+        domain="mlif.local",
+        networks={"sw-dmz": Network()},
+        machines=machines,
+        stages=(Stage(name="web"),),
+        values=values,
+    )
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[LocalLab]:
+    front = FrontPage(PAGES)
+    front.hold("srv-web")
+    yield LocalLab(topology(), front, commands=tmp_path)
+    front.hold()
+
+
+def program(lab: LocalLab, name: str, text: str) -> None:
+    """Put a program in front of this host's own, as a guest would have it."""
+    assert lab.commands is not None
+    path = lab.commands / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def run(lab: LocalLab, *steps: dict[str, Any], time_scale: float = 1.0, events: list[Event] | None = None) -> Report:
+    sink = (lambda _event: None) if events is None else events.append
+    return run_scenario(Scenario(steps=steps), lab, time_scale=time_scale, events=sink)
+
+
+def interruption(lab: LocalLab, **more: Any) -> dict[str, Any]:
+    return {
+        "measure": "interruption",
+        "from": "client",
+        "url": lab.front.url,
+        "cause": {"fault": "power-off", "machine": "srv-web"},
+        "served_by": "srv-web-bis",
+        "every": 0.05,
+        "before": 0.3,
+        "observe": 0.3,
+        "within": 8,
+        **more,
+    }
+
+
+def test_failover_is_measured_with_detection_and_takeover_apart(lab: LocalLab, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    program(lab, "journalctl", f"cat {journal}")
+
+    def die() -> None:
+        text = "srv-web-bis-theodore heartbeat[1]: WARN: node srv-web-theodore: is dead\n"
+        journal.write_text(f"{time.time() - 3600:.6f} {text}{time.time():.6f} {text}")
+
+    lab.on_power_off = {"srv-web": ((0, ()), (1.4, ("srv-web-bis",)))}
+    lab.on_start = {"srv-web": ((0.5, ()), (0.8, ("srv-web",)))}
+    original = lab.power_off
+
+    def power_off(machine: str) -> None:
+        timer = threading.Timer(0.8, die)
+        timer.daemon = True
+        timer.start()
+        original(machine)
+
+    lab.power_off = power_off  # type: ignore[method-assign]
+    detection = {"on": "srv-web-bis", "node": "srv-web"}
+    report = run(
+        lab,
+        {"check": "page", "from": "client", "url": lab.front.url, "contains": "Srv-Web de", "times": 10, "within": 0},
+        interruption(lab, detection=detection, limits={"detection": 2, "takeover": 2, "interruption": 3, "failed": 99}),
+        {
+            **interruption(lab, served_by="srv-web", limits={"interruption": 2, "failed": 0}),
+            "measure": "failback",
+            "cause": {"fault": "start", "machine": "srv-web"},
+        },
+    )
+    assert [step.outcome for step in report.steps] == ["passed", "passed", "failed"], report.steps
+    assert report.exit_code == 1
+    figures = {figure.name: figure for figure in report.steps[1].measurements}
+    assert figures["detection"].actual == pytest.approx(0.8, abs=0.25)
+    assert figures["takeover"].actual == pytest.approx(0.6, abs=0.25)
+    assert figures["interruption"].actual == pytest.approx(1.4, abs=0.25)
+    assert figures["served_after"].actual == pytest.approx(1.4, abs=0.25)
+    assert figures["detection"].uncertainty < 0.3
+    back = {figure.name: figure for figure in report.steps[2].measurements}
+    assert back["interruption"].actual == pytest.approx(0.3, abs=0.2)
+    assert back["served_after"].actual == pytest.approx(0.8, abs=0.25)
+    assert back["failed"].outcome == "failed"
+    assert lab.calls == ["power_off srv-web", "start srv-web wait=False"]
+
+
+def test_a_takeover_that_never_comes_fails_and_the_machine_is_started_again(lab: LocalLab) -> None:
+    lab.on_power_off = {"srv-web": ((0, ()),)}
+    report = run(lab, interruption(lab, within=0.6, limits={"interruption": 5}))
+    measured, undone = report.steps
+    assert measured.outcome == "failed"
+    assert f"srv-web-bis did not serve {lab.front.url} after srv-web is powered off brutally" in measured.details
+    assert {figure.name: figure.actual for figure in measured.measurements}["interruption"] is None
+    assert (undone.name, undone.outcome) == ("undo", "passed")
+    assert lab.calls == ["power_off srv-web", "start srv-web wait=True"]
+
+
+def test_limits_stretch_with_the_time_scale(lab: LocalLab) -> None:
+    lab.on_power_off = {"srv-web": ((0, ()), (0.6, ("srv-web-bis",)))}
+    lab.on_start = {"srv-web": ((0, ("srv-web",)),)}
+    limited = interruption(lab, limits={"interruption": 0.3})
+    assert run(lab, limited).steps[0].outcome == "failed"
+    stretched = run(lab, limited, time_scale=4).steps[0]
+    assert stretched.outcome == "passed"
+    figure = next(figure for figure in stretched.measurements if figure.name == "interruption")
+    assert (figure.limit, figure.scaled_limit) == (0.3, 1.2)
+
+
+def test_nothing_is_powered_off_while_the_page_is_not_served(lab: LocalLab) -> None:
+    lab.front.hold()
+    report = run(lab, interruption(lab, within=0.5))
+    assert report.steps[0].outcome == "failed"
+    assert "was not served steadily" in report.steps[0].message
+    assert lab.calls == []
+
+
+def test_load_balancing_loses_nothing_when_the_survivor_serves_on(lab: LocalLab) -> None:
+    lab.front.hold("srv-web", "srv-web-bis")
+    lab.on_power_off = {"srv-web": ((0, ("srv-web-bis",)),)}
+    lab.on_start = {"srv-web": ((0.4, ("srv-web", "srv-web-bis")),)}
+    shared = {"check": "distribution", "from": "client", "url": lab.front.url, "requests": 8, "within": 0}
+    report = run(
+        lab,
+        {**shared, "over": ["srv-web", "srv-web-bis"], "tolerance": 0},
+        interruption(lab, observe=1, limits={"failed": 0, "slow": 0, "longest_gap": 1.0}),
+        {**shared, "over": "srv-web-bis", "tolerance": 0},
+        {
+            **interruption(lab, served_by=["srv-web", "srv-web-bis"], limits={"failed": 0}),
+            "measure": "failback",
+            "cause": {"fault": "start", "machine": "srv-web"},
+        },
+        {**shared, "over": ["srv-web", "srv-web-bis"], "tolerance": 1},
+        {**shared, "over": "srv-web-bis", "tolerance": 1},
+    )
+    assert [step.outcome for step in report.steps] == ["passed"] * 5 + ["failed"], report.steps
+    assert report.steps[0].message == "srv-web 4, srv-web-bis 4"
+    assert report.steps[5].message == "srv-web-bis served 4 of 8, expected 8 (give or take 1)"
+
+
+def test_a_paused_machine_is_trouble_not_a_failed_check(lab: LocalLab) -> None:
+    lab.powers["client"] = PowerState.PAUSED
+    page = {"check": "page", "from": "client", "url": lab.front.url, "within": 0}
+    report = run(lab, page, page)
+    assert [step.outcome for step in report.steps] == ["error", "skipped"]
+    assert report.steps[0].message == "client is paused, so nothing can be proved"
+    assert report.exit_code == 7
+
+
+def test_a_machine_that_stops_during_a_measure_is_trouble(lab: LocalLab) -> None:
+    lab.on_power_off = {"srv-web": ((0, ()),)}
+    lab.on_start = {"srv-web": ((0, ("srv-web",)),)}
+    original = lab.power_off
+
+    def power_off(machine: str) -> None:
+        original(machine)
+        lab.powers["srv-web-bis"] = PowerState.OFF
+
+    lab.power_off = power_off  # type: ignore[method-assign]
+    report = run(lab, interruption(lab, within=0.5))
+    assert [step.outcome for step in report.steps] == ["error", "passed"]
+    assert report.steps[0].message == "srv-web-bis is off, so nothing can be proved"
+    assert report.steps[0].measurements
+
+
+def test_a_guest_that_cannot_be_reached_is_trouble(lab: LocalLab) -> None:
+    lab.executor("srv-web").reachable = False
+    report = run(lab, {"check": "service", "on": "srv-web", "service": "apache2", "within": 0})
+    assert (report.steps[0].outcome, report.steps[0].message) == ("error", "srv-web does not answer")
+
+
+def test_what_cannot_be_undone_is_an_error_that_says_so(lab: LocalLab) -> None:
+    def start(machine: str, *, wait: bool) -> None:
+        raise DriverError(f"{machine} cannot be started", details=["the disk is full"])
+
+    lab.start = start  # type: ignore[method-assign]
+    report = run(lab, {"fault": "power-off", "machine": "srv-web"})
+    assert [step.outcome for step in report.steps] == ["passed", "error"]
+    assert report.steps[1].message == "not undone: srv-web is powered off"
+    assert report.steps[1].details == (
+        "srv-web cannot be started",
+        "  the disk is full",
+        "-> run `vboxlab up failover`",
+    )
+
+
+def test_faults_are_undone_when_the_run_is_interrupted(lab: LocalLab) -> None:
+    def interrupt(_event: Event) -> None:
+        if lab.calls and not interrupted:
+            interrupted.append(True)
+            raise KeyboardInterrupt
+
+    interrupted: list[bool] = []
+
+    with pytest.raises(KeyboardInterrupt):
+        run_scenario(
+            Scenario(steps=[{"fault": "unplug", "machine": "srv-web", "slot": 1}]),
+            lab,
+            events=interrupt,
+        )
+    assert lab.calls == ["set_cable srv-web 1 False", "set_cable srv-web 1 True"]
+
+
+def test_faults_reversed_by_the_scenario_are_not_undone_twice(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 0")
+    report = run(
+        lab,
+        {"fault": "unplug", "machine": "srv-web", "slot": 1},
+        {"fault": "plug", "machine": "srv-web", "slot": 1},
+        {"fault": "stop-service", "machine": "srv-web", "service": "apache2"},
+        {"fault": "start-service", "machine": "srv-web", "service": "apache2"},
+    )
+    assert [step.outcome for step in report.steps] == ["passed"] * 4
+    assert lab.calls == ["set_cable srv-web 1 False", "set_cable srv-web 1 True"]
+    assert lab.executor("srv-web").scripts == ["systemctl stop -- apache2", "systemctl start -- apache2"]
+
+
+def test_a_reboot_is_seen_by_a_new_boot_id(lab: LocalLab, tmp_path: Path) -> None:
+    (tmp_path / "boot").write_text("1")
+    program(lab, "systemctl", f"echo 2 > {tmp_path / 'boot'}")
+    program(lab, "cat", f"exec /bin/cat {tmp_path / 'boot'}")
+    report = run(lab, {"fault": "reboot", "machine": "srv-web", "within": 5})
+    assert report.steps[0].outcome == "passed"
+    assert "systemctl reboot" in lab.executor("srv-web").scripts
+
+
+def test_a_failed_step_of_severity_warning_is_a_warning(lab: LocalLab) -> None:
+    program(lab, "getent", "exit 2")
+    report = run(lab, {"check": "internet", "from": "client", "within": 0})
+    assert report.steps[0].outcome == "warning"
+    assert report.steps[0].message == "client: the name does not resolve (deb.debian.org)"
+    assert report.exit_code == 0
+
+
+def test_steps_that_do_not_apply_are_left_out(lab: LocalLab) -> None:
+    lab.topology = topology(tuning="fast")
+    page = {"check": "page", "from": "client", "url": lab.front.url}
+    report = run(lab, {**page, "when": {"tuning": "practical"}}, {**page, "when": {"tuning": "fast"}}, page)
+    assert [step.number for step in report.steps] == [1, 2]
+
+
+def test_a_check_is_tried_again_until_it_holds(lab: LocalLab) -> None:
+    lab.front.hold("srv-web-bis")
+    timer = threading.Timer(1.2, lab.front.hold, ("srv-web",))
+    timer.start()
+    page = {"check": "page", "from": "client", "url": lab.front.url, "contains": "Srv-Web de", "within": 8}
+    step = run(lab, page).steps[0]
+    timer.join()
+    assert step.outcome == "passed"
+    assert step.attempts in (2, 3)
+
+
+def test_events_tell_of_each_step(lab: LocalLab) -> None:
+    events: list[Event] = []
+    page = {"check": "page", "from": "client", "url": lab.front.url, "within": 0}
+    run(lab, {**page, "title": "good"}, {**page, "title": "bad", "contains": "nothing such"}, events=events)
+    assert [type(event) for event in events] == [ActionStarted, ActionFinished, ActionStarted, ActionFailed]
+    assert [event.title for event in events if not isinstance(event, str) and hasattr(event, "title")] == [
+        "good",
+        "good",
+        "bad",
+        "bad",
+    ]
