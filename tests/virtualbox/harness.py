@@ -23,7 +23,17 @@ CHECKOUT = HERE.parents[1]
 LAUNCHER = HERE / "driverless_launcher.c"
 LIBRARIES = "usr/lib/virtualbox"
 NEEDED_ON_HOST = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "cc": "gcc"}
-PACKAGES = ("ca-certificates", "iproute2", "locales", "passwd", "procps", "python3", "python3-venv", "qemu-utils", "sudo")
+PACKAGES = (
+    "ca-certificates",
+    "iproute2",
+    "locales",
+    "passwd",
+    "procps",
+    "python3",
+    "python3-venv",
+    "qemu-utils",
+    "sudo",
+)
 # VirtualBox depends on kernel modules that cannot be built for every kernel; an empty package stands for them.
 MODULES_CONTROL = """Package: vboxlab-no-virtualbox-modules
 Version: 1
@@ -45,7 +55,9 @@ def run(argv: list[str], **options: object) -> None:
     """Run a command and end with its words when it fails."""
     done = subprocess.run(argv, check=False, text=True, capture_output=True, **options)  # type: ignore[call-overload]
     if done.returncode != 0:
-        sys.exit(f"harness: {' '.join(argv[:6])} … failed ({done.returncode}):\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        sys.exit(
+            f"harness: {' '.join(argv[:6])} … failed ({done.returncode}):\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
 
 
 def missing_packages() -> list[str]:
@@ -167,7 +179,9 @@ def test_script(command: list[str], user: str, work: str) -> str:
     words = " ".join(_quote(word) for word in command)
     assignments = " ".join(f"{name}={_quote(value)}" for name, value in environment.items())
     become = f"sudo -u {_quote(user)} -H env" if user != "root" else "env HOME=/root"
-    return f"cd /checkout && chown {_quote(user)} {_quote(work)} && exec {become} {assignments} {words}"
+    folder = f"VBoxManage setproperty machinefolder {_quote(work + '/machines')} >/dev/null"
+    body = f"{folder} && exec {words}"
+    return f"cd /checkout && chown {_quote(user)} {_quote(work)} && exec {become} {assignments} sh -c {_quote(body)}"
 
 
 def _quote(word: str) -> str:

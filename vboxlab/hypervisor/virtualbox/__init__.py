@@ -1,0 +1,1 @@
+"""Machines as VirtualBox VMs, driven through VirtualBox's own API by a worker process."""

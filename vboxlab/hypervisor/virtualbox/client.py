@@ -1,0 +1,290 @@
+"""The worker's other end: start it, call it, and start another when it or VirtualBox's service dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from vboxlab.errors import DriverError, DriverUnavailable
+from vboxlab.hypervisor.driver import Progress, no_progress
+from vboxlab.hypervisor.virtualbox.failures import to_error
+from vboxlab.hypervisor.virtualbox.readiness import (
+    BINDING_HINT,
+    INSTALL_HINT,
+    Binding,
+    Installation,
+    find_bindings,
+    find_installation,
+)
+from vboxlab.hypervisor.virtualbox.worker.protocol import (
+    Failure,
+    Message,
+    Progressed,
+    Reply,
+    Request,
+    decode_message,
+    encode,
+)
+
+START_TIMEOUT = 40.0  # a cold VBoxSVC takes a second or two
+SILENCE_TIMEOUT = 180.0  # seconds without a word from the worker before it is given up
+ATTEMPTS = 3
+PACKAGE = Path(__file__).parents[3]
+# The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
+BOOTSTRAP = """
+import sys, types
+root, names = sys.argv[1], ["vboxlab", "hypervisor", "virtualbox"]
+for depth in range(len(names)):
+    module = types.ModuleType(".".join(names[: depth + 1]))
+    module.__path__ = ["/".join([root, *names[: depth + 1]])]
+    sys.modules[module.__name__] = module
+from vboxlab.hypervisor.virtualbox.worker.main import main
+main(sys.argv[2:])
+"""
+
+
+class WorkerGone(Exception):
+    """The worker ended or fell silent: nobody knows whether the call took effect."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, binding: Binding, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(environment),
+                # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
+                start_new_session=os.name != "nt",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        self._ids = count(1)
+        self._lock = threading.Lock()
+        self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
+        self._ended = False
+        threading.Thread(target=self._read, name="virtualbox-worker", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Return the worker's process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the worker can no longer be called."""
+        return self._ended
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 -- it was asked for
+        for line in self._process.stdout:
+            with suppress(ValueError, TypeError, KeyError):
+                message = decode_message(line)
+                self._answers[message.id].put(message)
+        with self._lock:
+            self._ended = True
+            waiting = list(self._answers.values())
+        for answers in waiting:
+            answers.put(None)
+
+    def greeting(self, timeout: float) -> dict[str, Any]:
+        """Return what the worker says of itself once it is connected. Raises Failure or WorkerGone."""
+        return dict(self._wait(0, no_progress, timeout))
+
+    def call(self, name: str, arguments: Mapping[str, Any], progress: Progress, *, again: bool, silence: float) -> Any:
+        """Make a call and return its result. Raises Failure, or WorkerGone when no answer will come."""
+        request = Request(next(self._ids), name, dict(arguments), again)
+        with self._lock:
+            if self._ended:
+                raise WorkerGone
+            self._answers[request.id] = queue.SimpleQueue()
+            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
+            try:
+                self._process.stdin.write(encode(request))
+                self._process.stdin.flush()
+            except OSError:
+                raise WorkerGone from None
+        try:
+            return self._wait(request.id, progress, silence)
+        finally:
+            del self._answers[request.id]
+
+    def _wait(self, request: int, progress: Progress, silence: float) -> Any:
+        while True:
+            try:
+                message = self._answers[request].get(timeout=silence)
+            except queue.Empty:
+                raise WorkerGone from None
+            if isinstance(message, Progressed):
+                progress(message.text, message.percent)
+            elif isinstance(message, Reply):
+                if message.error is not None:
+                    raise Failure(message.error.pop("kind"), message.error.pop("text"), **message.error)
+                return message.result
+            else:
+                raise WorkerGone
+
+    def leave(self, timeout: float) -> None:
+        """Close the pipe, which makes the worker end; end it by force when it does not."""
+        with suppress(OSError, ValueError):
+            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None and self._ended:
+            self._process.stdout.close()
+
+
+class Client:
+    """VirtualBox, called through a worker that is replaced when it dies."""
+
+    def __init__(self, home: Path, *, preferred: str | None = None, patience: float = 20.0, engine: str = "") -> None:
+        self._folder = home / "virtualbox"
+        self._preferred = preferred
+        self._argv = ["--patience", str(patience), "--engine", engine]
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._greeting: dict[str, Any] = {}
+
+    @property
+    def greeting(self) -> dict[str, Any]:
+        """Return version, interpreter and binding of the running worker, started if need be."""
+        self._connected()
+        return self._greeting
+
+    @property
+    def worker_pid(self) -> int:
+        """Return the process id of the running worker, started if need be."""
+        return self._connected().pid
+
+    def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        subject: str = "",
+        progress: Progress = no_progress,
+        silence: float = SILENCE_TIMEOUT,
+    ) -> Any:
+        """Make a call; when worker or service die under it, make it again with another worker.
+
+        The worker then looks at the real state first, and takes what the lost call had done for done. `silence` is how
+        many seconds may pass without a word. Raises the errors of `failures.to_error`.
+        """
+        for attempt in range(ATTEMPTS):
+            worker = self._connected()
+            try:
+                return worker.call(name, arguments or {}, progress, again=attempt > 0, silence=silence)
+            except WorkerGone:
+                self._drop(worker)
+            except Failure as failure:
+                if failure.kind != "dead":
+                    raise to_error(failure, subject) from failure
+                self._drop(worker)
+        raise DriverError(
+            f"VirtualBox's service ended {ATTEMPTS} times during one call ({name})",
+            details=[f"the worker's log is {self._folder / 'worker.log'}"],
+            resolution="look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)",
+        )
+
+    def close(self) -> None:
+        """End the worker."""
+        with self._lock:
+            if self._worker is not None:
+                self._worker.leave(timeout=8.0)
+            self._worker = None
+
+    def _drop(self, worker: Worker) -> None:
+        with self._lock:
+            worker.leave(timeout=0.5)
+            if self._worker is worker:
+                self._worker = None
+
+    def _connected(self) -> Worker:
+        with self._lock:
+            if self._worker is None or self._worker.ended:
+                self._worker = self._start()
+            return self._worker
+
+    def _start(self) -> Worker:
+        installation = find_installation()
+        if installation is None:
+            raise DriverUnavailable("VirtualBox is not installed", resolution=INSTALL_HINT)
+        problems: list[str] = []
+        for binding in self._candidates(installation):
+            worker = self._try(installation, binding, problems)
+            if worker is not None:
+                self._remember(binding)
+                return worker
+        raise DriverUnavailable(
+            "no interpreter could load VirtualBox's Python binding", details=problems, resolution=BINDING_HINT
+        )
+
+    def _candidates(self, installation: Installation) -> list[Binding]:
+        found = find_bindings(installation, self._preferred)
+        with suppress(OSError, ValueError, TypeError):
+            remembered = Binding(**json.loads((self._folder / "binding.json").read_text(encoding="utf-8")))
+            if remembered in found and not self._preferred:
+                found.remove(remembered)
+                found.insert(0, remembered)
+        return found
+
+    def _remember(self, binding: Binding) -> None:
+        with suppress(OSError):
+            text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
+            (self._folder / "binding.json").write_text(text, encoding="utf-8")
+
+    def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
+        environment = worker_environment(installation, os.environ)
+        argv = ["--binding", binding.folder, *self._argv]
+        for _attempt in range(ATTEMPTS):
+            worker = Worker(binding, argv, environment, self._folder / "worker.log")
+            try:
+                self._greeting = worker.greeting(START_TIMEOUT)
+            except WorkerGone:
+                worker.leave(timeout=1.0)
+                problems.append(f"{binding}: ended while loading it")
+                return None
+            except Failure as failure:
+                worker.leave(timeout=1.0)
+                if failure.kind == "version":
+                    raise to_error(failure) from failure
+                if failure.kind == "binding":
+                    problems.append(f"{binding}: {failure.text}")
+                    return None
+                problems.append(f"{binding}: {failure.text}")
+                time.sleep(0.5)  # several programs that start the service at once get into each other's way
+            else:
+                return worker
+        return None
+
+
+def worker_environment(installation: Installation, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the worker, and thus of the VirtualBox service that it may start.
+
+    On Linux the service takes the encoding of file names from the locale: under plain C, names with accents fail.
+    """
+    environment = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    environment["VBOX_PROGRAM_PATH"] = str(installation.program)
+    environment["VBOX_SDK_PATH"] = str(installation.sdk)
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    if sys.platform.startswith("linux") and "utf" not in locale.lower():
+        environment["LC_ALL"] = "C.UTF-8"
+    return environment

@@ -1,0 +1,170 @@
+"""The VirtualBox driver: the contract of vboxlab.hypervisor.driver, handed to the worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from vboxlab.errors import CapabilityMissing
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.virtualbox import readiness
+from vboxlab.hypervisor.virtualbox.client import SILENCE_TIMEOUT, Client
+from vboxlab.hypervisor.virtualbox.images import IMAGE_FORMATS, Images
+from vboxlab.hypervisor.virtualbox.machines import checked, create_arguments, observed
+from vboxlab.hypervisor.virtualbox.networks import NETWORK_KINDS, adapter_fields, attachment_fields
+from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.topology.addressing import LabName
+
+# For hosts without the kernel driver, such as the test harness: "interpreter" lets VMs start there, very slowly.
+ENGINE_VARIABLE = "VBOXLAB_VIRTUALBOX_ENGINE"
+CONSOLE_TAIL_BYTES = 65536
+
+
+class VirtualBoxDriver:
+    """Machines as VMs of this user's VirtualBox."""
+
+    def __init__(self, home: Path, *, python: str | None = None, patience: float = 20.0) -> None:
+        """Prepare; nothing is started before the first call.
+
+        `python` is an interpreter that loads the binding, `patience` how many seconds a lock of others is waited for.
+        """
+        engine = os.environ.get(ENGINE_VARIABLE, "")
+        self._client = Client(home, preferred=python, patience=patience, engine=engine)
+        self._images = Images(self._client, home)
+
+    @property
+    def name(self) -> str:
+        """Return the driver's name."""
+        return "virtualbox"
+
+    @property
+    def version(self) -> str:
+        """Return VirtualBox's version."""
+        return str(self._client.greeting["version"])
+
+    @property
+    def client(self) -> Client:
+        """Return the connection, for `doctor` and tests."""
+        return self._client
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """Return what VirtualBox can do on this host."""
+        problem = readiness.usable()
+        return Capabilities(
+            boots_guests=not problem,
+            accelerated=not problem,
+            live_snapshots=True,
+            window=readiness.can_show_windows(),
+            adopts=True,
+            network_kinds=NETWORK_KINDS,
+            image_formats=IMAGE_FORMATS,
+            screenshots=True,
+            why_unusable=problem,
+        )
+
+    def machines(self) -> Sequence[ObservedMachine]:
+        """Report every VM but images, ours in full and foreign ones without details."""
+        return [observed(fields) for fields in self._client.call("machines")]
+
+    def inspect(self, handle: str) -> ObservedMachine:
+        """Report one VM in full."""
+        return observed(self._client.call("inspect", {"handle": handle}))
+
+    def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
+        """Make a powered-off linked clone."""
+        made = self._client.call("create", create_arguments(spec), subject=spec.name, progress=progress)
+        return observed(made)
+
+    def start(self, handle: str, *, gui: bool = False) -> None:
+        """Power the machine on, or resume it."""
+        if gui and not self.capabilities.window:
+            raise CapabilityMissing("no window can be shown here", resolution="start without --gui")
+        self._client.call("start", {"handle": handle, "gui": gui})
+
+    def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
+        """Bring the machine to OFF; return whether its guest ended by itself."""
+        arguments = {"handle": handle, "how": how, "timeout": timeout}
+        return bool(self._client.call("power_off", arguments, silence=SILENCE_TIMEOUT + timeout))
+
+    def delete(self, handle: str) -> None:
+        """Remove the machine with its disks and snapshots."""
+        self._client.call("delete", {"handle": handle})
+
+    def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
+        """Set or remove marks, running or not."""
+        self._client.call("set_marks", {"handle": handle, "marks": dict(marks)})
+
+    def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
+        """Set processors and memory (MiB) of a machine that is off."""
+        self._client.call("set_hardware", {"handle": handle, "cpus": cpus, "memory": memory})
+
+    def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
+        """Give the machine exactly these adapters."""
+        fields = [adapter_fields(adapter) for adapter in checked(adapters)]
+        self._client.call("set_adapters", {"handle": handle, "adapters": fields})
+
+    def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
+        """Plug an existing adapter into another network, off or running."""
+        arguments = {"handle": handle, "slot": slot, "attachment": attachment_fields(attachment)}
+        self._client.call("plug_adapter", arguments)
+
+    def set_cable(self, handle: str, slot: int, connected: bool) -> None:
+        """Plug the adapter's cable in or out, off or running."""
+        self._client.call("plug_adapter", {"handle": handle, "slot": slot, "cable": connected})
+
+    def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
+        """Take a snapshot as a child of the current one."""
+        arguments = {"handle": handle, "name": name, "live": live, "description": description}
+        self._client.call("take_snapshot", arguments)
+
+    def restore_snapshot(self, handle: str, name: str) -> None:
+        """Bring disks, hardware, adapters and marks back."""
+        self._client.call("restore_snapshot", {"handle": handle, "name": name})
+
+    def delete_snapshot(self, handle: str, name: str) -> None:
+        """Remove one snapshot."""
+        self._client.call("delete_snapshot", {"handle": handle, "name": name})
+
+    def images(self) -> Sequence[ImageInfo]:
+        """Report the images."""
+        return self._images.all()
+
+    def import_image(
+        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+    ) -> None:
+        """Make an image from a disk file."""
+        self._images.create(name, disk, parent, progress)
+
+    def adopt_image(self, name: str, vm: str, progress: Progress = no_progress) -> str:
+        """Let an existing VM be an image by reference; return what was done to it."""
+        return self._images.adopt(name, vm, progress)
+
+    def remove_image(self, name: str) -> None:
+        """Remove an image."""
+        self._images.remove(name)
+
+    def console_tail(self, handle: str, lines: int = 20) -> str:
+        """Return the last lines of the serial console."""
+        path = Path(self._client.call("console_log", {"handle": handle}))
+        if not path.is_file():
+            return ""
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - CONSOLE_TAIL_BYTES))
+            text = stream.read().decode(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def screenshot(self, handle: str, target: Path) -> None:
+        """Write a PNG of the machine's screen."""
+        self._client.call("screenshot", {"handle": handle, "target": str(target.absolute())})
+
+    def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Remove what interrupted calls left, and say what it was."""
+        arguments = {"lab": lab.lab if lab else None, "copy": lab.copy if lab else None}
+        return [str(text) for text in self._client.call("collect", arguments)]
+
+    def close(self) -> None:
+        """End the worker. Machines go on running."""
+        self._client.close()

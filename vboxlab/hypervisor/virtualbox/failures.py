@@ -1,0 +1,119 @@
+"""VirtualBox's refusals as errors of vboxlab: one table of kinds, one of result codes, one of status names.
+
+Result codes are those of the VirtualBox SDK reference ("IVirtualBox", result codes); status names are VBox/err.h's.
+Neither is ever translated by VirtualBox, unlike its messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vboxlab.errors import (
+    BaseError,
+    CapabilityMissing,
+    DriverError,
+    DriverUnavailable,
+    MachineConflict,
+    MachineNotFound,
+    SnapshotNotFound,
+)
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+
+DRIVER_MISSING = (
+    "VirtualBox's kernel driver is not loaded: `sudo modprobe vboxdrv`, "
+    "or install virtualbox-dkms and the kernel's headers"
+)
+STOP_KVM = (
+    "stop its guests; with Linux 6.12 or later boot with kvm.enable_virt_at_load=0, "
+    "or `sudo modprobe -r kvm_intel kvm_amd`"
+)
+FOREIGN_NETWORK = (
+    "the internal network of that name belongs to another user of this host: use a copy of the lab, "
+    "whose networks have names of their own"
+)
+
+KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
+    "not-found": (MachineNotFound, "look at the lab again with `vboxlab status`"),
+    "not-ours": (MachineConflict, "vboxlab only changes machines that carry its marks"),
+    "conflict": (MachineConflict, "rename or remove that VM, or work on a copy of the lab"),
+    "folder-exists": (MachineConflict, "move that folder away, or remove it when nothing in it is needed"),
+    "no-snapshot": (SnapshotNotFound, "`vboxlab snapshot list` shows those that exist"),
+    "snapshot-exists": (MachineConflict, "choose another name or remove that snapshot first"),
+    "snapshot-children": (DriverError, "remove its children first"),
+    "running": (DriverError, "power it off first: `vboxlab down`"),
+    "off": (CapabilityMissing, "start it first"),
+    "no-adapter": (DriverError, None),
+    "no-image": (BaseError, "`vboxlab base list` shows the bases that exist; `vboxlab base build` makes one"),
+    "image-in-use": (BaseError, "destroy the labs of these machines first"),
+    "locked": (
+        DriverError,
+        "close the machine's settings window or wait for the program that holds it; ending that program frees it",
+    ),
+    "busy": (DriverError, "wait until the other vboxlab is done"),
+    "port-taken": (DriverError, "end that program, or destroy and make the machine again to get another port"),
+    "version": (DriverUnavailable, "install a supported VirtualBox"),
+    "binding": (DriverUnavailable, "`vboxlab doctor` says which interpreters were tried and what to install"),
+    "dead": (DriverError, "run the command again; if it happens again, `vboxlab doctor` helps"),
+    "host": (DriverError, "check free space and permissions"),
+}
+
+CODES = {
+    0x80BB0001: "it was removed meanwhile: run the command again",
+    0x80BB0002: "bring the machine to another state first (most changes need it powered off)",
+    0x80BB0003: "the VM process failed: VBox.log in the machine's Logs folder says why",
+    0x80BB0004: "a file or folder stands in the way or cannot be reached: look at its path, rights and free space",
+    0x80BB0005: "the host refused: check free space, rights and the log",
+    0x80BB0007: "another program works on the machine: close its settings window or wait",
+    0x80BB0008: "the host refused: networks and devices of the host need VirtualBox's kernel modules and rights",
+    0x80BB0009: "this VirtualBox lacks that: the Extension Pack or a newer version may bring it",
+    0x80BB000A: "a settings file is damaged: restore it from the .vbox-prev file beside it",
+    0x80BB000B: "the machine's session is in another state: run the command again",
+    0x80BB000C: "the object is in use: power off or remove what uses it first",
+    0x80070005: "this user may not do that: run vboxlab as the user who made the machines, in the group vboxusers",
+    0x80070057: "something of that name or id is registered already: remove the leftover in VirtualBox's media manager",
+}
+
+STATUSES = {
+    "VERR_SUP_DRIVERLESS": DRIVER_MISSING,
+    "VERR_VM_DRIVER_NOT_INSTALLED": DRIVER_MISSING,
+    "VERR_VM_DRIVER_NOT_ACCESSIBLE": (
+        "this user may not use /dev/vboxdrv: add it to the group vboxusers and log in again"
+    ),
+    "VERR_VM_DRIVER_VERSION_MISMATCH": (
+        "the kernel driver is of another VirtualBox: `sudo modprobe -r vboxdrv`, then reload it"
+    ),
+    "VERR_VMX_IN_VMX_ROOT_MODE": f"another hypervisor holds the processor's VT-x: {STOP_KVM}",
+    "VERR_SVM_IN_USE": f"another hypervisor holds the processor's AMD-V: {STOP_KVM}",
+    "VERR_VMX_NO_VMX": "this processor has no VT-x, or it is hidden",
+    "VERR_SVM_NO_SVM": "this processor has no AMD-V, or it is hidden",
+    "VERR_VMX_MSR_ALL_VMX_DISABLED": "switch on VT-x in the computer's firmware settings",
+    "VERR_SVM_DISABLED": "switch on AMD-V (SVM) in the computer's firmware settings",
+    "VERR_NEM_NOT_AVAILABLE": "the processor's virtualisation is off or held by another hypervisor",
+    "VERR_INTNET_INCOMPATIBLE": FOREIGN_NETWORK,
+    "VERR_PERMISSION_DENIED": FOREIGN_NETWORK,
+    "VERR_INTNET_FLT_IF_NOT_FOUND": "the host has no such network interface: `vboxlab doctor` lists those that exist",
+    "VERR_ALREADY_EXISTS": "a leftover stands in the way: remove it, or run the command again",
+    "VERR_DISK_FULL": "the host's disk is full: make room",
+    "VERR_NO_MEMORY": "the host has too little free memory: stop other machines or give this one less",
+}
+
+
+def to_error(failure: Failure, subject: str = "") -> DriverError | BaseError:
+    """Return the error of vboxlab for a failure of the worker; `subject` names the machine or file it is about."""
+    details: Sequence[str] = failure.details
+    brief = failure.text
+    resolution = _status_advice([failure.text, *failure.details])
+    if failure.kind == "start":
+        return DriverError(f"{subject or 'the machine'} does not start", details=[brief, *details],
+                           resolution=resolution or CODES[0x80BB0003])  # fmt: skip
+    if failure.kind in KINDS:
+        error, advice = KINDS[failure.kind]
+        return error(brief, details=details, resolution=resolution or advice)
+    if failure.code is not None and subject:
+        brief = f"{subject}: {brief}"
+    code = [f"VirtualBox result code {failure.code:#010x}"] if failure.code is not None else []
+    return DriverError(brief, details=[*details, *code], resolution=resolution or CODES.get(failure.code or 0))
+
+
+def _status_advice(texts: Sequence[str]) -> str | None:
+    return next((advice for name, advice in STATUSES.items() for text in texts if name in text), None)

@@ -1,0 +1,137 @@
+"""Whether VirtualBox is here, with which binding it can be driven, and whether guests can really run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+INSTALL_HINT = (
+    "install VirtualBox 7.2: https://www.virtualbox.org/wiki/Downloads, or on Debian `apt install virtualbox`"
+)
+BINDING_HINT = 'install the binding: `pip install "vboxlab[virtualbox]"` in the environment that runs vboxlab'
+# Where VirtualBox's installers put their libraries (VirtualBox manual, "Installing on Linux/macOS/Windows Hosts").
+UNIX_FOLDERS = ("/usr/lib/virtualbox", "/opt/VirtualBox", "/usr/lib64/virtualbox")
+MACOS_FOLDER = "/Applications/VirtualBox.app/Contents/MacOS"
+WINDOWS_VARIABLES = ("VBOX_MSI_INSTALL_PATH", "VBOX_INSTALL_PATH")
+WINDOWS_FOLDER = r"C:\Program Files\Oracle\VirtualBox"
+SERVICES = ("VBoxSVC", "VBoxSVC.exe")
+DRIVER_DEVICE = Path("/dev/vboxdrv")
+KERNEL_MODULES = Path("/proc/modules")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where VirtualBox's programs and its SDK are."""
+
+    program: Path
+    sdk: Path
+
+    @property
+    def manage(self) -> Path:
+        """Return the VBoxManage program."""
+        return self.program / ("VBoxManage.exe" if os.name == "nt" else "VBoxManage")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """An interpreter, and the folder of the vboxapi package to load in it ("": its own)."""
+
+    interpreter: str
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.interpreter} with {self.folder or 'its own vboxapi'}"
+
+
+def find_installation(environ: Mapping[str, str] = os.environ) -> Installation | None:
+    """Return where VirtualBox is installed, None if it is not. VBOX_PROGRAM_PATH and VBOX_SDK_PATH win."""
+    for folder in _program_folders(environ):
+        if any((folder / service).is_file() for service in SERVICES):
+            return Installation(folder, Path(environ.get("VBOX_SDK_PATH") or folder / "sdk"))
+    return None
+
+
+def _program_folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    if environ.get("VBOX_PROGRAM_PATH"):
+        yield Path(environ["VBOX_PROGRAM_PATH"])
+    system = platform.system()
+    if system == "Windows":
+        yield from (Path(environ[name]) for name in WINDOWS_VARIABLES if environ.get(name))
+        yield Path(WINDOWS_FOLDER)
+    elif system == "Darwin":
+        yield Path(MACOS_FOLDER)
+    else:
+        yield from map(Path, UNIX_FOLDERS)
+    found = shutil.which("VBoxManage")
+    if found:
+        yield Path(found).resolve().parent
+
+
+def find_bindings(installation: Installation, preferred: str | None) -> list[Binding]:
+    """Return what can be tried to load the binding, best first: VirtualBox's own copy before the packaged one.
+
+    Which interpreter works differs by release (one too new crashes on import): each is tried in its own process.
+    """
+    system = shutil.which("python3", path=os.defpath) or shutil.which("python3") or ""
+    interpreters = [name for name in (preferred, sys.executable, system) if name]
+    folders = [str(folder) for folder in _own_copies(installation) if (folder / "__init__.py").is_file()]
+    tried = [Binding(name, folder) for name in dict.fromkeys(interpreters) for folder in (*folders, "")]
+    return list(dict.fromkeys(tried))
+
+
+def _own_copies(installation: Installation) -> Iterator[Path]:
+    yield installation.sdk / "installer" / "python" / "vboxapi" / "src" / "vboxapi"  # 7.1 and later
+    yield installation.sdk / "installer" / "vboxapi"  # 6.1 and 7.0
+    yield Path("/usr/lib/python3/dist-packages/vboxapi")  # Debian and Ubuntu
+
+
+def kernel_driver_problem() -> str:
+    """Return why VirtualBox's kernel driver cannot be used, "" when it can or when this host cannot tell.
+
+    VirtualBox's API does not say: `isExecutionEngineSupported` answers yes without the driver.
+    """
+    if platform.system() != "Linux":
+        return ""
+    if not DRIVER_DEVICE.exists():
+        return (
+            "VirtualBox's kernel driver is not loaded (/dev/vboxdrv is missing): `sudo modprobe vboxdrv`, "
+            "or install virtualbox-dkms and the kernel's headers"
+        )
+    return ""
+
+
+def other_hypervisor() -> str:
+    """Return which other hypervisor's module has guests running on this Linux host, "" if none has."""
+    if not KERNEL_MODULES.is_file():
+        return ""
+    for line in KERNEL_MODULES.read_text(encoding="ascii", errors="replace").splitlines():
+        name, _size, users, *_ = line.split()
+        if name in ("kvm_intel", "kvm_amd") and users.isdigit() and int(users) > 0:
+            return name
+    return ""
+
+
+def installed() -> str:
+    """Return "" when VirtualBox is installed here, so that it can be driven, else why not."""
+    return "" if find_installation() is not None else f"VirtualBox is not installed; {INSTALL_HINT}"
+
+
+def usable() -> str:
+    """Return "" when VirtualBox can run guests here, else why not. Starts no process."""
+    return installed() or kernel_driver_problem()
+
+
+def can_show_windows() -> bool:
+    """Tell whether a VM's window can be shown: its program is there and so is a screen."""
+    installation = find_installation()
+    if installation is None:
+        return False
+    if platform.system() != "Linux":
+        return True
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(screen) and (installation.program / "VirtualBoxVM").is_file()

@@ -1,0 +1,136 @@
+"""The connection to VirtualBox: loading the binding, names for its numbers, and its errors as failures."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Progress
+from vboxlab.hypervisor.virtualbox.worker.versions import Differences, differences_of
+
+# Result codes that say that VBoxSVC is gone (xpcom and COM: aborted, call failed, server unavailable, disconnected).
+DEAD = frozenset({0x80004004, 0x800706BE, 0x800706BA, 0x80010108})
+
+
+def load_binding(folder: str) -> Any:
+    """Import vboxapi, from the given folder ("" for wherever the interpreter finds it).
+
+    VBOX_PROGRAM_PATH and VBOX_SDK_PATH must be set before. Raises Failure.
+    """
+    try:
+        if folder:
+            start = Path(folder) / "__init__.py"
+            spec = importlib.util.spec_from_file_location("vboxapi", str(start), submodule_search_locations=[folder])
+            if spec is None or spec.loader is None:
+                raise Failure("binding", f"{folder} holds no Python package")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules["vboxapi"] = module
+            spec.loader.exec_module(module)
+            return module
+        return importlib.import_module("vboxapi")
+    except (ImportError, OSError, SyntaxError) as error:
+        raise Failure("binding", f"Python {sys.version.split()[0]} cannot load vboxapi: {error}") from error
+
+
+class Connection:
+    """VirtualBox as this process sees it. Usable from several threads."""
+
+    def __init__(self, binding_folder: str = "", *, patience: float = 20.0, engine: str = "") -> None:
+        """Connect. `patience` is how long (seconds) to wait for a lock that somebody else holds."""
+        module = load_binding(binding_folder)
+        try:
+            self.manager = module.VirtualBoxManager(None, None)
+        except (ImportError, NameError, AttributeError, OSError) as error:
+            raise Failure("binding", f"vboxapi does not start: {error}") from error
+        self.binding = str(Path(module.__file__).parent)
+        self.patience = patience
+        self.engine = engine
+        self.constants = self.manager.constants
+        self.api_error: Any = self.manager.oXcptClass
+        self._names: dict[str, dict[int, str]] = {}
+        self._local = threading.local()
+        self._local.vbox = self._connect()
+        self.version: str = self.vbox.version
+        self.differences: Differences
+        self.differences, self.warning = differences_of(self.version)
+
+    def _connect(self) -> Any:
+        with self.errors("connecting"):
+            vbox = self.manager.getVirtualBox()
+        if vbox is None:
+            raise Failure("dead", "VirtualBox's service (VBoxSVC) does not answer")
+        return vbox
+
+    @property
+    def vbox(self) -> Any:
+        """Return IVirtualBox for this thread: COM objects must not be shared between threads."""
+        if not hasattr(self._local, "vbox"):
+            with self.errors("attaching a thread"):
+                self.manager.initPerThread()
+            self._local.vbox = self._connect()
+        return self._local.vbox
+
+    def array(self, owner: Any, attribute: str) -> list[Any]:
+        """Return an attribute that is an array: the two bindings differ in how it is read."""
+        return list(self.manager.getArray(owner, attribute) or [])
+
+    def set_array(self, owner: Any, attribute: str, values: list[Any]) -> None:
+        """Set an attribute that is an array."""
+        self.manager.setArray(owner, attribute, values)
+
+    def session(self) -> Any:
+        """Return a new, unlocked session."""
+        return self.manager.getSessionObject(self.vbox)
+
+    def name_of(self, enumeration: str, value: int) -> str:
+        """Return an enumeration value's name. Aliases such as FirstOnline are never returned."""
+        if enumeration not in self._names:
+            named = self.constants.all_values(enumeration)
+            aliases = ("First", "Last")
+            self._names[enumeration] = {number: name for name, number in named.items() if not name.startswith(aliases)}
+        return self._names[enumeration].get(value, f"unknown {value}")
+
+    def value_of(self, enumeration: str, name: str) -> Any:
+        """Return an enumeration value by its name. Raises Failure where this VirtualBox lacks it."""
+        try:
+            return getattr(self.constants, f"{enumeration}_{name}")
+        except AttributeError:
+            raise Failure("version", f"this VirtualBox has no {enumeration} {name}") from None
+
+    def failure(self, error: BaseException, doing: str) -> Failure:
+        """Return an error of the binding as a failure: of kind "dead" when VBoxSVC is gone."""
+        code = int(self.manager.xcptGetStatus(error) or 0) & 0xFFFFFFFF
+        text = str(self.manager.xcptGetMessage(error) or error)
+        return Failure("dead" if code in DEAD else "api", text, code=code, details=[f"while {doing}"])
+
+    @contextlib.contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Turn the binding's errors into failures that say what was being done."""
+        try:
+            yield
+        except self.api_error as error:
+            raise self.failure(error, doing) from error
+
+    def wait(self, progress: Any, doing: str, report: Progress | None = None) -> None:
+        """Wait for an IProgress; a failed one does not raise by itself. Raises Failure with its chain of errors."""
+        with self.errors(doing):
+            while not progress.completed:
+                progress.waitForCompletion(200)
+                if report is not None:
+                    report(doing, int(progress.percent))
+            code = int(progress.resultCode) & 0xFFFFFFFF
+            if code == 0:
+                return
+            texts: list[str] = []
+            info = progress.errorInfo
+            while info is not None and len(texts) < 8:
+                texts.append(str(info.text))
+                info = info.next
+        kind = "dead" if code in DEAD else "api"
+        raise Failure(kind, texts[0] if texts else f"failed with {code:#x}", code=code,
+                      details=[*texts[1:], f"while {doing}"])  # fmt: skip

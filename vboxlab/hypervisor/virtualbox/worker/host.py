@@ -1,0 +1,48 @@
+"""Facts about VirtualBox on this host, for `doctor` and reports."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call
+
+
+def greeting(connection: Connection) -> dict[str, Any]:
+    """Return what the client must know to use the connection."""
+    return {
+        "version": connection.version, "api": str(connection.vbox.APIVersion), "warning": connection.warning,
+        "python": sys.version.split()[0], "interpreter": sys.executable, "binding": connection.binding,
+        "pid": os.getpid(),
+    }  # fmt: skip
+
+
+def facts(connection: Connection, _call: Call) -> dict[str, Any]:
+    """Return folders, free memory (MiB), processors, networks of the host, and the machines that cannot be read."""
+    vbox = connection.vbox
+    with connection.errors("asking about the host"):
+        inaccessible: list[str] = []
+        for machine in connection.array(vbox, "machines"):
+            with contextlib.suppress(connection.api_error):
+                if not machine.accessible:
+                    inaccessible.append(str(machine.settingsFilePath))
+        host_only = connection.value_of("HostNetworkInterfaceType", "HostOnly")
+        interfaces = connection.array(vbox.host, "networkInterfaces")
+        return {
+            "machine_folder": str(vbox.systemProperties.defaultMachineFolder),
+            "home_folder": str(vbox.homeFolder),
+            "memory_free": int(vbox.host.memoryAvailable),
+            "memory": int(vbox.host.memorySize),
+            "processors": int(vbox.host.processorCount),
+            "host_only": [
+                {"name": str(each.name), "address": str(each.IPAddress), "mask": str(each.networkMask)}
+                for each in interfaces
+                if each.interfaceType == host_only
+            ],
+            "bridgeable": [str(each.name) for each in interfaces if each.interfaceType != host_only],
+            "nat_networks": [str(each.networkName) for each in connection.array(vbox, "NATNetworks")],
+            "inaccessible": inaccessible,
+        }

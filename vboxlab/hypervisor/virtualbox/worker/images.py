@@ -1,0 +1,185 @@
+"""Images: powered-off VMs with a snapshot that machines are linked clones of.
+
+An image is a VM of ours that carries the image mark, or an existing VM that the user named: that is only referred to
+(in VirtualBox's own global extra data) and stays unmarked, so nothing will ever change or remove it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.sessions import locked
+from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_quiet_hardware
+
+REFERENCE = "vboxlab/image/"  # global extra data: REFERENCE + name -> {"vm": UUID, "snapshot": UUID}
+SNAPSHOT = "vboxlab-base"
+SNAPSHOT_TEXT = "Machines of vboxlab are linked clones of this."
+VM_PREFIX = "vboxlab-image-"
+OS_TYPE = "Debian_64"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as found: its VM, and the snapshot that clones are made from."""
+
+    name: str
+    machine: Any
+    snapshot: Any
+    owned: bool
+
+
+def all_images(connection: Connection) -> Iterator[Image]:
+    """Yield the images that are whole and can be read."""
+    for machine in connection.array(connection.vbox, "machines"):
+        with contextlib.suppress(connection.api_error):
+            name = str(machine.getExtraData(marks.IMAGE)) if machine.accessible else ""
+            if name and machine.currentSnapshot is not None:
+                yield Image(name, machine, machine.currentSnapshot, owned=True)
+    for key in connection.array(connection.vbox, "extraDataKeys"):
+        if not str(key).startswith(REFERENCE):
+            continue
+        with contextlib.suppress(connection.api_error, ValueError, KeyError):
+            reference = json.loads(connection.vbox.getExtraData(key))
+            machine = connection.vbox.findMachine(reference["vm"])
+            snapshot = machine.findSnapshot(reference["snapshot"])
+            yield Image(str(key)[len(REFERENCE) :], machine, snapshot, owned=False)
+
+
+def find(connection: Connection, name: str) -> Image | None:
+    """Return the image of a name, None if there is none."""
+    with connection.errors("looking for images"):
+        return next((image for image in all_images(connection) if image.name == name), None)
+
+
+def find_snapshot(connection: Connection, name: str) -> Any:
+    """Return the snapshot that clones of an image are made from. Raises Failure."""
+    image = find(connection, name)
+    if image is None:
+        raise Failure("no-image", f"VirtualBox has no image {name}")
+    return image.snapshot
+
+
+def _disks(connection: Connection, snapshot: Any) -> list[Any]:
+    attached = connection.array(snapshot.machine, "mediumAttachments")
+    disk = connection.value_of("DeviceType", "HardDisk")
+    return [each.medium for each in attached if each.type == disk and each.medium is not None]
+
+
+def _clones(connection: Connection, image: Image) -> list[str]:
+    """Return the names of the machines whose disks depend on the image's."""
+    names = set()
+    for disk in _disks(connection, image.snapshot):
+        for child in connection.array(disk, "children"):
+            for handle in connection.array(child, "machineIds"):
+                with contextlib.suppress(connection.api_error):
+                    if handle != image.machine.id:
+                        names.add(str(connection.vbox.findMachine(handle).name))
+    return sorted(names)
+
+
+def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
+    """Return the images with their size in bytes and the machines that depend on them."""
+    found = []
+    with connection.errors("listing images"):
+        for image in all_images(connection):
+            size = sum(int(disk.size) for disk in _disks(connection, image.snapshot))
+            found.append({"name": image.name, "size": size, "clones": _clones(connection, image)})
+    return found
+
+
+def create(connection: Connection, call: Call) -> None:
+    """Make an image around a VDI, which is moved into its folder. No-op when the image exists."""
+    name, disk = call.arguments["name"], Path(call.arguments["disk"])
+    if find(connection, name) is not None:
+        disk.unlink(missing_ok=True)
+        return
+    vm_name = VM_PREFIX + name
+    folder = leftovers.folder_of(connection, vm_name, leftovers.GROUP)
+    leftovers.clear_folder(connection, folder)
+    with leftovers.pending(folder, {"what": "image", "name": vm_name}):
+        target = folder / f"{name}.vdi"
+        shutil.move(str(disk), str(target))
+        with connection.errors(f"making the image {name}"):
+            machine = _new_machine(connection, vm_name)
+            connection.vbox.registerMachine(machine)
+            device = connection.value_of("DeviceType", "HardDisk")
+            access = connection.value_of("AccessMode", "ReadWrite")
+            medium = connection.vbox.openMedium(str(target), device, access, False)
+        with locked(connection, machine, f"making the image {name}") as session:
+            own = session.machine
+            own.attachDevice(_disk_controller(connection, own), 0, 0, device, medium)
+            own.saveSettings()
+            snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
+            own.setExtraData(marks.IMAGE, name)  # last: what carries the mark is whole
+            own.saveSettings()
+
+
+def _new_machine(connection: Connection, vm_name: str) -> Any:
+    constants, differences = connection.constants, connection.differences
+    machine = create_machine(connection.vbox, constants, differences, vm_name, leftovers.GROUP, OS_TYPE)
+    machine.applyDefaults("")
+    machine.memorySize = 512
+    set_quiet_hardware(machine, differences)
+    virtio = connection.value_of("NetworkAdapterType", "Virtio")
+    for slot in range(8):
+        machine.getNetworkAdapter(slot).adapterType = virtio
+    machine.getNetworkAdapter(0).enabled = False
+    machine.saveSettings()
+    return machine
+
+
+def _disk_controller(connection: Connection, machine: Any) -> str:
+    """Return the name of the machine's SATA controller, made if the defaults brought none."""
+    sata = connection.value_of("StorageBus", "SATA")
+    for controller in connection.array(machine, "storageControllers"):
+        if controller.bus == sata:
+            return str(controller.name)
+    return str(machine.addStorageController("SATA", sata).name)
+
+
+def adopt(connection: Connection, call: Call) -> dict[str, Any]:
+    """Make an existing VM an image by reference. A snapshot is made on it only when it has none."""
+    name, vm = call.arguments["name"], call.arguments["vm"]
+    existing = find(connection, name)
+    if existing is not None and existing.machine.name != vm:
+        raise Failure("conflict", f"an image {name} exists already")
+    machine = machines.find(connection, vm)
+    with connection.errors(f"looking at {vm}"):
+        power.check_off(connection, machine, "it is to be a base; its settings")
+        made = machine.currentSnapshot is None
+    if made:
+        with locked(connection, machine, f"taking a snapshot of {vm}") as session:
+            snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
+    with connection.errors(f"recording {name}"):
+        snapshot = machine.currentSnapshot
+        reference = {"vm": str(machine.id), "snapshot": str(snapshot.id)}
+        connection.vbox.setExtraData(REFERENCE + name, json.dumps(reference))
+        return {"snapshot": str(snapshot.name), "made": made, "vm": str(machine.name)}
+
+
+def remove(connection: Connection, call: Call) -> None:
+    """Remove an image of ours with its disk; of one that is only referred to, forget the reference."""
+    name = call.arguments["name"]
+    image = find(connection, name)
+    if image is None:
+        leftovers.clear(connection)
+        return
+    with connection.errors(f"removing the image {name}"):
+        clones = _clones(connection, image)
+        if clones:
+            raise Failure("image-in-use", f"the image {name} is in use", details=clones)
+        if not image.owned:
+            connection.vbox.setExtraData(REFERENCE + name, "")
+            return
+        folder = Path(str(image.machine.settingsFilePath)).parent
+        record = {"what": "delete", "name": str(image.machine.name)}
+    machines.remove_registered(connection, image.machine, folder, record, call.report)

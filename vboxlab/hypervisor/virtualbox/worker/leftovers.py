@@ -1,0 +1,189 @@
+"""What a killed process leaves: folders marked as being worked on, and disks that no machine has any more.
+
+A machine's folder holds the pending file from before its first byte until the machine is registered, and again from
+before it is unregistered until all is gone. The file is locked while its maker lives: work in progress is not cleared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+
+PENDING = "vboxlab-pending.json"
+GROUP = "/vboxlab"
+# What VirtualBox and we write into a machine's folder.
+OWN_FILES = ("*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.partial", "console.log", PENDING)
+OWN_FOLDERS = ("Logs", "Snapshots")
+
+
+def _lock(stream: IO[str]) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        stream.seek(1 << 30)  # locked bytes cannot be read on Windows, so lock some far behind the text
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def folder_of(connection: Connection, name: str, group: str) -> Path:
+    """Return the folder that VirtualBox would give a machine of that name and group."""
+    with connection.errors("asking for the machine folder"):
+        return Path(connection.vbox.composeMachineFilename(name, group, "", "")).parent
+
+
+@contextlib.contextmanager
+def pending(folder: Path, record: dict[str, str]) -> Iterator[None]:
+    """Mark a folder as being worked on until the block ends well; after an error the mark stays, unlocked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PENDING
+    with path.open("a+", encoding="utf-8") as stream:
+        try:
+            _lock(stream)
+        except OSError:
+            raise Failure("busy", f"another vboxlab process works on {folder}") from None
+        stream.truncate(0)
+        json.dump(record, stream)
+        stream.flush()
+        yield
+        if os.name != "nt":
+            path.unlink()
+    if os.name == "nt":
+        path.unlink()
+
+
+def read_pending(folder: Path) -> dict[str, str] | None:
+    """Return the record of a folder that was left half-made, None for one that is whole or being worked on."""
+    try:
+        with (folder / PENDING).open("r+", encoding="utf-8") as stream:
+            _lock(stream)
+            stream.seek(0)
+            record = json.load(stream)
+    except OSError:
+        return None
+    except ValueError:
+        return {}  # killed before the record was written
+    return record if isinstance(record, dict) else {}
+
+
+def registered_folders(connection: Connection) -> dict[Path, str]:
+    """Return the folders of all registered machines, with the machine's settings file."""
+    found = {}
+    for machine in connection.array(connection.vbox, "machines"):
+        with contextlib.suppress(connection.api_error):
+            settings = str(machine.settingsFilePath)
+            found[Path(settings).parent] = settings
+    return found
+
+
+def all_media(connection: Connection) -> Iterator[Any]:
+    """Yield every hard disk that VirtualBox knows, children before their parents."""
+
+    def below(medium: Any) -> Iterator[Any]:
+        for child in connection.array(medium, "children"):
+            yield from below(child)
+        yield medium
+
+    for root in connection.array(connection.vbox, "hardDisks"):
+        yield from below(root)
+
+
+def forget_media(connection: Connection, folder: Path) -> list[str]:
+    """Delete the disks in a folder that no machine uses, and forget those whose file is gone; return their paths."""
+    creating = connection.value_of("MediumState", "Creating")
+    gone = []
+    for medium in list(all_media(connection)):
+        with contextlib.suppress(connection.api_error):
+            location = Path(str(medium.location))
+            if folder not in location.parents or medium.state == creating:
+                continue
+            if connection.array(medium, "machineIds") or connection.array(medium, "children"):
+                continue
+            medium.close()
+            location.unlink(missing_ok=True)
+            gone.append(str(location))
+    return gone
+
+
+def remove_own_files(folder: Path) -> None:
+    """Remove what VirtualBox and we put into a machine's folder, and the folder when nothing else is in it."""
+    for name in OWN_FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for pattern in OWN_FILES:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def clear_folder(connection: Connection, folder: Path) -> bool:
+    """Clear a folder that was left half-made; a machine that is registered there is whole, and only loses the file.
+
+    Returns whether something was removed. Raises Failure when the folder is in use or not ours.
+    """
+    if not folder.exists():
+        return False
+    if (folder / PENDING).exists() and read_pending(folder) is None:
+        raise Failure("busy", f"another vboxlab process works on {folder}")
+    if folder in registered_folders(connection):
+        (folder / PENDING).unlink(missing_ok=True)
+        return False
+    if not (folder / PENDING).exists():
+        if any(folder.iterdir()):
+            raise Failure("folder-exists", f"{folder} exists already and is not vboxlab's", details=[str(folder)])
+        return False
+    forget_media(connection, folder)
+    remove_own_files(folder)
+    return True
+
+
+def collect(connection: Connection, call: Call) -> list[str]:
+    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
+    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"))
+
+
+def clear(connection: Connection, lab: str | None = None, copy: str | None = None) -> list[str]:
+    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
+    root = folder_of(connection, "x", GROUP).parent
+    cleared = []
+    for path in sorted(root.rglob(PENDING)) if root.exists() else []:
+        record = read_pending(path.parent)
+        if record is None or not _wanted(record, lab, copy):
+            continue
+        try:
+            if clear_folder(connection, path.parent):
+                cleared.append(f"unfinished machine {record.get('name') or path.parent.name}")
+        except Failure:
+            continue
+    gone = [medium for medium in list(all_media(connection)) if _is_dead(connection, medium, root)]
+    for medium in gone:
+        with contextlib.suppress(connection.api_error):
+            location = str(medium.location)
+            medium.close()
+            cleared.append(f"entry of the missing disk {location}")
+    return cleared
+
+
+def _wanted(record: dict[str, str], lab: str | None, copy: str | None) -> bool:
+    if lab is None or not record:
+        return True
+    return record.get("lab") == lab and (record.get("copy") or None) == copy
+
+
+def _is_dead(connection: Connection, medium: Any, root: Path) -> bool:
+    with contextlib.suppress(connection.api_error):
+        location = Path(str(medium.location))
+        unused = not connection.array(medium, "machineIds") and not connection.array(medium, "children")
+        creating = medium.state == connection.value_of("MediumState", "Creating")
+        return root in location.parents and unused and not creating and not location.exists()
+    return False

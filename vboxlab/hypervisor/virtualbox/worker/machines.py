@@ -1,0 +1,249 @@
+"""Machines: seen, made, marked, sized and removed."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import images, leftovers, marks, networks, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
+from vboxlab.hypervisor.virtualbox.worker.sessions import locked, retried, state_name
+from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine
+
+CONSOLE_LOG = "console.log"
+# COM1 of a PC, where Debian's kernel and ours write their console.
+SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
+NOT_FOUND = 0x80BB0001
+
+
+def find(connection: Connection, handle: str) -> Any:
+    """Return the machine with a UUID. Raises Failure when it is gone."""
+    try:
+        return connection.vbox.findMachine(handle)
+    except connection.api_error as error:
+        failure = connection.failure(error, "looking for the machine")
+        raise Failure("not-found", failure.text) if failure.code == NOT_FOUND else failure from error
+
+
+def describe(connection: Connection, machine: Any, *, full: bool) -> dict[str, Any]:
+    """Return what is known of a machine; an inaccessible one has a problem and no details."""
+    handle = str(machine.id)
+    if not machine.accessible:
+        problem = machine.accessError
+        text = str(problem.text) if problem is not None else "its settings cannot be read"
+        name = Path(str(machine.settingsFilePath)).stem
+        return _blank(handle, name, "Inaccessible", problem=text)
+    own = marks.read_marks(connection, machine)
+    found = _blank(handle, str(machine.name), state_name(connection, machine))
+    found.update(marks=own, cpus=int(machine.CPUCount), memory=int(machine.memorySize))
+    found["image"] = str(machine.getExtraData(marks.FROM))
+    if full or "lab" in own:
+        found["adapters"] = networks.read_adapters(connection, machine)
+        found.update(snapshots.read_snapshots(connection, machine))
+    return found
+
+
+def _blank(handle: str, name: str, state: str, problem: str = "") -> dict[str, Any]:
+    return {
+        "handle": handle, "name": name, "state": state, "cpus": 0, "memory": 0, "image": "", "adapters": [],
+        "marks": {}, "snapshots": [], "current_snapshot": None, "problem": problem,
+    }  # fmt: skip
+
+
+def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
+    """Return every registered machine but images. One that cannot be read is in the list, with the reason."""
+    found = []
+    with connection.errors("listing machines"):
+        registered = connection.array(connection.vbox, "machines")
+    for machine in registered:
+        try:
+            if machine.accessible and machine.getExtraData(marks.IMAGE):
+                continue
+            found.append(describe(connection, machine, full=False))
+        except connection.api_error as error:
+            failure = connection.failure(error, "reading a machine")
+            if failure.kind == "dead":
+                raise failure from error
+            with contextlib.suppress(connection.api_error):  # removed by somebody in this moment
+                found.append(_blank(str(machine.id), str(machine.id), "Inaccessible", problem=failure.text))
+    return found
+
+
+def inspect(connection: Connection, call: Call) -> dict[str, Any]:
+    """Return one machine in full."""
+    machine = find(connection, call.arguments["handle"])
+    with connection.errors("reading the machine"):
+        return describe(connection, machine, full=True)
+
+
+def create(connection: Connection, call: Call) -> dict[str, Any]:
+    """Make a linked clone of an image with exactly these adapters and marks. Registered last: all or nothing."""
+    name, group, own = call.arguments["name"], call.arguments["group"], call.arguments["marks"]
+    _check_name_free(connection, call.arguments, again=call.again)
+    existing = _find_named(connection, name)
+    if existing is not None:
+        return describe(connection, existing, full=True)
+    snapshot = images.find_snapshot(connection, call.arguments["image"])
+    folder = leftovers.folder_of(connection, name, group)
+    leftovers.clear_folder(connection, folder)
+    record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
+    with leftovers.pending(folder, record):
+        machine = _clone(connection, snapshot, name, group, call.report)
+        with connection.errors(f"setting up {name}"):
+            _strip_inherited(connection, machine)
+            connection.set_array(machine, "groups", [group])
+            machine.setExtraData(marks.FROM, call.arguments["image"])
+            marks.replace_marks(connection, machine, own)
+            machine.CPUCount, machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
+            networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
+            _log_console(connection, machine, folder)
+            if connection.engine:
+                set_execution_engine(machine, connection.constants, connection.differences, connection.engine)
+            machine.saveSettings()
+            connection.vbox.registerMachine(machine)
+    with connection.errors(f"reading {name}"):
+        return describe(connection, machine, full=True)
+
+
+def _find_named(connection: Connection, name: str) -> Any | None:
+    for machine in connection.array(connection.vbox, "machines"):
+        with contextlib.suppress(connection.api_error):
+            if machine.accessible and machine.name == name:
+                return machine
+    return None
+
+
+def _check_name_free(connection: Connection, arguments: dict[str, Any], *, again: bool) -> None:
+    name = arguments["name"]
+    with connection.errors("looking for a machine of that name"):
+        existing = _find_named(connection, name)
+        if existing is None:
+            return
+        own = marks.read_marks(connection, existing)
+    keys = ("lab", "copy", "machine")
+    if again and own and all(own.get(key) == arguments["marks"].get(key) for key in keys):
+        return
+    owner = f"lab {own['lab']}" if own.get("lab") else "not vboxlab's"
+    raise Failure("conflict", f"a VM named {name} exists already ({owner})")
+
+
+def _clone(connection: Connection, snapshot: Any, name: str, group: str, report: Progress) -> Any:
+    """Return a linked clone that is saved but not registered."""
+
+    def attempt() -> Any:
+        machine = create_machine(connection.vbox, connection.constants, connection.differences, name, group, "")
+        mode = connection.value_of("CloneMode", "MachineState")
+        link = [connection.value_of("CloneOptions", "Link")]
+        connection.wait(snapshot.machine.cloneTo(machine, mode, link), f"cloning {name}", report)
+        return machine
+
+    # Clones of one base get into each other's way for a moment, those of another process too.
+    return retried(connection, attempt, f"cloning {name}")
+
+
+def _strip_inherited(connection: Connection, machine: Any) -> None:
+    """Remove what a clone takes over from its source: marks, the window's memory, shared folders, remote desktop."""
+    for key in connection.array(machine, "extraDataKeys"):
+        if str(key).startswith((marks.PREFIX, "GUI/")):
+            machine.setExtraData(key, "")
+    for shared in connection.array(machine, "sharedFolders"):
+        machine.removeSharedFolder(shared.name)
+    if machine.VRDEServer is not None:
+        machine.VRDEServer.enabled = False
+
+
+def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
+    port = machine.getSerialPort(0)
+    for attribute, value in SERIAL_PORT.items():
+        setattr(port, attribute, value)
+    port.path = str(folder / CONSOLE_LOG)
+    port.hostMode = connection.value_of("PortMode", "RawFile")
+    port.enabled = True
+
+
+def delete(connection: Connection, call: Call) -> None:
+    """Remove a machine of ours with its disks; disks elsewhere, that somebody attached to it, stay."""
+    try:
+        machine = find(connection, call.arguments["handle"])
+    except Failure as failure:
+        if call.again and failure.kind == "not-found":
+            leftovers.clear(connection)
+            return
+        raise
+    with connection.errors("removing the machine"):
+        marks.check_ours(machine)
+        name, folder = str(machine.name), Path(str(machine.settingsFilePath)).parent
+        own = marks.read_marks(connection, machine)
+    power.bring_down(connection, machine, hard=True, timeout=0)
+    record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
+    remove_registered(connection, machine, folder, record, call.report)
+
+
+def remove_registered(
+    connection: Connection, machine: Any, folder: Path, record: dict[str, str], report: Progress
+) -> None:
+    """Unregister a machine and delete its files; when that is interrupted, `leftovers.collect` finishes it."""
+    detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
+    with leftovers.pending(folder, record), connection.errors(f"removing {record['name']}"):
+        media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}")
+        own = [medium for medium in media if folder in Path(str(medium.location)).parents]
+        connection.wait(machine.deleteConfig(own), f"removing {record['name']}", report)
+    leftovers.remove_own_files(folder)
+
+
+def set_marks(connection: Connection, call: Call) -> None:
+    """Set and remove marks, running or not."""
+    machine = find(connection, call.arguments["handle"])
+    with connection.errors("setting marks"):
+        marks.check_ours(machine)
+    with locked(connection, machine, "setting marks") as session:
+        marks.write_marks(session.machine, call.arguments["marks"])
+        session.machine.saveSettings()
+
+
+def set_hardware(connection: Connection, call: Call) -> None:
+    """Set processors and memory of a machine that is off."""
+    machine = find(connection, call.arguments["handle"])
+    with connection.errors("reading the machine"):
+        marks.check_ours(machine)
+        power.check_off(connection, machine, "processors and memory")
+    with locked(connection, machine, "setting processors and memory") as session:
+        session.machine.CPUCount, session.machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
+        session.machine.saveSettings()
+
+
+def set_adapters(connection: Connection, call: Call) -> None:
+    """Give a machine exactly these adapters; while it runs, only what VirtualBox then allows."""
+    machine = find(connection, call.arguments["handle"])
+    with connection.errors("reading the machine"):
+        marks.check_ours(machine)
+        running = power.is_up(connection, machine)
+    with locked(connection, machine, "setting adapters") as session:
+        networks.write_adapters(connection, session.machine, call.arguments["adapters"], running=running)
+        session.machine.saveSettings()
+
+
+def plug_adapter(connection: Connection, call: Call) -> None:
+    """Plug one adapter into another network, or its cable in or out."""
+    machine = find(connection, call.arguments["handle"])
+    slot = int(call.arguments["slot"])
+    with connection.errors("reading the machine"):
+        marks.check_ours(machine)
+        if not machine.getNetworkAdapter(slot - 1).enabled:
+            raise Failure("no-adapter", f"{machine.name} has no adapter in slot {slot}")
+    with locked(connection, machine, f"changing adapter {slot}") as session:
+        adapter = session.machine.getNetworkAdapter(slot - 1)
+        if "attachment" in call.arguments:
+            networks.plug(connection, adapter, call.arguments["attachment"])
+        if "cable" in call.arguments:
+            adapter.cableConnected = call.arguments["cable"]
+        session.machine.saveSettings()
+
+
+def console_log(connection: Connection, call: Call) -> str:
+    """Return the path of the file that a machine of ours writes its serial console to."""
+    machine = find(connection, call.arguments["handle"])
+    with connection.errors("reading the machine"):
+        return str(Path(str(machine.settingsFilePath)).parent / CONSOLE_LOG)

@@ -1,0 +1,122 @@
+"""Adapters: what they are plugged into, read and written. Slots are 0..7 for VirtualBox and 1..8 for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+
+SLOTS = range(8)  # a PIIX3 chipset has eight adapters (VirtualBox manual, "Introduction to Networking Modes")
+LOOPBACK = "127.0.0.1"
+RULE = "vboxlab-"
+# Our kinds of network, VirtualBox's attachment types, and the adapter's attribute that names the network.
+KINDS = {
+    "internal": ("Internal", "internalNetwork"),
+    "nat": ("NAT", ""),
+    "host-only": ("HostOnly", "hostOnlyInterface"),
+    "bridged": ("Bridged", "bridgedInterface"),
+    "nat-network": ("NATNetwork", "NATNetwork"),
+}
+NULL = "Null"
+
+
+def read_adapters(connection: Connection, machine: Any) -> list[dict[str, Any]]:
+    """Return the enabled adapters of a machine."""
+    adapters = (machine.getNetworkAdapter(number) for number in SLOTS)
+    return [read_adapter(connection, adapter) for adapter in adapters if adapter.enabled]
+
+
+def read_adapter(connection: Connection, adapter: Any) -> dict[str, Any]:
+    """Return one adapter as it is. A kind of attachment that we do not have is given by VirtualBox's name."""
+    kind_name = connection.name_of("NetworkAttachmentType", adapter.attachmentType)
+    kind = next((ours for ours, (theirs, _) in KINDS.items() if theirs == kind_name), kind_name)
+    attribute = KINDS.get(kind, ("", ""))[1]
+    read = {
+        "slot": int(adapter.slot) + 1,
+        "kind": kind,
+        "name": str(getattr(adapter, attribute)) if attribute else "",
+        "subnet": "",
+        "forwards": [],
+        "mac": str(adapter.MACAddress).upper(),
+        "cable": bool(adapter.cableConnected),
+    }
+    if kind == "nat":
+        read["subnet"] = str(adapter.NATEngine.network or "")
+        read["forwards"] = [[rule["host_port"], rule["guest_port"]] for rule in _rules(connection, adapter)]
+    return read
+
+
+def _rules(connection: Connection, adapter: Any) -> list[dict[str, Any]]:
+    """Return the port forwards of a NAT adapter: VirtualBox gives "name,protocol,host ip,port,guest ip,port"."""
+    rules = []
+    for text in connection.array(adapter.NATEngine, "redirects"):
+        name, protocol, host, host_port, guest, guest_port = str(text).rsplit(",", 5)
+        rules.append({
+            "name": name, "tcp": int(protocol) == connection.value_of("NATProtocol", "TCP"), "host": host,
+            "guest": guest, "host_port": int(host_port), "guest_port": int(guest_port),
+        })  # fmt: skip
+    return rules
+
+
+def write_adapters(connection: Connection, machine: Any, adapters: list[dict[str, Any]], *, running: bool) -> None:
+    """Give a machine exactly these adapters. Raises Failure when that cannot be done while it runs."""
+    wanted = {int(adapter["slot"]): adapter for adapter in adapters}
+    for number in SLOTS:
+        adapter = machine.getNetworkAdapter(number)
+        state = wanted.get(number + 1)
+        if running and bool(adapter.enabled) != (state is not None):
+            raise Failure("running", f"adapter {number + 1} of {machine.name} cannot be added or removed while it runs")
+        if running and state is not None and str(adapter.MACAddress).upper() != state["mac"]:
+            raise Failure("running", f"the MAC address of adapter {number + 1} of {machine.name} cannot change now")
+    for number in SLOTS:
+        adapter = machine.getNetworkAdapter(number)
+        state = wanted.get(number + 1)
+        if state is None:
+            _clear(connection, adapter)
+            continue
+        if not running:
+            if not adapter.enabled:
+                adapter.enabled = True
+            if adapter.MACAddress != state["mac"]:
+                adapter.MACAddress = state["mac"]
+        plug(connection, adapter, state)
+        if bool(adapter.cableConnected) != state["cable"]:
+            adapter.cableConnected = state["cable"]
+
+
+def _clear(connection: Connection, adapter: Any) -> None:
+    if not adapter.enabled and adapter.attachmentType == connection.value_of("NetworkAttachmentType", NULL):
+        return
+    _set_forwards(connection, adapter, [])
+    adapter.attachmentType = connection.value_of("NetworkAttachmentType", NULL)
+    adapter.enabled = False
+
+
+def plug(connection: Connection, adapter: Any, state: dict[str, Any]) -> None:
+    """Plug an adapter into a network, with the forwards of a NAT attachment."""
+    type_name, attribute = KINDS[state["kind"]]
+    attachment = connection.value_of("NetworkAttachmentType", type_name)
+    if attribute and getattr(adapter, attribute) != state["name"]:
+        setattr(adapter, attribute, state["name"])
+    if state["kind"] == "nat" and str(adapter.NATEngine.network or "") != state["subnet"]:
+        adapter.NATEngine.network = state["subnet"]
+    if adapter.attachmentType != attachment:
+        adapter.attachmentType = attachment
+    _set_forwards(connection, adapter, state["forwards"] if state["kind"] == "nat" else [])
+
+
+def _set_forwards(connection: Connection, adapter: Any, forwards: list[list[int]]) -> None:
+    wanted = [(int(host), int(guest)) for host, guest in forwards]
+    kept = []
+    for rule in _rules(connection, adapter):
+        pair = (rule["host_port"], rule["guest_port"])
+        exact = rule["tcp"] and rule["host"] == LOOPBACK and not rule["guest"]
+        if exact and pair in wanted and pair not in kept:
+            kept.append(pair)
+        else:
+            adapter.NATEngine.removeRedirect(rule["name"])
+    for host, guest in wanted:
+        if (host, guest) not in kept:
+            tcp = connection.value_of("NATProtocol", "TCP")
+            adapter.NATEngine.addRedirect(f"{RULE}{host}-{guest}", tcp, LOOPBACK, host, "", guest)

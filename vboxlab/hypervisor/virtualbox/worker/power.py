@@ -1,0 +1,176 @@
+"""Power: on, off, and what a machine's screen shows."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import machines, marks, networks
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.sessions import (
+    ONLINE,
+    POLL,
+    locked,
+    retried,
+    state_name,
+    unlock,
+    wait_unlocked,
+)
+
+SAVED = frozenset({"Saved", "AbortedSaved"})
+PAUSED = frozenset({"Paused"})
+SETTLE = 30.0  # seconds that a change of state may take before it is taken for stuck
+SCREEN_WIDTH, SCREEN_HEIGHT = 1024, 768
+
+
+def is_up(connection: Connection, machine: Any) -> bool:
+    """Tell whether a machine's VM process lives."""
+    return state_name(connection, machine) in ONLINE
+
+
+def check_off(connection: Connection, machine: Any, what: str) -> None:
+    """Raise Failure unless the machine is off."""
+    state = state_name(connection, machine)
+    if state in ONLINE or state in SAVED:
+        raise Failure("running", f"{machine.name} is not off ({state.lower()}): {what} cannot be changed now")
+
+
+def settle(connection: Connection, machine: Any) -> str:
+    """Return the machine's state once it is none that passes by itself (starting, saving, …)."""
+    passing = {"Starting", "Stopping", "Saving", "Restoring", "SettingUp", "LiveSnapshotting", "OnlineSnapshotting",
+               "Snapshotting", "RestoringSnapshot", "DeletingSnapshot", "DeletingSnapshotOnline"}  # fmt: skip
+    deadline = time.monotonic() + SETTLE
+    state = state_name(connection, machine)
+    while state in passing and time.monotonic() < deadline:
+        time.sleep(POLL)
+        state = state_name(connection, machine)
+    return state
+
+
+def start(connection: Connection, call: Call) -> None:
+    """Power a machine on, or resume it; no-op when it runs. Foreign machines may be started too."""
+    machine = machines.find(connection, call.arguments["handle"])
+    with connection.errors("starting the machine"):
+        state = settle(connection, machine)
+        if state == "Running":
+            return
+        if state in PAUSED:
+            with locked(connection, machine, "resuming the machine") as session:
+                session.console.resume()
+            return
+        if state in ONLINE:
+            raise Failure("stuck", f"{machine.name} is in the state {state}")
+        name = str(machine.name)
+        _check_ports(connection, machine)
+    session = retried(connection, lambda: _launch(connection, machine, call), f"starting {name}")
+    unlock(connection, session)
+    with connection.errors(f"starting {name}"):
+        if settle(connection, machine) not in {"Running", "Paused"}:
+            raise Failure("start", f"{name} started and ended at once", details=_log_lines(machine))
+
+
+def _launch(connection: Connection, machine: Any, call: Call) -> Any:
+    session = connection.session()
+    front_end = "gui" if call.arguments["gui"] else "headless"
+    progress = machine.launchVMProcess(session, front_end, [])
+    try:
+        connection.wait(progress, f"starting {machine.name}", call.report)
+    except Failure as failure:
+        if failure.kind == "api":
+            raise Failure("start", failure.text, code=failure.code,
+                          details=[*failure.details, *_log_lines(machine)]) from failure  # fmt: skip
+        raise
+    return session
+
+
+def _check_ports(connection: Connection, machine: Any) -> None:
+    """Raise Failure when a forwarded port is taken: VirtualBox would start the machine and say nothing."""
+    for adapter in networks.read_adapters(connection, machine):
+        for host_port, _ in adapter["forwards"]:
+            try:
+                with socket.socket() as probe:
+                    probe.bind((networks.LOOPBACK, host_port))
+            except OSError as error:
+                raise Failure("port-taken", f"port {host_port} of {networks.LOOPBACK}, which {machine.name} forwards, "
+                              f"is taken by another program", details=[str(error)]) from error  # fmt: skip
+
+
+def _log_lines(machine: Any) -> list[str]:
+    """Return the lines of the machine's log that tell why it ended."""
+    with contextlib.suppress(OSError):
+        text = (Path(str(machine.logFolder)) / "VBox.log").read_text(encoding="utf-8", errors="replace")
+        telling = [line.strip() for line in text.splitlines() if "VERR_" in line or "VMSetError" in line]
+        return telling[-3:]
+    return []
+
+
+def power_off(connection: Connection, call: Call) -> bool:
+    """Bring a machine of ours to the off state; return whether its guest ended by itself."""
+    machine = machines.find(connection, call.arguments["handle"])
+    with connection.errors("switching the machine off"):
+        marks.check_ours(machine)
+    hard = call.arguments["how"] == "hard" or call.again
+    return bring_down(connection, machine, hard=hard, timeout=call.arguments["timeout"])
+
+
+def bring_down(connection: Connection, machine: Any, *, hard: bool, timeout: float) -> bool:
+    """Switch a machine off and return once it can be changed; a saved state is discarded."""
+    with connection.errors("switching the machine off"):
+        state = settle(connection, machine)
+        if state in SAVED:
+            with locked(connection, machine, "discarding the saved state") as session:
+                session.machine.discardSavedState(True)
+            return False
+        if state not in ONLINE:
+            wait_unlocked(connection, machine)
+            return True
+        ended = not hard and state == "Running" and _press_button(connection, machine, timeout)
+        if not ended:
+            _pull_plug(connection, machine)
+        wait_unlocked(connection, machine)
+        return ended
+
+
+def _press_button(connection: Connection, machine: Any, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    with locked(connection, machine, "pressing the power button") as session:
+        session.console.powerButton()
+    while time.monotonic() < deadline:
+        if state_name(connection, machine) not in ONLINE:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _pull_plug(connection: Connection, machine: Any) -> None:
+    try:
+        with locked(connection, machine, "pulling the plug") as session:
+            if session.console is None:  # it ended by itself meanwhile
+                return
+            connection.wait(session.console.powerDown(), "pulling the plug")
+    except Failure:
+        if state_name(connection, machine) in ONLINE:
+            raise
+    deadline = time.monotonic() + SETTLE
+    while state_name(connection, machine) in ONLINE:
+        if time.monotonic() >= deadline:
+            raise Failure("stuck", f"{machine.name} does not power off")
+        time.sleep(POLL)
+
+
+def screenshot(connection: Connection, call: Call) -> None:
+    """Write a PNG of the machine's screen to a file."""
+    machine = machines.find(connection, call.arguments["handle"])
+    with connection.errors("taking a screenshot"):
+        if not is_up(connection, machine):
+            raise Failure("off", f"{machine.name} is off: its screen shows nothing")
+    with locked(connection, machine, "taking a screenshot") as session:
+        display = session.console.display
+        width, height = (int(number) for number in display.getScreenResolution(0)[:2])
+        png = connection.value_of("BitmapFormat", "PNG")
+        picture = display.takeScreenShotToArray(0, width or SCREEN_WIDTH, height or SCREEN_HEIGHT, png)
+    Path(call.arguments["target"]).write_bytes(bytes(picture))

@@ -1,0 +1,111 @@
+"""Locks on machines: always released, retried for a while when somebody else holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+
+T = TypeVar("T")
+
+# What a machine answers while another session is being opened or closed (VirtualBox SDK, "Result codes"):
+# VBOX_E_INVALID_OBJECT_STATE, VBOX_E_VM_ERROR, VBOX_E_OBJECT_IN_USE, and E_ACCESSDENIED from one that is spawning.
+INVALID_OBJECT_STATE = 0x80BB0007
+TRANSIENT = frozenset({INVALID_OBJECT_STATE, 0x80BB0003, 0x80BB000C, 0x80070005})
+ONLINE = frozenset({
+    "Running", "Paused", "Stuck", "LiveSnapshotting", "OnlineSnapshotting", "DeletingSnapshotOnline",
+    "DeletingSnapshotPaused", "Starting", "Stopping", "Saving", "Restoring", "TeleportingPausedVM", "Teleporting",
+    "TeleportingIn",
+})  # fmt: skip
+UNLOCK_TIMEOUT = 10.0
+POLL = 0.02
+
+
+def state_name(connection: Connection, machine: Any) -> str:
+    """Return a machine's state by name."""
+    return connection.name_of("MachineState", machine.state)
+
+
+def retried(connection: Connection, call: Callable[[], T], doing: str) -> T:
+    """Make a call that a lock of somebody else may refuse, again and again until the connection's patience ends.
+
+    Raises Failure of kind "locked", saying who holds the lock as far as VirtualBox tells.
+    """
+    deadline = time.monotonic() + connection.patience
+    while True:
+        try:
+            return call()
+        except connection.api_error as error:
+            failure = connection.failure(error, doing)
+        except Failure as error:
+            failure = error
+        if failure.code not in TRANSIENT:
+            raise failure
+        if time.monotonic() >= deadline:
+            raise Failure("locked", failure.text, code=failure.code, details=failure.details)
+        time.sleep(POLL)
+
+
+@contextlib.contextmanager
+def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
+    """Hold a machine's lock and yield its session: shared with the VM process while it runs, exclusive otherwise.
+
+    Changes that were not saved when the block ends are dropped by VirtualBox.
+    """
+    holder: list[Any] = []
+
+    def lock() -> None:
+        session = connection.session()
+        shared = state_name(connection, machine) in ONLINE
+        machine.lockMachine(session, connection.value_of("LockType", "Shared" if shared else "Write"))
+        holder.append(session)
+
+    try:
+        retried(connection, lock, doing)
+    except Failure as failure:
+        if failure.kind == "locked":
+            failure.details.append(_describe_holder(connection, machine))
+        raise
+    session = holder[0]
+    try:
+        with connection.errors(doing):
+            yield session
+    finally:
+        unlock(connection, session)
+
+
+def _describe_holder(connection: Connection, machine: Any) -> str:
+    with contextlib.suppress(connection.api_error):
+        pid = int(machine.sessionPID)
+        name = str(machine.sessionName) or "a program that does not give its name"
+        return f"held by {name}" + (f", process {pid}" if 0 < pid < 0xFFFFFFFF else "")
+    return "held by an unknown program"
+
+
+def unlock(connection: Connection, session: Any) -> None:
+    """Release a session's lock if it holds one, and return when it is really released."""
+    unlocked = connection.value_of("SessionState", "Unlocked")
+    locked_state = connection.value_of("SessionState", "Locked")
+    deadline = time.monotonic() + UNLOCK_TIMEOUT
+    # The VM process may end, and with it the session, between the look and the call; a dead service has no locks.
+    with contextlib.suppress(connection.api_error):
+        if session.state == locked_state:
+            session.unlockMachine()
+    with contextlib.suppress(connection.api_error):
+        while session.state != unlocked and time.monotonic() < deadline:
+            time.sleep(POLL)
+
+
+def wait_unlocked(connection: Connection, machine: Any, timeout: float = UNLOCK_TIMEOUT) -> None:
+    """Return once nobody holds the machine's lock: after power-off its process takes a moment to let go."""
+    unlocked = connection.value_of("SessionState", "Unlocked")
+    deadline = time.monotonic() + timeout
+    while machine.sessionState != unlocked:
+        if time.monotonic() >= deadline:
+            raise Failure("locked", "the machine is off but its process holds it still",
+                          details=[_describe_holder(connection, machine)])  # fmt: skip
+        time.sleep(POLL)

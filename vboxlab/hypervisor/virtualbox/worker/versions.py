@@ -1,0 +1,85 @@
+"""What differs between the VirtualBox releases, as data: one record per release series, read nowhere else.
+
+From the change logs of the VirtualBox SDK reference ("Main API change log"), checked by calling 7.2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+
+Series = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How one release series is called where the series are not alike."""
+
+    platform_argument: bool  # createMachine takes the platform (7.1)
+    encryption_arguments: bool  # createMachine takes cipher, password id and password (7.0)
+    platform_object: bool  # chipset and clock belong to IMachine.platform (7.1)
+    audio_settings: bool  # the audio adapter belongs to IMachine.audioSettings (7.0)
+    execution_engine: bool  # IMachine.VMExecutionEngine exists (7.1)
+
+
+DIFFERENCES = {
+    (6, 1): Differences(False, False, False, False, False),
+    (7, 0): Differences(False, True, False, True, False),
+    (7, 1): Differences(True, True, True, True, True),
+    (7, 2): Differences(True, True, True, True, True),
+}
+OLDEST, NEWEST = min(DIFFERENCES), max(DIFFERENCES)
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return a version such as "7.2.22_Debianr175245" as integers."""
+    numbers = re.match(r"[\d.]*", text)
+    return tuple(int(number) for number in numbers[0].split(".") if number) if numbers else ()
+
+
+def spell(series: Series) -> str:
+    """Return a release series as people write it."""
+    return "{}.{}".format(*series)
+
+
+def differences_of(version: str) -> tuple[Differences, str]:
+    """Return the record for a version and a warning ("" if none).
+
+    Raises Failure for versions older than all that are known; a newer one is taken for the newest known.
+    """
+    series = parse_version(version)[:2]
+    known = ", ".join(spell(each) for each in sorted(DIFFERENCES))
+    if len(series) == 2 and series in DIFFERENCES:
+        return DIFFERENCES[series], ""
+    if series > NEWEST:
+        return DIFFERENCES[NEWEST], f"VirtualBox {version} is newer than those vboxlab was made for ({known})"
+    raise Failure("version", f"VirtualBox {version} is not supported; supported are {known}")
+
+
+def create_machine(vbox: Any, constants: Any, differences: Differences, name: str, group: str, os_type: str) -> Any:
+    """Make a machine object that is neither saved nor registered yet."""
+    arguments: list[Any] = ["", name]
+    if differences.platform_argument:
+        arguments.append(constants.PlatformArchitecture_x86)
+    arguments += [[group], os_type, ""]
+    if differences.encryption_arguments:
+        arguments += ["", "", ""]
+    return vbox.createMachine(*arguments)
+
+
+def set_quiet_hardware(machine: Any, differences: Differences) -> None:
+    """Set the clock to UTC and turn sound off."""
+    (machine.platform if differences.platform_object else machine).RTCUseUTC = True
+    audio = machine.audioSettings.adapter if differences.audio_settings else machine.audioAdapter
+    audio.enabled = False
+
+
+def set_execution_engine(machine: Any, constants: Any, differences: Differences, engine: str) -> None:
+    """Choose how the guest's code is executed ("interpreter" needs no kernel driver). Raises Failure where unknown."""
+    wanted = f"VMExecutionEngine_{engine.capitalize()}"
+    if not differences.execution_engine or not hasattr(constants, wanted):
+        raise Failure("version", f"this VirtualBox has no execution engine {engine!r}")
+    machine.VMExecutionEngine = getattr(constants, wanted)
