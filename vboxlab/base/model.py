@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from vboxlab.base.delta import PackageDelta
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 
 
@@ -49,3 +50,8 @@ class Bases(Protocol):
         `later` are packages that later stages will want: made ready to install fast and offline, without being
         installed. Where no layer can be made for a base, the base's own image is returned (guests then use apt).
         """
+
+    def package_delta(
+        self, base: Base, before: tuple[str, ...], after: tuple[str, ...], progress: Progress = no_progress
+    ) -> PackageDelta | None:
+        """Return what brings a machine from the packages `before` to those of `after` without apt, None if nothing."""

@@ -1,0 +1,182 @@
+"""Building root trees with mmdebstrap, and the boot files beside a disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from vboxlab.base import disk, initrd
+from vboxlab.base.jobs import run_job, scratch_directory
+from vboxlab.base.mirror import Mirror, check_reachable, unreachable
+from vboxlab.base.native import Job, Step
+from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
+from vboxlab.errors import BaseError
+from vboxlab.hypervisor.driver import Progress, no_progress
+
+_SETUP_PATH = "/root/.vboxlab-setup"
+_STAGES = (
+    (re.compile(r"^I: running apt-get update"), "reading the package lists", 2),
+    (re.compile(r"^I: downloading packages"), "downloading the essential packages", 5),
+    (re.compile(r"^I: extracting archives"), "unpacking the essential packages", 10),
+    (re.compile(r"^I: installing essential"), "installing the essential packages", 18),
+    (re.compile(r"^I: installing remaining"), "downloading packages", 35),
+    (re.compile(r"^Unpacking linux-image"), "unpacking the kernel", 45),
+    (re.compile(r"^Setting up netbase"), "setting packages up", 65),
+    (re.compile(r"^I: creating tarball"), "packing the tree", 80),
+)
+_STOCK_DIRECTORIES = (
+    "etc/network", "etc/network/interfaces.d", "etc/sudoers.d", "etc/ssh", "etc/ssh/sshd_config.d", "etc/systemd",
+    "etc/systemd/system", "etc/apt", "etc/apt/apt.conf.d", "etc/default",
+)  # fmt: skip
+_MIRROR_TROUBLE = re.compile(
+    r"Could not resolve|Temporary failure resolving|Could not connect|Unable to connect|Connection (?:failed|refused|"
+    r"timed out)|Failed to fetch|does not have a Release file|no longer has a Release file"
+)
+
+
+def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progress: Progress = no_progress) -> None:
+    """Build a base into the existing empty directory `target`: root.tar[.zst], disk.qcow2 and the boot files.
+
+    Raises BaseError when programs are missing, the mirror is not reachable or a step fails.
+    """
+    disk.require([disk.MMDEBSTRAP, *disk.disk_tools()])
+    progress(f"asking {mirror.uri}", 0)
+    check_reachable(mirror, recipe.suite)
+    with scratch_directory(target.parent) as scratch:
+        tree = scratch / "root.tar"
+        make_tree(recipe, mirror, public_key, tree, progress)
+        progress("making the boot files", 84)
+        write_boot_files(recipe, tree, target)
+        progress("making the disk", 87)
+        raw = scratch / "disk.raw"
+        step = Step((), disk=str(raw))
+        run_job(Job((str(tree),), (), str(scratch), "", (step,), recipe.disk_mib, recipe.label))
+        disk.to_qcow2(raw, target / "disk.qcow2")
+        progress("keeping the tree for package layers", 96)
+        keep_tree(tree, target)
+    progress("done", 100)
+
+
+def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progress: Progress) -> None:
+    """Make the root tree of a recipe as a plain tar."""
+    files = (*recipe.files, *sources_files(recipe, mirror), *key_files(recipe, public_key))
+    files = (*files, TreeFile(_SETUP_PATH, recipe.setup, 0o700))
+    overlay = tree.with_name("overlay.tar")
+    overlay.write_bytes(tree_files_tar(files))
+    overlay.chmod(0o644)
+    selections = "".join(f"{line}\\n" for line in recipe.debconf)
+    argv = [
+        "--variant=apt",
+        f"--include={','.join(recipe.packages)}",
+        "--dpkgopt=force-unsafe-io",
+        "--dpkgopt=force-confold",
+        f"--essential-hook=printf '{selections}' | chroot \"$1\" debconf-set-selections",
+        f"--customize-hook=tar-in {overlay} /",
+        f'--customize-hook=chroot "$1" sh {_SETUP_PATH}',
+        f'--customize-hook=rm "$1"{_SETUP_PATH}',
+        recipe.suite,
+        str(tree),
+        *mirror.sources(recipe.suite),
+    ]
+    run_mmdebstrap(argv, mirror, tree.parent, progress)
+
+
+def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress: Progress = no_progress) -> None:
+    """Run mmdebstrap with our options before argv. Raises BaseError with its last words, or the mirror's trouble."""
+    options = [f"--aptopt={option}" for option in mirror.options]
+    if mirror.proxy:
+        options.append(f'--aptopt=Acquire::http::Proxy "{mirror.proxy}"')
+    environment = {
+        **os.environ,
+        "INITRD": "No",  # the kernel's hook makes no stock initrd then: it takes half a minute and is not used
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "TMPDIR": str(scratch),
+    }
+    command = ["mmdebstrap", "--verbose", "--format=tar", "--skip=cleanup/reproducible", *options, *argv]
+    last: deque[str] = deque(maxlen=200)
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", env=environment,
+    ) as process:  # fmt: skip
+        try:
+            for line in process.stdout or ():
+                last.append(line.rstrip())
+                for pattern, text, percent in _STAGES:
+                    if pattern.match(line):
+                        progress(text, percent)
+        except BaseException:
+            process.terminate()  # mmdebstrap removes its mounts and its tree on SIGTERM
+            raise
+    if process.returncode != 0:
+        raise _failure(list(last), mirror)
+
+
+def _failure(lines: list[str], mirror: Mirror) -> BaseError:
+    trouble = [line for line in lines if _MIRROR_TROUBLE.search(line)]
+    if trouble:
+        return unreachable(mirror, trouble[-1])
+    telling = [line for line in lines if re.match(r"^(?:E|dpkg|mke2fs|tar|.*rror)\b", line)] or lines
+    if any("newuidmap" in line or "subuid" in line for line in lines):
+        return BaseError(
+            "mmdebstrap cannot work as an ordinary user here",
+            details=telling[-8:],
+            resolution="sudo apt-get install uidmap (and an entry for you in /etc/subuid), or build it as root",
+        )
+    if any("No space left" in line for line in lines):
+        return BaseError("the disk is full", details=telling[-4:], resolution="free 4 GiB and try again")
+    return BaseError("mmdebstrap failed", details=telling[-12:], resolution="try again with another mirror or as root")
+
+
+def tree_files_tar(files: Sequence[TreeFile]) -> bytes:
+    """Return the files as a tar, with the directories above them that a Debian tree may lack."""
+    buffer = io.BytesIO()
+    made: set[str] = set()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            parts = file.path.strip("/").split("/")
+            for depth in range(2, len(parts)):
+                directory = "/".join(parts[:depth])
+                if directory in made or _stock_directory(directory):
+                    continue
+                made.add(directory)
+                info = tarfile.TarInfo(directory)
+                info.type, info.mode, info.mtime = tarfile.DIRTYPE, 0o755, int(time.time())
+                info.uid = info.gid = file.owner
+                archive.addfile(info)
+            content = file.content.encode()
+            info = tarfile.TarInfo(file.path.strip("/"))
+            info.size, info.mode, info.mtime = len(content), file.mode, int(time.time())
+            info.uid = info.gid = file.owner
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _stock_directory(directory: str) -> bool:
+    """Tell whether Debian has the directory already, with a mode that is not ours to set."""
+    return directory in _STOCK_DIRECTORIES
+
+
+def write_boot_files(recipe: Recipe, tree: Path, target: Path) -> None:
+    """Write vmlinuz, initrd.img and cmdline beside the disk: what boots it without a boot loader in the guest."""
+    with tarfile.open(tree) as archive:
+        kernel = initrd.read_kernel(archive, recipe.modules)
+    (target / "vmlinuz").write_bytes(initrd.uncompressed_kernel(kernel.image))
+    (target / "initrd.img").write_bytes(initrd.build_initrd(kernel))
+    (target / "cmdline").write_text(recipe.command_line + "\n", encoding="ascii")
+
+
+def keep_tree(tree: Path, target: Path) -> None:
+    """Keep the tree in the directory, compressed where the host has zstd."""
+    if shutil.which("zstd"):
+        disk.run(["zstd", "-q", "-1", "-T0", str(tree), "-o", str(target / "root.tar.zst")], what="packing the tree")
+    else:
+        shutil.copyfile(tree, target / "root.tar")

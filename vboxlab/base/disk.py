@@ -1,0 +1,90 @@
+"""From a root tree to a disk: ext4 in the only partition of an MBR disk, then qcow2. No loop device (mke2fs(8), -d)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboxlab.errors import BaseError
+
+PARTITION_START = 1024 * 1024  # bytes; room for a boot loader before it, and aligned as every partitioning tool does
+_SECTOR = 512
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program of the host and the Debian package that has it."""
+
+    program: str
+    package: str
+
+
+TAR = Tool("tar", "tar")
+MKE2FS = Tool("mke2fs", "e2fsprogs")
+QEMU_IMG = Tool("qemu-img", "qemu-utils")
+UNSHARE = Tool("unshare", "util-linux")
+NEWUIDMAP = Tool("newuidmap", "uidmap")
+MMDEBSTRAP = Tool("mmdebstrap", "mmdebstrap")
+
+
+def require(tools: Sequence[Tool]) -> None:
+    """Raise BaseError, with the command that installs them, when programs are missing."""
+    missing = [tool for tool in tools if find(tool.program) is None]
+    if missing:
+        packages = " ".join(sorted({tool.package for tool in missing}))
+        raise BaseError(
+            "programs needed to build a base are missing: " + ", ".join(tool.program for tool in missing),
+            resolution=f"sudo apt-get install --no-install-recommends {packages}",
+        )
+
+
+def find(program: str) -> str | None:
+    """Return a program's path; the directories of system programs count too, for ordinary users on Debian."""
+    return shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+
+
+def disk_tools() -> tuple[Tool, ...]:
+    """Return what making a disk needs on this host."""
+    common = (TAR, MKE2FS, QEMU_IMG, UNSHARE)
+    return common if os.geteuid() == 0 else (*common, NEWUIDMAP)
+
+
+def write_file_system(root: Path, raw: Path, *, disk_mib: int, label: str) -> None:
+    """Make a raw disk of disk_mib MiB whose only partition holds what is below root.
+
+    Raises BaseError with mke2fs' last words, also when the host's disk is full.
+    """
+    with raw.open("wb") as stream:
+        stream.write(master_boot_record(disk_mib))
+        stream.truncate(disk_mib * 1024 * 1024)
+    # The inode tables are written now (as holes of a sparse file), else each guest would do it in its first minutes.
+    options = f"offset={PARTITION_START},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"
+    size_kib = disk_mib * 1024 - PARTITION_START // 1024
+    argv = [find(MKE2FS.program) or MKE2FS.program, "-q", "-F", "-t", "ext4", "-m", "1", "-L", label, "-E", options]
+    run([*argv, "-d", str(root), str(raw), f"{size_kib}k"], what="making the file system")
+
+
+def to_qcow2(raw: Path, disk: Path) -> None:
+    """Convert a raw disk; the holes of the file stay holes."""
+    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(disk)], what="writing the disk")
+
+
+def run(argv: Sequence[str], *, what: str) -> None:
+    """Run a program of the host. Raises BaseError with its last words when it fails."""
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise BaseError(f"{what} failed", details=(done.stderr or done.stdout).strip().splitlines()[-8:])
+
+
+def master_boot_record(disk_mib: int) -> bytes:
+    """Return a boot sector with one bootable Linux partition from 1 MiB to the end and no boot code."""
+    first = PARTITION_START // _SECTOR
+    count = disk_mib * 1024 * 1024 // _SECTOR - first
+    # Cylinder, head and sector are set to their maximum, as partitioning tools do: only the block address counts.
+    entry = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", first, count)
+    return b"\0" * 440 + b"vblb\0\0" + entry + b"\0" * 48 + b"\x55\xaa"

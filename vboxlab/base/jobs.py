@@ -1,0 +1,109 @@
+"""Starting the worker of vboxlab.base.native in namespaces of its own, and the scratch directory it works in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from vboxlab.base.native import Job
+from vboxlab.errors import BaseError
+from vboxlab.hypervisor.driver import Progress, no_progress
+
+_MEMORY_NEEDED = 6 * 1024**3  # bytes free in RAM before a tree is built there: tree, tar, disk and their copies
+
+
+def namespace_command(argv: Sequence[str]) -> list[str]:
+    """Return the command to run in mount and process namespaces of its own, as root there (unshare(1)).
+
+    As an ordinary user in a user namespace too: root in it is that user, other owners are his subordinate ids.
+    """
+    mapping = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
+    return ["unshare", *mapping, "--mount", "--pid", "--fork", "--kill-child", *argv]
+
+
+def run_job(job: Job, progress: Progress = no_progress) -> None:
+    """Let the worker do a job. Raises BaseError with what failed; when this process dies, so does the worker."""
+    command = namespace_command([sys.executable, "-m", "vboxlab.base.native"])
+    trouble: list[str] = []
+    finished = False
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    ) as process:  # fmt: skip
+        assert process.stdin  # noqa: S101 -- all three are pipes
+        assert process.stdout  # noqa: S101
+        assert process.stderr  # noqa: S101
+        try:
+            process.stdin.write(job.to_json() + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                message = json.loads(line)
+                finished = finished or "done" in message
+                trouble.extend(message.get("error", ()))
+                if "progress" in message:
+                    progress(message["progress"], None)
+        except BrokenPipeError:
+            pass  # it did not even start; its own words follow
+        except BaseException:
+            process.kill()
+            raise
+        stderr = process.stderr.read()
+    if finished:
+        return
+    if trouble:
+        raise BaseError(trouble[0], details=trouble[1:])
+    raise BaseError(
+        "packages cannot be installed natively on this machine",
+        details=stderr.strip().splitlines()[-6:],
+        resolution="an ordinary user needs `uidmap` installed and an entry in /etc/subuid; root needs neither",
+    )
+
+
+@contextmanager
+def scratch_directory(near: Path) -> Iterator[Path]:
+    """Give an empty directory, in memory where there is plenty of it (a third faster), else in the one given.
+
+    The name is always the same for one place: what a killed process left there is removed first, so the caller must
+    hold the lock of that place. Others may pass through it, as mmdebstrap works under other user ids.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 -- the directory made in it is ours: see _claim
+    roomy = memory.is_dir() and min(_free_memory(), shutil.disk_usage(memory).free) > _MEMORY_NEEDED
+    aside = near if os.geteuid() == 0 else Path(tempfile.gettempdir())
+    mark = hashlib.sha256(f"{os.geteuid()}:{near}".encode()).hexdigest()[:12]
+    places = [parent / f"vboxlab-{mark}" for parent in (memory, aside)]
+    for place in places:
+        _remove(place)
+    scratch = places[0] if roomy else places[1]
+    try:
+        scratch.mkdir(mode=0o711)
+        scratch.chmod(0o711)
+        yield scratch
+    finally:
+        _remove(scratch)
+
+
+def _remove(place: Path) -> None:
+    """Remove the directory with all that subordinate ids own in it."""
+    if not place.is_dir() or place.is_symlink():
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    if place.exists() and os.geteuid() != 0:
+        subprocess.run(namespace_command(["rm", "-rf", str(place)]), capture_output=True, check=False)
+
+
+def _free_memory() -> int:
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0

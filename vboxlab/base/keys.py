@@ -1,0 +1,74 @@
+"""The key pair of this vboxlab home: made on first need, its public half is inside every base built here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from filelock import FileLock
+
+from vboxlab.errors import BaseError
+
+
+def key_file(home: Path) -> Path:
+    """Return where the private key is kept, whether or not it exists."""
+    return home / "keys" / "id_ed25519"
+
+
+def ensure_key(home: Path) -> tuple[Path, str]:
+    """Return the private key's file and the public key's line, making the pair when there is none.
+
+    Raises BaseError when the public half is gone and the private one cannot be read.
+    """
+    private = key_file(home)
+    public = private.with_suffix(".pub")
+    private.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(private.parent / "keys.lock"):
+        if not private.exists():
+            _make(private, public)
+        elif not public.exists():
+            _write(public, _public_line(_load(private)), 0o644)
+    return private, public.read_text(encoding="ascii").strip()
+
+
+def _make(private: Path, public: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    _write(public, _public_line(key), 0o644)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
+    _write(private, text, 0o600)
+
+
+def _load(private: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    try:
+        key = load_ssh_private_key(private.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise _unreadable(private, str(error)) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _unreadable(private, "it is not an Ed25519 key")
+    return key
+
+
+def _unreadable(private: Path, reason: str) -> BaseError:
+    return BaseError(
+        f"{private} cannot be used as the key of the guests",
+        details=[reason],
+        resolution="remove the file and run `vboxlab base build`: a new key makes a new base",
+    )
+
+
+def _public_line(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii") + " vboxlab\n"
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Write a whole file under its name at once: a killed process leaves no half key."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(text)
+    temporary.replace(path)

@@ -1,0 +1,181 @@
+"""Package layers: images of a base with packages installed, made once per base and set, natively on this host.
+
+A layer directory has the disk, the boot files and what the layer is made of: the delta from the base. A delta directory
+(name ending in .delta) has what brings machines of one layer to a bigger set of packages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboxlab.base import disk
+from vboxlab.base.delta import Manifest, PackageDelta
+from vboxlab.base.jobs import run_job, scratch_directory
+from vboxlab.base.mirror import find_mirror
+from vboxlab.base.model import Base
+from vboxlab.base.native import Job, Step
+from vboxlab.base.recipe import Recipe
+from vboxlab.hypervisor.driver import Progress
+from vboxlab.settings import Settings
+
+_RECORD = "layer.json"
+_ARCHIVE = "delta.tar.zst"
+_CHANGES = "changes.json"
+_DELTA = ".delta"
+_BOOT_FILES = ("vmlinuz", "initrd.img", "cmdline")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What one job of the worker is to make."""
+
+    packages: tuple[str, ...]
+    layer: Path | None  # None: the layer is there, its delta is where the job starts from
+    later: tuple[str, ...]
+    delta: Path | None
+
+
+class Layers:
+    """The layers and deltas below one home. Callers hold the lock of the home's bases."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.directory = settings.home / "layers"
+
+    def image_name(self, base: Base, packages: Sequence[str]) -> str:
+        """Return the name of the image of a base with these packages."""
+        return f"{base.image}-{_set_digest(packages)}"
+
+    def of(self, image: str) -> tuple[str, ...]:
+        """Return the names of the layers made from a base's image."""
+        found = (path.parent.name for path in self.directory.glob(f"{image}-*/{_RECORD}"))
+        return tuple(sorted(name for name in found if not name.endswith(_DELTA)))
+
+    def packages_of(self, layer: str) -> tuple[str, ...]:
+        """Return the packages of a layer."""
+        record = json.loads((self.directory / layer / _RECORD).read_text(encoding="utf-8"))
+        return tuple(record["packages"])
+
+    def has_delta(self, base: Base, before: Sequence[str], later: Sequence[str]) -> bool:
+        """Tell whether the delta from one set of packages to that set with later ones has been made."""
+        return not set(later) - set(before) or (self._delta_directory(base, before, later) / _RECORD).exists()
+
+    def disk(self, base: Base, base_directory: Path, packages: Sequence[str]) -> Path:
+        """Return where the disk with these packages is: the layer's, or the base's without packages."""
+        return (self.directory / self.image_name(base, packages) if packages else base_directory) / "disk.qcow2"
+
+    def complete(self, base: Base, base_directory: Path, packages: Sequence[str], later: Sequence[str]) -> bool:
+        """Tell whether the layer and the delta to the later packages are there."""
+        return self.disk(base, base_directory, packages).exists() and self.has_delta(base, packages, later)
+
+    def ensure(
+        self, recipe: Recipe, base: Base, base_directory: Path, packages: tuple[str, ...], later: tuple[str, ...],
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        """Make the layer, and the delta to the later packages, unless they are there.
+
+        Without packages the layer is the base itself. Raises BaseError.
+        """
+        layer = self.disk(base, base_directory, packages).parent
+        make_layer = not (layer / "disk.qcow2").exists()
+        make_delta = not self.has_delta(base, packages, later)
+        if make_layer or make_delta:
+            wanted = _Wanted(
+                packages=tuple(sorted(set(packages))),
+                layer=layer if make_layer else None,
+                later=tuple(sorted(set(later) - set(packages))) if make_delta else (),
+                delta=self._delta_directory(base, packages, later) if make_delta else None,
+            )
+            self._make(recipe, base_directory, wanted, progress)
+
+    def delta(
+        self, recipe: Recipe, base: Base, base_directory: Path, before: tuple[str, ...], after: tuple[str, ...],
+        progress: Progress,
+    ) -> PackageDelta | None:  # fmt: skip
+        """Return the delta from one set of packages to another, making it when missing; None when there is none."""
+        later = tuple(sorted(set(after) - set(before)))
+        if not later:
+            return None
+        self.ensure(recipe, base, base_directory, before, later, progress)
+        directory = self._delta_directory(base, before, later)
+        manifest = json.loads((directory / _CHANGES).read_text(encoding="utf-8"))["manifest"]
+        return PackageDelta(directory / _ARCHIVE, Manifest.from_data(manifest), later) if manifest else None
+
+    def discard(self, layers: Sequence[str]) -> None:
+        """Remove layers with the deltas that start from them."""
+        for layer in layers:
+            gone = self.directory / ".gone"
+            shutil.rmtree(gone, ignore_errors=True)
+            (self.directory / layer).rename(gone)
+            shutil.rmtree(gone)
+            for path in self.directory.glob(f"{layer}+*"):
+                shutil.rmtree(path)
+
+    def _delta_directory(self, base: Base, before: Sequence[str], later: Sequence[str]) -> Path:
+        start = self.image_name(base, before) if before else base.image
+        return self.directory / f"{start}+{_set_digest(set(later) - set(before))}{_DELTA}"
+
+    def _make(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, progress: Progress) -> None:
+        disk.require(disk.disk_tools())
+        new = self.directory / ".new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        try:
+            with scratch_directory(self.directory) as scratch:
+                raw = scratch / "disk.raw"
+                run_job(self._job(recipe, base_directory, wanted, scratch, new), progress)
+                if wanted.layer:
+                    progress("writing the disk", None)
+                    disk.to_qcow2(raw, new / "layer" / "disk.qcow2")
+            if wanted.delta:
+                _finish(new / "delta", wanted.later, wanted.delta)
+            if wanted.layer:
+                for name in _BOOT_FILES:
+                    shutil.copyfile(base_directory / name, new / "layer" / name)
+                _finish(new / "layer", wanted.packages, wanted.layer)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _job(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, scratch: Path, new: Path) -> Job:
+        """Return the worker's job: from the base, or from the layer when that exists, step by step."""
+        trees = [str(next(base_directory.glob("root.tar*")))]
+        removed: tuple[str, ...] = ()
+        steps = []
+        if wanted.layer:
+            (new / "layer").mkdir()
+            steps.append(_step(wanted.packages, new / "layer", disk=str(scratch / "disk.raw"), whole=True))
+        elif wanted.packages:
+            start = self.directory / f"{base_directory.name}-{_set_digest(wanted.packages)}"
+            trees.append(str(start / _ARCHIVE))
+            removed = tuple(json.loads((start / _CHANGES).read_text(encoding="utf-8"))["removed"])
+        if wanted.delta:
+            (new / "delta").mkdir()
+            steps.append(_step(wanted.later, new / "delta"))
+        mirror = find_mirror(self.settings)
+        options = [option.replace(' "', "=").rstrip('";') for option in mirror.options]
+        if mirror.proxy:
+            options.append(f"Acquire::http::Proxy={mirror.proxy}")
+        return Job(
+            trees=tuple(trees), removed=removed, scratch=str(scratch), cache=str(self.settings.home / "cache" / "apt"),
+            steps=tuple(steps), disk_mib=recipe.disk_mib, label=recipe.label, apt_options=tuple(options),
+        )  # fmt: skip
+
+
+def _step(packages: tuple[str, ...], directory: Path, *, disk: str = "", whole: bool = False) -> Step:
+    return Step(packages, disk, archive=str(directory / _ARCHIVE), changes=str(directory / _CHANGES), whole=whole)
+
+
+def _finish(directory: Path, packages: tuple[str, ...], final: Path) -> None:
+    """Write the record that makes the directory complete and give it its name."""
+    (directory / _RECORD).write_text(json.dumps({"packages": packages}), encoding="utf-8")
+    shutil.rmtree(final, ignore_errors=True)
+    directory.rename(final)
+
+
+def _set_digest(packages: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(set(packages))).encode()).hexdigest()[:8]

@@ -1,0 +1,229 @@
+"""The worker that installs packages in an unpacked root tree: `python -m vboxlab.base.native`, in its own namespaces.
+
+It runs as root, or as the root of a user namespace that `unshare` made, with mounts and processes of its own: whatever
+happens to it, no mount and no process stays. Its job comes as one line of JSON on standard input, which stays open for
+as long as the parent lives; it reports progress and its result as lines of JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vboxlab.base import delta as deltas
+from vboxlab.base import tree as trees
+from vboxlab.base.disk import write_file_system
+from vboxlab.errors import BaseError
+
+_APT = (
+    "apt-get", "-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-confold",
+    "-o", "Dpkg::Options::=--force-unsafe-io", "-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Languages=none",
+)  # fmt: skip
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+    "INITRD": "No",
+}
+_LEFT_BY_APT = (
+    "var/log/dpkg.log", "var/log/alternatives.log", "var/cache/apt/pkgcache.bin", "var/cache/apt/srcpkgcache.bin",
+)  # fmt: skip
+_POLICY = "usr/sbin/policy-rc.d"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Packages to install over the step before, and what to make of the outcome (paths of files to write, or "")."""
+
+    packages: tuple[str, ...]
+    disk: str = ""  # raw disk
+    archive: str = ""  # what changed since the step before (tar.zst)
+    changes: str = ""  # the same as JSON: removed paths, and the manifest of a delta unless `whole`
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the worker is asked to do. `trees` are unpacked one over the other: a root tree, then deltas."""
+
+    trees: tuple[str, ...]
+    removed: tuple[str, ...]
+    scratch: str
+    cache: str  # package lists and archives, shared between jobs
+    steps: tuple[Step, ...]
+    disk_mib: int
+    label: str
+    apt_options: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the job as one line of text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Read what `to_json` wrote."""
+        data = json.loads(text)
+        data["steps"] = tuple(Step(**{**step, "packages": tuple(step["packages"])}) for step in data["steps"])
+        for key in ("trees", "removed", "apt_options"):
+            data[key] = tuple(data[key])
+        return cls(**data)
+
+
+def main() -> int:
+    """Do the job read from standard input."""
+    job = Job.from_json(sys.stdin.readline())
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        _work(job)
+    except (BaseError, OSError) as error:
+        report("error", [error.brief, *error.details] if isinstance(error, BaseError) else [str(error)])
+        return 1
+    return 0
+
+
+def report(kind: str, value: object) -> None:
+    """Print one line for the parent."""
+    print(json.dumps({kind: value}), flush=True)  # noqa: T201 -- the protocol of this process, not the terminal
+
+
+def _die_with_parent() -> None:
+    """Kill this process when the parent is gone; as the first of its process namespace it takes all others along."""
+    while sys.stdin.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL) if os.getpid() != 1 else os._exit(1)
+
+
+def _work(job: Job) -> None:
+    root = Path(job.scratch) / "tree"
+    root.mkdir()
+    report("progress", "unpacking the base")
+    for archive in job.trees:
+        unpack(Path(archive), root)
+    for path in job.removed:
+        (root / path).unlink(missing_ok=True)
+    for name in ("lists", "archives") if job.cache else ():
+        (Path(job.cache) / name / "partial").mkdir(parents=True, exist_ok=True)
+    updated = False
+    before: dict[str, trees.Entry] = {}
+    if any(step.archive for step in job.steps):
+        report("progress", "looking at the base")
+        before = trees.index(root)
+    for step in job.steps:
+        old_lines = _lines(root)
+        if step.packages:
+            if not updated:
+                _apt(root, job, "update")
+                updated = True
+            report("progress", f"installing {' '.join(step.packages)}")
+            _install(root, job, step.packages)
+        if step.archive:
+            after = trees.index(root, before)
+            _write_delta(root, step, before, after, old_lines)
+            before = after
+        if step.disk:
+            report("progress", "making the disk")
+            write_file_system(root, Path(step.disk), disk_mib=job.disk_mib, label=job.label)
+    report("done", True)
+
+
+def unpack(archive: Path, root: Path) -> None:
+    """Unpack a tar, compressed or not, over the tree."""
+    compression = ["--use-compress-program=zstd"] if archive.suffix == ".zst" else []
+    how = ["--numeric-owner", "--same-owner", "--preserve-permissions", "--xattrs", "--xattrs-include=*"]
+    # Device files cannot be made in a user namespace; the guest's /dev is the kernel's own anyway.
+    how += ["--keep-directory-symlink", "--exclude=./dev/*"]
+    _run(["tar", "--extract", *compression, *how, f"--file={archive}", f"--directory={root}"])
+
+
+def mount_script(root: Path, cache: Path) -> str:
+    """Return the sh commands that give package scripts what they need; run in a mount namespace of their own.
+
+    The tree itself stays free of mounts, so that it can be indexed and copied between two installations.
+    """
+    inside = shlex.quote(str(root))
+    devices = "null zero full random urandom tty"
+    return f"""set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=0755 tmpfs {inside}/dev
+for device in {devices}; do : > {inside}/dev/$device; mount --bind /dev/$device {inside}/dev/$device; done
+ln -s /proc/self/fd {inside}/dev/fd
+for pair in stdin:0 stdout:1 stderr:2; do ln -s fd/${{pair#*:}} {inside}/dev/${{pair%:*}}; done
+mount -t proc proc {inside}/proc 2>/dev/null || mount --rbind /proc {inside}/proc
+mount -t tmpfs tmpfs {inside}/run
+mount -t tmpfs tmpfs {inside}/tmp
+mount --bind /etc/resolv.conf {inside}/etc/resolv.conf
+mount --bind {shlex.quote(str(cache / "lists"))} {inside}/var/lib/apt/lists
+mount --bind {shlex.quote(str(cache / "archives"))} {inside}/var/cache/apt/archives
+"""  # noqa: S108 -- paths within the tree
+
+
+def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
+    policy = root / _POLICY
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")  # invoke-rc.d(8): no service is started
+    policy.chmod(0o755)
+    try:
+        _apt(root, job, "install", "--no-install-recommends", *packages)
+    finally:
+        policy.unlink()
+    for name in _LEFT_BY_APT:
+        (root / name).unlink(missing_ok=True)
+    shutil.rmtree(root / "var/log/apt", ignore_errors=True)
+    (root / "var/log/apt").mkdir(mode=0o755)
+
+
+def _apt(root: Path, job: Job, *arguments: str) -> None:
+    options = [word for option in job.apt_options for word in ("-o", option)]
+    command = mount_script(root, Path(job.cache)) + f"exec chroot {shlex.quote(str(root))} "
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command + shlex.join([*_APT, *options, *arguments])],
+        env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", check=False,
+    )  # fmt: skip
+    if done.returncode:
+        lines = done.stdout.strip().splitlines()
+        telling = [line for line in lines if line.startswith(("E:", "W:", "Err:", "dpkg:"))] or lines
+        raise BaseError(f"apt-get {' '.join(arguments)} failed", details=telling[-8:])
+
+
+def _write_delta(
+    root: Path, step: Step, before: dict[str, trees.Entry], after: dict[str, trees.Entry], old_lines: dict[str, str]
+) -> None:
+    found = trees.difference(before, after)
+    listing = Path(step.changes + ".list")
+    listing.write_bytes(b"".join(os.fsencode(p) + b"\0" for p in deltas.archive_paths(found, whole=step.whole)))
+    # no-recursion: a directory whose mode changed must not bring its old content along
+    how = ["--use-compress-program=zstd -q -3 -T0", "--numeric-owner", "--xattrs", "--no-recursion"]
+    what = ["--null", "--verbatim-files-from", f"--directory={root}", f"--files-from={listing}"]
+    _run(["tar", "--create", *how, f"--file={step.archive}", *what])
+    listing.unlink()
+    manifest = None if step.whole else deltas.make_manifest(found, before, after, old_lines, _lines(root))
+    changes = {"removed": found.removed, "manifest": asdict(manifest) if manifest else None}
+    Path(step.changes).write_text(json.dumps(changes), encoding="utf-8")
+
+
+def _lines(root: Path) -> dict[str, str]:
+    return {
+        path: (root / path).read_text(encoding="utf-8", errors="surrogateescape")
+        for path in trees.MERGED
+        if (root / path).is_file()
+    }
+
+
+def _run(argv: Sequence[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise BaseError(f"{argv[0]} failed", details=(done.stderr or done.stdout).strip().splitlines()[-6:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

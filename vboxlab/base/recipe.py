@@ -1,0 +1,172 @@
+"""The recipe of a base as data: packages, files, set-up script, disk and boot parameters. Pure.
+
+What a student finds is a Debian without a desktop: the packages of the installer's smallest selection that matter at a
+prompt (manual pages, completion, editors, network tools) plus OpenSSH and sudo, and the stock kernel. Left out or
+switched off, because they cost seconds of an emulated boot or of each SSH command and change nothing a student does:
+pam_systemd's session registration, periodic apt and file-system jobs, the start-time test of sshd's configuration.
+
+To make a base bootable without a host-side kernel (VirtualBox), add a boot loader: the disk already has an MBR with one
+partition starting at 1 MiB, so that GRUB's boot.img and core.img fit before it, and the tree holds the stock
+kernel in /boot. The small initrd made for QEMU (vboxlab.base.initrd) has the modules of VirtualBox's controllers too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from vboxlab.base.mirror import Mirror
+
+FORMAT = 1  # raise when builder, disk or initrd change what comes out of the same recipe
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file that is put into the root tree, owned by root unless owner (uid and gid) says otherwise."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+    owner: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a base contains, the versions on the mirror excepted."""
+
+    name: str
+    suite: str
+    user: str
+    packages: tuple[str, ...]
+    files: tuple[TreeFile, ...]
+    debconf: tuple[str, ...]
+    setup: str  # POSIX sh, run in the tree as root once everything is installed
+    disk_mib: int
+    label: str
+    modules: tuple[str, ...]  # kernel modules of the initrd, dependencies are added
+    command_line: str
+
+    def digest(self, public_key: str) -> str:
+        """Return the digest that decides whether a base is up to date; the mirror is not part of it."""
+        text = json.dumps([FORMAT, asdict(self), public_key], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sources_files(recipe: Recipe, mirror: Mirror) -> tuple[TreeFile, ...]:
+    """Return the apt configuration of the tree: the mirror's sources and the options they need."""
+    files = [TreeFile("/etc/apt/sources.list", "".join(f"{line}\n" for line in mirror.sources(recipe.suite)))]
+    if mirror.options:
+        files.append(TreeFile("/etc/apt/apt.conf.d/90mirror", "".join(f"{option}\n" for option in mirror.options)))
+    return tuple(files)
+
+
+def key_files(recipe: Recipe, public_key: str) -> tuple[TreeFile, ...]:
+    """Return the authorized_keys of the login user."""
+    return (TreeFile(f"/home/{recipe.user}/.ssh/authorized_keys", f"{public_key}\n", 0o600, owner=1000),)
+
+
+_PACKAGES = (
+    # the machine itself
+    "linux-image-amd64", "systemd-sysv", "udev", "dbus", "kmod", "busybox-static", "adduser", "systemd-timesyncd",
+    "cron", "logrotate", "tzdata", "locales", "kbd", "keyboard-configuration", "console-setup",
+    # network
+    "ifupdown", "isc-dhcp-client", "iproute2", "iputils-ping", "netbase", "nftables", "openssh-server", "curl", "wget",
+    "ca-certificates", "bind9-dnsutils", "tcpdump", "traceroute", "netcat-openbsd",
+    # at the prompt
+    "sudo", "nano", "vim-tiny", "less", "man-db", "manpages", "bash-completion", "procps", "psmisc", "lsof", "file",
+    "xz-utils", "zstd", "pciutils", "fdisk", "whiptail", "apt-utils", "debconf-i18n",
+)  # fmt: skip
+
+_INTERFACES = """\
+# This file describes the network interfaces available on your system
+# and how to activate them. For more information, see interfaces(5).
+
+source /etc/network/interfaces.d/*
+
+# The loopback network interface
+auto lo
+iface lo inet loopback
+"""
+
+_MANAGEMENT = """\
+# vboxlab reaches this machine through adapter 8 (NAT with one port forward). No gateway and no resolver on purpose:
+# the routes of the lab are the lab's own.
+allow-hotplug enp0s19
+iface enp0s19 inet static
+    address 10.0.9.15/24
+"""
+
+_HOSTS = """\
+127.0.0.1\tlocalhost
+127.0.1.1\tdebian
+
+# The following lines are desirable for IPv6 capable hosts
+::1     localhost ip6-localhost ip6-loopback
+ff02::1 ip6-allnodes
+ff02::2 ip6-allrouters
+"""
+
+# DNS look-ups of the client's address would delay each login by their time-out; the test of the configuration before
+# each start costs as much as the start itself.
+_SSHD = "UseDNS no\n"
+_SSHD_UNIT = "[Service]\nExecStartPre=\n"
+
+# The journal is kept on disk as Debian does it, within bounds that suit a small disk.
+_JOURNAL = "[Journal]\nSystemMaxUse=64M\n"
+
+_SETUP = """\
+set -e
+useradd --create-home --shell /bin/bash --comment Debian --groups sudo,adm,cdrom,users,plugdev USER
+echo USER:USER | chpasswd
+cp -a --update=none /etc/skel/. /home/USER/ 2>/dev/null || cp -an /etc/skel/. /home/USER/
+chown -R USER:USER /home/USER
+chmod 700 /home/USER/.ssh
+passwd --lock root >/dev/null
+: > /etc/machine-id
+mkdir -p /var/lib/dbus /var/log/journal
+ln -sf /etc/machine-id /var/lib/dbus/machine-id
+for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer \\
+    dpkg-db-backup.timer; do
+    systemctl disable --quiet "$unit" 2>/dev/null || true
+done
+systemctl enable --quiet ssh systemd-timesyncd
+rm -f /etc/resolv.conf /initrd.img /initrd.img.old /vmlinuz.old
+: > /etc/resolv.conf
+rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log /var/cache/debconf/*-old
+"""
+
+DEBIAN12 = Recipe(
+    name="debian12",
+    suite="bookworm",
+    user="debian",
+    packages=_PACKAGES,
+    files=(
+        TreeFile("/etc/hostname", "debian\n"),
+        TreeFile("/etc/hosts", _HOSTS),
+        TreeFile("/etc/fstab", "# <file system> <mount point> <type> <options> <dump> <pass>\n"
+                 "LABEL=vboxlab / ext4 errors=remount-ro 0 0\n"),
+        TreeFile("/etc/network/interfaces", _INTERFACES),
+        TreeFile("/etc/network/interfaces.d/vboxlab-management", _MANAGEMENT),
+        TreeFile("/etc/sudoers.d/debian", "debian ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440),
+        TreeFile("/etc/ssh/sshd_config.d/vboxlab.conf", _SSHD),
+        TreeFile("/etc/systemd/system/ssh.service.d/vboxlab.conf", _SSHD_UNIT),
+        TreeFile("/etc/systemd/journald.conf.d/vboxlab.conf", _JOURNAL),
+        TreeFile("/etc/default/locale", "LANG=C.UTF-8\n"),
+    ),
+    debconf=(
+        # The index of apropos is rebuilt after each installation otherwise: a minute under emulation.
+        "man-db man-db/auto-update boolean false",
+        "keyboard-configuration keyboard-configuration/layoutcode string us",
+    ),
+    setup=_SETUP.replace("USER", "debian"),
+    disk_mib=8192,
+    label="vboxlab",
+    modules=("virtio_pci", "virtio_blk", "ata_piix", "ahci", "sd_mod", "ext4"),
+    command_line=(
+        "root=LABEL=vboxlab rw console=tty0 console=ttyS0 quiet loglevel=3 mitigations=off "
+        "no_timer_check random.trust_cpu=on systemd.show_status=false"
+    ),
+)  # fmt: skip
+
+RECIPES = {DEBIAN12.name: DEBIAN12}

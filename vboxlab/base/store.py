@@ -1,0 +1,227 @@
+"""The bases of this host on disk: bases/NAME-DIGEST/ and layers/IMAGE/ below the home directory.
+
+What stands under its final name is complete: everything is made in a directory beside it and renamed. One lock per home
+makes sure that two processes never build the same thing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vboxlab.base import builder
+from vboxlab.base.delta import PackageDelta
+from vboxlab.base.keys import ensure_key, key_file
+from vboxlab.base.layers import Layers
+from vboxlab.base.mirror import find_mirror
+from vboxlab.base.model import Base, Login
+from vboxlab.base.recipe import RECIPES, Recipe
+from vboxlab.errors import BaseError
+from vboxlab.hypervisor.driver import Driver, Progress, no_progress
+from vboxlab.settings import Settings
+
+DEFAULT = "debian12"
+_RECORD = "base.json"
+
+
+@dataclass(frozen=True)
+class StoredBase:
+    """A base as it lies on this host's disk."""
+
+    name: str
+    digest: str
+    directory: Path
+    built: float  # seconds since the epoch
+    current: bool  # its recipe and key are today's
+    size: int  # bytes on disk, without layers
+    layers: tuple[str, ...]  # names of the images made from it with packages
+
+    @property
+    def image(self) -> str:
+        """Return the name of its image within a driver."""
+        return image_name(self.name, self.digest)
+
+
+def image_name(name: str, digest: str) -> str:
+    """Return the name of a base's image within a driver."""
+    return f"{name}-{digest[:12]}"
+
+
+class BaseStore:
+    """Finds, builds and removes bases and their package layers (implements vboxlab.base.model.Bases)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.directory = settings.home / "bases"
+        self.layers = Layers(settings)
+
+    def get(self, name: str) -> Base:
+        """Return a base. Raises BaseError with the bases that exist and the command that makes it."""
+        recipe = self._recipe(name)
+        found = [base for base in self.list() if base.name == name]
+        for base in found:
+            if base.current:
+                return self._base(recipe, base)
+        brief = f"base {name} is out of date" if found else f"base {name} is not built yet"
+        details = [f"its recipe or the key in {key_file(self.settings.home)} changed"] if found else []
+        raise BaseError(brief, details=details, resolution=f"vboxlab base build {name}")
+
+    def build(self, name: str = DEFAULT, progress: Progress = no_progress, *, again: bool = False) -> Base:
+        """Build a base unless it is there (with `again` also then) and return it.
+
+        Raises BaseError when it cannot be built, and when `again` would replace a base that images depend on.
+        """
+        recipe = self._recipe(name)
+        _private, public_key = ensure_key(self.settings.home)
+        digest = recipe.digest(public_key)
+        final = self.directory / image_name(name, digest)
+        with self.locked(progress):
+            if again and final.exists():
+                self._discard(final)
+            if not final.exists():
+                self._build(recipe, public_key, digest, final, progress)
+        return self.get(name)
+
+    def list(self) -> tuple[StoredBase, ...]:
+        """Return the bases on disk, the current ones first."""
+        records = (self._stored(path.parent) for path in sorted(self.directory.glob(f"*/{_RECORD}")))
+        bases = (base for base in records if base)
+        return tuple(sorted(bases, key=lambda base: (base.name, not base.current, base.built)))
+
+    def remove(self, which: str, driver: Driver) -> tuple[str, ...]:
+        """Remove a base (by name: all of that name; or by its image's name) with its layers, and return what went.
+
+        Raises BaseError, before anything is removed, while machines of the driver depend on it (naming them).
+        """
+        wanted = [base for base in self.list() if which in (base.name, base.image)]
+        if not wanted:
+            known = ", ".join(base.image for base in self.list()) or "none"
+            raise BaseError(f"there is no base {which}", details=[f"bases: {known}"], resolution="vboxlab base list")
+        with self.locked():
+            images = {name for base in wanted for name in (base.image, *base.layers)}
+            present = {image.name: image for image in driver.images()}
+            used = [(name, present[name].clones) for name in sorted(images & present.keys()) if present[name].clones]
+            if used:
+                raise BaseError(
+                    f"base {which} cannot be removed: machines are linked clones of it",
+                    details=[f"{name}: {', '.join(clones)}" for name, clones in used],
+                    resolution="destroy their labs first: vboxlab destroy LAB",
+                )
+            removed = []
+            for base in wanted:
+                for name in (*base.layers, base.image):
+                    if name in present:
+                        driver.remove_image(name)
+                    removed.append(name)
+                self.layers.discard(base.layers)
+                self._discard(base.directory)
+        return tuple(removed)
+
+    def ensure_image(
+        self,
+        driver: Driver,
+        base: Base,
+        packages: tuple[str, ...],
+        later: tuple[str, ...] = (),
+        progress: Progress = no_progress,
+    ) -> str:
+        """Return the name of a driver image of the base with these packages installed, making it when missing.
+
+        `later` are packages that later stages will want: their delta (see package_delta) is prepared as well. Where
+        packages cannot be installed natively, the base's own image is returned: guests then use apt.
+        """
+        directory = self.directory / base.image
+        recipe = self._recipe(base.name)
+        name = self.layers.image_name(base, packages) if packages else base.image
+        if not self.layers.complete(base, directory, packages, later):
+            with self.locked(progress):
+                self.layers.ensure(recipe, base, directory, packages, later, progress)
+        if name not in {image.name for image in driver.images()}:
+            driver.import_image(name, self.layers.disk(base, directory, packages), progress=progress)
+        return name
+
+    def package_delta(
+        self,
+        base: Base,
+        before: tuple[str, ...],
+        after: tuple[str, ...],
+        progress: Progress = no_progress,
+    ) -> PackageDelta | None:
+        """Return what brings a machine with the packages `before` (its image's) to those of `after` without apt.
+
+        It is made when missing, in seconds. None where that is not possible: install with apt then.
+        """
+        recipe = self._recipe(base.name)
+        with self.locked(progress):
+            return self.layers.delta(recipe, base, self.directory / base.image, before, after, progress)
+
+    @contextmanager
+    def locked(self, progress: Progress = no_progress) -> Iterator[None]:
+        """Hold the lock of this home's bases; another process building is waited for, and said so."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.directory / "bases.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress("waiting for another vboxlab process that builds", None)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _recipe(self, name: str) -> Recipe:
+        if name not in RECIPES:
+            built = ", ".join(sorted({base.name for base in self.list()})) or "none"
+            raise BaseError(
+                f"there is no base {name}",
+                details=[f"bases that can be built: {', '.join(RECIPES)}", f"bases that are built: {built}"],
+                resolution=f"use one of these in the topology, then: vboxlab base build {DEFAULT}",
+            )
+        return RECIPES[name]
+
+    def _base(self, recipe: Recipe, stored: StoredBase) -> Base:
+        login = Login(recipe.user, key_file=key_file(self.settings.home))
+        return Base(stored.name, login, stored.image, prepared=True, digest=stored.digest, size=stored.size)
+
+    def _build(self, recipe: Recipe, public_key: str, digest: str, final: Path, progress: Progress) -> None:
+        new = self.directory / ".new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        try:
+            builder.build(recipe, find_mirror(self.settings), public_key, new, progress)
+            record = {"name": recipe.name, "digest": digest, "built": time.time()}
+            (new / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+            new.rename(final)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _stored(self, directory: Path) -> StoredBase | None:
+        try:
+            record = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
+            name, digest, built = str(record["name"]), str(record["digest"]), float(record["built"])
+        except (OSError, ValueError, KeyError):
+            return None
+        size = sum(path.stat().st_blocks * 512 for path in directory.iterdir())
+        image = image_name(name, digest)
+        return StoredBase(name, digest, directory, built, digest == self._wanted(name), size, self.layers.of(image))
+
+    def _wanted(self, name: str) -> str | None:
+        public = key_file(self.settings.home).with_suffix(".pub")
+        if name not in RECIPES or not public.exists():
+            return None
+        return RECIPES[name].digest(public.read_text(encoding="ascii").strip())
+
+    def _discard(self, directory: Path) -> None:
+        """Remove a finished directory such that a killed process leaves no half one under its name."""
+        gone = directory.with_name(".gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        directory.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
