@@ -1,0 +1,98 @@
+"""What a topology file may say under `verify:`, and what is said when it is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from vboxlab.topology.checks import CommandCheck, PageCheck, PingCheck
+from vboxlab.topology.scenario import CableFault, Measure, Scenario, ScenarioStep
+
+MEASURE: dict[str, Any] = {
+    "measure": "interruption",
+    "from": "client",
+    "url": "http://192.168.200.5",
+    "cause": {"fault": "power-off", "machine": "srv-web"},
+    "served_by": "srv-web-bis",
+}
+
+
+def one(**step: Any) -> ScenarioStep:
+    return Scenario(steps=({key.rstrip("_"): value for key, value in step.items()},)).steps[0]
+
+
+def problems(step: object) -> list[tuple[tuple[int | str, ...], str]]:
+    with pytest.raises(ValidationError) as caught:
+        Scenario(steps=(step,))
+    return [(error["loc"][2:], error["msg"]) for error in caught.value.errors()]
+
+
+def test_the_key_tells_the_family() -> None:
+    assert isinstance(one(check="ping", from_="a", to=["b", "c"]), PingCheck)
+    assert isinstance(one(fault="unplug", machine="a", slot=1), CableFault)
+    measure = one(**MEASURE)
+    assert isinstance(measure, Measure)
+    assert measure.cause.describe() == "srv-web is powered off brutally"
+
+
+def test_one_name_is_a_list_of_one() -> None:
+    ping = one(check="ping", from_="a", to="b")
+    assert isinstance(ping, PingCheck)
+    assert (ping.source, ping.to) == (("a",), ("b",))
+
+
+@pytest.mark.parametrize(
+    ("step", "where", "said"),
+    [
+        ({"chek": "ping"}, (), "expected a step with one of the keys check, fault, measure"),
+        (3, (), "expected a step with one of the keys check, fault, measure"),
+        ({"check": "pong"}, ("<check>",), "does not match any of the expected tags: 'ping', 'resolves'"),
+        ({"fault": "boom", "machine": "a"}, ("<fault>",), "expected tags: 'power-off', 'start'"),
+        ({"fault": "unplug", "machine": "a", "slot": 8}, ("<fault>", "unplug", "slot"), "less than or equal to 7"),
+        ({"fault": "start", "machine": "a", "slott": 1}, ("<fault>", "start", "slott"), "Extra inputs"),
+        ({"check": "page", "from": "a", "url": "https://x"}, ("<check>", "page", "url"), "should match pattern"),
+        ({"check": "page", "from": "a", "url": "http://a b"}, ("<check>", "page", "url"), "should match pattern"),
+        ({"check": "clocks", "on": ["a"]}, ("<check>", "clocks", "on"), "at least 2 items"),
+        ({"check": "service", "on": "a", "service": "x;reboot"}, ("<check>", "service", "service"), "match pattern"),
+        ({"check": "command", "on": "a", "run": "echo 'x"}, ("<check>", "command", "run"), "not a command line"),
+        ({"check": "command", "on": "a", "run": " "}, ("<check>", "command", "run"), "expected a command"),
+        ({**MEASURE, "limits": {"failed": -1}}, ("<measure>", "limits", "failed"), "greater than or equal to 0"),
+        ({**MEASURE, "limits": {"detection": 5}}, ("<measure>",), "need `detection: {on: MACHINE, node: MACHINE}`"),
+    ],
+)
+def test_says_what_is_wrong_and_where(step: object, where: tuple[str, ...], said: str) -> None:
+    found = problems(step)
+    assert [loc for loc, _message in found] == [where]
+    assert said in found[0][1]
+
+
+def test_steps_apply_by_parameter() -> None:
+    step = one(check="page", from_="client", url="http://x", when={"tuning": "fast"})
+    assert step.applies({"tuning": "fast", "student": "theodore"})
+    assert not step.applies({"tuning": "practical"})
+    assert not step.applies({})
+
+
+def test_a_scenario_knows_the_machines_it_needs() -> None:
+    scenario = Scenario(steps=({**MEASURE, "detection": {"on": "bis", "node": "srv-web"}},))
+    assert scenario.machines == {"client", "srv-web", "srv-web-bis", "bis"}
+
+
+def test_every_step_describes_itself() -> None:
+    page = one(check="page", from_="client", url="http://192.168.200.5", contains="Srv-Web", times=10)
+    assert isinstance(page, PageCheck)
+    assert page.describe() == "from client, http://192.168.200.5 shows Srv-Web, 10 times"
+    assert one(check="address", on="a", address="10.0.0.1", held=False).describe() == "a does not hold 10.0.0.1"
+    assert one(fault="plug", machine="a", slot=2).describe() == "the cable of adapter 2 of a is plugged"
+    assert one(check="service", on="a", service="apache2", enabled=False).describe() == (
+        "apache2 runs and is not started at boot on a"
+    )
+    assert one(check="apt", from_="a", title="apt works").describe() == "apt works"
+
+
+def test_a_command_is_split_into_words() -> None:
+    command = one(check="command", on="a", run="sh -c 'echo $HOME'")
+    assert isinstance(command, CommandCheck)
+    assert command.argv == ("sh", "-c", "echo $HOME")
