@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -18,6 +19,7 @@ MARKS: dict[StepOutcome, str] = {
     "error": "ERROR",
 }
 INDENT = " " * 13
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a guest's output must not drive the terminal
 
 
 def render_text(report: Report) -> str:
@@ -25,7 +27,7 @@ def render_text(report: Report) -> str:
     lines = [*_head(report), ""]
     for step in report.steps:
         lines += _step(step)
-    return "\n".join([*lines, "", *_verdict(report)]) + "\n"
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", "\n".join([*lines, "", *_verdict(report)])) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -64,20 +66,21 @@ def _wrapped(text: str) -> Iterator[str]:
 def _figure(figure: Measurement) -> str:
     limit = ""
     if figure.scaled_limit is not None:
-        stretched = "" if figure.scaled_limit == figure.limit else f" ({figure.limit:g} stretched)"
-        limit = f"limit {figure.scaled_limit:g}{stretched}: {MARKS[figure.outcome]}"
+        stretched = "" if figure.scaled_limit == figure.limit else f" (of {figure.limit:g})"
+        limit = f"{MARKS[figure.outcome]}, limit {figure.scaled_limit:g}{stretched}"
     name = figure.name.replace("_", " ")
-    return f"{INDENT}{name:<13} {amount(figure):>20}  {limit:<28} {figure.meaning}".rstrip()
+    return f"{INDENT}{name:<13} {amount(figure):>16}  {limit:<24} {figure.meaning}".rstrip()
 
 
 def amount(figure: Measurement) -> str:
-    """Return a figure with its unit and uncertainty, as people read it."""
+    """Return a figure with its unit, as people read it: the two ends between which it lies, where it is uncertain."""
     if figure.actual is None:
         return "not seen"
     if figure.unit == "requests":
         return f"{figure.actual:g}"
-    doubt = f" (-{figure.uncertainty:.2f})" if figure.uncertainty >= 0.005 else ""
-    return f"{figure.actual:.2f} s{doubt}"
+    least = max(0.0, figure.actual - figure.uncertainty)
+    doubt = f"{least:.2f} to " if figure.uncertainty >= 0.005 else ""
+    return f"{doubt}{figure.actual:.2f} s"
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:
