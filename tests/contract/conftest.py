@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.contract.worlds import MemoryWorld, QemuWorld, Specs, World
+from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.hypervisor.driver import Driver
+from vboxlab.hypervisor.virtualbox import readiness
 
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 not installed")
+needs_virtualbox = pytest.mark.skipif(bool(readiness.installed()), reason="VirtualBox not installed")
 
 WORLDS = [
     pytest.param(MemoryWorld, id="memory"),
     pytest.param(QemuWorld, id="qemu", marks=[pytest.mark.qemu, needs_qemu]),
+    pytest.param(VirtualBoxWorld, id="virtualbox", marks=[pytest.mark.virtualbox, needs_virtualbox]),
 ]
 
 

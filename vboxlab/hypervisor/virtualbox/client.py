@@ -77,7 +77,8 @@ class Worker:
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
         self._ended = False
-        threading.Thread(target=self._read, name="virtualbox-worker", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="virtualbox-worker", daemon=True)
+        self._reader.start()
 
     @property
     def pid(self) -> int:
@@ -91,10 +92,11 @@ class Worker:
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 -- it was asked for
-        for line in self._process.stdout:
-            with suppress(ValueError, TypeError, KeyError):
-                message = decode_message(line)
-                self._answers[message.id].put(message)
+        with self._process.stdout as lines:
+            for line in lines:
+                with suppress(ValueError, TypeError, KeyError):
+                    message = decode_message(line)
+                    self._answers[message.id].put(message)
         with self._lock:
             self._ended = True
             waiting = list(self._answers.values())
@@ -148,8 +150,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout is not None and self._ended:
-            self._process.stdout.close()
+        self._reader.join(timeout)
 
 
 class Client:

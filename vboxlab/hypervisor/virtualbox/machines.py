@@ -63,7 +63,7 @@ def create_arguments(spec: MachineSpec) -> dict[str, Any]:
         "cpus": spec.cpus,
         "memory": spec.memory,
         "adapters": [adapter_fields(adapter) for adapter in checked(spec.adapters)],
-        "marks": {name: value for name, value in spec.marks.items() if value},
+        "marks": dict(spec.marks),
     }
 
 

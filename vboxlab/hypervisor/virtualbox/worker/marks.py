@@ -13,6 +13,7 @@ PREFIX = "vboxlab/"
 IMAGE = "vboxlab/image"  # on a VM that is an image: the image's name
 FROM = "vboxlab/from"  # on a linked clone: the name of its image
 RESERVED = frozenset({IMAGE, FROM})
+EMPTY = "(empty)"  # VirtualBox takes an empty value for the wish to remove the key
 LAB = "vboxlab/lab"
 COPY = "vboxlab/copy"
 # Snapshots restore settings but not extra data, so each keeps the marks of its moment in its description.
@@ -22,16 +23,20 @@ SNAPSHOT_MARKS = "\n[vboxlab marks] "
 def read_marks(connection: Connection, machine: Any) -> dict[str, str]:
     """Return our marks of a machine, without the prefix and without those that the driver keeps for itself."""
     return {
-        key[len(PREFIX) :]: str(machine.getExtraData(key))
+        key[len(PREFIX) :]: _decode(str(machine.getExtraData(key)))
         for key in connection.array(machine, "extraDataKeys")
         if key.startswith(PREFIX) and key not in RESERVED
     }
 
 
+def _decode(value: str) -> str:
+    return "" if value == EMPTY else value
+
+
 def write_marks(machine: Any, marks: Mapping[str, str | None]) -> None:
     """Set marks; None removes one. The machine must be locked, or not be registered yet."""
     for name, value in marks.items():
-        machine.setExtraData(PREFIX + name, value or "")
+        machine.setExtraData(PREFIX + name, "" if value is None else value or EMPTY)
 
 
 def replace_marks(connection: Connection, machine: Any, marks: Mapping[str, str]) -> None:

@@ -1,0 +1,109 @@
+"""A VirtualBox of one's own: settings, machine folder and service apart from all others of this host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from tests.contract.worlds import World
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.hypervisor.virtualbox import readiness
+from vboxlab.hypervisor.virtualbox.driver import ENGINE_VARIABLE, VirtualBoxDriver
+
+SETTINGS = """<?xml version="1.0"?>
+<VirtualBox xmlns="http://www.virtualbox.org/" version="1.12-linux">
+  <Global><SystemProperties defaultMachineFolder={folder}/></Global>
+</VirtualBox>
+"""
+SERVICE = "VBoxSVC"
+PROCESSES = (SERVICE, "VBoxXPCOMIPCD", "VBoxHeadless")
+
+
+class VirtualBoxWorld(World):
+    """A fresh VirtualBox, with the interpreter as execution engine where the kernel driver is missing."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.socket = f"vboxlab-{os.getpid()}-{time.monotonic_ns()}"
+        self.settings = home / "settings"
+        self.folder = home / "machines"
+        self._before: dict[str, str | None] = {}
+
+    def prepare(self) -> None:
+        """Make the settings, and the image."""
+        self.enter()
+        super().prepare()
+
+    def enter(self) -> None:
+        """Let this process and those that it starts see this VirtualBox."""
+        self.settings.mkdir(parents=True, exist_ok=True)
+        xml = SETTINGS.format(folder=quoteattr(str(self.folder)))
+        (self.settings / "VirtualBox.xml").write_text(xml, encoding="utf-8")
+        variables = {"VBOX_USER_HOME": str(self.settings), "VBOX_IPC_SOCKETID": self.socket}
+        if readiness.kernel_driver_problem():
+            variables[ENGINE_VARIABLE] = "interpreter"
+        for name, value in variables.items():
+            self._before[name] = os.environ.get(name)
+            os.environ[name] = value
+
+    def driver_of(self, home: Path) -> Driver:
+        return VirtualBoxDriver(home, patience=10.0)
+
+    def open_virtualbox(self) -> VirtualBoxDriver:
+        """Return a driver as a new process would have it, with all that only this driver has."""
+        driver = self.open()
+        assert isinstance(driver, VirtualBoxDriver)
+        return driver
+
+    @property
+    def runs_internal(self) -> bool:
+        return not readiness.kernel_driver_problem()
+
+    def add_foreign(self, name: str) -> str:
+        """Register a VM that is nobody's."""
+        output = self.manage("createvm", "--name", name, "--ostype", "Debian_64", "--register")
+        handle = next(line.split()[1] for line in output.splitlines() if line.startswith("UUID:"))
+        if not self.runs_internal:
+            self.manage("modifyvm", handle, "--vm-execution-engine", "interpreter")
+        return handle
+
+    def manage(self, *arguments: str) -> str:
+        """Run VBoxManage as somebody else would, and return what it says."""
+        installation = readiness.find_installation()
+        assert installation is not None
+        argv = [str(installation.manage), *arguments]
+        return subprocess.run(argv, check=True, text=True, capture_output=True).stdout
+
+    def pids(self, *names: str) -> list[int]:
+        """Return the processes of this VirtualBox that have one of these names."""
+        return [pid for pid, name in self._processes() if name in (names or PROCESSES)]
+
+    def _processes(self) -> Iterator[tuple[int, str]]:
+        mark = f"VBOX_IPC_SOCKETID={self.socket}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                name = (folder / "comm").read_text().strip()
+                if name in PROCESSES and mark in (folder / "environ").read_bytes().split(b"\0"):
+                    yield int(folder.name), name
+
+    def kill_service(self) -> None:
+        """Kill -9 VBoxSVC."""
+        for pid in self.pids(SERVICE):
+            os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        super().close()
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
