@@ -41,7 +41,7 @@ class Machines:
     def all(self) -> Sequence[ObservedMachine]:
         """Report every machine."""
         found = list(self._work.definitions.all())
-        states = self._work.monitors.states([self._work.layout.status(machine_id) for machine_id, _ in found])
+        states = self._power.statuses([machine_id for machine_id, _ in found])
         images = {image.name: image for image in self._work.images.all()}
         reports = []
         for (machine_id, definition), status in zip(found, states, strict=True):

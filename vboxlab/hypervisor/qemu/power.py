@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable
+from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable, WaitTimeout
 from vboxlab.hypervisor.qemu.client import MonitorGone, MonitorRefused, Process, QemuEndedAtOnce, launch
 from vboxlab.hypervisor.qemu.command import RunPaths, nic_id, qemu_command
 from vboxlab.hypervisor.qemu.definition import Definition, disk_path
@@ -50,8 +50,20 @@ class Power:
         self._work = workspace
 
     def status(self, machine_id: str) -> str | None:
-        """Return QEMU's run state, None when the machine does not run."""
-        return self._work.monitors.states([self._work.layout.status(machine_id)])[0]
+        """Return QEMU's run state, None when the machine does not run, "" when its process is there but silent."""
+        return self.statuses([machine_id])[0]
+
+    def statuses(self, machine_ids: Sequence[str]) -> list[str | None]:
+        """Return the run states of several machines, asked at once."""
+        answers = self._work.monitors.states([self._work.layout.status(machine_id) for machine_id in machine_ids])
+        return [
+            "" if answer is None and self._is_alive(machine_id) else answer
+            for machine_id, answer in zip(machine_ids, answers, strict=True)
+        ]
+
+    def _is_alive(self, machine_id: str) -> bool:
+        with Process(self._work.pid_file(machine_id)) as process:
+            return process.alive
 
     def start(self, machine_id: str, *, gui: bool = False) -> None:
         """Start, resume or leave running. See Driver.start."""
@@ -75,8 +87,13 @@ class Power:
             status = self.status(definition.id)
             return None if status in CHANGING_STATES else (status,)
 
-        what = f"{definition.name}: the end of what QEMU is doing with the machine"
-        return wait_until(steady, Deadline.after(SETTLE_SECONDS), what=what)[0]
+        try:
+            return wait_until(steady, Deadline.after(SETTLE_SECONDS), what="an answer of QEMU")[0]
+        except WaitTimeout as error:
+            raise DriverError(
+                f"{definition.name}: its QEMU process is there, but does not answer",
+                resolution="power the machine off: that ends the process",
+            ) from error
 
     def _launch(self, definition: Definition) -> Definition:
         work, machine_id = self._work, definition.id

@@ -179,9 +179,9 @@ class Switch:
 
     def command(self, command: str) -> object:
         """Carry out a command of the control socket."""
-        self.used_at = time.monotonic()
         if command not in ("reload", "release"):
             return {"error": f"unknown command {command!r}"}
+        self.used_at = time.monotonic()
         self.scan()
         # A machine that is just starting has written its plug before it asks for the switch: it is never let down.
         self.running = command == "reload" or bool(self.ports)
@@ -201,13 +201,14 @@ class Switch:
     def serve(self) -> None:
         """Work until nobody needs the switch."""
         self.scan()
-        next_tick = time.monotonic() + TICK_SECONDS
+        tick_seconds = min(TICK_SECONDS, self.idle_seconds)
+        next_tick = time.monotonic() + tick_seconds
         while self.running:
             for key, _ in self.selector.select(max(0.0, next_tick - time.monotonic())):
                 key.data()
             if time.monotonic() >= next_tick:
                 self.tick()
-                next_tick = time.monotonic() + min(TICK_SECONDS, self.idle_seconds)
+                next_tick = time.monotonic() + tick_seconds
 
     def close(self) -> None:
         """Take the sockets away, while the lock is still held."""
