@@ -91,4 +91,4 @@ _STORES: dict[Path, MemoryStore] = {}
 
 def store_of(home: Path) -> MemoryStore:
     """Return the host that belongs to a vboxlab home, for as long as this process lives."""
-    return _STORES.setdefault(home.absolute(), MemoryStore())
+    return _STORES.setdefault(home.resolve(), MemoryStore())
