@@ -148,7 +148,8 @@ def _current(
     error: TopologyInvalid | UsageError,
     name: str,
 ) -> tuple[Blueprint | None, TopologyInvalid | UsageError | None]:
-    topologies = {machine.marks.get(MARK_TOPOLOGY) for machine in everything if machine.lab == lab}
+    # A machine that was never configured says nothing about the topology.
+    topologies = {m.marks[MARK_TOPOLOGY] for m in everything if m.lab == lab and MARK_TOPOLOGY in m.marks}
     topology = topologies.pop() if len(topologies) == 1 else None
     if topology is None or topology == name:
         return None, error

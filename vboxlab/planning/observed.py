@@ -140,8 +140,11 @@ class ObservedLab:
 
     @property
     def topology(self) -> str | None:
-        """Return the topology that the lab's machines were last brought to, None if they disagree or are none."""
-        names = {machine.marks.get(MARK_TOPOLOGY) for machine in self.machines.values()}
+        """Return the topology that the lab's machines were last brought to, None if they disagree.
+
+        A machine that was never configured says nothing about it.
+        """
+        names = {m.marks[MARK_TOPOLOGY] for m in self.machines.values() if MARK_TOPOLOGY in m.marks}
         return names.pop() if len(names) == 1 else None
 
 

@@ -1,0 +1,123 @@
+"""The engine that runs the actions of a plan."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from vboxlab.errors import DriverError
+from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, discard
+from vboxlab.lab.engine import Outcome, Reporter, run
+from vboxlab.planning import actions as act
+
+
+def action(identifier: str, step: act.Step, *after: str) -> act.Action:
+    return act.Action(identifier, step, "because", after)
+
+
+def boots(count: int) -> list[act.Action]:
+    actions = []
+    for number in range(count):
+        name = f"m{number}"
+        actions.append(action(f"s{number}", act.Start(name)))
+        actions.append(action(f"c{number}", act.Contact(name), f"s{number}"))
+    return actions
+
+
+class Recorder:
+    """Performs by waiting a moment, and records what ran at once."""
+
+    def __init__(self, effect: Callable[[act.Action], None] = lambda _action: None) -> None:
+        self.order: list[str] = []
+        self.booting_at_most = 0
+        self._booting = 0
+        self._lock = threading.Lock()
+        self._effect = effect
+
+    def __call__(self, action: act.Action, report: Reporter) -> str:
+        report("at it", None)
+        with self._lock:
+            self.order.append(action.id)
+            if isinstance(action.step, act.Start):
+                self._booting += 1
+                self.booting_at_most = max(self.booting_at_most, self._booting)
+        time.sleep(0.02)
+        self._effect(action)
+        with self._lock:
+            if isinstance(action.step, act.Contact):
+                self._booting -= 1
+        return "well"
+
+
+def go(actions: list[act.Action], recorder: Recorder, jobs: int = 2, stop: threading.Event | None = None) -> Outcome:
+    return run(actions, recorder, discard, jobs=jobs, stop=stop or threading.Event())
+
+
+def test_no_more_guests_boot_at_once_than_jobs() -> None:
+    recorder = Recorder()
+    outcome = go(boots(5), recorder)
+    assert outcome.complete
+    assert recorder.booting_at_most == 2
+    assert len(recorder.order) == 10
+
+
+def test_a_failed_start_frees_its_slot_and_keeps_back_only_what_depends_on_it() -> None:
+    def effect(action: act.Action) -> None:
+        if action.id in ("s0", "s1"):
+            raise DriverError(f"{action.id} failed")
+
+    recorder = Recorder(effect)
+    outcome = go(boots(4), recorder)
+    assert sorted(a.id for a, _ in outcome.failed) == ["s0", "s1"]
+    assert sorted(a.id for a in outcome.left) == ["c0", "c1"]
+    assert sorted(a.id for a in outcome.done) == ["c2", "c3", "s2", "s3"]
+
+
+def test_the_longest_chain_goes_first() -> None:
+    chain = [action("a", act.Create("x")), action("b", act.Create("y")), action("c", act.PowerOff("y"), "b")]
+    recorder = Recorder()
+    go(chain, recorder, jobs=1)
+    assert recorder.order == ["b", "a", "c"]
+
+
+def test_stop_begins_nothing_more_and_lets_running_actions_end() -> None:
+    stop = threading.Event()
+    recorder = Recorder(lambda _action: stop.set())
+    outcome = go(boots(3), recorder, jobs=1, stop=stop)
+    assert outcome.stopped
+    assert [a.id for a in outcome.done] == ["s0"]
+    assert len(outcome.left) == 5
+
+
+def test_a_bug_is_raised_once_the_others_have_ended() -> None:
+    ended = []
+
+    def effect(action: act.Action) -> None:
+        if action.id == "a":
+            raise ZeroDivisionError
+        time.sleep(0.1)
+        ended.append(action.id)
+
+    with pytest.raises(ZeroDivisionError):
+        go([action("a", act.Create("x")), action("b", act.Create("y"))], Recorder(effect))
+    assert ended == ["b"]
+
+
+def test_events_tell_start_end_and_failure() -> None:
+    seen: list[Event] = []
+
+    def effect(action: act.Action) -> None:
+        if action.id == "b":
+            raise DriverError("no disk left")
+
+    actions = [action("a", act.Create("x")), action("b", act.Create("y"), "a")]
+    run(actions, Recorder(effect), seen.append, jobs=1, stop=threading.Event())
+    kinds = [type(event) for event in seen]
+    assert kinds.count(ActionStarted) == 2
+    finished = next(event for event in seen if isinstance(event, ActionFinished))
+    failed = next(event for event in seen if isinstance(event, ActionFailed))
+    assert (finished.machine, finished.title, finished.summary) == ("x", "create", "well")
+    assert (failed.machine, failed.reason) == ("y", "no disk left")
