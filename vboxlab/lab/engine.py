@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from vboxlab.errors import VboxlabError
 from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, EventSink
-from vboxlab.planning.actions import Action
+from vboxlab.planning.actions import Action, Contact, Start
 from vboxlab.planning.describe import subject, title
 
 Reporter = Callable[[str, int | None], None]
@@ -43,31 +43,68 @@ def longest_paths(actions: Sequence[Action]) -> Mapping[str, int]:
     return length
 
 
+class _Slots:
+    """Which actions may begin now: so many at work, and so many guests booting, each until it was reached.
+
+    Waiting for a booting guest is no work of ours, but boots compete for the processors: more at once than there are
+    processors only makes every guest slower, until its own time-outs strike.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._working: set[str] = set()
+        self._booting: set[str] = set()
+
+    def begin(self, action: Action) -> bool:
+        """Take a slot for the action if there is one."""
+        step = action.step
+        if isinstance(step, Contact) and step.machine in self._booting:
+            return True
+        if isinstance(step, Start):
+            if len(self._booting) >= self._jobs:
+                return False
+            self._booting.add(step.machine)
+            return True
+        if len(self._working) >= self._jobs:
+            return False
+        self._working.add(action.id)
+        return True
+
+    def end(self, action: Action, *, failed: bool) -> None:
+        """Give back what the action held; a start keeps its slot until its guest was reached."""
+        step = action.step
+        self._working.discard(action.id)
+        if isinstance(step, Contact) or (isinstance(step, Start) and failed):
+            self._booting.discard(step.machine)
+
+
 def run(actions: Sequence[Action], perform: Perform, events: EventSink, *, jobs: int, stop: threading.Event) -> Outcome:
-    """Perform all actions, at most so many at once, each after those it depends on.
+    """Perform all actions, each after those it depends on: at most `jobs` at work, and as many guests booting.
 
     A failed action keeps back only those that depend on it. After `stop` is set no action begins; running ones end.
     Errors that are not VboxlabError (bugs) are raised once the running actions have ended.
     """
     outcome = Outcome()
-    waiting = {action.id: action for action in actions}
-    done: set[str] = set()
     weight = longest_paths(actions)
+    waiting = {action.id: action for action in sorted(actions, key=lambda a: -weight[a.id])}
+    done: set[str] = set()
+    slots = _Slots(jobs)
     running: dict[Future[str], Action] = {}
     bug: BaseException | None = None
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="action") as pool:
+    with ThreadPoolExecutor(max_workers=2 * jobs, thread_name_prefix="action") as pool:
         while True:
-            ready = [a for a in waiting.values() if done.issuperset(b for b in a.after)]
             if not stop.is_set() and bug is None:
-                for action in sorted(ready, key=lambda a: -weight[a.id])[: jobs - len(running)]:
-                    del waiting[action.id]
-                    running[pool.submit(_perform, action, perform, events)] = action
+                for action in [a for a in waiting.values() if done.issuperset(a.after)]:
+                    if slots.begin(action):
+                        del waiting[action.id]
+                        running[pool.submit(_perform, action, perform, events)] = action
             if not running:
                 break
             finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
                 action = running.pop(future)
                 error = future.exception()
+                slots.end(action, failed=error is not None)
                 if error is None:
                     outcome.done.append(action)
                     done.add(action.id)
