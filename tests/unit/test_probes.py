@@ -13,6 +13,7 @@ import pytest
 
 from tests.unit.local_lab import FrontPage, HostExecutor
 from vboxlab.errors import InfrastructureTrouble
+from vboxlab.verification.clocks import measure_offset
 from vboxlab.verification.probes import ProbeSpec, good_for, probe, prober_program, probing
 from vboxlab.verification.samples import (
     Sample,
@@ -63,7 +64,8 @@ def test_counts_the_requests_asked_for_and_tells_the_servers_apart(front: FrontP
 def test_measures_a_real_gap(front: FrontPage) -> None:
     front.hold("srv-web")
     spec = ProbeSpec(front.url, every=0.05, timeout=1.0, life=30)
-    with probing(HostExecutor("client"), spec) as prober:
+    real_offset = measure_offset(HostExecutor("client"), readings=3)
+    with probing(HostExecutor("client"), spec, real_offset=real_offset) as prober:
         assert prober.wait(lambda samples: good_for(samples, 0.5), Deadline.after(10))
         gone = time.monotonic()
         front.hold()
@@ -81,7 +83,8 @@ def test_measures_a_real_gap(front: FrontPage) -> None:
     assert gap == longest_gap(samples)
     assert 1.0 <= gap.length <= 1.4
     # the guest's clock is this host's clock here: the bounds of the offset must hold zero
-    assert offset.low <= 0 <= offset.high < 0.1
+    assert -0.01 - real_offset.width <= offset.low <= 0.001
+    assert -0.001 <= offset.high < 0.1
     assert gap.begin <= gone + offset.high + 0.05
     assert 10 <= failed(samples) <= 30
     assert 15 < rate(samples) <= 20.5

@@ -34,8 +34,9 @@ from vboxlab.waiting import Deadline
 
 T = TypeVar("T")
 RETRY_PAUSE = 1.0
+RESOLVER_PATIENCE = "RES_OPTIONS='timeout:3 attempts:2'"  # a dead name server is a finding, not a hanging command
 PAGE_PACE = 0.1  # seconds between the requests of page and distribution checks
-SHORTEST_TIMEOUT = 20.0  # a command gets at least this long, whatever is left of the budget
+SHORTEST_TIMEOUT = 45.0  # a command gets at least this long, whatever is left of the budget
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _ping(check: wanted.PingCheck, site: Site) -> Finding:
 
 @examine.register
 def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
-    command = shlex.join(["getent", "ahostsv4", check.name])
+    command = f"{RESOLVER_PATIENCE} {shlex.join(['getent', 'ahostsv4', check.name])}"
     done = site.on_each(check.source, lambda machine: site.run(machine, command))
     problems = []
     found: set[str] = set()
@@ -161,7 +162,7 @@ def _clocks(check: wanted.ClocksCheck, site: Site) -> Finding:
 def _internet(check: wanted.InternetCheck, site: Site) -> Finding:
     name, connect = shlex.quote(check.name), 'exit !IO::Socket::INET->new(PeerAddr=>"$ARGV[0]:$ARGV[1]",Timeout=>5)'
     script = (
-        f'getent ahostsv4 {name} >/dev/null || {{ echo "the name does not resolve"; exit 1; }}\n'
+        f'{RESOLVER_PATIENCE} getent ahostsv4 {name} >/dev/null || {{ echo "the name does not resolve"; exit 1; }}\n'
         f"ping -c 1 -W 2 {name} >/dev/null 2>&1 && {{ echo answered by ping; exit 0; }}\n"
         f"perl -MIO::Socket::INET -e {shlex.quote(connect)} {name} {check.port} 2>/dev/null && "
         f"{{ echo answered on port {check.port}; exit 0; }}\n"

@@ -36,7 +36,7 @@ from vboxlab.verification.samples import (
 from vboxlab.verification.subject import LabUnderTest, page_owners
 from vboxlab.waiting import Deadline
 
-CLOCK_READINGS = 3  # of the machine whose journal is read, before and after the fault
+CLOCK_READINGS = 3  # of a machine whose times are compared with another's
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def observe(measure: Measure, lab: LabUnderTest, faults: Faults, time_scale: flo
     client = lab.executor(measure.source)
     spec = _probe_spec(measure, time_scale)
     journal = _JournalClock(lab, detection) if detection else None
-    with probing(client, spec, within=30.0 * time_scale) as prober:
+    real_offset = measure_offset(client, CLOCK_READINGS)
+    with probing(client, spec, within=30.0 * time_scale, real_offset=real_offset) as prober:
         if not prober.wait(lambda s: good_for(s, measure.before), Deadline.after(measure.within * time_scale)):
             prober.finish()
             return Observation(tuple(prober.samples), None, prober.offset, evidence=(_tally(measure, prober, owners),))

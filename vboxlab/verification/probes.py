@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.guest.executor import Executor, Stream
-from vboxlab.verification.clocks import Interval, offset_bounds
+from vboxlab.verification.clocks import Interval, combine, offset_bounds
 from vboxlab.verification.samples import ClockReading, End, ProberLines, Refusal, Sample
 from vboxlab.waiting import Deadline
 
@@ -97,8 +97,9 @@ class _Readings:
 class Prober:
     """A prober at work in a guest. Use `probing` to make one."""
 
-    def __init__(self, machine: str, stream: Stream, asked: float) -> None:
+    def __init__(self, machine: str, stream: Stream, asked: float, real_offset: Interval | None = None) -> None:
         self.machine = machine
+        self._real_offset = real_offset
         self._stream = stream
         self._asked = asked
         self._readings = _Readings(machine)
@@ -127,12 +128,21 @@ class Prober:
 
     @property
     def offset(self) -> Interval:
-        """Return the bounds of the host's monotonic clock minus the guest's. Raises InfrastructureTrouble."""
+        """Return the bounds of the host's monotonic clock minus the guest's monotonic one.
+
+        The lines that arrive give a close upper bound, as they take no time to come; the lower bound is as far away as
+        the prober took to start, or, where the guest's other clock was measured before, as that measurement is.
+        Raises InfrastructureTrouble before the prober has told its clock.
+        """
         with self._lock:
-            arrivals = [(reading.monotonic, arrived) for reading, arrived in self._readings.clocks]
-        if not arrivals:
+            clocks = list(self._readings.clocks)
+        if not clocks:
             raise InfrastructureTrouble(f"{self.machine}: the prober has not told its clock")
-        return offset_bounds(self._asked, arrivals)
+        bounds = offset_bounds(self._asked, [(reading.monotonic, arrived) for reading, arrived in clocks])
+        if self._real_offset is None:
+            return bounds
+        ahead = [reading.real - reading.monotonic for reading, _arrived in clocks]
+        return combine(bounds, self._real_offset.plus(Interval(min(ahead), max(ahead))))
 
     def wait_for_start(self, deadline: Deadline) -> None:
         """Wait for the prober's first word. Raises InfrastructureTrouble when it does not come in time."""
@@ -170,14 +180,17 @@ class Prober:
 
 
 @contextmanager
-def probing(executor: Executor, spec: ProbeSpec, *, within: float = 30.0) -> Iterator[Prober]:
+def probing(
+    executor: Executor, spec: ProbeSpec, *, within: float = 30.0, real_offset: Interval | None = None
+) -> Iterator[Prober]:
     """Run a prober while the context lasts; entered when it has told its clock.
 
+    `real_offset`, the host's monotonic clock minus the guest's real one, makes the prober's offset closer.
     Raises InfrastructureTrouble when it says nothing within so many seconds, GuestError as the executor does.
     """
     asked = time.monotonic()
     with executor.stream(spec.script) as stream:
-        prober = Prober(executor.machine, stream, asked)
+        prober = Prober(executor.machine, stream, asked, real_offset)
         try:
             prober.wait_for_start(Deadline.after(within))
             yield prober
