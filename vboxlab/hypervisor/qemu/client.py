@@ -91,7 +91,11 @@ class Monitors:
                 self._thread = threading.Thread(target=self._loop.run_forever, name="qmp", daemon=True)
                 self._thread.start()
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(timeout)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise MonitorGone("QEMU does not answer", details=[f"waited {timeout:.0f} s"]) from None
 
 
 def is_listening(path: Path) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from vboxlab.errors import DriverError, MachineConflict
+from vboxlab.errors import DriverError, MachineConflict, VboxlabError
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.qemu.client import Process
 from vboxlab.hypervisor.qemu.definition import (
@@ -175,7 +175,7 @@ class Machines:
         definitions = [definition for definition in running if isinstance(definition, Definition)]
         for lab in {definition.lab for definition in definitions if definition.has_internal_network}:
             if not self._work.switches.is_on_duty(lab):
-                with suppress(DriverError):
+                with suppress(VboxlabError):
                     self._work.switches.ensure(lab)
 
 
