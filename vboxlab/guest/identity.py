@@ -21,6 +21,8 @@ echo "$name"
 
 # What linked clones of one base share, and must not. Done once: the marker holds the MAC address it was done for, so
 # that a clone of a finished machine is made somebody of its own again.
+# A machine-id older than the boot came with the base; an empty one is filled at the first boot (machine-id(5)). The
+# journal is kept by machine-id, and journald reads it only when it starts.
 # sshd reads its new key on SIGHUP (sshd(8)) and goes on serving the connection that this runs in.
 _RESET = f"""\
 set -eu
@@ -29,14 +31,18 @@ mac=$1
 done_for=
 [ ! -r {MARKER} ] || read -r done_for <{MARKER}
 if [ "$done_for" != "$mac" ]; then
-    read -r id </proc/sys/kernel/random/uuid
-    rest=$id id=
-    while [ -n "$rest" ]; do id=$id${{rest%%-*}}; case $rest in *-*) rest=${{rest#*-}} ;; *) rest= ;; esac; done
-    echo "$id" >/etc/machine-id.new
-    chmod 444 /etc/machine-id.new
-    mv -f /etc/machine-id.new /etc/machine-id
-    if [ -f /var/lib/dbus/machine-id ] && [ ! -L /var/lib/dbus/machine-id ]; then
-        cp /etc/machine-id /var/lib/dbus/machine-id
+    while read -r word booted _; do [ "$word" != btime ] || break; done </proc/stat
+    if [ "$(stat -c %Y /etc/machine-id)" -lt "$booted" ]; then
+        read -r id </proc/sys/kernel/random/uuid
+        rest=$id id=
+        while [ -n "$rest" ]; do id=$id${{rest%%-*}}; case $rest in *-*) rest=${{rest#*-}} ;; *) rest= ;; esac; done
+        echo "$id" >/etc/machine-id.new
+        chmod 444 /etc/machine-id.new
+        mv -f /etc/machine-id.new /etc/machine-id
+        if [ -f /var/lib/dbus/machine-id ] && [ ! -L /var/lib/dbus/machine-id ]; then
+            cp /etc/machine-id /var/lib/dbus/machine-id
+        fi
+        systemctl restart systemd-journald
     fi
     rm -f /var/lib/dhcp/*.leases /var/lib/dhcp/*.lease
     rm -f /var/lib/heartbeat/hb_uuid /var/lib/heartbeat/hostcache /var/lib/heartbeat/delhostcache

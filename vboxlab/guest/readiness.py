@@ -5,8 +5,7 @@ A stage that is not reached says so with its own reason, because each has its ow
 
 from __future__ import annotations
 
-import contextlib
-import selectors
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -17,8 +16,11 @@ from vboxlab.guest.ssh import SshExecutor
 from vboxlab.waiting import Deadline
 
 PAUSE = 0.2  # seconds between two connections or two looks at the process
-PATIENCE = 4.0  # seconds that one connection may stay silent before it is given up
-AT_ONCE = 3  # connections kept open: sshd answers the one that reaches it, and MaxStartups is 10
+AT_ONCE = 4  # connections kept open; the oldest gives way to a new one (sshd's MaxStartups is 10)
+# Seconds between two connections. They grow, because a guest that is slow to answer gets slower by each one.
+FIRST_GAP = 1.0
+LAST_GAP = 4.0
+GAP_GROWTH = 1.3
 
 # systemctl(1): is-system-running --wait returns when the boot is over; degraded means over, with failed units.
 SYSTEM_STATE = (
@@ -77,25 +79,28 @@ class _Banner:
         self._accepted = False
         self._running = False
         self._refused = ""
+        self._opened: list[socket.socket] = []  # oldest first
+        self._gap = FIRST_GAP
+        self._next = 0.0
 
     def wait(self, deadline: Deadline) -> socket.socket:
-        with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
-            opened: dict[socket.socket, float] = {}
+        """Return a connection on which the banner stands unread. Raises WaitTimeout at the deadline."""
+        try:
             while True:
                 self._look(deadline)
-                self._give_up_old(opened, selector)
-                if len(opened) < AT_ONCE:
-                    self._open(opened, selector, stack)
-                for key, _ in selector.select(deadline.capped(PAUSE)):
-                    connection = key.fileobj
-                    assert isinstance(connection, socket.socket)  # noqa: S101 -- only sockets are registered
-                    if _greets(connection):
-                        return _kept(connection)
-                    selector.unregister(connection)
-                    opened.pop(connection)
-                    connection.close()
-                if not opened:
+                self._open()
+                if not self._opened:
                     time.sleep(deadline.capped(PAUSE))
+                    continue
+                for connection in select.select(self._opened, (), (), deadline.capped(PAUSE))[0]:
+                    self._opened.remove(connection)
+                    if _greets(connection):
+                        return connection
+                    connection.close()
+                    time.sleep(deadline.capped(PAUSE))
+        finally:
+            for connection in self._opened:
+                connection.close()
 
     def _look(self, deadline: Deadline) -> None:
         name, access = self._executor.machine, self._executor.access
@@ -117,10 +122,9 @@ class _Banner:
                 f"{name}: nothing listens on {where}", details=[self._refused], resolution="is the port forward there?"
             )
 
-    def _open(
-        self, opened: dict[socket.socket, float], selector: selectors.BaseSelector, stack: contextlib.ExitStack
-    ) -> None:
-        if opened and time.monotonic() - max(opened.values()) < PATIENCE / AT_ONCE:
+    def _open(self) -> None:
+        now = time.monotonic()
+        if self._opened and now < self._next:
             return
         access = self._executor.access
         try:
@@ -131,17 +135,11 @@ class _Banner:
         if not self._accepted:
             self._accepted = True
             self._reached("tcp")
-        stack.callback(_closed_unless_kept, connection)
-        opened[connection] = time.monotonic()
-        selector.register(connection, selectors.EVENT_READ)
-
-    @staticmethod
-    def _give_up_old(opened: dict[socket.socket, float], selector: selectors.BaseSelector) -> None:
-        for connection, since in list(opened.items()):
-            if time.monotonic() - since > PATIENCE:
-                selector.unregister(connection)
-                opened.pop(connection)
-                connection.close()
+        self._opened.append(connection)
+        if len(self._opened) > AT_ONCE:
+            self._opened.pop(0).close()
+        self._next = now + self._gap
+        self._gap = min(LAST_GAP, self._gap * GAP_GROWTH)
 
 
 def _greets(connection: socket.socket) -> bool:
@@ -150,15 +148,6 @@ def _greets(connection: socket.socket) -> bool:
         return connection.recv(4, socket.MSG_PEEK) == b"SSH-"
     except OSError:
         return False
-
-
-def _kept(connection: socket.socket) -> socket.socket:
-    """Return the same connection under a new handle, so that closing the old ones does not end it."""
-    return connection.dup()
-
-
-def _closed_unless_kept(connection: socket.socket) -> None:
-    connection.close()
 
 
 def _system_running(executor: SshExecutor, deadline: Deadline) -> tuple[str, ...]:

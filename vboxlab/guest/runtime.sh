@@ -34,7 +34,7 @@ attempt() { # COMMAND...: runs it, keeps what it said in $said
 notify() { # LIST SERVICE...: adds services to the list named "notified" or "broken"
     list=$1
     shift
-    for name; do eval "$list=\"\$$list$name \""; done
+    for name; do eval "$list=\"\${$list}$name \""; done
 }
 
 # --- files: $sums holds "PATH: OK" lines, $stats "PATH RAWMODE OWNER GROUP" lines

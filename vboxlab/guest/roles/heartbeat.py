@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, SecretText, Service
-from vboxlab.guest.roles.floating_address import FLOATING_ADDRESS
+from vboxlab.guest.roles.lean_heartbeat import lean_heartbeat, packaged_heartbeat
 from vboxlab.guest.roles.naming import hosts_file
+from vboxlab.guest.roles.network import starts_after
 from vboxlab.guest.roles.place import Place, static_address
 from vboxlab.guest.roles.web import page_served
 from vboxlab.topology.model import Machine
@@ -40,13 +41,15 @@ def heartbeat(role: HeartbeatRole, place: Place) -> Iterable[Resource]:
     )
     if role.tuning == "practical":
         yield Package("net-tools")
+        yield from packaged_heartbeat()
         for service in role.services:
             yield Service(service, enabled=False, running=None)
             yield _handed_over(service)
     else:
-        yield File("/etc/ha.d/resource.d/FloatingAddress", FLOATING_ADDRESS, mode=0o755)
+        yield from lean_heartbeat()
         for service in role.services:
             yield Service(service)
+    yield starts_after("heartbeat", role.interface)
     yield Service("heartbeat")
     yield _address_settled(role, held=is_master)
     yield page_served(role.address.ip, within=SETTLED_WITHIN)
@@ -65,7 +68,7 @@ def _peers(role: HeartbeatRole, place: Place, nodes: list[Machine]) -> Iterator[
 
 def _ha_cf(role: HeartbeatRole, nodes: list[Machine]) -> str:
     names = " ".join(node.hostname for node in nodes)
-    lines = ("use_logd yes", *TIMES[role.tuning], f"bcast {role.interface}", "auto_failback on", f"node {names}")
+    lines = ("logfacility local0", *TIMES[role.tuning], f"bcast {role.interface}", "auto_failback on", f"node {names}")
     return "\n".join(lines) + "\n"
 
 

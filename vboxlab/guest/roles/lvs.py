@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service, Sysctl
+from vboxlab.guest.roles.network import starts_after
 from vboxlab.guest.roles.place import Place
 from vboxlab.topology.roles import LvsRole
 
@@ -23,6 +24,7 @@ def lvs(role: LvsRole, place: Place) -> Iterable[Resource]:
     yield File(RULES, _rules(role), notifies=("ipvsadm",) if role.health == "none" else ())
     yield File(DEFAULTS, _defaults(role), notifies=("ipvsadm",) if role.health == "none" else ())
     if role.health == "none":
+        yield starts_after("ipvsadm", role.interface)
         yield Service("ipvsadm")
     else:
         yield File("/etc/modules-load.d/ip_vs.conf", "ip_vs\n")

@@ -70,3 +70,14 @@ def _resolver(place: Place) -> str:
     lines = [f"domain {domain}"] if machine.resolver_domain and domain else []
     lines += [f"search {' '.join(search)}"] if search else []
     return "\n".join([*lines, *(f"nameserver {address}" for address in machine.dns)]) + "\n"
+
+
+def starts_after(service: str, interface: str) -> File:
+    """Return the drop-in that starts a service once an interface has its address (systemd.unit(5), ifup@.service).
+
+    An `allow-hotplug` interface is brought up when udev finds it, and network.target does not wait for that: on a slow
+    machine a daemon that needs the address at its start would find none and give up.
+    """
+    unit = f"ifup@{interface}.service"
+    content = f"[Unit]\nWants={unit}\nAfter={unit}\n"
+    return File(f"/etc/systemd/system/{service}.service.d/network.conf", content)

@@ -1,0 +1,95 @@
+"""What makes a takeover fast: Heartbeat's own scripts kept, but without the processes that they need not start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vboxlab.guest.resources import Command, File, Resource
+
+FUNCTIONS = "/etc/ha.d/shellfuncs"
+LEAN = f"{FUNCTIONS}.lean"
+PACKAGED = f"{FUNCTIONS}.packaged"
+
+# Heartbeat calls: FloatingAddress ADDRESS/PREFIX/INTERFACE start|stop|status, and reads "running" or "stopped".
+FLOATING_ADDRESS = """\
+#!/bin/sh
+# Floating address for Heartbeat: FloatingAddress::ADDRESS/PREFIX/INTERFACE in haresources.
+# Does what IPaddr does (alias INTERFACE:0, gratuitous ARP) with as few processes as possible.
+address=${1%%/*}
+rest=${1#*/}
+interface=${rest#*/}
+
+held() {
+    case $(ip -o -4 addr show dev "$interface" to "$address") in
+        "") return 1 ;;
+    esac
+}
+
+case $2 in
+    start)
+        ip addr add "$address/${rest%%/*}" dev "$interface" label "$interface:0" 2>/dev/null || held || exit 1
+        /usr/libexec/heartbeat/send_arp -i 200 -r 5 "$interface" "$address" auto not_used not_used \\
+            >/dev/null 2>&1 &
+        ;;
+    stop)
+        ip addr del "$address/${rest%%/*}" dev "$interface" 2>/dev/null || ! held || exit 1
+        ;;
+    status | monitor)
+        if held; then echo running; else echo stopped; fi
+        ;;
+    *)
+        echo "usage: $0 ADDRESS/PREFIX/INTERFACE start|stop|status" >&2
+        exit 1
+        ;;
+esac
+"""
+
+# harc, rc.d/status, mach_down and ResourceManager each read shellfuncs, one after the other in every takeover; the
+# packaged one reads the whole OCF library and starts some twenty processes each time. Scripts that need that library
+# (IPaddr, through hto-mapfuncs) read it themselves.
+LEAN_FUNCTIONS = """\
+# Heartbeat's shell functions without the OCF library: what a takeover of an address needs.
+# The packaged file is kept as shellfuncs.packaged.
+: "${HA_DIR:=/etc/ha.d}" "${HA_RCDIR:=/etc/ha.d/rc.d}" "${HA_CF:=/etc/ha.d/ha.cf}" "${HA_FUNCS:=/etc/ha.d/shellfuncs}"
+: "${HA_BIN:=/usr/libexec/heartbeat}" "${HA_SBIN_DIR:=/usr/sbin}" "${HA_NOARCHBIN:=/usr/share/heartbeat}"
+: "${HA_FIFO:=/var/lib/heartbeat/fifo}" "${HA_RESOURCEDIR:=/etc/ha.d/resource.d}" "${HA_DATEFMT:=%b %d %T }"
+: "${HA_DEBUGLOG:=/dev/null}" "${HA_DOCDIR:=/usr/share/doc/heartbeat}" "${HA_LOGFACILITY:=local0}"
+export HA_DIR HA_RCDIR HA_CF HA_FUNCS HA_BIN HA_FIFO HA_RESOURCEDIR HA_DATEFMT HA_DEBUGLOG HA_DOCDIR HA_LOGFACILITY
+PATH=$HA_BIN:$HA_SBIN_DIR:$HA_NOARCHBIN:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+ha_log() {
+    logger -t "${0##*/}[$$]" -p "$HA_LOGFACILITY.notice" -- "$*" &
+}
+
+ha_debug() {
+    [ "${HA_debug:-0}" = 0 ] || ha_log "$@"
+}
+
+# The message must reach the pipe in one piece.
+ha_clustermsg() {
+    message=$(cat)
+    printf '>>>\\n%s\\n<<<\\n' "$message" >>"$HA_FIFO"
+}
+
+ha_parameter() {
+    sed -n "s/^[[:space:]]*$1[[:space:]][[:space:]]*//p" "$HA_CF"
+}
+"""
+
+
+def lean_heartbeat() -> Iterable[Resource]:
+    """Return the lean resource script and functions, put in the place of the packaged ones, which are kept."""
+    yield File("/etc/ha.d/resource.d/FloatingAddress", FLOATING_ADDRESS, mode=0o755)
+    yield File(LEAN, LEAN_FUNCTIONS)
+    swap = f"[ -L {FUNCTIONS} ] || mv {FUNCTIONS} {PACKAGED}; ln -sfn {LEAN} {FUNCTIONS}"
+    yield Command("lean shell functions", run=("sh", "-c", swap), unless=("test", FUNCTIONS, "-ef", LEAN))
+
+
+def packaged_heartbeat() -> Iterable[Resource]:
+    """Return what puts the packaged functions back where the lean ones were."""
+    yield Command(
+        "packaged shell functions",
+        run=("mv", "-f", PACKAGED, FUNCTIONS),
+        unless=("test", "!", "-e", PACKAGED),
+    )
