@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -38,15 +39,26 @@ class Expectation:
     limits: tuple[Any, ...] = ()
     required: bool = False
 
-    @property
+    @cached_property
     def members(self) -> tuple[Any, ...]:
         """Return the types of a union, flattened, without None; of anything else, itself."""
         return tuple(_flatten(self.annotation))
 
-    @property
+    @cached_property
     def models(self) -> tuple[type[BaseModel], ...]:
         """Return the models among the members."""
         return tuple(member for member in self.members if isinstance(member, type) and issubclass(member, BaseModel))
+
+    def contents(self, container: type) -> Expectation | None:
+        """Return what a list (container tuple) or mapping (dict) that may stand here has to contain."""
+        return self._contents.get(container)
+
+    @cached_property
+    def _contents(self) -> Mapping[Any, Expectation]:
+        found = {get_origin(member): get_args(member) for member in self.members}
+        return {
+            origin: Expectation(found[origin][place]) for origin, place in ((tuple, 0), (dict, 1)) if origin in found
+        }
 
     @property
     def literals(self) -> tuple[str, ...]:
@@ -125,8 +137,8 @@ def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
 
 def kinds_of(expectation: Expectation, key: str) -> tuple[str, ...]:
     """Return the words that the key which tells the kinds of a list's elements apart (`role`) may have."""
-    fields = [field for model in expectation.models for name, field in model.model_fields.items() if name == key]
-    return tuple(word for field in fields for word in Expectation(field.annotation).literals)
+    fields = [_fields(model)[key] for model in expectation.models if key in _fields(model)]
+    return tuple(word for field in fields for word in field.literals)
 
 
 def model_for(expectation: Expectation, value: Data) -> type[BaseModel] | None:
@@ -137,14 +149,25 @@ def model_for(expectation: Expectation, value: Data) -> type[BaseModel] | None:
     if not isinstance(value, dict):
         return None
     for model in candidates:
-        fixed = {
-            field.alias or name: get_args(field.annotation)
-            for name, field in model.model_fields.items()
-            if field.is_required() and get_origin(field.annotation) is Literal
-        }
+        fixed = _fixed_words(model)
         if fixed and all(value.get(key) in words for key, words in fixed.items()):
             return model
     return None
+
+
+@cache
+def _fixed_words(model: type[BaseModel]) -> Mapping[str, tuple[str, ...]]:
+    """Return the keys of a model that must have one of a few words: they tell the models of a union apart."""
+    fields = ((key, expected) for key, expected in _fields(model).items() if expected.required)
+    return {key: expected.literals for key, expected in fields if get_origin(expected.annotation) is Literal}
+
+
+@cache
+def _fields(model: type[BaseModel]) -> Mapping[str, Expectation]:
+    return {
+        field.alias or name: Expectation(field.annotation, tuple(field.metadata), field.is_required())
+        for name, field in model.model_fields.items()
+    }
 
 
 def expectation_at(root: type[BaseModel], data: Data, place: Place) -> Expectation | None:
@@ -169,15 +192,8 @@ def _child(value: Data, step: str | int) -> Data:
 
 def expectation_inside(current: Expectation, value: Data, step: str | int) -> Expectation | None:
     """Return what is expected at a key or index of a value, given what is expected of the value itself."""
-    wanted = tuple if isinstance(step, int) else dict
-    for member in current.members:
-        if get_origin(member) is wanted:
-            inner = get_args(member)[0 if wanted is tuple else 1]
-            return Expectation(inner, tuple(get_args(inner)[1:]) if get_origin(inner) is Annotated else ())
+    contents = current.contents(tuple if isinstance(step, int) else dict)
+    if contents is not None:
+        return contents
     model = model_for(current, value)
-    if model is None:
-        return None
-    for name, field in model.model_fields.items():
-        if step == (field.alias or name):
-            return Expectation(field.annotation, tuple(field.metadata), field.is_required())
-    return None
+    return _fields(model).get(str(step)) if model is not None else None

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import substitute, values_in_force
-from vboxlab.topology.problems import Problem, invalid
+from vboxlab.topology.problems import Problem, invalid, without_follow_ups
 from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
@@ -37,15 +37,16 @@ def topology_of(source: Source, values: Mapping[str, str], name: str, known: Kno
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    data, problems = substitute(source, in_force)
-    problems += source.problems
+    problems = list(source.problems)
+    data, more = substitute(source, in_force)
+    problems += more
     data, more = _completed(data, source)
     problems += more
     data["name"], data["values"] = name, dict(in_force)
     found = fit(Topology, data, source, _FILLERS)
-    problems += found.problems
+    problems += without_follow_ups(problems, found.problems)
     if found.model is not None:
-        problems += problems_of(Subject(found.model, source, found, known))
+        problems += without_follow_ups(problems, problems_of(Subject(found.model, source, found, known)))
     if problems or found.model is None:
         raise invalid(source.file, problems)
     return found.model

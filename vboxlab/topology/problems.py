@@ -73,6 +73,12 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return result
 
 
+def without_follow_ups(earlier: Iterable[Problem], later: Iterable[Problem]) -> list[Problem]:
+    """Return the later problems but those of values that an earlier one has already found wrong."""
+    found = {(problem.position, problem.place) for problem in earlier}
+    return [problem for problem in later if (problem.position, problem.place) not in found]
+
+
 def invalid(file: str, problems: Sequence[Problem]) -> TopologyInvalid:
     """Return the error that reports these problems of one file, first to last."""
     ordered = in_order(problems)

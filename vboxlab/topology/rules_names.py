@@ -24,7 +24,7 @@ _NOT_IN_FILE_NAMES = '/\\:*?"<>|'
 LONGEST_NAME = 80
 
 
-def _name_fault(name: str) -> str | None:
+def name_fault(name: str) -> str | None:
     """Return what makes a text unfit as the name of a VM, network or snapshot; None when it is fit."""
     if not name.strip():
         return "is empty"
@@ -57,7 +57,7 @@ def machine_names(subject: Subject) -> Iterator[Problem]:
     """bad-machine-name, duplicate-name: VirtualBox's rules for VM names; upper and lower case are one to some hosts."""
     seen: dict[str, str] = {}
     for name, machine in subject.topology.machines.items():
-        fault = _name_fault(name)
+        fault = name_fault(name)
         if fault:
             message = f"the machine's name {show(name or None)} {fault}; {_NAME_EXPECTED}"
             yield subject.problem_of_key("bad-machine-name", ("machines", name), message)
@@ -70,7 +70,7 @@ def machine_names(subject: Subject) -> Iterator[Problem]:
         if machine.adopt is None:
             continue
         place: Place = ("machines", name, "adopt", "vm")
-        fault = _name_fault(machine.adopt.vm)
+        fault = name_fault(machine.adopt.vm)
         if fault:
             yield subject.problem("bad-machine-name", place, f"the VM's name {show(machine.adopt.vm or None)} {fault}")
 
@@ -119,7 +119,7 @@ def network_names(subject: Subject) -> Iterator[Problem]:
     """bad-network-name, duplicate-name: the same rules as for machines, since hosts name files after networks."""
     seen: dict[str, str] = {}
     for name in subject.topology.networks:
-        fault = _name_fault(name)
+        fault = name_fault(name)
         if fault:
             message = f"the network's name {show(name or None)} {fault}; {_NAME_EXPECTED}"
             yield subject.problem_of_key("bad-network-name", ("networks", name), message)
@@ -143,7 +143,7 @@ def stage_names(subject: Subject) -> Iterator[Problem]:
         if first != index:
             message = f"stage `{stage.name}` stands twice; expected it once (the first is on line {{line}})"
             yield subject.repeated("duplicate-stage", (*place, "name"), ("stages", first, "name"), message)
-        fault = _name_fault(stage.snapshot) if stage.snapshot is not None else None
+        fault = name_fault(stage.snapshot) if stage.snapshot is not None else None
         if fault:
             message = f"the snapshot's name {show(stage.snapshot or None)} {fault}; {_NAME_EXPECTED}"
             yield subject.problem("bad-snapshot-name", (*place, "snapshot"), message)

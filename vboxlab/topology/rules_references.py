@@ -10,6 +10,7 @@ from vboxlab.topology.model import Machine
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.roles import WebRole
+from vboxlab.topology.rules_names import name_fault
 from vboxlab.topology.scenario import CableFault, Measure, ScenarioStep
 from vboxlab.topology.subject import Subject
 
@@ -55,7 +56,7 @@ def snapshots(subject: Subject) -> Iterator[Problem]:
     named: list[tuple[str | None, Place]] = [(subject.topology.start_from, ("from",))]
     named += [(stage.snapshot, ("stages", index, "snapshot")) for index, stage in enumerate(subject.topology.stages)]
     for snapshot, place in named:
-        if snapshot is not None and snapshot not in known:
+        if snapshot is not None and name_fault(snapshot) is None and snapshot not in known:
             message = f"there is no snapshot set `{snapshot}`; {one_of(sorted(known))}{did_you_mean(snapshot, known)}"
             yield subject.problem("unknown-snapshot", place, f"{message} (snapshots/{snapshot}.yaml would declare it)")
 

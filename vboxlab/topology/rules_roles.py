@@ -133,6 +133,9 @@ def load_balancers(subject: Subject) -> Iterator[Problem]:
                 yield subject.problem("unknown-real-server", where, message)
             elif server.adapter.gateway not in own:
                 found = f"has the gateway {server.adapter.gateway}" if server.adapter.gateway else "has no gateway"
-                message = f"the real server {address} ({server}) {found}; LVS in NAT mode expected"
-                message += f" {' or '.join(map(str, sorted(own)))}, its own address on that network"
+                near = [str(ip) for ip in sorted(own) if ip in server.network]
+                message = (
+                    f"the real server {address} ({server}) {found}; {one_of(near or map(str, sorted(own)))}, as LVS"
+                )
+                message += f" in NAT mode answers through the load balancer `{machine.name}`"
                 yield subject.problem("real-server-gateway", where, message)

@@ -24,7 +24,7 @@ from vboxlab.topology.problems import Place, Position, Problem, invalid
 Data: TypeAlias = "str | list[Data] | dict[str, Data] | None"
 
 DEEPEST = 40
-MOST_VALUES = 50_000
+MOST_VALUES = 20_000
 _NULL_TAG = "tag:yaml.org,2002:null"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _KNOWN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")}
@@ -61,8 +61,9 @@ class Source:
 
     def value(self, place: Place) -> Position:
         """Return where a scalar stands; for lists and mappings, their key."""
-        spot = self.spot(place)
-        return self.key(place) if isinstance(self.get(place), list | dict) else spot.value
+        if place not in self.spots or isinstance(self.get(place), list | dict):
+            return self.key(place)
+        return self.spots[place].value
 
     def get(self, place: Place) -> Data:
         """Return what the file has at a place; None where it has nothing."""

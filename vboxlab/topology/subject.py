@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
 
 from vboxlab.topology.addressing import interface_name
@@ -39,6 +39,12 @@ class Placed:
     def ip(self) -> IPv4Address | None:
         """Return the static address without its prefix length, if the adapter has one."""
         return self.adapter.address.ip if isinstance(self.adapter.address, IPv4Interface) else None
+
+    @property
+    def network(self) -> IPv4Network:
+        """Return the network that the static address says it is in; nothing but itself where there is none."""
+        address = self.adapter.address
+        return address.network if isinstance(address, IPv4Interface) else IPv4Network("0.0.0.0/32")
 
     def __str__(self) -> str:
         return f"`{interface_name(self.adapter.slot)}` of machine `{self.machine.name}`"
