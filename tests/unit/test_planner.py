@@ -19,7 +19,7 @@ from vboxlab.planning.observed import (
     ObservedMachine,
     PowerState,
 )
-from vboxlab.planning.planner import UNTIL_CREATED, plan, with_rechecks
+from vboxlab.planning.planner import UNTIL_CREATED, machines_of, plan, with_rechecks
 from vboxlab.topology.addressing import LabName, mac_address
 
 
@@ -114,22 +114,11 @@ def test_another_student_is_configured_in_place() -> None:
     assert not [step for step in steps(found) if isinstance(step, act.PowerOff | act.Create | act.RestoreSnapshots)]
 
 
-def test_machines_of_another_topology_go_back_to_the_snapshot() -> None:
-    world = converged()
-    for name in ("srv-web", "srv-web-bis"):
-        world.mark(name, topology="loadbalancing", stage="balancing", desired="other")
-    wanted = desired(topology(), world.observed)
-    found = plan(wanted, world.observed)
-    check_golden("plans/failover-from-loadbalancing.txt", describe.lines(found))
-    world.apply(found, wanted)
-    assert plan(desired(topology(), world.observed), world.observed).is_empty
-
-
 def test_a_machine_of_another_topology_only_is_switched_off_and_kept() -> None:
     world = converged()
     world.machines["load-balancer"] = replace(world.machines["client"], name="load-balancer", handle="id-lb")
     found = plan(desired(topology(), world.observed), world.observed)
-    assert steps(found) == [act.PowerOff("load-balancer")]
+    assert steps(found) == [act.PowerOff("load-balancer"), act.SetMarks("load-balancer", {"topology": None})]
 
 
 def test_foreign_vm_of_the_same_name_blocks() -> None:
@@ -219,3 +208,28 @@ def test_until_stops_after_the_stage(stage: str) -> None:
     world.apply(plan(wanted, world.observed), wanted)
     assert world.machines["srv-web"].marks["stage"] == stage
     assert world.machines["srv-web"].has_snapshot("apache-base")
+
+
+def switch(world: World, name: str) -> act.Plan:
+    wanted = desired(topology(name), world.observed)
+    found = plan(wanted, world.observed)
+    world.apply(found, wanted)
+    again = desired(topology(name), world.observed)
+    assert plan(again, world.observed).actions == ()
+    assert world.observed.topology == name
+    return found
+
+
+def test_from_failover_to_load_balancing_and_back() -> None:
+    world = converged()
+    there = switch(world, "loadbalancing")
+    check_golden("plans/loadbalancing-from-failover.txt", describe.lines(there))
+    alone = {"firewall", "dns", "client"}
+    assert {type(step) for step in steps(there) if alone & set(machines_of(step))} == {act.SetMarks}
+    assert world.machines["srv-web"].adapters[0].attachment == Attachment("internal", "cluster")
+    back = switch(world, "failover")
+    check_golden("plans/failover-from-loadbalancing.txt", describe.lines(back))
+    assert world.machines["srv-web"].adapters[0].attachment == Attachment("internal", "sw-dmz")
+    assert world.machines["load-balancer"].power is PowerState.OFF
+    switch(world, "loadbalancing")
+    assert world.machines["load-balancer"].power is PowerState.RUNNING

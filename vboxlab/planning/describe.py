@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vboxlab.planning import actions as act
+from vboxlab.planning.observed import MARK_TOPOLOGY
 from vboxlab.planning.planner import machines_of
 
 
@@ -32,7 +33,7 @@ def title(step: act.Step) -> str:
         case act.RestoreSnapshots():
             return f"restore snapshot {step.snapshot}"
         case act.SetMarks():
-            return "record topology"
+            return "record topology" if step.marks.get(MARK_TOPOLOGY) else "set aside"
         case act.CheckAdopted():
             return "start adopted VM"
 

@@ -107,6 +107,9 @@ def _stop_extra_machines(graph: _Graph, desired: Desired, observed: ObservedLab)
         if name not in desired.machines and machine.power is not PowerState.OFF:
             reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
             graph.add(act.PowerOff(name), reason, machines=(name,))
+        if name not in desired.machines and MARK_TOPOLOGY in machine.marks:
+            # Kept aside, it says nothing any more about the topology that the lab is in.
+            graph.add(act.SetMarks(name, {MARK_TOPOLOGY: None}), "it is kept aside", machines=(name,))
 
 
 def _start_adopted(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:

@@ -63,12 +63,22 @@ class RouterRole(Parameters):
     routes: tuple[Route, ...] = ()
 
 
+class DnsRecord(Parameters):
+    """A name within the zone and its address."""
+
+    name: str
+    address: IPv4Address
+
+
 class DnsRole(Parameters):
     """A name server for the lab's own zone that forwards the rest (the stand-in for the school's server)."""
 
     role: Literal["dns"]
     zone: str
     forwarders: tuple[IPv4Address, ...] = Field(default=(), description="default: the router's own resolver")
+    records: tuple[DnsRecord, ...] = Field(
+        default=(), description="what the zone holds; default: the names of all machines, and www for the service"
+    )
 
 
 class ClientRole(Parameters):

@@ -41,6 +41,9 @@ def dns(role: DnsRole, place: Place) -> Iterable[Resource]:
 
 
 def _records(role: DnsRole, place: Place) -> Iterator[tuple[str, IPv4Address]]:
+    if role.records:
+        yield from ((f"{record.name}.{role.zone}", record.address) for record in role.records)
+        return
     for machine in place.topology.machines.values():
         addresses = static_addresses(machine)
         if addresses:
