@@ -79,7 +79,16 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, settings))
     else:
-        topology_of(source, values, path.stem, Known(snapshots=snapshot_set_names(settings, path)))
+        known = Known(bases=_base_names(settings), snapshots=snapshot_set_names(settings, path))
+        topology_of(source, values, path.stem, known)
+
+
+def _base_names(settings: Settings) -> frozenset[str]:
+    """Return the bases that this host has or can build."""
+    from vboxlab.base.recipe import RECIPES
+    from vboxlab.base.store import BaseStore
+
+    return frozenset(RECIPES) | {base.name for base in BaseStore(settings).list()}
 
 
 def _maker(source: Source, name: str, path: Path, settings: Settings) -> Topology:
