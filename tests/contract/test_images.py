@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.worlds import IMAGE, Specs, World
+from tests.contract.worlds import IMAGE, Specs, World, nat
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Driver
 
@@ -17,7 +17,7 @@ def test_images_name_their_clones(world: World, driver: Driver, spec: Specs) -> 
 
 
 def test_importing_what_exists_does_nothing(world: World, driver: Driver, spec: Specs) -> None:
-    made = driver.create(spec())
+    made = driver.create(spec(adapters=(nat(1),)))
     driver.import_image(IMAGE, world.disk("other"))
     assert [image.name for image in driver.images()] == [IMAGE]
     driver.start(made.handle)

@@ -21,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 LAUNCHER = HERE / "driverless_launcher.c"
+PYCACHE = "/var/cache/vboxlab-python"
 LIBRARIES = "usr/lib/virtualbox"
 NEEDED_ON_HOST = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "cc": "gcc"}
 PACKAGES = (
@@ -168,7 +169,7 @@ def test_script(command: list[str], user: str, work: str) -> str:
     environment = {
         "PATH": "/opt/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": os.environ.get("VBOXLAB_TEST_LANG", "C.UTF-8"),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": PYCACHE,  # the checkout is read-only
         "TMPDIR": work,
         # A VirtualBox of its own: settings, machine folder and the socket of its service.
         "VBOX_USER_HOME": f"{work}/settings",
@@ -181,7 +182,8 @@ def test_script(command: list[str], user: str, work: str) -> str:
     become = f"sudo -u {_quote(user)} -H env" if user != "root" else "env HOME=/root"
     folder = f"VBoxManage setproperty machinefolder {_quote(work + '/machines')} >/dev/null"
     body = f"{folder} && exec {words}"
-    return f"cd /checkout && chown {_quote(user)} {_quote(work)} && exec {become} {assignments} sh -c {_quote(body)}"
+    prepare = f"cd /checkout && mkdir -p -m 1777 {PYCACHE} && chown {_quote(user)} {_quote(work)}"
+    return f"{prepare} && exec {become} {assignments} sh -c {_quote(body)}"
 
 
 def _quote(word: str) -> str:

@@ -39,7 +39,6 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "folder-exists": (MachineConflict, "move that folder away, or remove it when nothing in it is needed"),
     "no-snapshot": (SnapshotNotFound, "`vboxlab snapshot list` shows those that exist"),
     "snapshot-exists": (MachineConflict, "choose another name or remove that snapshot first"),
-    "snapshot-children": (DriverError, "remove its children first"),
     "running": (DriverError, "power it off first: `vboxlab down`"),
     "off": (CapabilityMissing, "start it first"),
     "no-adapter": (DriverError, None),

@@ -168,7 +168,7 @@ def delete(connection: Connection, call: Call) -> None:
     try:
         machine = find(connection, call.arguments["handle"])
     except Failure as failure:
-        if call.again and failure.kind == "not-found":
+        if (call.again or call.waited) and failure.kind == "not-found":
             leftovers.clear(connection)
             return
         raise
@@ -231,8 +231,12 @@ def plug_adapter(connection: Connection, call: Call) -> None:
     slot = int(call.arguments["slot"])
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
-        if not machine.getNetworkAdapter(slot - 1).enabled:
-            raise Failure("no-adapter", f"{machine.name} has no adapter in slot {slot}")
+        adapter = machine.getNetworkAdapter(slot - 1)
+        if not adapter.enabled:
+            raise Failure("no-adapter", f"{machine.name} has no adapter {slot}")
+        if "attachment" in call.arguments and power.is_up(connection, machine):
+            before = networks.ports([networks.read_adapter(connection, adapter)])
+            networks.check_ports(networks.ports([call.arguments["attachment"]]) - before, str(machine.name))
     with locked(connection, machine, f"changing adapter {slot}") as session:
         adapter = session.machine.getNetworkAdapter(slot - 1)
         if "attachment" in call.arguments:

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import host, images, leftovers, machines, power, snapshots
@@ -19,6 +20,7 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Call,
     Failure,
     Message,
+    Progress,
     Progressed,
     Reply,
     Request,
@@ -26,9 +28,9 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
     encode,
     failure_fields,
 )
+from vboxlab.hypervisor.virtualbox.worker.sessions import POLL
 
 THREADS = 16  # graceful power-offs wait, the rest is short
-LEAVE_TIMEOUT = 5.0  # how long calls that are under way may take once nobody listens any more
 Handler = Callable[[Connection, Call], Any]
 
 CALLS: dict[str, Handler] = {
@@ -64,8 +66,6 @@ class Server:
         self._requests = requests
         self._answers = answers
         self._write_lock = threading.Lock()
-        self._under_way = 0
-        self._idle = threading.Condition()
 
     def send(self, message: Message) -> None:
         """Write a message; when nobody listens any more, nothing is said and the call goes on to its end."""
@@ -77,25 +77,27 @@ class Server:
                 pass
 
     def serve(self) -> None:
-        """Serve until the requests end, then wait a little for the calls that are under way."""
+        """Serve until the requests end. Calls under way are then cut short, as they are when the worker is killed."""
         pool = ThreadPoolExecutor(THREADS)
         for line in self._requests:
             request = decode_request(line)
-            with self._idle:
-                self._under_way += 1
             pool.submit(self._answer, request)
-        deadline = time.monotonic() + LEAVE_TIMEOUT
-        with self._idle:
-            while self._under_way and time.monotonic() < deadline:
-                self._idle.wait(deadline - time.monotonic())
 
     def _answer(self, request: Request) -> None:
-        try:
-            self.send(self._reply(request))
-        finally:
-            with self._idle:
-                self._under_way -= 1
-                self._idle.notify_all()
+        self.send(self._reply(request))
+
+    def _answered(self, request: Request, report: Progress) -> Any:
+        """Return a call's result; while another vboxlab process works on the machine, wait and try anew."""
+        call = Call(request.arguments, request.again, report)
+        deadline = time.monotonic() + self._connection.patience
+        while True:
+            try:
+                return CALLS[request.call](self._connection, call)
+            except Failure as failure:
+                if failure.kind != "busy" or time.monotonic() >= deadline:
+                    raise
+            call = replace(call, waited=True)
+            time.sleep(POLL)
 
     def _reply(self, request: Request) -> Reply:
         last: list[int | None] = [None]
@@ -106,8 +108,7 @@ class Server:
                 self.send(Progressed(request.id, text, percent))
 
         try:
-            call = Call(request.arguments, request.again, report)
-            return Reply(request.id, CALLS[request.call](self._connection, call))
+            return Reply(request.id, self._answered(request, report))
         except Failure as failure:
             return Reply(request.id, error=failure_fields(failure))
         except self._connection.api_error as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
@@ -47,6 +49,24 @@ def read_adapter(connection: Connection, adapter: Any) -> dict[str, Any]:
     return read
 
 
+def ports(adapters: list[dict[str, Any]]) -> set[int]:
+    """Return the host ports that adapters forward."""
+    return {int(host_port) for adapter in adapters for host_port, _guest_port in adapter["forwards"]}
+
+
+def check_ports(wanted: set[int], name: str) -> None:
+    """Raise Failure when a port is taken: VirtualBox would go on and say nothing, but in its log."""
+    for port in sorted(wanted):
+        with socket.socket() as probe:
+            if os.name != "nt":  # as VirtualBox binds it: a connection that lingers does not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError as error:
+                text = f"port {port} of {LOOPBACK}, which {name} forwards, is taken by another program"
+                raise Failure("port-taken", text, details=[str(error)]) from error
+
+
 def _rules(connection: Connection, adapter: Any) -> list[dict[str, Any]]:
     """Return the port forwards of a NAT adapter: VirtualBox gives "name,protocol,host ip,port,guest ip,port"."""
     rules = []
@@ -66,9 +86,11 @@ def write_adapters(connection: Connection, machine: Any, adapters: list[dict[str
         adapter = machine.getNetworkAdapter(number)
         state = wanted.get(number + 1)
         if running and bool(adapter.enabled) != (state is not None):
-            raise Failure("running", f"adapter {number + 1} of {machine.name} cannot be added or removed while it runs")
+            raise Failure("running", f"{machine.name} must be off to add or remove adapter {number + 1}")
         if running and state is not None and str(adapter.MACAddress).upper() != state["mac"]:
-            raise Failure("running", f"the MAC address of adapter {number + 1} of {machine.name} cannot change now")
+            raise Failure("running", f"{machine.name} must be off to change the MAC address of adapter {number + 1}")
+    if running:
+        check_ports(ports(adapters) - ports(read_adapters(connection, machine)), str(machine.name))
     for number in SLOTS:
         adapter = machine.getNetworkAdapter(number)
         state = wanted.get(number + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
     ONLINE,
     POLL,
+    TRANSIENT,
+    describe_holder,
     locked,
-    retried,
     state_name,
     unlock,
     wait_unlocked,
@@ -54,23 +54,37 @@ def settle(connection: Connection, machine: Any) -> str:
 def start(connection: Connection, call: Call) -> None:
     """Power a machine on, or resume it; no-op when it runs. Foreign machines may be started too."""
     machine = machines.find(connection, call.arguments["handle"])
+    deadline = time.monotonic() + connection.patience
     with connection.errors("starting the machine"):
-        state = settle(connection, machine)
-        if state == "Running":
-            return
-        if state in PAUSED:
-            with locked(connection, machine, "resuming the machine") as session:
-                session.console.resume()
-            return
-        if state in ONLINE:
-            raise Failure("stuck", f"{machine.name} is in the state {state}")
-        name = str(machine.name)
-        _check_ports(connection, machine)
-    session = retried(connection, lambda: _launch(connection, machine, call), f"starting {name}")
-    unlock(connection, session)
-    with connection.errors(f"starting {name}"):
+        while not _bring_up(connection, machine, call):
+            if time.monotonic() >= deadline:
+                raise Failure("locked", f"{machine.name} is locked", details=[describe_holder(connection, machine)])
+            time.sleep(POLL)
         if settle(connection, machine) not in {"Running", "Paused"}:
-            raise Failure("start", f"{name} started and ended at once", details=_log_lines(machine))
+            raise Failure("start", f"{machine.name} started and ended at once", details=_log_lines(machine))
+
+
+def _bring_up(connection: Connection, machine: Any, call: Call) -> bool:
+    """Start or resume a machine unless it runs; return False while somebody holds its lock."""
+    state = settle(connection, machine)
+    if state == "Running":
+        return True
+    if state in PAUSED:
+        with locked(connection, machine, "resuming the machine") as session:
+            session.console.resume()
+        return True
+    if state in ONLINE:
+        raise Failure("stuck", f"{machine.name} is in the state {state}")
+    networks.check_ports(networks.ports(networks.read_adapters(connection, machine)), str(machine.name))
+    try:
+        session = _launch(connection, machine, call)
+    except connection.api_error as error:
+        failure = connection.failure(error, f"starting {machine.name}")
+        if failure.code in TRANSIENT:
+            return False
+        raise failure from error
+    unlock(connection, session)
+    return True
 
 
 def _launch(connection: Connection, machine: Any, call: Call) -> Any:
@@ -85,18 +99,6 @@ def _launch(connection: Connection, machine: Any, call: Call) -> Any:
                           details=[*failure.details, *_log_lines(machine)]) from failure  # fmt: skip
         raise
     return session
-
-
-def _check_ports(connection: Connection, machine: Any) -> None:
-    """Raise Failure when a forwarded port is taken: VirtualBox would start the machine and say nothing."""
-    for adapter in networks.read_adapters(connection, machine):
-        for host_port, _ in adapter["forwards"]:
-            try:
-                with socket.socket() as probe:
-                    probe.bind((networks.LOOPBACK, host_port))
-            except OSError as error:
-                raise Failure("port-taken", f"port {host_port} of {networks.LOOPBACK}, which {machine.name} forwards, "
-                              f"is taken by another program", details=[str(error)]) from error  # fmt: skip
 
 
 def _log_lines(machine: Any) -> list[str]:

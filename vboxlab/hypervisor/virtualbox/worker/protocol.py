@@ -55,11 +55,15 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Call:
-    """A request as the functions that answer it see it."""
+    """A request as the functions that answer it see it.
+
+    `waited` says that another vboxlab process was at work on the same machine meanwhile.
+    """
 
     arguments: dict[str, Any]
     again: bool
     report: Progress
+    waited: bool = False
 
 
 Message = Reply | Progressed

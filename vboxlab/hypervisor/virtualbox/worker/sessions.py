@@ -68,7 +68,7 @@ def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
         retried(connection, lock, doing)
     except Failure as failure:
         if failure.kind == "locked":
-            failure.details.append(_describe_holder(connection, machine))
+            failure.details.append(describe_holder(connection, machine))
         raise
     session = holder[0]
     try:
@@ -78,7 +78,8 @@ def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
         unlock(connection, session)
 
 
-def _describe_holder(connection: Connection, machine: Any) -> str:
+def describe_holder(connection: Connection, machine: Any) -> str:
+    """Say who holds a machine's lock, as far as VirtualBox tells."""
     with contextlib.suppress(connection.api_error):
         pid = int(machine.sessionPID)
         name = str(machine.sessionName) or "a program that does not give its name"
@@ -107,5 +108,5 @@ def wait_unlocked(connection: Connection, machine: Any, timeout: float = UNLOCK_
     while machine.sessionState != unlocked:
         if time.monotonic() >= deadline:
             raise Failure("locked", "the machine is off but its process holds it still",
-                          details=[_describe_holder(connection, machine)])  # fmt: skip
+                          details=[describe_holder(connection, machine)])  # fmt: skip
         time.sleep(POLL)

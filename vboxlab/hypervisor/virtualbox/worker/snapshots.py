@@ -1,7 +1,12 @@
-"""Snapshots of one machine: taken, restored and removed, with the marks of their moment."""
+"""Snapshots of one machine: taken, restored and removed, with the marks of their moment.
+
+VirtualBox removes no snapshot that several things depend on (children, the present state). Such a one is hidden
+instead, and really removed as soon as that is possible.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -11,9 +16,11 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
 
+REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
 
-def all_snapshots(connection: Connection, machine: Any) -> Iterator[Any]:
-    """Yield a machine's snapshots, parents first."""
+
+def _tree(connection: Connection, machine: Any) -> Iterator[Any]:
+    """Yield all snapshots, hidden ones too, parents first."""
     if not machine.snapshotCount:
         return
 
@@ -25,25 +32,37 @@ def all_snapshots(connection: Connection, machine: Any) -> Iterator[Any]:
     yield from below(machine.findSnapshot(""))  # the root: IMachine::findSnapshot, "null or empty"
 
 
+def _is_hidden(snapshot: Any) -> bool:
+    return str(snapshot.description).startswith(REMOVED)
+
+
+def _shown(snapshot: Any) -> str | None:
+    """Return the name of a snapshot, or of its nearest ancestor that is not hidden."""
+    while snapshot is not None and _is_hidden(snapshot):
+        snapshot = snapshot.parent
+    return str(snapshot.name) if snapshot is not None else None
+
+
 def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
     """Return a machine's snapshots and the name of the current one."""
     found = []
-    for snapshot in all_snapshots(connection, machine):
-        taken = datetime.fromtimestamp(int(snapshot.timeStamp) / 1000, tz=timezone.utc)  # noqa: UP017 -- Python 3.10 has no datetime.UTC
+    for snapshot in _tree(connection, machine):
+        if _is_hidden(snapshot):
+            continue
+        taken = datetime.fromtimestamp(int(snapshot.timeStamp) / 1000, tz=timezone.utc)  # noqa: UP017 -- not in 3.10
         found.append({
             "name": str(snapshot.name),
-            "parent": str(snapshot.parent.name) if snapshot.parent is not None else None,
+            "parent": _shown(snapshot.parent),
             "taken_at": taken.isoformat(timespec="milliseconds"),
             "live": bool(snapshot.online),
             "description": marks.split_description(str(snapshot.description))[0],
         })  # fmt: skip
-    current = machine.currentSnapshot
-    return {"snapshots": found, "current_snapshot": str(current.name) if current is not None else None}
+    return {"snapshots": found, "current_snapshot": _shown(machine.currentSnapshot)}
 
 
 def find_snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
     """Return the snapshot of that exact name (an API look-up would take a UUID for a name too), None if none."""
-    return next((each for each in all_snapshots(connection, machine) if each.name == name), None)
+    return next((each for each in _tree(connection, machine) if each.name == name and not _is_hidden(each)), None)
 
 
 def _existing(connection: Connection, machine: Any, name: str) -> Any:
@@ -107,6 +126,7 @@ def restore(connection: Connection, call: Call) -> None:
             marks.replace_marks(connection, session.machine, before)
             session.machine.saveSettings()
             raise
+        _sweep(connection, machine, session)
 
 
 def delete(connection: Connection, call: Call) -> None:
@@ -120,9 +140,25 @@ def delete(connection: Connection, call: Call) -> None:
         snapshot = _existing(connection, machine, call.arguments["name"])
         if power.settle(connection, machine) in ONLINE:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
-        children = len(connection.array(snapshot, "children"))
-        if children > 1:
-            text = f"the snapshot {call.arguments['name']} of {machine.name} has {children} children"
-            raise Failure("snapshot-children", f"{text}: VirtualBox removes none that has more than one")
     with locked(connection, machine, doing) as session:
-        connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
+        if _can_go(connection, machine, snapshot):
+            connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
+        else:
+            snapshot.description = REMOVED + str(snapshot.description)
+            snapshot.name = f"(removed) {snapshot.name}"
+        _sweep(connection, machine, session)
+
+
+def _can_go(connection: Connection, machine: Any, snapshot: Any) -> bool:
+    """Tell whether VirtualBox can remove a snapshot: it merges disks, so one thing at most may depend on it."""
+    current = machine.currentSnapshot
+    present = 1 if current is not None and current.id == snapshot.id else 0
+    return len(connection.array(snapshot, "children")) + present <= 1
+
+
+def _sweep(connection: Connection, machine: Any, session: Any) -> None:
+    """Really remove the hidden snapshots that can go by now; one that cannot stays hidden."""
+    for snapshot in [each for each in _tree(connection, machine) if _is_hidden(each)]:
+        if _can_go(connection, machine, snapshot):
+            with contextlib.suppress(Failure):
+                connection.wait(session.machine.deleteSnapshot(snapshot.id), "removing a hidden snapshot")
