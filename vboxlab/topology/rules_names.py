@@ -182,6 +182,21 @@ def domains(subject: Subject) -> Iterator[Problem]:
             yield subject.problem("bad-domain", place, message)
 
 
+def dns_records(subject: Subject) -> Iterator[Problem]:
+    """bad-record-name, duplicate-record: names within the zone, each once."""
+    for _, role, place in subject.roles_of(DnsRole):
+        seen: dict[str, Place] = {}
+        for index, record in enumerate(role.records):
+            where: Place = (*place, "records", index, "name")
+            if _bad_domain(record.name):
+                message = f"{show(record.name or None)} is no name within a zone; expected letters, digits and hyphens"
+                yield subject.problem("bad-record-name", where, message)
+            first = seen.setdefault(record.name.lower(), where)
+            if first != where:
+                message = f"the zone has `{record.name}` already (line {{line}}); expected each name once"
+                yield subject.repeated("duplicate-record", where, first, message)
+
+
 def words_of_roles(subject: Subject) -> Iterator[Problem]:
     """bad-secret-name, bad-service-name, bad-time-zone: names that become file names or fields of files in guests."""
     for _, role, place in subject.roles():

@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     names.stage_names,
     names.parameter_names,
     names.domains,
+    names.dns_records,
     names.words_of_roles,
     networks.subnets,
     networks.slots,
