@@ -31,7 +31,7 @@ def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDrive
 
         return OpenedDriver(MemoryDriver(store_of(settings.home)))
     if name == "virtualbox":
-        problem = why_no_virtualbox()
+        problem = why_no_virtualbox(guests=False)
         if problem:
             raise DriverUnavailable("VirtualBox cannot be used", details=[problem], resolution="`vboxlab doctor` helps")
         return OpenedDriver(_open_virtualbox(settings))
@@ -45,13 +45,17 @@ def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDrive
     return _open_usable(settings)
 
 
-def why_no_virtualbox() -> str:
-    """Return "" when VirtualBox can run guests here, else why not."""
+def why_no_virtualbox(*, guests: bool = True) -> str:
+    """Return "" when VirtualBox can run guests here, else why not.
+
+    Without `guests` it is enough that VirtualBox can be driven: machines are made, wired and snapshotted without its
+    kernel driver, and a start says what is missing.
+    """
     try:
         readiness = import_module("vboxlab.hypervisor.virtualbox.readiness")
     except ImportError:
         return "this vboxlab has no VirtualBox driver"
-    return str(readiness.usable())
+    return str(readiness.usable() if guests else readiness.installed())
 
 
 def why_no_qemu() -> str:
@@ -78,8 +82,9 @@ def _open_usable(settings: Settings) -> OpenedDriver:
 
 
 def _open_virtualbox(settings: Settings) -> Driver:
-    driver: Driver = import_module("vboxlab.hypervisor.virtualbox.driver").VirtualBoxDriver(settings.home)
-    return driver
+    from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
+
+    return VirtualBoxDriver(settings.home, python=str(settings.vbox_python) if settings.vbox_python else None)
 
 
 def _open_qemu(settings: Settings) -> Driver:
