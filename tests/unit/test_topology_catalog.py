@@ -41,7 +41,7 @@ def test_the_nearest_folder_wins(settings: Settings, tmp_path: Path) -> None:
 
 def test_a_path_is_taken_as_it_is(settings: Settings, tmp_path: Path) -> None:
     assert find_topology("../../topologies/mine.yaml", settings) == Path("../../topologies/mine.yaml")
-    with pytest.raises(UsageError, match=r"other\.yaml: there is no such topology file"):
+    with pytest.raises(UsageError, match=r"other\.yaml: there is no such topology file, or it cannot be read"):
         find_topology("other.yaml", settings)
 
 
@@ -82,3 +82,14 @@ def test_a_checkout_is_its_own_project(tmp_path: Path, monkeypatch: pytest.Monke
     origins = {entry.name: entry.origin for entry in list_topologies(Settings(home=tmp_path))}
     assert origins["failover"] == "packaged"
     assert packaged_folder("snapshots") == REPOSITORY / "snapshots"
+
+
+def test_folders_that_cannot_be_looked_into_have_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    entries = list_topologies(Settings(home=tmp_path / "nobody's"))
+    assert {entry.origin for entry in entries} == {"packaged"}
+    with pytest.raises(UsageError):
+        find_topology("~no-such-user/x.yaml", Settings(home=tmp_path))

@@ -41,7 +41,8 @@ def test_validate_reports_all_problems_of_all_files(capsys: pytest.CaptureFixtur
 def test_validate_with_a_value_that_makes_a_bad_host_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["validate", "failover", "--set", "student=jean luc", "--json"]) == 3
     (problems,) = json.loads(capsys.readouterr().out).values()
-    assert [problem.rpartition(" (")[2] for problem in problems] == ["parameter `student` is `jean luc`)"] * 2
+    assert len(problems) >= 2
+    assert {problem.rpartition(" (")[2] for problem in problems} == {"parameter `student` is `jean luc`)"}
 
 
 def test_validate_knows_the_bases_that_can_be_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -33,8 +34,12 @@ class TopologyEntry:
 
 def project_folder(start: Path | None = None) -> Path | None:
     """Return the nearest folder at or above the current one (or `start`) that has a `topologies` folder."""
-    here = (start or Path.cwd()).resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / "topologies").is_dir()), None)
+    try:
+        here = (start or Path.cwd()).resolve()
+    except OSError:  # the current folder has been removed
+        return None
+    # os.path instead of Path.is_dir: a folder that we may not look into is one without topologies, not an error
+    return next((folder for folder in (here, *here.parents) if os.path.isdir(folder / "topologies")), None)  # noqa: PTH112
 
 
 def packaged_folder(kind: Kind) -> Path:
@@ -78,12 +83,11 @@ def _is_path(argument: str) -> bool:
 def _find(kind: Kind, argument: str, named: dict[str, tuple[Origin, Path]], folders: list[Path]) -> Path:
     noun = _NOUNS[kind]
     if _is_path(argument):
-        path = Path(argument).expanduser()
-        if path.is_file():
+        path = Path(os.path.expanduser(argument))  # noqa: PTH111  # Path's own raises for an unknown user
+        if os.path.isfile(path):  # noqa: PTH113
             return path
         raise UsageError(
-            f"{argument}: there is no such {noun} file",
-            details=[f"looked in {Path.cwd()}"] if not path.is_absolute() else [],
+            f"{argument}: there is no such {noun} file, or it cannot be read",
             resolution=f"give the path of a file, or one of the names: {', '.join(sorted(named)) or 'none exists'}",
         )
     if argument in named:

@@ -38,7 +38,7 @@ def topology_of(source: Source, values: Mapping[str, str], name: str, known: Kno
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
     problems = list(source.problems)
-    data, more = substitute(source, in_force)
+    data, more = substitute(source, source.data, in_force)
     problems += more
     data, more = _completed(data, source)
     problems += more
@@ -94,9 +94,8 @@ def _name_given(source: Source, place: tuple[str, ...]) -> list[Problem]:
     return [Problem("unknown-key", source.key((*place, "name")), message, (*place, "name"))]
 
 
-def _completed(data: Data, source: Source) -> tuple[dict[str, Data], list[Problem]]:
+def _completed(data: Mapping[str, Data], source: Source) -> tuple[dict[str, Data], list[Problem]]:
     """Add what a file leaves out: a machine's name is its key, an adapter's slot its place, `verify` may be a list."""
-    assert isinstance(data, dict)  # noqa: S101
     result = dict(data)
     problems = _name_given(source, ())
     if isinstance(result.get("verify"), list):

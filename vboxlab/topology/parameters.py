@@ -12,6 +12,9 @@ from vboxlab.topology.source import Data, Source, unprintable
 # `{{…}}` and `{{` are literal braces; `{name}` is a hole; any other brace is itself, as CSS in a page needs.
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
+# Stands for the value of a parameter whose declaration is wrong, so that only the declaration is reported.
+_UNKNOWN_VALUE = "x"
+
 
 def names_in(text: str) -> tuple[str, ...]:
     """Return the names of the holes of a text, in order."""
@@ -66,10 +69,13 @@ def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]
     return in_force
 
 
-def substitute(source: Source, values: Mapping[str, str]) -> tuple[Data, list[Problem]]:
-    """Return the file's data with every hole filled, outside the section that declares the parameters."""
+def substitute(
+    source: Source, content: Mapping[str, Data], values: Mapping[str, str]
+) -> tuple[dict[str, Data], list[Problem]]:
+    """Return a file's content with every hole filled, outside the section that declares the parameters."""
     declared = _declared(source)
     problems: list[Problem] = []
+    fillings = {**dict.fromkeys(declared, _UNKNOWN_VALUE), **values}
 
     def filled(data: Data, place: Place) -> Data:
         if isinstance(data, dict):
@@ -87,11 +93,7 @@ def substitute(source: Source, values: Mapping[str, str]) -> tuple[Data, list[Pr
                 problems.append(
                     Problem("unknown-parameter", source.value(place), message + did_you_mean(name, declared), place)
                 )
-        return fill(data, values)
+        return fill(data, fillings)
 
-    if not isinstance(source.data, dict):
-        return source.data, problems
-    result: dict[str, Data] = {
-        key: value if key == "parameters" else filled(value, (key,)) for key, value in source.data.items()
-    }
+    result = {key: value if key == "parameters" else filled(value, (key,)) for key, value in content.items()}
     return result, problems

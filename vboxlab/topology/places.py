@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vboxlab.topology.problems import Place
-from vboxlab.topology.source import Data
+from vboxlab.topology.source import Data, look
 
 _NOUNS = {"machines": "machine", "networks": "network", "parameters": "parameter"}
 _ITEM_NOUNS = {"adapters": "adapter", "roles": "role", "stages": "stage", "verify": "step", "steps": "step"}
@@ -41,18 +41,6 @@ def _describe_item(parent: Place, index: int, data: Data) -> str:
 def _role(data: Data, place: Place) -> str:
     name = look(data, (*place, "role"))
     return f"role `{name}`" if isinstance(name, str) else f"role {int(place[-1]) + 1}"
-
-
-def look(data: Data, place: Place) -> Data:
-    """Return what stands at a place of nested data; None where nothing does."""
-    for step in place:
-        if isinstance(data, dict) and isinstance(step, str):
-            data = data.get(step)
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            return None
-    return data
 
 
 def show(value: Data) -> str:

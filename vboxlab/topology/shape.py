@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, kinds_of, model_for
 from vboxlab.topology.model import MANAGEMENT_SLOT
-from vboxlab.topology.places import describe, look, show
+from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, nearest, one_of
-from vboxlab.topology.source import Data, Source
+from vboxlab.topology.source import Data, Source, look
 
 Model = TypeVar("Model", bound=BaseModel)
 

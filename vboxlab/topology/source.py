@@ -67,13 +67,19 @@ class Source:
 
     def get(self, place: Place) -> Data:
         """Return what the file has at a place; None where it has nothing."""
-        found: Any = self.data
-        for step in place:
-            try:
-                found = found[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return found  # type: ignore[no-any-return]
+        return look(self.data, place)
+
+
+def look(data: Data, place: Place) -> Data:
+    """Return what stands at a place of nested data; None where nothing does."""
+    for step in place:
+        if isinstance(data, dict) and isinstance(step, str):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
 
 
 class _TooDeep(Exception):
