@@ -6,10 +6,6 @@ from collections.abc import Iterable
 
 from vboxlab.guest.resources import Command, File, Resource
 
-FUNCTIONS = "/etc/ha.d/shellfuncs"
-LEAN = f"{FUNCTIONS}.lean"
-PACKAGED = f"{FUNCTIONS}.packaged"
-
 # Heartbeat calls: FloatingAddress ADDRESS/PREFIX/INTERFACE start|stop|status, and reads "running" or "stopped".
 FLOATING_ADDRESS = """\
 #!/bin/sh
@@ -44,6 +40,27 @@ case $2 in
 esac
 """
 
+# On a "dead" message Heartbeat runs harc, that rc.d/status, that mach_down, that ResourceManager (three times): some
+# hundred processes before the address is there. This one takes the address first, and lets them find it taken.
+LEAN_STATUS = """\
+#!/bin/sh
+# Run by Heartbeat when a node's status changed. A dead node's floating addresses are taken over at once; mach_down
+# then does Heartbeat's own book-keeping. The packaged file is kept as status.packaged.
+[ "$HA_st" = dead ] || exit 0
+: "${HA_DIR:=/etc/ha.d}" "${HA_NOARCHBIN:=/usr/share/heartbeat}"
+if [ "$HA_src" != "$HA_CURHOST" ]; then
+    while read -r node resources; do
+        [ "$node" = "$HA_src" ] || continue
+        for resource in $resources; do
+            case $resource in
+                FloatingAddress::*) "$HA_DIR/resource.d/FloatingAddress" "${resource#*::}" start ;;
+            esac
+        done
+    done <"$HA_DIR/haresources"
+fi
+exec "$HA_NOARCHBIN/mach_down" "$HA_src"
+"""
+
 # harc, rc.d/status, mach_down and ResourceManager each read shellfuncs, one after the other in every takeover; the
 # packaged one reads the whole OCF library and starts some twenty processes each time. Scripts that need that library
 # (IPaddr, through hto-mapfuncs) read it themselves.
@@ -58,8 +75,12 @@ export HA_DIR HA_RCDIR HA_CF HA_FUNCS HA_BIN HA_FIFO HA_RESOURCEDIR HA_DATEFMT H
 PATH=$HA_BIN:$HA_SBIN_DIR:$HA_NOARCHBIN:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 
+# Each line in the journal costs a process: what only informs goes to a file.
 ha_log() {
-    logger -t "${0##*/}[$$]" -p "$HA_LOGFACILITY.notice" -- "$*" &
+    case $1 in
+        info:* | debug:*) echo "${0##*/}[$$]: $*" >>/var/log/ha-log ;;
+        *) logger -t "${0##*/}[$$]" -p "$HA_LOGFACILITY.notice" -- "$*" ;;
+    esac
 }
 
 ha_debug() {
@@ -78,18 +99,23 @@ ha_parameter() {
 """
 
 
+_SWAPPED = (
+    ("shell functions", "/etc/ha.d/shellfuncs", LEAN_FUNCTIONS, 0o644),
+    ("status script", "/etc/ha.d/rc.d/status", LEAN_STATUS, 0o755),
+)
+
+
 def lean_heartbeat() -> Iterable[Resource]:
-    """Return the lean resource script and functions, put in the place of the packaged ones, which are kept."""
+    """Return the lean resource script, functions and status script; the packaged ones are kept beside them."""
     yield File("/etc/ha.d/resource.d/FloatingAddress", FLOATING_ADDRESS, mode=0o755)
-    yield File(LEAN, LEAN_FUNCTIONS)
-    swap = f"[ -L {FUNCTIONS} ] || mv {FUNCTIONS} {PACKAGED}; ln -sfn {LEAN} {FUNCTIONS}"
-    yield Command("lean shell functions", run=("sh", "-c", swap), unless=("test", FUNCTIONS, "-ef", LEAN))
+    for name, path, content, mode in _SWAPPED:
+        yield File(f"{path}.lean", content, mode)
+        swap = f"[ -L {path} ] || mv {path} {path}.packaged; ln -sfn {path}.lean {path}"
+        yield Command(f"lean {name}", run=("sh", "-c", swap), unless=("test", path, "-ef", f"{path}.lean"))
 
 
 def packaged_heartbeat() -> Iterable[Resource]:
-    """Return what puts the packaged functions back where the lean ones were."""
-    yield Command(
-        "packaged shell functions",
-        run=("mv", "-f", PACKAGED, FUNCTIONS),
-        unless=("test", "!", "-e", PACKAGED),
-    )
+    """Return what puts the packaged files back where the lean ones were."""
+    for name, path, _, _ in _SWAPPED:
+        packaged = f"{path}.packaged"
+        yield Command(f"packaged {name}", run=("mv", "-f", packaged, path), unless=("test", "!", "-e", packaged))

@@ -73,11 +73,12 @@ def _resolver(place: Place) -> str:
 
 
 def starts_after(service: str, interface: str) -> File:
-    """Return the drop-in that starts a service once an interface has its address (systemd.unit(5), ifup@.service).
+    """Return the drop-in that starts a service once an interface has its address (systemd.unit(5), ifup(8)).
 
     An `allow-hotplug` interface is brought up when udev finds it, and network.target does not wait for that: on a slow
-    machine a daemon that needs the address at its start would find none and give up.
+    machine a daemon that needs the address at its start would find none and give up. Another ifup of the interface
+    waits for the one that runs, or does the work.
     """
-    unit = f"ifup@{interface}.service"
-    content = f"[Unit]\nWants={unit}\nAfter={unit}\n"
+    device = f"sys-subsystem-net-devices-{interface}.device"
+    content = f"[Unit]\nWants={device}\nAfter={device}\n\n[Service]\nExecStartPre=-/sbin/ifup {interface}\n"
     return File(f"/etc/systemd/system/{service}.service.d/network.conf", content)
