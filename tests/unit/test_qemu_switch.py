@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -163,6 +164,7 @@ def test_an_unknown_command_is_answered(layout: Layout) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 not installed")
 def test_a_running_machine_s_port_follows_its_adapter(world: QemuWorld, layout: Layout) -> None:
     world.prepare()
     driver = world.open()
