@@ -1,0 +1,356 @@
+"""Compiled scripts run in a real POSIX sh, on files of a temporary directory."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vboxlab.errors import GuestError
+from vboxlab.guest.resources import (
+    AbsentFile,
+    Await,
+    Command,
+    File,
+    Hostname,
+    Interface,
+    Package,
+    Password,
+    Resource,
+    SecretText,
+    Service,
+    Sysctl,
+)
+from vboxlab.guest.script import EXIT_PACKAGES_MISSING, AptOptions, compile_script, words
+
+SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+USER, GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+
+
+def run(
+    resources: Sequence[Resource],
+    *,
+    changes: bool = True,
+    secrets: Mapping[str, str] | None = None,
+    shell: str = "sh",
+    path: Path | None = None,
+    stop: bool = False,
+    prelude: str = "",
+) -> tuple[int, list[tuple[str, str]]]:
+    """Return the exit code and (status, reason) of each resource, in the order of the resources."""
+    script = compile_script(resources, changes=changes, secrets=secrets or {}, stop_at_missing_packages=stop)
+    argv = [shell, "sh"] if shell == "busybox" else [shell]
+    if path is not None:  # programs of the test go before the system's
+        script = script.replace("PATH=/usr/local/sbin", f"PATH={path}:/usr/local/sbin", 1)
+    done = subprocess.run(argv, input=(prelude + script).encode(), capture_output=True, check=False)
+    assert done.stderr == b"", done.stderr.decode()
+    found = {}
+    for line in done.stdout.decode().splitlines():
+        index, status, reason = line.split("\t")
+        found[int(index.removeprefix("@"))] = (status, reason.strip())
+    return done.returncode, [found[index] for index in sorted(found)]
+
+
+def file(path: Path, content: str | SecretText, mode: int = 0o644, notifies: tuple[str, ...] = ()) -> File:
+    return File(str(path), content, mode, USER, GROUP, notifies)
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A directory for stand-ins of the system's programs."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    return folder
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+hostile = st.text(
+    st.one_of(st.sampled_from("'\"\\$`!#&;|<>()*?[]{}~\n\t\r %=-:\u00e9"), st.characters(exclude_categories=["Cs"])),
+    max_size=300,
+).filter(lambda text: "\0" not in text)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=hostile, secret=hostile, argument=hostile)
+def test_hostile_text_arrives_byte_for_byte_and_nothing_of_it_runs(
+    tmp_path: Path, content: str, secret: str, argument: str
+) -> None:
+    folder = tmp_path / "case"
+    shutil.rmtree(folder, ignore_errors=True)
+    target = folder / "deep" / "file"
+    received = folder / "argument"
+    bait = "$(touch PWNED)`touch PWNED`';touch PWNED;'\nVBOXLAB_END_OF_DATA\ntouch PWNED\n".replace(
+        "PWNED", str(folder / "pwned")
+    )
+    save = ("sh", "-c", 'printf %s "$1" >"$2"', "sh", argument + bait, str(received))
+    resources = [
+        file(target, content + bait),
+        file(folder / "secret", SecretText("key <secret>\n", "name"), 0o600),
+        Command("save", run=save, unless=("test", "-e", str(received))),
+    ]
+    code, results = run(resources, secrets={"name": secret + bait})
+    assert (code, [status for status, _ in results]) == (0, ["changed"] * 3)
+    assert target.read_bytes() == (content + bait).encode()
+    assert (folder / "secret").read_bytes() == f"key {secret}{bait}\n".encode()
+    assert received.read_bytes() == (argument + bait).encode()
+    assert not (folder / "pwned").exists()
+    code, results = run(resources, secrets={"name": secret + bait})
+    assert (code, [status for status, _ in results]) == (0, ["unchanged"] * 3)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_way_a_file_can_differ_is_said_and_put_right(tmp_path: Path, shell: str) -> None:
+    names = ("missing", "content", "mode", "link", "right")
+    resources = [file(tmp_path / name, f"{name}\n", 0o640) for name in names]
+    for name in ("content", "mode", "right"):
+        (tmp_path / name).write_text(f"{name}\n" if name != "content" else "other")
+        (tmp_path / name).chmod(0o644 if name == "mode" else 0o640)
+    (tmp_path / "elsewhere").write_text("link\n")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    expected = [
+        ("would-change", "does not exist"),
+        ("would-change", "content differs"),
+        ("would-change", "mode is 0644 instead of 0640"),
+        ("would-change", "is not a regular file"),
+        ("unchanged", ""),
+    ]
+    assert run(resources, changes=False, shell=shell) == (0, expected)
+    assert not (tmp_path / "missing").exists()
+    code, results = run(resources, shell=shell)
+    assert (code, [status for status, _ in results]) == (0, ["changed"] * 4 + ["unchanged"])
+    assert run(resources, shell=shell) == (0, [("unchanged", "")] * 5)
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere").read_text() == "link\n"
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith("-new")] == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives files to another owner")
+def test_a_wrong_owner_is_said_and_put_right(tmp_path: Path) -> None:
+    resources = [File(str(tmp_path / "f"), "x", 0o600, "daemon", "root")]
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "f").chmod(0o600)
+    assert run(resources) == (0, [("changed", f"owner is {USER}:{GROUP} instead of daemon:root")])
+    assert run(resources) == (0, [("unchanged", "")])
+
+
+def test_a_failed_file_skips_its_service_and_the_waiting_but_nothing_else(tmp_path: Path, programs: Path) -> None:
+    program(programs, "systemctl", "printf 'LoadState=loaded\\nActiveState=active\\nUnitFileState=static\\n'")
+    (tmp_path / "taken").mkdir()
+    resources: list[Resource] = [
+        file(tmp_path / "taken" / "file", "x"),
+        file(tmp_path / "taken", "a directory stands here", notifies=("apache2",)),
+        Service("apache2"),
+        Await("page", ("true",)),
+    ]
+    code, results = run(resources, path=programs)
+    assert code == 1
+    assert results[0] == ("changed", "does not exist")
+    assert results[1][0] == "failed"
+    assert "cannot overwrite directory" in results[1][1]
+    assert results[2] == ("skipped", "a file of it could not be written")
+    assert results[3] == ("skipped", "not waited for, because something failed")
+
+
+def test_services_are_asked_about_once_and_only_those_notified_restart(tmp_path: Path, programs: Path) -> None:
+    log = tmp_path / "log"
+    program(
+        programs,
+        "systemctl",
+        f'echo "$*" >>{log}\n'
+        '[ "$1" = show ] || exit 0\n'
+        'for unit; do case $unit in -p|*State) continue;; show) continue;; esac; [ -z "$first" ] || echo; first=no\n'
+        "printf 'LoadState=loaded\\nActiveState=%s\\nUnitFileState=static\\n' active; done",
+    )
+    resources: list[Resource] = [
+        file(tmp_path / "a.conf", "a", notifies=("service-a", "service-c")),
+        Service("service-a"),
+        Service("service-b"),
+        Service("service-c", enabled=None, running=None),
+        Service("service-d", enabled=None, running=False),
+    ]
+    code, results = run(resources, path=programs)
+    assert code == 0
+    assert results[1:] == [
+        ("changed", "its configuration changed"),
+        ("unchanged", ""),
+        ("changed", "its configuration changed"),
+        ("changed", "running"),
+    ]
+    asked = log.read_text().splitlines()
+    units = " ".join(f"service-{letter}.service" for letter in "abcd")
+    assert asked == [
+        f"show -p LoadState -p ActiveState -p UnitFileState {units}",
+        "--quiet restart service-a",
+        "--quiet restart service-c",
+        "--quiet stop service-d",
+    ]
+    log.unlink()
+    assert run(resources[:3], path=programs) == (0, [("unchanged", "")] * 3)
+
+
+def test_a_service_that_cannot_start_says_what_systemd_said(tmp_path: Path, programs: Path) -> None:
+    program(
+        programs,
+        "systemctl",
+        '[ "$1" != show ] || { printf "LoadState=loaded\\nActiveState=failed\\nUnitFileState=static\\n"; exit; }\n'
+        "echo Job failed >&2; exit 1",
+    )
+    program(programs, "journalctl", "echo Address already in use")
+    code, results = run([Service("apache2")], path=programs)
+    assert (code, results) == (1, [("failed", "systemctl start apache2: Address already in use")])
+
+
+def test_missing_packages_go_into_one_apt_run_and_only_then(tmp_path: Path, programs: Path) -> None:
+    log = tmp_path / "log"
+    program(programs, "dpkg-query", "printf 'have installed\\n'")
+    program(programs, "apt-get", f'echo "$*" >>{log}\ncase "$*" in *--no-download*) exit 1;; esac')
+    program(programs, "ip", "exit 0")
+    resources = [Package("have"), Package("lack"), Package("other")]
+    preview = [("unchanged", ""), ("would-change", "not installed"), ("would-change", "not installed")]
+    assert run(resources, changes=False, path=programs) == (0, preview)
+    code, results = run(resources, path=programs, stop=True)
+    assert code == EXIT_PACKAGES_MISSING
+    assert results == [("unchanged", ""), ("missing", "not installed"), ("missing", "not installed")]
+    assert not log.exists()
+    code, results = run(resources, path=programs)
+    assert (code, [status for status, _ in results]) == (0, ["unchanged", "changed", "changed"])
+    called = log.read_text().splitlines()
+    assert len(called) == 3
+    assert "DPkg::Lock::Timeout=300" in called[2]
+    assert called[2].endswith("--no-install-recommends install lack other")
+    assert " update" in called[1]
+    log.unlink()
+    assert run(resources[:1], path=programs) == (0, [("unchanged", "")])
+    assert not log.exists()
+
+
+def test_proxy_and_mirror_reach_apt_quoted_and_nonsense_is_refused() -> None:
+    apt = AptOptions(mirror="http://mirror.example/debian", proxy="http://proxy.example:3142")
+    script = compile_script([Package("apache2")], changes=True, secrets={}, apt=apt)
+    assert "-o Acquire::http::Proxy=http://proxy.example:3142" in script
+    assert "deb http://mirror.example/debian bookworm main" in script
+    with pytest.raises(GuestError, match="is not an address that apt can use"):
+        compile_script([Package("apache2")], changes=True, secrets={}, apt=AptOptions(proxy="http://x;reboot"))
+
+
+def test_interfaces_are_compared_with_what_the_kernel_has(tmp_path: Path, programs: Path) -> None:
+    loopback = "lo" if Path("/sys/class/net/lo").exists() else pytest.skip("no /sys/class/net")
+    log = tmp_path / "log"
+    program(
+        programs,
+        "ip",
+        f'case "$*" in "-br -4 addr") echo "{loopback} UP 192.168.200.51/24 192.168.200.5/24";;'
+        '*default*) echo "default via 192.168.200.254 dev lo onlink";; esac',
+    )
+    for name in ("ifup", "ifdown"):
+        program(programs, name, f'echo {name} "$*" >>{log}')
+    right = Interface(loopback, "192.168.200.51/24", "192.168.200.254")
+    assert run([right], path=programs) == (0, [("unchanged", "")])
+    assert not log.exists()
+    for wanted, reason in (
+        (
+            Interface(loopback, "192.168.201.11/24"),
+            "has 192.168.200.51/24 192.168.200.5/24 instead of 192.168.201.11/24",
+        ),
+        (Interface(loopback, "192.168.200.51/24", "192.168.200.1"), "no default route through 192.168.200.1"),
+    ):
+        assert run([wanted], path=programs) == (0, [("changed", reason)])
+    assert log.read_text().splitlines() == ["ifdown --force lo", "ifup lo"] * 2
+    code, results = run([Interface("enp0s77", "dhcp")], path=programs)
+    assert (code, results[0][0]) == (1, "failed")
+    assert results[0][1].startswith("the guest has no enp0s77 (it has: ")
+
+
+def test_a_command_runs_only_when_its_condition_fails_and_says_why_it_failed(tmp_path: Path) -> None:
+    marker = tmp_path / "it's done"
+    done = Command("once", run=("touch", str(marker)), unless=("test", "-e", str(marker)))
+    assert run([done], changes=False) == (0, [("would-change", "not done")])
+    assert run([done]) == (0, [("changed", "was not done")])
+    assert run([done]) == (0, [("unchanged", "")])
+    broken = Command("broken", run=("sh", "-c", "echo one; echo two >&2; exit 3"), unless=("false",))
+    assert run([broken]) == (1, [("failed", "one;two")])
+
+
+def test_a_state_is_waited_for_and_given_up_with_what_was_last_said(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    later = ("sh", "-c", 'echo x >>"$1"; [ "$(wc -l <"$1")" -ge 3 ]', "sh", str(counter))
+    code, results = run([Await("later", later, 20)])
+    assert (code, results[0][0]) == (0, "changed")
+    never = Await("never", ("sh", "-c", "echo still not; false"), 1)
+    assert run([never]) == (1, [("failed", "did not come about within 1 s: still not")])
+    assert run([never], changes=False) == (0, [("would-change", "is not so now")])
+
+
+def test_the_time_scale_stretches_what_is_waited_for() -> None:
+    script = compile_script([Await("page", ("true",), 30)], changes=True, secrets={}, time_scale=4)
+    assert "await 0 120\n" in script
+
+
+def test_a_setting_replaces_its_commented_line_and_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "sysctl.conf"
+    path.write_text("# Uncomment the next line\n#net.ipv4.ip_forward=1\nother=2\n")
+    current = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+    wanted = Sysctl("net.ipv4.ip_forward", current, str(path))
+    assert run([wanted], changes=False) == (0, [("would-change", f"not in {path}")])
+    if os.access("/proc/sys/net/ipv4/ip_forward", os.W_OK):
+        assert run([wanted]) == (0, [("changed", f"not in {path}")])
+        assert path.read_text() == f"# Uncomment the next line\nnet.ipv4.ip_forward={current}\nother=2\n"
+        assert run([wanted]) == (0, [("unchanged", "")])
+
+
+def test_an_unwanted_file_is_removed_once(tmp_path: Path) -> None:
+    (tmp_path / "old").symlink_to("nowhere")
+    assert run([AbsentFile(str(tmp_path / "old"))]) == (0, [("changed", "existed")])
+    assert run([AbsentFile(str(tmp_path / "old"))]) == (0, [("unchanged", "")])
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        File("/etc/a b", "x"),
+        File("/etc/$(id)", "x"),
+        File("relative", "x"),
+        File("/etc/x", "nul\0"),
+        File("/etc/x", "half \ud800"),
+        File("/etc/x", "x", owner="a;b"),
+        Package("a b"),
+        Package("-o"),
+        Service("a;reboot"),
+        Sysctl("net.$(id)", "1"),
+        Interface("enp0s3;id", "dhcp"),
+        Command("nul", run=("echo", "\0"), unless=("false",)),
+        Hostname("nul\0"),
+    ],
+)
+def test_what_no_script_can_carry_is_refused(resource: Resource) -> None:
+    with pytest.raises(GuestError):
+        compile_script([resource], changes=True, secrets={})
+
+
+def test_a_missing_secret_is_named_and_a_known_one_is_in_no_report() -> None:
+    wanted = File("/etc/key", SecretText("<secret>", "heartbeat"))
+    with pytest.raises(GuestError, match="the secret 'heartbeat' is not known"):
+        compile_script([wanted, Password("root", "heartbeat")], changes=True, secrets={"other": "x"})
+    script = compile_script([wanted, Password("root", "heartbeat")], changes=True, secrets={"heartbeat": "s3cr3t"})
+    assert "s3cr3t" not in script
+
+
+@given(st.lists(hostile, min_size=1, max_size=4))
+@settings(max_examples=25, deadline=None)
+def test_words_are_words_again_in_the_shell(argv: list[str]) -> None:
+    done = subprocess.run(["sh"], input=f"printf '%s\\0' {words(argv)}".encode(), capture_output=True, check=True)
+    assert done.stdout == b"".join(word.encode() + b"\0" for word in argv)
