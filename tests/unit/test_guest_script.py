@@ -97,7 +97,7 @@ def test_hostile_text_arrives_byte_for_byte_and_nothing_of_it_runs(
         "PWNED", str(folder / "pwned")
     )
     save = ("sh", "-c", 'printf %s "$1" >"$2"', "sh", argument + bait, str(received))
-    resources = [
+    resources: list[Resource] = [
         file(target, content + bait),
         file(folder / "secret", SecretText("key <secret>\n", "name"), 0o600),
         Command("save", run=save, unless=("test", "-e", str(received))),

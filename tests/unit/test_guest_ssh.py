@@ -112,8 +112,8 @@ def test_much_output_on_both_sides_does_not_block(executor: SshExecutor) -> None
 
 def test_a_command_that_does_not_end_times_out_and_says_what_it_said_last(executor: SshExecutor) -> None:
     with pytest.raises(WaitTimeout) as caught:
-        executor.run("echo working; sleep 20", timeout=0.5)
-    assert caught.value.brief == "srv-web: a command in the guest did not end within 0.5 s"
+        executor.run("echo working; sleep 60", timeout=4)
+    assert caught.value.brief == "srv-web: a command in the guest did not end within 4 s"
     assert caught.value.details == ("working",)
     assert executor.run("echo again").stdout == "again\n"
 
@@ -133,7 +133,7 @@ def test_commands_run_at_the_same_time(executor: SshExecutor) -> None:
     executor.connect()
     answers: list[str] = []
     threads = [
-        threading.Thread(target=lambda n=n: answers.append(executor.run(f"sleep 0.5; echo {n}").stdout))  # type: ignore[misc]
+        threading.Thread(target=lambda n=n: answers.append(executor.run(f"sleep 2; echo {n}").stdout))
         for n in range(5)
     ]
     began = time.monotonic()
@@ -142,7 +142,7 @@ def test_commands_run_at_the_same_time(executor: SshExecutor) -> None:
     for thread in threads:
         thread.join()
     assert sorted(answers) == [f"{n}\n" for n in range(5)]
-    assert time.monotonic() - began < 2.4
+    assert time.monotonic() - began < 9
 
 
 def test_after_close_the_next_call_connects_again(executor: SshExecutor) -> None:
@@ -215,8 +215,8 @@ def test_the_banner_is_found_behind_a_forward_that_hangs_at_first(server: Sshd) 
     executor = SshExecutor("srv-web", access, server.known_hosts)
     stages: list[str] = []
     began = time.monotonic()
-    connection = _Banner(executor, lambda: True, stages.append).wait(Deadline.after(20))
-    assert time.monotonic() - began < 4
+    connection = _Banner(executor, lambda: True, stages.append).wait(Deadline.after(30))
+    assert time.monotonic() - began < 15
     executor.connect(connection)
     assert executor.run("echo through").stdout == "through\n"
     assert stages == ["process", "tcp"]

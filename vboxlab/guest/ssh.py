@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import socket
 import threading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import paramiko
 
 CHUNK = 65536
+PATIENCE = 60.0  # seconds for each step of a login: an emulated guest on a busy host needs most of them
 
 
 @dataclass(frozen=True)
@@ -114,16 +116,16 @@ class SshExecutor:
     def _log_in(self, connection: socket.socket) -> paramiko.Transport:
         import paramiko
 
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it prints the tracebacks of what it also raises
         # What is done in turn is chosen for guests under emulation: the cheapest key exchange, and no second try.
         transport = paramiko.Transport(connection)
         transport.get_security_options().kex = ("curve25519-sha256@libssh.org", "ecdh-sha2-nistp256")
         pinned = pinned_key(self._known_hosts, self._machine)
         if pinned is not None:
             transport.get_security_options().key_types = _offered(pinned.split()[0])
-        transport.banner_timeout = self._connect_within
-        transport.auth_timeout = 60
+        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = PATIENCE
         try:
-            transport.start_client(timeout=60)
+            transport.start_client(timeout=PATIENCE)
             self._check_host_key(transport, pinned)
             self._authenticate(transport)
         except GuestError:
