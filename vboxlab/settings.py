@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vboxlab.errors import SettingsInvalid
 
 ENVIRONMENT_PREFIX = "VBOXLAB_"
+Language = Literal["en", "fr"]
 
 
 class Settings(BaseModel):
@@ -28,7 +29,7 @@ class Settings(BaseModel):
     )
     mirror: str | None = Field(default=None, description="Debian mirror for base build and guests")
     proxy: str | None = Field(default=None, description="HTTP proxy for apt in the guests")
-    language: Literal["en", "fr"] | None = None
+    language: Language | None = Field(default=None, description="of explain and check; default: the locale's")
     vbox_python: Path | None = Field(default=None, description="interpreter that loads VirtualBox's binding")
     time_scale: float = Field(default=1.0, gt=0)
 

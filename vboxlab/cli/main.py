@@ -28,6 +28,7 @@ VERBS = {
     "destroy": Verb("destroy", "destroy", "Remove a lab's machines, disks and snapshots; nothing that is not ours."),
     "doctor": Verb("doctor", "doctor", "Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do."),
     "down": Verb("down", "down", "Power a lab's machines off."),
+    "explain": Verb("explain", "explain", "Print a topology's answer key: every file and command, in Markdown."),
     "list": Verb("topologies", "list_", "List the topologies that can be brought up."),
     "plan": Verb("plan", "plan", "Show what `up` would do, and why."),
     "schema": Verb("schema", "schema", "Print the JSON Schema of topology files."),

@@ -63,3 +63,10 @@ def patience(command: F) -> F:
 def yes(command: F) -> F:
     """Add --yes."""
     return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def lang(command: F) -> F:
+    """Add --lang."""
+    return click.option(
+        "--lang", type=click.Choice(["en", "fr"]), help="Language (default: the settings', else the locale's)."
+    )(command)

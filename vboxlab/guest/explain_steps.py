@@ -1,0 +1,277 @@
+"""Resources as the steps of somebody who types: files to edit, commands, things to look at. Pure, in Markdown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from vboxlab.guest.explain_texts import TEXTS
+from vboxlab.guest.resources import (
+    AbsentFile,
+    Await,
+    Command,
+    File,
+    Hostname,
+    Interface,
+    Password,
+    Resource,
+    SecretText,
+    Service,
+    Sysctl,
+    packages,
+)
+from vboxlab.guest.roles.lvs import DEFAULTS
+from vboxlab.guest.roles.web import FETCH
+from vboxlab.guest.wording import block, code, say
+from vboxlab.settings import Language
+
+EDITOR = "nano"
+SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
+_ZONES = "/usr/share/zoneinfo/"
+_FENCES = {".html": "html", ".conf": "text", ".rules": "text"}
+T = TypeVar("T")
+
+Copied = tuple[str, str, tuple[str, ...]]
+"""Machine and address that files are copied to, and their paths; the copy is typed on the master."""
+
+
+class Steps:
+    """Collects steps as lines of Markdown; commands that follow each other share a block."""
+
+    def __init__(self, language: Language) -> None:
+        self.lines: list[str] = []
+        self._language: Language = language
+        self._commands: list[str] = []
+
+    def say(self, key: str, **values: object) -> None:
+        """Add a paragraph."""
+        self._flush()
+        self.lines += [say(TEXTS, key, self._language, **values), ""]
+
+    def check(self, key: str, **values: object) -> None:
+        """Add a paragraph that says what is to be seen."""
+        self.say("check", what=say(TEXTS, key, self._language, **values))
+
+    def word(self, key: str) -> str:
+        """Return a word of the language."""
+        return say(TEXTS, key, self._language)
+
+    def run(self, *commands: str) -> None:
+        """Add commands to type."""
+        self._commands += commands
+
+    def show(self, content: str, kind: str = "text") -> None:
+        """Add what a file holds."""
+        self._flush()
+        self.lines += [*block(content, kind), ""]
+
+    def finished(self) -> list[str]:
+        """Return all lines."""
+        self._flush()
+        return self.lines
+
+    def _flush(self) -> None:
+        if self._commands:
+            self.lines += [*block("\n".join(self._commands), "sh"), ""]
+            self._commands = []
+
+
+def steps_for(
+    resources: Sequence[Resource],
+    already: Iterable[Resource],
+    language: Language,
+    *,
+    master: str = "",
+    copied: Copied | None = None,
+) -> list[str]:
+    """Return the steps from what is true `already` to the resources, in the order of the configuration script.
+
+    `copied` files come with `scp -p` from the master instead of from an editor.
+    """
+    done = set(already)
+    new = [resource for resource in resources if resource not in done and not _undoes_nothing(resource)]
+    steps = Steps(language)
+    for name in _of(new, Hostname):
+        steps.say("host-name")
+        steps.run(f"hostnamectl hostname {shlex.quote(name.name)}")
+    files = _of(new, File)
+    _edit(steps, [file for file in files if file.before_packages])
+    _network(steps, _of(new, Interface))
+    names = packages(new)
+    if names:
+        steps.say("packages")
+        steps.run("apt update", f"apt install -y {shlex.join(names)}")
+    late = [file for file in files if not file.before_packages]
+    if copied is not None:
+        late = _copy(steps, late, master, copied)
+    _edit(steps, late)
+    for gone in _of(new, AbsentFile):
+        steps.say("absent", path=code(gone.path))
+        steps.run(f"rm -f {shlex.quote(gone.path)}")
+    _declared(steps, resources, new)
+    for wish in _of(new, Await):
+        _look(steps, wish)
+    return steps.finished()
+
+
+def _of(resources: Iterable[Resource], kind: type[T]) -> list[T]:
+    return [resource for resource in resources if isinstance(resource, kind)]
+
+
+def _undoes_nothing(resource: Resource) -> bool:
+    """Tell whether it is a command that only puts away a file which nobody who follows the key ever made."""
+    return isinstance(resource, Command) and resource.unless[:3] == ("test", "!", "-e")
+
+
+def _edit(steps: Steps, files: Iterable[File]) -> None:
+    for file in files:
+        if file.path == DEFAULTS:
+            _reconfigure(steps, file)
+            continue
+        folder = file.path.rpartition("/")[0]
+        if folder.startswith("/etc/systemd/system/"):  # no package makes it
+            steps.say("folder")
+            steps.run(f"mkdir -p {shlex.quote(folder)}")
+        steps.say("edit", path=f"**{code(file.path)}**", command=code(f"{EDITOR} {shlex.quote(file.path)}"))
+        steps.show(content_of(file), _fence(file.path))
+        if isinstance(file.content, SecretText):
+            steps.say("same-secret", secret=SECRET)
+        rights = _rights(file)
+        if rights:
+            steps.say("mode")
+            steps.run(*rights)
+
+
+def content_of(file: File) -> str:
+    """Return what a file holds, with a mark in the place of a secret."""
+    return file.content if isinstance(file.content, str) else file.content.filled(SECRET)
+
+
+def _rights(file: File) -> list[str]:
+    path = shlex.quote(file.path)
+    commands = []
+    if (file.owner, file.group) != ("root", "root") or file.mode & 0o044 == 0:
+        commands.append(f"chown {file.owner}:{file.group} {path}")
+    if file.mode != 0o644:
+        commands.append(f"chmod {file.mode:o} {path}")
+    return commands
+
+
+def _fence(path: str) -> str:
+    return next((kind for ending, kind in _FENCES.items() if path.endswith(ending)), "text")
+
+
+def _reconfigure(steps: Steps, file: File) -> None:
+    """Say what `dpkg-reconfigure ipvsadm` asks, and that it writes the file (ipvsadm's debconf templates)."""
+    values = dict(re.findall(r'^(\w+)="(.*)"$', content_of(file), re.MULTILINE))
+    steps.say(
+        "reconfigure",
+        command=code("dpkg-reconfigure ipvsadm"),
+        auto=f"**{steps.word('yes' if values.get('AUTO') == 'true' else 'no')}**",
+        daemon=f"**{values.get('DAEMON', 'none')}**",
+        interface=f"**{values.get('IFACE', '')}**",
+        path=f"**{code(file.path)}**",
+    )
+    steps.show(content_of(file))
+
+
+def _network(steps: Steps, interfaces: Sequence[Interface]) -> None:
+    if not interfaces:
+        return
+    steps.say("network")
+    for interface in interfaces:
+        name = shlex.quote(interface.name)
+        steps.run(f"ifdown --force {name}; ip -4 addr flush dev {name}; ifup {name}")
+    steps.run("ip -br -4 address", "ip route")
+
+
+def _copy(steps: Steps, files: list[File], master: str, copied: Copied) -> list[File]:
+    """Say how the copied ones among the files come from the master, and return the others."""
+    machine, address, paths = copied
+    coming = [file for file in files if file.path in paths]
+    if coming:
+        steps.say("copied", master=code(master), machine=code(machine))
+        folder = coming[0].path.rpartition("/")[0]
+        steps.run(f"scp -p {shlex.join(file.path for file in coming)} root@{address}:{shlex.quote(folder)}/")
+        for file in coming:
+            steps.say("copied-content", path=f"**{code(file.path)}**")
+            steps.show(content_of(file), _fence(file.path))
+    return [file for file in files if file not in coming]
+
+
+def _declared(steps: Steps, resources: Sequence[Resource], new: Sequence[Resource]) -> None:
+    """Say what is left, in the order of declaration; services are restarted once when a file of theirs is new."""
+    notified = {name for file in _of(new, File) + _of(new, AbsentFile) for name in file.notifies}
+    said = False
+    units_changed = any(file.path.startswith("/etc/systemd/system/") for file in _of(new, File))
+    for resource in resources:
+        is_new = resource in new
+        if isinstance(resource, Sysctl) and is_new:
+            steps.say("sysctl", file=code(resource.file), line=code(f"{resource.name}={resource.value}"))
+            steps.run("sysctl -p" if resource.file == "/etc/sysctl.conf" else f"sysctl -p {resource.file}")
+            said = False
+            continue
+        if isinstance(resource, Password) and is_new:
+            steps.say("password", user=code(resource.user), secret=SECRET)
+            steps.run(f"passwd {shlex.quote(resource.user)}")
+            said = False
+            continue
+        commands: list[str] = []
+        if isinstance(resource, Service) and (is_new or resource.name in notified):
+            commands = _service(resource, is_new=is_new, notified=resource.name in notified)
+            if units_changed and (resource.running or resource.enabled):
+                commands, units_changed = ["systemctl daemon-reload", *commands], False
+        elif isinstance(resource, Command) and is_new:
+            commands = [typed(resource)]
+        if commands and not said:
+            steps.say("commands")
+            said = True
+        steps.run(*commands)
+
+
+def _service(service: Service, *, is_new: bool, notified: bool) -> list[str]:
+    name = shlex.quote(service.name)
+    if not is_new:
+        return [f"systemctl restart {name}"] if service.running is not False else []
+    verbs = {True: "enable", False: "disable", None: ""}[service.enabled]
+    state = {True: "restart" if notified else "start", False: "stop", None: ""}[service.running]
+    if (verbs, state) in (("enable", "start"), ("disable", "stop")):
+        return [f"systemctl {verbs} --now {name}"]
+    return [f"systemctl {verb} {name}" for verb in (verbs, state) if verb]
+
+
+def typed(command: Command) -> str:
+    """Return a command as somebody would type it."""
+    match command.run:
+        case ("ln", "-sfn", zone, "/etc/localtime") if zone.startswith(_ZONES):
+            return f"timedatectl set-timezone {shlex.quote(zone.removeprefix(_ZONES))}"
+        case ("sh", "-c", script):
+            return script
+        case argv:
+            return shlex.join(argv)
+
+
+def _look(steps: Steps, wish: Await) -> None:
+    """Say what is looked at once all is done: the states that the configuration script waits for."""
+    key, values, command = _seen(wish)
+    steps.check(key, **{name: code(value) for name, value in values.items()})
+    steps.run(command)
+
+
+def _seen(wish: Await) -> tuple[str, dict[str, str], str]:
+    """Return what is to be seen (key of a text, its values), and the command that shows it."""
+    argv = wish.until
+    if FETCH in argv:
+        address, port, containing = argv[-3:]
+        url = f"http://{address}{'' if port == '80' else f':{port}'}/"
+        return ("page" if containing else "any-page"), {"page": containing}, f"wget -qO- {url}"
+    if wish.name.startswith("floating address"):
+        interface, address = argv[-2:]
+        key = "held" if wish.name.endswith("held") else "not-held"
+        return key, {"interface": interface, "address": address}, f"ip -4 address show dev {interface}"
+    if wish.name == "real servers in the table":
+        servers = [word for word in argv if re.fullmatch(r"[\d.]+:\d+", word)]
+        return "table", {"servers": ", ".join(servers)}, "ipvsadm -Ln"
+    return ("answered" if argv[0] == "getent" else "comes-about"), {}, shlex.join(argv)
