@@ -34,6 +34,10 @@ FOREIGN_NETWORK = (
 
 KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "not-found": (MachineNotFound, "look at the lab again with `vboxlab status`"),
+    "inaccessible": (
+        DriverError,
+        "restore its settings from the .vbox-prev file beside them, or remove it in VirtualBox's window",
+    ),
     "not-ours": (MachineConflict, "vboxlab only changes machines that carry its marks"),
     "conflict": (MachineConflict, "rename or remove that VM, or work on a copy of the lab"),
     "folder-exists": (MachineConflict, "move that folder away, or remove it when nothing in it is needed"),

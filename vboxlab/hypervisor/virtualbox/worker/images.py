@@ -103,13 +103,14 @@ def create(connection: Connection, call: Call) -> None:
         disk.unlink(missing_ok=True)
         return
     vm_name = VM_PREFIX + name
-    folder = leftovers.folder_of(connection, vm_name, leftovers.GROUP)
+    settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
+    folder = settings.parent
     leftovers.clear_folder(connection, folder)
     with leftovers.pending(folder, {"what": "image", "name": vm_name}):
         target = folder / f"{name}.vdi"
         shutil.move(str(disk), str(target))
         with connection.errors(f"making the image {name}"):
-            machine = _new_machine(connection, vm_name)
+            machine = _new_machine(connection, settings, vm_name)
             connection.vbox.registerMachine(machine)
             device = connection.value_of("DeviceType", "HardDisk")
             access = connection.value_of("AccessMode", "ReadWrite")
@@ -123,9 +124,9 @@ def create(connection: Connection, call: Call) -> None:
             own.saveSettings()
 
 
-def _new_machine(connection: Connection, vm_name: str) -> Any:
+def _new_machine(connection: Connection, settings: Path, vm_name: str) -> Any:
     constants, differences = connection.constants, connection.differences
-    machine = create_machine(connection.vbox, constants, differences, vm_name, leftovers.GROUP, OS_TYPE)
+    machine = create_machine(connection.vbox, constants, differences, str(settings), vm_name, leftovers.GROUP, OS_TYPE)
     machine.applyDefaults("")
     machine.memorySize = 512
     set_quiet_hardware(machine, differences)

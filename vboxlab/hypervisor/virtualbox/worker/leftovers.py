@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
 PENDING = "vboxlab-pending.json"
 GROUP = "/vboxlab"
+SUFFIX = ".vm"
 # What VirtualBox and we write into a machine's folder.
 OWN_FILES = ("*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.partial", "console.log", PENDING)
 OWN_FOLDERS = ("Logs", "Snapshots")
@@ -36,10 +38,15 @@ def _lock(stream: IO[str]) -> None:
         fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def folder_of(connection: Connection, name: str, group: str) -> Path:
-    """Return the folder that VirtualBox would give a machine of that name and group."""
+def settings_file(connection: Connection, name: str, group: str) -> Path:
+    """Return where the settings of a machine of that name and group belong.
+
+    The folder has a suffix to the name that VirtualBox would give it: when a clone's group is changed from its source's
+    to ours, VirtualBox moves a folder that is named like the machine, to a wrong place.
+    """
     with connection.errors("asking for the machine folder"):
-        return Path(connection.vbox.composeMachineFilename(name, group, "", "")).parent
+        composed = Path(connection.vbox.composeMachineFilename(name, group, "", ""))
+    return composed.parent.with_name(composed.parent.name + SUFFIX) / composed.name
 
 
 @contextlib.contextmanager
@@ -100,14 +107,11 @@ def all_media(connection: Connection) -> Iterator[Any]:
 
 def forget_media(connection: Connection, folder: Path) -> list[str]:
     """Delete the disks in a folder that no machine uses, and forget those whose file is gone; return their paths."""
-    creating = connection.value_of("MediumState", "Creating")
     gone = []
     for medium in list(all_media(connection)):
         with contextlib.suppress(connection.api_error):
             location = Path(str(medium.location))
-            if folder not in location.parents or medium.state == creating:
-                continue
-            if connection.array(medium, "machineIds") or connection.array(medium, "children"):
+            if folder not in location.parents or _is_used(connection, medium):
                 continue
             medium.close()
             location.unlink(missing_ok=True)
@@ -154,7 +158,7 @@ def collect(connection: Connection, call: Call) -> list[str]:
 
 def clear(connection: Connection, lab: str | None = None, copy: str | None = None) -> list[str]:
     """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
-    root = folder_of(connection, "x", GROUP).parent
+    root = settings_file(connection, "x", GROUP).parents[1]
     cleared = []
     for path in sorted(root.rglob(PENDING)) if root.exists() else []:
         record = read_pending(path.parent)
@@ -165,13 +169,32 @@ def clear(connection: Connection, lab: str | None = None, copy: str | None = Non
                 cleared.append(f"unfinished machine {record.get('name') or path.parent.name}")
         except Failure:
             continue
-    gone = [medium for medium in list(all_media(connection)) if _is_dead(connection, medium, root)]
-    for medium in gone:
+    for folder in _folders_of(connection, lab, copy):
+        cleared += [f"unused disk {path}" for path in forget_media(connection, folder)]
+    for medium in [medium for medium in all_media(connection) if _is_dead(connection, medium, root)]:
         with contextlib.suppress(connection.api_error):
             location = str(medium.location)
             medium.close()
             cleared.append(f"entry of the missing disk {location}")
     return cleared
+
+
+def _folders_of(connection: Connection, lab: str | None, copy: str | None) -> list[Path]:
+    """Return the folders of the machines of a lab (None: of all labs)."""
+    found = []
+    for machine in connection.array(connection.vbox, "machines"):
+        with contextlib.suppress(connection.api_error):
+            own = marks.read_marks(connection, machine) if machine.accessible else {}
+            if own.get("lab") and _wanted(own, lab, copy):
+                found.append(Path(str(machine.settingsFilePath)).parent)
+    return found
+
+
+def _is_used(connection: Connection, medium: Any) -> bool:
+    """Tell whether a disk belongs to a machine or another disk, or is being worked on."""
+    idle = {connection.value_of("MediumState", name) for name in ("Created", "NotCreated", "Inaccessible")}
+    users = connection.array(medium, "machineIds") or connection.array(medium, "children")
+    return bool(users) or medium.state not in idle
 
 
 def _wanted(record: dict[str, str], lab: str | None, copy: str | None) -> bool:
@@ -183,7 +206,5 @@ def _wanted(record: dict[str, str], lab: str | None, copy: str | None) -> bool:
 def _is_dead(connection: Connection, medium: Any, root: Path) -> bool:
     with contextlib.suppress(connection.api_error):
         location = Path(str(medium.location))
-        unused = not connection.array(medium, "machineIds") and not connection.array(medium, "children")
-        creating = medium.state == connection.value_of("MediumState", "Creating")
-        return root in location.parents and unused and not creating and not location.exists()
+        return root in location.parents and not _is_used(connection, medium) and not location.exists()
     return False

@@ -18,23 +18,34 @@ SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
 NOT_FOUND = 0x80BB0001
 
 
-def find(connection: Connection, handle: str) -> Any:
-    """Return the machine with a UUID. Raises Failure when it is gone."""
+def find(connection: Connection, handle: str, *, readable: bool = True) -> Any:
+    """Return the machine with a UUID (or name). Raises Failure when it is gone or cannot be read."""
     try:
-        return connection.vbox.findMachine(handle)
+        machine = connection.vbox.findMachine(handle)
+        if readable and not machine.accessible:
+            raise Failure("inaccessible", f"the settings of {name_of(machine)} cannot be read", details=[why(machine)])
     except connection.api_error as error:
         failure = connection.failure(error, "looking for the machine")
         raise Failure("not-found", failure.text) if failure.code == NOT_FOUND else failure from error
+    return machine
+
+
+def name_of(machine: Any) -> str:
+    """Return a machine's name, of one whose settings cannot be read the name of their file."""
+    return str(machine.name) if machine.accessible else Path(str(machine.settingsFilePath)).stem
+
+
+def why(machine: Any) -> str:
+    """Return why a machine's settings cannot be read."""
+    problem = machine.accessError
+    return str(problem.text) if problem is not None else "VirtualBox does not say why"
 
 
 def describe(connection: Connection, machine: Any, *, full: bool) -> dict[str, Any]:
     """Return what is known of a machine; an inaccessible one has a problem and no details."""
     handle = str(machine.id)
     if not machine.accessible:
-        problem = machine.accessError
-        text = str(problem.text) if problem is not None else "its settings cannot be read"
-        name = Path(str(machine.settingsFilePath)).stem
-        return _blank(handle, name, "Inaccessible", problem=text)
+        return _blank(handle, name_of(machine), "Inaccessible", problem=why(machine))
     own = marks.read_marks(connection, machine)
     found = _blank(handle, str(machine.name), state_name(connection, machine))
     found.update(marks=own, cpus=int(machine.CPUCount), memory=int(machine.memorySize))
@@ -72,8 +83,8 @@ def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
 
 
 def inspect(connection: Connection, call: Call) -> dict[str, Any]:
-    """Return one machine in full."""
-    machine = find(connection, call.arguments["handle"])
+    """Return one machine in full, an inaccessible one with the reason."""
+    machine = find(connection, call.arguments["handle"], readable=False)
     with connection.errors("reading the machine"):
         return describe(connection, machine, full=True)
 
@@ -86,11 +97,12 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
     if existing is not None:
         return describe(connection, existing, full=True)
     snapshot = images.find_snapshot(connection, call.arguments["image"])
-    folder = leftovers.folder_of(connection, name, group)
+    settings = leftovers.settings_file(connection, name, group)
+    folder = settings.parent
     leftovers.clear_folder(connection, folder)
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
     with leftovers.pending(folder, record):
-        machine = _clone(connection, snapshot, name, group, call.report)
+        machine = _clone(connection, snapshot, settings, name, call)
         with connection.errors(f"setting up {name}"):
             _strip_inherited(connection, machine)
             connection.set_array(machine, "groups", [group])
@@ -129,14 +141,17 @@ def _check_name_free(connection: Connection, arguments: dict[str, Any], *, again
     raise Failure("conflict", f"a VM named {name} exists already ({owner})")
 
 
-def _clone(connection: Connection, snapshot: Any, name: str, group: str, report: Progress) -> Any:
+def _clone(connection: Connection, snapshot: Any, settings: Path, name: str, call: Call) -> Any:
     """Return a linked clone that is saved but not registered."""
 
     def attempt() -> Any:
-        machine = create_machine(connection.vbox, connection.constants, connection.differences, name, group, "")
+        group = call.arguments["group"]
+        machine = create_machine(
+            connection.vbox, connection.constants, connection.differences, str(settings), name, group, ""
+        )
         mode = connection.value_of("CloneMode", "MachineState")
         link = [connection.value_of("CloneOptions", "Link")]
-        connection.wait(snapshot.machine.cloneTo(machine, mode, link), f"cloning {name}", report)
+        connection.wait(snapshot.machine.cloneTo(machine, mode, link), f"cloning {name}", call.report)
         return machine
 
     # Clones of one base get into each other's way for a moment, those of another process too.

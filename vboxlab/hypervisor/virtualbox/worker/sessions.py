@@ -101,10 +101,10 @@ def unlock(connection: Connection, session: Any) -> None:
             time.sleep(POLL)
 
 
-def wait_unlocked(connection: Connection, machine: Any, timeout: float = UNLOCK_TIMEOUT) -> None:
+def wait_unlocked(connection: Connection, machine: Any) -> None:
     """Return once nobody holds the machine's lock: after power-off its process takes a moment to let go."""
     unlocked = connection.value_of("SessionState", "Unlocked")
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + min(UNLOCK_TIMEOUT, connection.patience)
     while machine.sessionState != unlocked:
         if time.monotonic() >= deadline:
             raise Failure("locked", "the machine is off but its process holds it still",

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import machines, marks, power
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, power
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
@@ -142,6 +143,8 @@ def delete(connection: Connection, call: Call) -> None:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
     with locked(connection, machine, doing) as session:
         if _can_go(connection, machine, snapshot):
+            # A restore whose caller was killed leaves a disk that would count as a second child.
+            leftovers.forget_media(connection, Path(str(machine.settingsFilePath)).parent)
             connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
         else:
             snapshot.description = REMOVED + str(snapshot.description)

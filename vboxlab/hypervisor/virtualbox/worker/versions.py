@@ -59,9 +59,11 @@ def differences_of(version: str) -> tuple[Differences, str]:
     raise Failure("version", f"VirtualBox {version} is not supported; supported are {known}")
 
 
-def create_machine(vbox: Any, constants: Any, differences: Differences, name: str, group: str, os_type: str) -> Any:
+def create_machine(
+    vbox: Any, constants: Any, differences: Differences, settings: str, name: str, group: str, os_type: str
+) -> Any:
     """Make a machine object that is neither saved nor registered yet."""
-    arguments: list[Any] = ["", name]
+    arguments: list[Any] = [settings, name]
     if differences.platform_argument:
         arguments.append(constants.PlatformArchitecture_x86)
     arguments += [[group], os_type, ""]
