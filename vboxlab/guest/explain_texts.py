@@ -14,12 +14,12 @@ TEXTS: Texts = {
     "all-stages": ("all stages", "toutes les étapes"),
     "source": (
         (
-            "Made by vboxlab from what it deploys itself. All commands are typed as root (`su -`); `{secret}` stands for a "
-            "secret that is yours to choose."
+            "Made by vboxlab from what it deploys itself. All commands are typed as root (`su -`); `{secret}` stands "
+            "for a secret that is yours to choose."
         ),
         (
-            "Produit par vboxlab à partir de ce qu'il déploie lui-même. Toutes les commandes se tapent en tant que root "
-            "(`su -`) ; `{secret}` remplace un secret que vous choisissez."
+            "Produit par vboxlab à partir de ce qu'il déploie lui-même. Toutes les commandes se tapent en tant que "
+            "root (`su -`) ; `{secret}` remplace un secret que vous choisissez."
         ),
     ),
     "adopted": (
@@ -74,8 +74,8 @@ TEXTS: Texts = {
     "copied-content": ("What {path} holds then:", "Contenu de {path} ensuite :"),
     "reconfigure": (
         (
-            "Answer the questions of {command}: load the rules at boot: {auto}; daemon: {daemon}; interface: {interface}. "
-            "{path} then holds:"
+            "Answer the questions of {command}: load the rules at boot: {auto}; daemon: {daemon}; interface: "
+            "{interface}. {path} then holds:"
         ),
         (
             "Répondre aux questions de {command} : charger les règles au démarrage : {auto} ; démon : {daemon} ; "
