@@ -133,8 +133,7 @@ def test_commands_run_at_the_same_time(executor: SshExecutor) -> None:
     executor.connect()
     answers: list[str] = []
     threads = [
-        threading.Thread(target=lambda n=n: answers.append(executor.run(f"sleep 2; echo {n}").stdout))
-        for n in range(5)
+        threading.Thread(target=lambda n=n: answers.append(executor.run(f"sleep 2; echo {n}").stdout)) for n in range(5)
     ]
     began = time.monotonic()
     for thread in threads:
