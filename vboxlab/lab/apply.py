@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from vboxlab.errors import VboxlabError
 from vboxlab.guest.roles import resources_for
+from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import digest_of, package_sets
 from vboxlab.lab.engine import Reporter
-from vboxlab.lab.snapshot_sets import restore_on, take_on
+from vboxlab.lab.journal import restore_on
+from vboxlab.lab.snapshot_sets import take_on
 from vboxlab.planning import actions as act
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
@@ -21,6 +23,7 @@ from vboxlab.planning.observed import (
     ObservedLab,
     ObservedMachine,
     PowerOffHow,
+    PowerState,
 )
 from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
@@ -114,6 +117,9 @@ class Applier:
             if tail:
                 error.details = (*error.details, "last lines of its console:", *tail.splitlines())
             raise
+        known = self.observed.machines.get(name)
+        if known is not None and known.power is PowerState.SAVED:
+            set_clock(self.context, self.lab, machine, base)
         if first:
             self.context.driver.set_marks(machine.handle, {MARK_CONTACTED: "yes"})
             return "first contact, identity reset"
@@ -163,4 +169,7 @@ class Applier:
         for machine in machines.values():
             self.context.guests.forget(machine)
         restore_on(self.context.driver, self.context.directory(self.lab), machines, snapshot)
+        for machine in machines.values():
+            # What follows changes adapters: the memory that a live snapshot brings back would not fit.
+            self.context.driver.power_off(machine.handle, "hard")
         return f"{len(machines)} machines"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from vboxlab.errors import DriverError, LabError, MachineConflict, SnapshotNotFound, VboxlabError
+from vboxlab.base.model import Base
+from vboxlab.errors import CapabilityMissing, DriverError, LabError, MachineConflict, SnapshotNotFound, VboxlabError
+from vboxlab.events import Note
 from vboxlab.hypervisor.driver import Driver
+from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
-from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.each import on_each
+from vboxlab.lab.journal import restore_on
+from vboxlab.lab.snapshot_states import description_of
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
+
+GRACEFUL_SECONDS = 60.0
+BaseOf = Callable[[str], Base | None]
+"""Returns the base of a machine, None when that cannot be known (its topology cannot be read)."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,13 @@ def who_has(observed: ObservedLab, names: Sequence[str], snapshot: str) -> list[
     return lines
 
 
-def check_restorable(observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
+def check_has(observed: ObservedLab, names: Sequence[str], snapshot: str, *, purpose: str = "go back to") -> None:
     """Raise SnapshotNotFound, with the table of who has the snapshot, unless all the machines have it."""
     lacking = [n for n in names if n not in observed.machines or not observed.machines[n].has_snapshot(snapshot)]
     if lacking or not names:
         raise SnapshotNotFound(
-            f"lab {observed.name}: {', '.join(lacking)} cannot go back to {snapshot}; nothing changed",
+            f"lab {observed.name}: {', '.join(lacking) or 'no machine'} cannot {purpose} {snapshot}; "
+            "nothing was changed",
             details=who_has(observed, names, snapshot),
             resolution="`vboxlab snapshot list` shows all snapshots; `vboxlab up` makes those that its stages end in",
         )
@@ -73,12 +81,13 @@ def take_on(
 ) -> None:
     """Take a snapshot of several machines; when one fails, those taken are deleted again.
 
-    Raises the first failure as DriverError.
+    Without a description, each says what its machine is then. Raises the first failure as DriverError.
     """
     taken: list[str] = []
     try:
         for handle in handles.values():
-            driver.take_snapshot(handle, snapshot, live=live, description=description)
+            text = description or description_of(driver.inspect(handle))
+            driver.take_snapshot(handle, snapshot, live=live, description=text)
             taken.append(handle)
     except VboxlabError as error:
         left = [name for name, handle in handles.items() if handle in taken and not _undo(driver, handle, snapshot)]
@@ -95,55 +104,8 @@ def _undo(driver: Driver, handle: str, snapshot: str) -> bool:
     return True
 
 
-def restore_on(driver: Driver, directory: LabDirectory, machines: Mapping[str, ObservedMachine], snapshot: str) -> None:
-    """Restore a snapshot on several machines; a journal makes the next command finish it when this one is killed.
-
-    Machines that run are powered off hard: what they hold is thrown away anyway. Nothing is touched unless all have
-    the snapshot.
-    """
-    lacking = [name for name, machine in machines.items() if not machine.has_snapshot(snapshot)]
-    if lacking:
-        raise SnapshotNotFound(f"{', '.join(lacking)}: no snapshot {snapshot!r}; nothing was changed")
-    directory.ensure()
-    write_journal(directory.journal, snapshot, tuple(machines))
-    for machine in machines.values():
-        driver.power_off(machine.handle, "hard")
-    for machine in machines.values():
-        driver.restore_snapshot(machine.handle, snapshot)
-    directory.journal.unlink(missing_ok=True)
-
-
-def write_journal(path: Path, snapshot: str, machines: Sequence[str]) -> None:
-    """Write down, atomically, which restore is about to begin."""
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps({"snapshot": snapshot, "machines": list(machines)}), encoding="utf-8")
-    temporary.replace(path)
-
-
-def finish_restore(context: Context, observed: ObservedLab) -> str | None:
-    """Finish a restore that an earlier command began and did not end; return what was done, None for nothing."""
-    directory = context.directory(observed.name)
-    try:
-        record = json.loads(directory.journal.read_text(encoding="utf-8"))
-        snapshot, names = str(record["snapshot"]), [str(name) for name in record["machines"]]
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        directory.journal.unlink(missing_ok=True)
-        return None
-    machines = {name: observed.machines[name] for name in names if name in observed.machines}
-    if any(not machine.has_snapshot(snapshot) for machine in machines.values()) or not machines:
-        directory.journal.unlink(missing_ok=True)
-        return f"an interrupted restore of {snapshot} was dropped: its machines no longer have it"
-    restore_on(context.driver, directory, machines, snapshot)
-    return f"an interrupted restore of {snapshot} on {', '.join(machines)} was finished"
-
-
-def take(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str, *, live: bool = False) -> None:
-    """Take a snapshot set by hand. Raises MachineConflict when a machine has one of that name.
-
-    Without live, running machines are powered off gracefully first and started again afterwards.
-    """
+def check_takable(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str, *, live: bool) -> None:
+    """Raise, before anything is touched, what keeps a snapshot from being taken of any of the machines."""
     machines = {name: observed.machines[name] for name in names}
     having = [name for name, machine in machines.items() if machine.has_snapshot(snapshot)]
     if having:
@@ -152,42 +114,110 @@ def take(context: Context, observed: ObservedLab, names: Sequence[str], snapshot
             details=who_has(observed, names, snapshot),
             resolution=f"choose another name, or `vboxlab snapshot delete {snapshot}` first",
         )
-    running = [machine for machine in machines.values() if machine.power is not PowerState.OFF]
-    if not live:
-        for machine in running:
-            context.guests.forget(machine)
-            context.driver.power_off(machine.handle, "graceful")
+    possible = {PowerState.OFF, PowerState.RUNNING, *([PowerState.PAUSED] if live else [])}
+    unfit = [f"{name} is {machine.power.value}" for name, machine in machines.items() if machine.power not in possible]
+    if unfit:
+        raise LabError(
+            f"lab {observed.name}: snapshot {snapshot} cannot be taken; nothing was changed",
+            details=unfit,
+            resolution="`vboxlab up` starts them, `vboxlab down` powers them off",
+        )
+    if live and not context.driver.capabilities.live_snapshots:
+        raise CapabilityMissing(
+            f"{context.driver.name} takes no snapshots of running machines", resolution="leave out --live"
+        )
+
+
+def take(
+    context: Context,
+    observed: ObservedLab,
+    names: Sequence[str],
+    snapshot: str,
+    *,
+    live: bool = False,
+    start: bool = True,
+    jobs: int = 4,
+) -> None:
+    """Take a snapshot set by hand. Raises MachineConflict when a machine has one of that name.
+
+    Without live, running machines are powered off gracefully first and (with start) started again afterwards.
+    """
+    check_takable(context, observed, names, snapshot, live=live)
+    machines = [observed.machines[name] for name in names]
+    running = [] if live else [machine for machine in machines if machine.power is PowerState.RUNNING]
+
+    def stop(machine: ObservedMachine) -> str:
+        context.guests.forget(machine)
+        by_itself = context.driver.power_off(machine.handle, "graceful", timeout=GRACEFUL_SECONDS)
+        return "" if by_itself else f"did not end within {GRACEFUL_SECONDS:.0f} s, plug pulled"
+
+    def power_on(machine: ObservedMachine) -> str:
+        context.driver.start(machine.handle)
+        return ""
+
     try:
-        take_on(context.driver, {name: machine.handle for name, machine in machines.items()}, snapshot, live=live)
+        on_each(context, observed.name, running, "power off", stop, jobs=jobs)
+        take_on(context.driver, {machine.machine: machine.handle for machine in machines}, snapshot, live=live)
     finally:
-        if not live:
-            for machine in running:
-                context.driver.start(machine.handle)
+        if start:
+            on_each(context, observed.name, running, "start", power_on, jobs=jobs)
 
 
 def restore(
-    context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str, *, start: bool = True
+    context: Context,
+    observed: ObservedLab,
+    names: Sequence[str],
+    snapshot: str,
+    *,
+    start: bool = True,
+    base_of: BaseOf = lambda _machine: None,
 ) -> None:
-    """Bring machines back to a snapshot in one step, then start those that ran; or change nothing at all."""
-    check_restorable(observed, names, snapshot)
+    """Bring machines back to a snapshot in one step, then start those that ran; or change nothing at all.
+
+    A machine whose snapshot is a live one is always started (with start), and its clock set before anything else.
+    """
+    check_has(observed, names, snapshot)
     machines = {name: observed.machines[name] for name in names}
-    running = [machine for machine in machines.values() if machine.power is PowerState.RUNNING]
+    live = [name for name, machine in machines.items() if _is_live(machine, snapshot)]
+    again = [name for name, machine in machines.items() if machine.power is PowerState.RUNNING or name in live]
     for machine in machines.values():
         context.guests.forget(machine)
-    restore_on(context.driver, context.directory(observed.name), machines, snapshot)
-    if start:
-        for machine in running:
-            context.driver.start(machine.handle)
+    directory = context.directory(observed.name)
+    restore_on(context.driver, directory, machines, snapshot, start=again if start else ())
+    if start and context.driver.capabilities.boots_guests:
+        resume(context, observed, live, base_of)
+
+
+def resume(context: Context, observed: ObservedLab, names: Sequence[str], base_of: BaseOf) -> None:
+    """Reach guests that went on from a saved state and set their clocks."""
+    for name in names:
+        base = base_of(name)
+        if base is None:
+            text = f"{name}: its clock stands where the snapshot was taken; set it (its topology cannot be read)"
+            context.events(Note(text, level="warning"))
+            continue
+        machine = context.driver.inspect(observed.machines[name].handle)
+        context.guests.contact(context.directory(observed.name), machine, base, first=False, report=lambda _text: None)
+        set_clock(context, observed.name, machine, base)
+
+
+def _is_live(machine: ObservedMachine, snapshot: str) -> bool:
+    return any(found.live for found in machine.snapshots if found.name == snapshot)
 
 
 def delete(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
     """Delete a snapshot of machines that are off. Raises LabError naming those that run, before any is changed."""
-    check_restorable(observed, names, snapshot)
+    check_has(observed, names, snapshot, purpose="delete")
     running = [name for name in names if observed.machines[name].power is not PowerState.OFF]
     if running:
         raise LabError(
             f"lab {observed.name}: {', '.join(running)} must be off to delete {snapshot}; nothing was changed",
             resolution="run `vboxlab down` first",
         )
-    for name in names:
-        context.driver.delete_snapshot(observed.machines[name].handle, snapshot)
+
+    def remove(machine: ObservedMachine) -> str:
+        context.driver.delete_snapshot(machine.handle, snapshot)
+        return ""
+
+    machines = [observed.machines[name] for name in names]
+    on_each(context, observed.name, machines, f"delete snapshot {snapshot}", remove, jobs=1)

@@ -11,8 +11,8 @@ from vboxlab.lab import engine
 from vboxlab.lab.apply import Applier
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
+from vboxlab.lab.journal import finish_restore
 from vboxlab.lab.observe import observed_lab, settle
-from vboxlab.lab.snapshot_sets import finish_restore
 from vboxlab.planning.actions import Plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import ObservedLab

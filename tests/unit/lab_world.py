@@ -1,0 +1,186 @@
+"""A host for tests of the lab layer: the memory driver, bases that need no building, guests that are records."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vboxlab.base.delta import PackageDelta
+from vboxlab.base.model import Base, Login
+from vboxlab.errors import GuestError
+from vboxlab.events import Event
+from vboxlab.guest.configurator import ResourceResult, StageReport
+from vboxlab.guest.executor import Completed, Executor
+from vboxlab.guest.recording import RecordingExecutor
+from vboxlab.guest.resources import Resource
+from vboxlab.hypervisor.driver import Driver, Progress, no_progress
+from vboxlab.hypervisor.memory import MemoryDriver, MemoryStore
+from vboxlab.lab.context import Context
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.guests import Report
+from vboxlab.lab.observe import observe
+from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.planning.actions import Plan
+from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.settings import Settings
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.loader import load_snapshot_set, load_topology
+
+ROOT = Path(__file__).parents[2]
+LAB = LabName("ha")
+GUEST = "guest"  # a mark that only these tests know: what is on the guest's disk, so that snapshots hold it too
+
+
+@dataclass
+class InstantBases:
+    """Bases that exist; images are made at once. `asked` keeps every set of packages that an image was wanted with."""
+
+    disk: Path
+    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def get(self, name: str) -> Base:
+        return Base(name, Login("root"), name, prepared=True, digest="0")
+
+    def ensure_image(
+        self,
+        driver: Driver,
+        base: Base,
+        packages: tuple[str, ...],
+        later: tuple[str, ...] = (),
+        progress: Progress = no_progress,
+    ) -> str:
+        self.asked.append((base.name, packages))
+        name = "+".join((base.image, *packages))
+        driver.import_image(name, self.disk)
+        return name
+
+    def package_delta(
+        self, base: Base, before: tuple[str, ...], after: tuple[str, ...], progress: Progress = no_progress
+    ) -> PackageDelta | None:
+        return None
+
+
+@dataclass
+class RecordedGuests:
+    """Guests without a machine inside: what is configured is kept with the machine, and so by its snapshots.
+
+    `failing` maps a machine's name to how often configuring it shall fail.
+    """
+
+    store: MemoryStore
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    failing: dict[str, int] = field(default_factory=dict)
+    scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
+    on_configure: Callable[[str], None] = lambda _machine: None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def contact(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
+    ) -> None:
+        self._reach(machine)
+        self._record("first contact" if first else "contact", machine)
+
+    def configure(
+        self,
+        directory: LabDirectory,
+        machine: ObservedMachine,
+        base: Base,
+        resources: Sequence[Resource],
+        *,
+        changes: bool,
+        installed: tuple[str, ...],
+    ) -> StageReport:
+        self._reach(machine)
+        self._record("configure", machine)
+        self.on_configure(machine.machine)
+        if self.failing.get(machine.machine, 0) > 0:
+            self.failing[machine.machine] -= 1
+            raise GuestError(f"{machine.machine}: file:/etc/motd failed", details=["disk full"], resolution="make room")
+        wanted = hashlib.sha256(repr(resources).encode()).hexdigest()
+        same = self._now(machine).marks.get(GUEST) == wanted
+        if changes:
+            self.write(machine.handle, wanted)
+        return StageReport(machine.machine, (ResourceResult("everything", "unchanged" if same else "changed"),))
+
+    def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:
+        def answer(script: str, _stdin: bytes) -> Completed:
+            self._reach(machine)
+            self.scripts.append((machine.name, script, True))
+            return Completed(0, "", "")
+
+        return RecordingExecutor(machine.machine, [("", answer)])
+
+    def forget(self, machine: ObservedMachine) -> None:
+        self._record("forget", machine)
+
+    def write(self, handle: str, content: str) -> None:
+        """Change what is on a guest's disk."""
+        with self.store.guard:
+            machine = self.store.machines[handle]
+            self.store.machines[handle] = replace(machine, marks={**machine.marks, GUEST: content})
+
+    def _now(self, machine: ObservedMachine) -> ObservedMachine:
+        return self.store.machines[machine.handle]
+
+    def _reach(self, machine: ObservedMachine) -> None:
+        if self._now(machine).power is not PowerState.RUNNING:
+            raise GuestError(f"{machine.machine} does not answer: it is {self._now(machine).power.value}")
+
+    def _record(self, call: str, machine: ObservedMachine) -> None:
+        with self._lock:
+            self.calls.append((call, machine.machine))
+
+
+class LabWorld:
+    """One host and user: `context` is what a new vboxlab process would work with."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.store = MemoryStore()
+        self.driver = MemoryDriver(self.store)
+        disk = home / "disk.qcow2"
+        home.mkdir(parents=True, exist_ok=True)
+        disk.write_bytes(b"")
+        self.bases = InstantBases(disk)
+        self.guests = RecordedGuests(self.store)
+        self.events: list[Event] = []
+        self.context = self.new_context()
+
+    def new_context(self) -> Context:
+        settings = Settings(home=self.home, driver="memory")
+        return Context(self.driver, self.bases, self.guests, settings, self.events.append)
+
+    def blueprint(self, name: str = "failover", values: Mapping[str, str] | None = None) -> Blueprint:
+        topology = load_topology(ROOT / "topologies" / f"{name}.yaml", values or {})
+        sets = [load_snapshot_set(ROOT / "snapshots" / "apache-base.yaml")]
+        return Blueprint(topology, sets, self.blueprint)
+
+    def up(self, name: str = "failover", lab: LabName = LAB, *, until: str | None = None, jobs: int = 4) -> UpResult:
+        return up(self.context, self.blueprint(name), lab, until=until, jobs=jobs)
+
+    def plan(self, name: str = "failover", lab: LabName = LAB) -> Plan:
+        return make_plan(self.context, self.blueprint(name), lab)[0]
+
+    def machine(self, name: str, lab: LabName = LAB) -> ObservedMachine:
+        return observe(self.driver, lab).machines[name]
+
+    def machines(self, lab: LabName = LAB) -> Mapping[str, ObservedMachine]:
+        return observe(self.driver, lab).machines
+
+    def powers(self, lab: LabName = LAB) -> dict[str, str]:
+        return {name: machine.power.value for name, machine in sorted(self.machines(lab).items())}
+
+    def damage(self, name: str, lab: LabName = LAB) -> None:
+        """Do what a student's slip does to a guest."""
+        self.guests.write(self.machine(name, lab).handle, "broken")
+
+    def count(self, call: str) -> int:
+        """Return how often the driver got a call."""
+        return sum(name == call for name, _ in self.store.calls)
+
+    def texts(self) -> list[str]:
+        """Return the notes that were shown."""
+        return [event.text for event in self.events if hasattr(event, "text")]

@@ -1,0 +1,153 @@
+"""`up` over the memory driver: from nothing, again, killed at each call, stopped, with a failing guest."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.unit.lab_world import LAB, LabWorld
+from vboxlab.errors import DriverError, GuestError, LabError
+from vboxlab.hypervisor.memory import Crash
+
+ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> LabWorld:
+    return LabWorld(tmp_path / "home")
+
+
+def test_up_from_nothing_ends_in_a_lab_that_runs(world: LabWorld) -> None:
+    result = world.up()
+    assert (result.repaired, result.stopped) == ((), False)
+    assert world.powers() == dict.fromkeys(sorted(ALL), "running")
+    stages = {name: machine.marks["stage"] for name, machine in world.machines().items()}
+    assert stages == {"client": "-", "dns": "-", "firewall": "-", "srv-web": "heartbeat", "srv-web-bis": "heartbeat"}
+    assert {name for name, machine in world.machines().items() if machine.has_snapshot("apache-base")} == {
+        "srv-web", "srv-web-bis",
+    }  # fmt: skip
+    assert world.plan().actions == ()
+
+
+def test_a_second_up_has_no_action_and_looks_into_every_guest(world: LabWorld) -> None:
+    world.up()
+    before = dict(world.machines())
+    world.guests.calls.clear()
+    result = world.up()
+    assert (result.actions, result.repaired) == (0, ())
+    assert world.machines() == before
+    assert {name for call, name in world.guests.calls if call == "configure"} == ALL
+
+
+def test_up_repairs_a_broken_guest_and_says_so(world: LabWorld) -> None:
+    world.up()
+    world.damage("srv-web")
+    result = world.up()
+    assert (result.actions, result.repaired) == (0, ("srv-web",))
+    assert world.up().repaired == ()
+
+
+CALLS = ["create", "start", "power_off", "set_marks", "take_snapshot", "import_image", "inspect"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["during", "after"])
+@pytest.mark.parametrize("call", CALLS)
+def test_killed_at_any_call_the_next_up_goes_on(tmp_path: Path, call: str, after: bool) -> None:
+    """Every n-th call is tried, until the run needs no more of them."""
+    for nth in range(1, 60, 4 if call in ("inspect", "set_marks") else 1):
+        world = LabWorld(tmp_path / f"{nth}")
+        (world.store.crash_after if after else world.store.crash_during)(call, nth)
+        try:
+            world.up()
+        except Crash:
+            world.context = world.new_context()
+            world.up()
+        else:
+            assert nth > 1
+            return
+        assert world.plan().actions == (), f"{call} {nth}"
+        assert set(world.machines()) == ALL
+        assert len(world.store.machines) == len(ALL)
+        assert world.store.leftovers == []
+        firsts = [name for what, name in world.guests.calls if what == "first contact"]
+        assert len(firsts) <= len(ALL) + 1  # at most the one whose mark was being written is met anew
+    pytest.fail(f"{call} is called more than 60 times")
+
+
+def test_stopped_by_ctrl_c_the_rest_is_left_and_the_next_up_goes_on(world: LabWorld) -> None:
+    world.guests.on_configure = lambda _machine: world.context.stop.set()
+    result = world.up()
+    assert result.stopped
+    assert 0 < result.actions < 20
+    world.context = world.new_context()
+    world.guests.on_configure = lambda _machine: None
+    assert not world.up().stopped
+    assert world.plan().actions == ()
+
+
+def test_a_failing_guest_is_named_with_what_is_left_and_the_others_go_on(world: LabWorld) -> None:
+    world.guests.failing["srv-web"] = 1
+    with pytest.raises(GuestError) as caught:
+        world.up()
+    error = caught.value
+    assert error.brief == "lab ha: configure web failed on srv-web: srv-web: file:/etc/motd failed"
+    assert error.details[0] == "disk full"
+    assert error.details[-1].startswith("not done because of that: srv-web: power off, ")
+    assert error.resolution == "make room; `vboxlab up failover` goes on from here once the cause is mended"
+    assert world.machine("dns").marks["stage"] == "-"
+    assert world.machine("srv-web-bis").marks["stage"] == "web"
+    world.up()
+    assert world.plan().actions == ()
+
+
+def test_a_failing_create_leaves_no_machine_and_the_next_up_makes_it(world: LabWorld) -> None:
+    world.store.fail("create", error=DriverError("the disk is full", resolution="free 2 GB"))
+    with pytest.raises(DriverError, match=r"^lab ha: create failed on srv-web: the disk is full"):
+        world.up(jobs=1)
+    # What waits for srv-web is kept back; machines of another image go on.
+    assert world.powers() == {"client": "running", "dns": "running", "firewall": "running"}
+    world.up()
+    assert world.plan().actions == ()
+    assert len(world.store.machines) == len(ALL)
+
+
+def test_a_port_that_another_program_took_is_replaced(world: LabWorld) -> None:
+    world.up(until="created")
+    port = world.machine("srv-web").management_port
+    assert port is not None
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen(1)
+        world.store.taken_ports.add(port)
+        world.up()
+    assert world.machine("srv-web").management_port not in (None, port)
+    assert world.powers()["srv-web"] == "running"
+
+
+def test_a_foreign_vm_of_the_same_name_stops_everything_before_it_begins(world: LabWorld) -> None:
+    foreign = world.store.add_foreign("srv-web")
+    with pytest.raises(LabError) as caught:
+        world.up()
+    assert caught.value.brief == "lab ha cannot be brought to failover; nothing was changed"
+    assert "srv-web" in caught.value.details[0]
+    assert list(world.store.machines.values()) == [foreign]
+
+
+def test_changing_the_topology_and_back_converges(world: LabWorld) -> None:
+    world.up()
+    world.up("loadbalancing")
+    assert world.machine("srv-web").adapters[0].attachment.name == "cluster"
+    assert world.plan("loadbalancing").actions == ()
+    world.up()
+    assert world.machine("srv-web").adapters[0].attachment.name == "sw-dmz"
+    assert world.plan().actions == ()
+    assert world.powers()["load-balancer"] == "off"
+
+
+def test_the_source_of_a_topology_is_made_first(world: LabWorld) -> None:
+    world.up("loadbalancing")
+    assert "apache-base is made first: stage web of failover" in world.texts()
+    assert world.plan("loadbalancing").actions == ()
+    assert world.machine("load-balancer").lab == LAB
