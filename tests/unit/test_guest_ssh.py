@@ -170,6 +170,21 @@ def test_an_unknown_host_key_passes_only_at_first_contact(server: Sshd, tmp_path
     first.close()
 
 
+def test_first_contact_forgets_the_key_of_a_machine_that_is_no_more(server: Sshd, tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+    known_hosts = tmp_path / "known_hosts"
+    pin(known_hosts, "srv-web", (tmp_path / "other.pub").read_text())
+    executor = SshExecutor("srv-web", server.executor().access, known_hosts, first_contact=True)
+    assert executor.run("echo hello").stdout == "hello\n"
+    pin(known_hosts, "srv-web", server.host_key)
+    executor.close()
+    assert executor.run("echo pinned").stdout == "pinned\n"
+    pin(known_hosts, "srv-web", (tmp_path / "other.pub").read_text())
+    executor.close()
+    with pytest.raises(GuestError, match="does not have its host key"):
+        executor.run("true")
+
+
 def test_a_refused_login_says_which_user_and_what_with(server: Sshd, tmp_path: Path) -> None:
     make_key(tmp_path / "stranger")
     executor = server.executor(key_file=tmp_path / "stranger")

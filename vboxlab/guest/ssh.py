@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Completed
-from vboxlab.guest.hostkeys import pinned_key
+from vboxlab.guest.hostkeys import forget, pinned_key
 
 if TYPE_CHECKING:
     import paramiko
@@ -46,8 +46,9 @@ class _NotYet(Exception):
 class SshExecutor:
     """Runs commands in one guest over one SSH connection, made at the first call and again when it was lost.
 
-    The server must show the machine's pinned host key. With first_contact, a machine without a pinned key is let
-    through: the caller then checks who it is before sending anything (vboxlab.guest.identity) and pins its key.
+    The server must show the machine's pinned host key. With first_contact, a key pinned earlier is forgotten (it was of
+    a machine of that name that is no more), and any key is let through until one is pinned: the caller checks who
+    answers before it sends anything (vboxlab.guest.identity), and pins the key.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class SshExecutor:
         self._machine = machine
         self._access = access
         self._known_hosts = known_hosts
-        self._first_contact = first_contact
+        self._first_contact = self._outdated_pin = first_contact
         self._connect_within = connect_within
         self._transport: paramiko.Transport | None = None
         self._connecting = threading.Lock()
@@ -87,6 +88,9 @@ class SshExecutor:
             if self._transport is not None and self._transport.is_active():
                 return
             self._drop()
+            if self._outdated_pin:
+                forget(self._known_hosts, self._machine)
+                self._outdated_pin = False
             spare = [connection] if connection else []
             retrying = Retrying(
                 retry=retry_if_exception_type(_NotYet),
