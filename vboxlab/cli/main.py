@@ -29,6 +29,7 @@ VERBS = {
     "doctor": Verb("doctor", "doctor", "Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do."),
     "down": Verb("down", "down", "Power a lab's machines off."),
     "explain": Verb("explain", "explain", "Print a topology's answer key: every file and command, in Markdown."),
+    "graph": Verb("graph", "graph", "Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state."),
     "list": Verb("topologies", "list_", "List the topologies that can be brought up."),
     "plan": Verb("plan", "plan", "Show what `up` would do, and why."),
     "schema": Verb("schema", "schema", "Print the JSON Schema of topology files."),

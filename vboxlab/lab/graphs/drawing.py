@@ -1,0 +1,144 @@
+"""What a picture of a lab shows: networks, machines, the adapters between them, and the state of each machine. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Literal
+
+from vboxlab.lab.status import machine_statuses
+from vboxlab.planning.observed import ObservedLab, PowerState
+from vboxlab.planning.planner import Desired
+from vboxlab.topology.addressing import interface_name
+from vboxlab.topology.model import Machine, Network, Topology
+from vboxlab.topology.roles import HeartbeatRole, LvsRole
+
+State = Literal["unknown", "running", "off", "drift", "absent"]
+"""`unknown`: nobody looked; `off` holds whatever does not run; `drift` is not wired as the topology says."""
+
+ABSENT = "absent"  # the power of a machine that does not exist, as status reports it
+UNSAID = ("time",)  # roles that tell nothing about a machine
+
+
+@dataclass(frozen=True)
+class DrawnNetwork:
+    """A network with what its label says."""
+
+    name: str
+    kind: str
+    subnet: str
+    shared: tuple[str, ...]  # floating and virtual addresses on it
+
+    @property
+    def label(self) -> str:
+        """Return kind and subnet in a few words."""
+        return " ".join(part for part in (self.kind, self.subnet) if part)
+
+
+@dataclass(frozen=True)
+class Link:
+    """An adapter that plugs a machine into a network."""
+
+    slot: int
+    interface: str
+    network: str
+    address: str
+    cable: bool
+
+    @property
+    def label(self) -> str:
+        """Return interface and address."""
+        return f"{self.interface} {self.address}".strip()
+
+
+@dataclass(frozen=True)
+class DrawnMachine:
+    """A machine with what its label says; `remark` is what the observed state adds."""
+
+    name: str
+    hostname: str
+    roles: tuple[str, ...]
+    links: tuple[Link, ...]
+    adopted: str = ""  # the VM that stands for it
+    state: State = "unknown"
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Everything that a renderer needs."""
+
+    name: str
+    title: str
+    networks: tuple[DrawnNetwork, ...]
+    machines: tuple[DrawnMachine, ...]
+    observed: bool  # whether the machines' states are known
+
+
+def drawing(topology: Topology, desired: Desired | None = None, observed: ObservedLab | None = None) -> Drawing:
+    """Return what there is to draw: the topology, and the state of its machines where the lab was observed."""
+    states: Mapping[str, tuple[State, str]] = {}
+    if observed is not None:
+        states = {row.machine: _state(row.power, row.drift) for row in machine_statuses(observed, desired)}
+    return Drawing(
+        topology.name,
+        topology.title or topology.name,
+        tuple(_network(topology, name, network) for name, network in topology.networks.items()),
+        tuple(
+            _machine(topology, machine, states.get(machine.name, ("absent", "absent") if observed else ("unknown", "")))
+            for machine in topology.machines.values()
+        ),
+        observed is not None,
+    )
+
+
+def _state(power: str, drift: tuple[str, ...]) -> tuple[State, str]:
+    if power == ABSENT:
+        return "absent", power
+    if drift:
+        return "drift", f"{power}, {drift[0]}" + (f" (+{len(drift) - 1})" if len(drift) > 1 else "")
+    return ("running" if power == PowerState.RUNNING.value else "off"), power
+
+
+def _shared_addresses(topology: Topology) -> list[tuple[str, IPv4Address]]:
+    """Return the addresses that the lab's service is reached at, each with what it is called."""
+    found: dict[IPv4Address, str] = {}
+    for machine in topology.machines.values():
+        for role in machine.roles_until(topology.last_stage, topology.stage_order):
+            if isinstance(role, HeartbeatRole):
+                found[role.address.ip] = "floating"
+            elif isinstance(role, LvsRole):
+                found[role.virtual] = "virtual"
+    return [(word, address) for address, word in found.items()]
+
+
+def _network(topology: Topology, name: str, network: Network) -> DrawnNetwork:
+    subnet = network.subnet
+    shared = tuple(
+        f"{word} {address}" for word, address in _shared_addresses(topology) if subnet is not None and address in subnet
+    )
+    return DrawnNetwork(name, network.kind, str(subnet) if subnet else "", shared)
+
+
+def _machine(topology: Topology, machine: Machine, state: tuple[State, str]) -> DrawnMachine:
+    roles = machine.roles_until(topology.last_stage, topology.stage_order)
+    links = tuple(
+        Link(
+            adapter.slot,
+            interface_name(adapter.slot),
+            adapter.network,
+            "" if adapter.address is None else str(adapter.address),
+            adapter.cable,
+        )
+        for adapter in sorted(machine.adapters, key=lambda adapter: adapter.slot)
+    )
+    adopted = machine.adopt.vm if machine.adopt is not None and topology.is_adopted(machine) else ""
+    return DrawnMachine(
+        machine.name,
+        machine.hostname,
+        tuple(dict.fromkeys(role.role for role in roles if role.role not in UNSAID)),
+        links,
+        adopted,
+        *state,
+    )

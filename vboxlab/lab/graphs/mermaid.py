@@ -1,0 +1,54 @@
+"""A drawing as Mermaid (mermaid.js.org, "Flowcharts"), which many Markdown viewers show."""
+
+from __future__ import annotations
+
+import re
+
+from vboxlab.lab.graphs.colours import STATES
+from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, DrawnNetwork
+
+
+def render_mermaid(drawing: Drawing) -> str:
+    """Return the drawing as a Mermaid flowchart."""
+    networks = {network.name: f"net{number}" for number, network in enumerate(drawing.networks, 1)}
+    lines = ["---", f"title: {_title(drawing.title)}", "---", "flowchart TB"]
+    lines += [f"    {networks[network.name]}([{_network_label(network)}]):::network" for network in drawing.networks]
+    for number, machine in enumerate(drawing.machines, 1):
+        lines.append(f"    vm{number}[{_machine_label(machine)}]:::{machine.state}")
+        for link in machine.links:
+            line, end = ("---", "") if link.cable else ("-.-", " (unplugged)")
+            lines.append(f"    vm{number} {line}|{_quoted(link.label + end)}| {networks[link.network]}")
+    lines.append("    classDef network fill:#e8eef7,stroke:#4a6fa5,color:#1f2a3a")
+    for state, look in STATES.items():
+        dashes = ",stroke-dasharray:5 4" if look.dashed else ""
+        lines.append(f"    classDef {state} fill:{look.fill},stroke:{look.stroke},color:{look.text}{dashes}")
+    return "\n".join(lines) + "\n"
+
+
+def _title(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'  # a double-quoted YAML scalar
+
+
+def _machine_label(machine: DrawnMachine) -> str:
+    parts = [f"<b>{_escaped(machine.name)}</b>", _escaped(machine.hostname)]
+    if machine.roles:
+        parts.append(f"<i>{_escaped(', '.join(machine.roles))}</i>")
+    if machine.adopted:
+        parts.append(_escaped(f"adopted: {machine.adopted}"))
+    if machine.remark:
+        parts.append(_escaped(machine.remark))
+    return '"' + "<br/>".join(parts) + '"'
+
+
+def _network_label(network: DrawnNetwork) -> str:
+    parts = [f"<b>{_escaped(network.name)}</b>", _escaped(network.label), *map(_escaped, network.shared)]
+    return '"' + "<br/>".join(part for part in parts if part) + '"'
+
+
+def _quoted(text: str) -> str:
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    """Return text with what Mermaid or HTML would read as markup in the form of entity codes."""
+    return re.sub(r"[^\w .,:/()+-]", lambda match: f"#{ord(match[0])};", text)
