@@ -157,8 +157,10 @@ def test_adopted_machine_on_the_wrong_network_stops_the_plan() -> None:
     )
     found = plan(desired(topology(environment="school"), world.observed), world.observed)
     assert found.blockers == (
-        "firewall: the adopted VM PF_FIREWALL has no adapter on clients (its adapters: 1: internal sw-dmz, "
-        "2: internal servers); attach one in VirtualBox, vboxlab does not edit adopted machines",
+        (
+            "firewall: the adopted VM PF_FIREWALL has no adapter on clients (its adapters: 1: internal sw-dmz, "
+            "2: internal servers); attach one in VirtualBox, vboxlab does not edit adopted machines"
+        ),
         "client: the VM LUBUNTU_TRAINING_CLIENT to adopt does not exist; import it, or --set environment",
     )
 
@@ -181,7 +183,7 @@ def test_copies_share_no_name_network_mac_or_port() -> None:
         for left, right in zip(machine.adapters, other.adapters, strict=True):
             assert left.mac != right.mac
             if left.attachment.kind == "internal":
-                assert right.attachment.name == f"vboxlab-ha-theodore-{left.attachment.name}"
+                assert right.attachment.name == f"vboxlab-ha--theodore--{left.attachment.name}"
             for mine, theirs in zip(left.attachment.forwards, right.attachment.forwards, strict=True):
                 assert mine.host_port != theirs.host_port
 

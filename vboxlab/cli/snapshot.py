@@ -92,7 +92,7 @@ def take(
     with output.progress() as events, session.opened(driver, events) as context:
         target = session.only_lab(context, lab, copy)
         with context.directory(target.lab).locked(events, patience=patience):
-            observed = settle(context.driver, target.lab)
+            observed = settle(context, target.lab)
             names = _members(context, target, observed, name, machines)
             snapshot_sets.take(context, observed, names, name, live=live)
     output.say(f"snapshot {name} taken of {', '.join(names)}")
@@ -118,7 +118,7 @@ def restore(
     with output.progress() as events, session.opened(driver, events) as context:
         target = session.only_lab(context, lab, copy)
         with context.directory(target.lab).locked(events, patience=patience):
-            observed = settle(context.driver, target.lab)
+            observed = settle(context, target.lab)
             names = _members(context, target, observed, name, machines)
             snapshot_sets.restore(context, observed, names, name, start=not no_start)
     output.say(f"snapshot {name} restored on {', '.join(names)}")
@@ -142,7 +142,7 @@ def delete(
     with output.progress() as events, session.opened(driver, events) as context:
         target = session.only_lab(context, lab, copy)
         with context.directory(target.lab).locked(events, patience=patience):
-            observed = settle(context.driver, target.lab)
+            observed = settle(context, target.lab)
             names = _members(context, target, observed, name, machines)
             snapshot_sets.delete(context, observed, names, name)
     output.say(f"snapshot {name} deleted from {', '.join(names)}")

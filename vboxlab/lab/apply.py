@@ -101,6 +101,8 @@ class Applier:
         image = self.context.bases.ensure_image(self.context.driver, base, wanted.image, progress=report)
         spec = self.desired.machines[name].spec(self.lab, {})
         created = self.context.driver.create(replace(spec, image=image), report)
+        if self.context.listing is not None:
+            self.context.listing.add(created)
         with self._lock:
             self._handles[name] = created.handle
         return f"from {image}"

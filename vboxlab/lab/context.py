@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vboxlab.base.model import Bases
@@ -10,6 +11,9 @@ from vboxlab.events import EventSink, discard
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Guests
+from vboxlab.lab.listing import Listing
+from vboxlab.lab.ports import Reservations
+from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName
 
@@ -24,7 +28,13 @@ class Context:
     settings: Settings
     events: EventSink = discard
     stop: threading.Event = field(default_factory=threading.Event)  # set by the first Ctrl-C
+    listing: Listing | None = None  # set by operations on many copies
+    ports: Reservations = field(default_factory=Reservations)
 
     def directory(self, lab: LabName) -> LabDirectory:
         """Return the folder of a lab."""
         return LabDirectory(self.settings.home, lab)
+
+    def machines(self, lab: LabName | None = None) -> Sequence[ObservedMachine]:
+        """Return all machines of the host, those of the lab as they are now."""
+        return self.driver.machines() if self.listing is None else self.listing.machines(lab)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vboxlab.guest.resources import packages
 from vboxlab.guest.roles import resources_for
-from vboxlab.lab.ports import is_free, management_ports
+from vboxlab.lab.ports import Reservations, is_free, management_ports
 from vboxlab.planning.desired import DesiredMachine, desired_machine, stages_of
 from vboxlab.planning.observed import MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
 from vboxlab.planning.planner import Desired
@@ -89,11 +89,12 @@ def desire(
     until: str | None = None,
     prepared: Callable[[str], bool] = lambda _base: True,
     free: Callable[[int], bool] = is_free,
+    reserved: Reservations | None = None,
 ) -> Desired:
     """Put together the desired state of a lab. `prepared` tells whether a base's packages need no network."""
     members = members_of(sets)
     owned = topology.owned_machines
-    ports = management_ports(lab, [machine.name for machine in owned], everything, free)
+    ports = management_ports(lab, [machine.name for machine in owned], everything, free, reserved)
     machines = {
         machine.name: _desired(topology, lab, machine, ports[machine.name], members, prepared) for machine in owned
     }

@@ -5,14 +5,14 @@ from __future__ import annotations
 from vboxlab.events import Note
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import on_each
-from vboxlab.lab.observe import observe
+from vboxlab.lab.observe import see
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 
 
 def down(context: Context, lab: LabName, *, timeout: float, hard: bool, jobs: int) -> int:
     """Power the lab's machines off, gracefully and after so many seconds hard; return how many ran."""
-    observed = observe(context.driver, lab)
+    observed = see(context, lab)
     active = [m for m in observed.machines.values() if m.power not in (PowerState.OFF, PowerState.INACCESSIBLE)]
 
     def stop(machine: ObservedMachine) -> str:
@@ -29,7 +29,7 @@ def destroy(context: Context, lab: LabName, *, jobs: int) -> int:
 
     Foreign and adopted machines, bases and images stay.
     """
-    observed = observe(context.driver, lab)
+    observed = see(context, lab)
 
     def remove(machine: ObservedMachine) -> str:
         context.guests.forget(machine)

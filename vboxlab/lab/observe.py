@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
 from vboxlab.hypervisor.driver import Driver
+from vboxlab.lab.context import Context
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName, vm_name
 from vboxlab.topology.model import Topology
@@ -38,14 +39,19 @@ def observed_lab(
     return ObservedLab(lab, ours, adopted, conflicts)
 
 
-def settle(driver: Driver, lab: LabName, topology: Topology | None = None) -> ObservedLab:
+def see(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:
+    """Observe a lab within an operation that may be one of many on copies."""
+    return observed_lab(context.driver, context.machines(lab), lab, topology)
+
+
+def settle(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:
     """Observe a lab once none of its machines is between two states.
 
     Raises InfrastructureTrouble naming the machines that stay between states.
     """
 
     def settled() -> ObservedLab | None:
-        found = observe(driver, lab, topology)
+        found = see(context, lab, topology)
         changing = [m for m in found.machines.values() if m.power is PowerState.CHANGING]
         return None if changing else found
 
@@ -54,7 +60,7 @@ def settle(driver: Driver, lab: LabName, topology: Topology | None = None) -> Ob
             settled, Deadline.after(SETTLE_SECONDS), what=f"an end to the changes of lab {lab}", every=0.3
         )
     except WaitTimeout as error:
-        stuck = ", ".join(name for name, m in observe(driver, lab).machines.items() if m.power is PowerState.CHANGING)
+        stuck = ", ".join(name for name, m in see(context, lab).machines.items() if m.power is PowerState.CHANGING)
         raise InfrastructureTrouble(
             f"lab {lab}: {stuck} neither runs nor is off after {SETTLE_SECONDS:.0f} s",
             resolution="look at it in the hypervisor's own window; power it off there",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vboxlab.errors import LabError
@@ -22,29 +23,66 @@ def is_free(port: int) -> bool:
     return True
 
 
+class Reservations:
+    """Ports given to labs whose machines are still being made: copies made at once must not get the same."""
+
+    def __init__(self) -> None:
+        self.guard = threading.RLock()
+        self._ports: dict[LabName, dict[str, int]] = {}
+
+    def of_others(self, lab: LabName) -> set[int]:
+        """Return the ports given to other labs."""
+        return {port for other, ports in self._ports.items() if other != lab for port in ports.values()}
+
+    def given(self, lab: LabName) -> Mapping[str, int]:
+        """Return the ports given to a lab's machines before."""
+        return self._ports.get(lab, {})
+
+    def keep(self, lab: LabName, ports: Mapping[str, int]) -> None:
+        """Remember a lab's ports."""
+        self._ports[lab] = dict(ports)
+
+
 def management_ports(
     lab: LabName,
     names: Iterable[str],
     everything: Sequence[ObservedMachine],
     free: Callable[[int], bool] = is_free,
+    reserved: Reservations | None = None,
 ) -> Mapping[str, int]:
     """Give each machine of a lab its port: the one it has unless somebody else took it, else the next free one.
 
     Raises LabError when no port is left.
     """
+    reserved = reserved or Reservations()
+    with reserved.guard:
+        ports = _ports(lab, names, everything, free, reserved)
+        reserved.keep(lab, ports)
+    return ports
+
+
+def _ports(
+    lab: LabName,
+    names: Iterable[str],
+    everything: Sequence[ObservedMachine],
+    free: Callable[[int], bool],
+    reserved: Reservations,
+) -> Mapping[str, int]:
     mine = {machine.machine: machine for machine in everything if machine.lab == lab}
     taken = {
         forward.host_port
         for machine in everything
         for adapter in machine.adapters
         for forward in adapter.attachment.forwards
-    }
+    } | reserved.of_others(lab)
     ports: dict[str, int] = {}
     for name in names:
         machine = mine.get(name)
         port = machine.management_port if machine else None
         if machine is None or port is None or not (machine.power is not PowerState.OFF or free(port)):
-            port = _next_port(first_port(lab, name), taken, free, lab)
+            given = reserved.given(lab).get(name)
+            start = given if given is not None and machine is None else first_port(lab, name)
+            port = _next_port(start, taken, free, lab)
         taken.add(port)
         ports[name] = port
     return ports

@@ -43,8 +43,8 @@ def make_plan(
     context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None
 ) -> tuple[Plan, Desired, ObservedLab]:
     """Observe the lab and plan what is left to do. Changes nothing."""
-    settle(context.driver, lab)
-    everything = context.driver.machines()
+    settle(context, lab)
+    everything = context.machines(lab)
     observed = observed_lab(context.driver, everything, lab, blueprint.topology)
 
     def prepared(base: str) -> bool:
@@ -53,7 +53,9 @@ def make_plan(
         except BaseError:
             return True
 
-    desired = desire(blueprint.topology, lab, everything, blueprint.sets, until=until, prepared=prepared)
+    desired = desire(
+        blueprint.topology, lab, everything, blueprint.sets, until=until, prepared=prepared, reserved=context.ports
+    )
     return plan(desired, observed), desired, observed
 
 
@@ -74,7 +76,7 @@ def up(
 
     Raises LabError when the plan has blockers, or with the first failure, naming what is left to do.
     """
-    observed = settle(context.driver, lab)
+    observed = settle(context, lab)
     for line in context.driver.collect_garbage(lab):
         context.events(Note(f"removed what an interrupted run left: {line}"))
     finished = finish_restore(context, observed)

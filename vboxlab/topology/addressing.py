@@ -45,8 +45,11 @@ def vm_name(lab: LabName, machine: str) -> str:
 
 
 def network_name(lab: LabName, network: str) -> str:
-    """Return the effective name of an internal network: plain in the default lab, prefixed in copies."""
-    return network if lab.copy is None else f"vboxlab-{lab.lab}-{lab.copy}-{network}"
+    """Return the effective name of an internal network: plain in the default lab, prefixed in copies.
+
+    Neither labs nor copies have `--` in their names, so that no two networks of different copies have one name.
+    """
+    return network if lab.copy is None else f"vboxlab-{lab.slug}--{network}"
 
 
 def _number(*parts: str) -> int:

@@ -1,0 +1,48 @@
+"""The machines of the host, as seen by an operation on many copies: all of them once, its own again each time.
+
+Reporting every machine anew for every copy would make the work grow with the square of the class.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from vboxlab.errors import MachineNotFound
+from vboxlab.hypervisor.driver import Driver
+from vboxlab.planning.observed import ObservedMachine
+from vboxlab.topology.addressing import LabName
+
+
+class Listing:
+    """All machines at first sight. Those of the lab that is asked for are always reported as they are now."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._lock = threading.Lock()
+        self._first: dict[str, ObservedMachine] | None = None
+
+    def machines(self, lab: LabName | None = None) -> list[ObservedMachine]:
+        """Return all machines, those of the lab as they are now. Machines of others may have changed meanwhile."""
+        with self._lock:
+            if self._first is None:
+                self._first = {machine.handle: machine for machine in self._driver.machines()}
+            known = list(self._first.values())
+        if lab is None:
+            return known
+        others = [machine for machine in known if machine.lab != lab]
+        return others + [now for machine in known if machine.lab == lab and (now := self._look(machine.handle))]
+
+    def add(self, machine: ObservedMachine) -> None:
+        """Remember a machine that has just been made."""
+        with self._lock:
+            if self._first is not None:
+                self._first[machine.handle] = machine
+
+    def _look(self, handle: str) -> ObservedMachine | None:
+        try:
+            return self._driver.inspect(handle)
+        except MachineNotFound:
+            with self._lock:
+                if self._first is not None:
+                    self._first.pop(handle, None)
+            return None
