@@ -168,7 +168,7 @@ def _stock_directory(directory: str) -> bool:
 def write_boot_files(recipe: Recipe, tree: Path, target: Path) -> None:
     """Write vmlinuz, initrd.img and cmdline beside the disk: what boots it without a boot loader in the guest."""
     with tarfile.open(tree) as archive:
-        kernel = initrd.read_kernel(archive, recipe.modules)
+        kernel = initrd.read_kernel(archive, recipe.modules, recipe.more_modules)
     (target / "vmlinuz").write_bytes(initrd.uncompressed_kernel(kernel.image))
     (target / "initrd.img").write_bytes(initrd.build_initrd(kernel))
     (target / "cmdline").write_text(recipe.command_line + "\n", encoding="ascii")

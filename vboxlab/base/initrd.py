@@ -9,7 +9,7 @@ from __future__ import annotations
 import lzma
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vboxlab.errors import BaseError
 
@@ -19,7 +19,7 @@ _INIT = """\
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
-for module in MODULES; do /bin/busybox insmod "/modules/$module"; done
+for module in FIRST; do /bin/busybox insmod "/modules/$module"; done
 root=; flags=ro; init=/sbin/init
 for word in $(/bin/busybox cat /proc/cmdline); do
     case $word in
@@ -36,6 +36,9 @@ while :; do
     esac
     [ -b "$device" ] && /bin/busybox mount -t ext4 -o "$flags" "$device" /root && break
     tries=$((tries + 1))
+    if [ "$tries" -eq 3 ]; then
+        for module in OTHERS; do /bin/busybox insmod "/modules/$module"; done
+    fi
     if [ "$tries" -gt 300 ]; then
         echo "vboxlab: no root file system $root" > /dev/console
         exec /bin/busybox sh
@@ -57,10 +60,10 @@ class Kernel:
     image: bytes
     busybox: bytes
     modules: Mapping[str, bytes]  # by file name below /lib/modules/RELEASE
-    dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    first: frozenset[str]  # those of them loaded at once; the others only when no root file system is found then
 
 
-def read_kernel(tree: tarfile.TarFile, wanted: Sequence[str]) -> Kernel:
+def read_kernel(tree: tarfile.TarFile, first: Sequence[str], others: Sequence[str]) -> Kernel:
     """Read kernel, busybox and the wanted modules with what they depend on from a root tree.
 
     Raises BaseError when the tree has none, or lacks a module that is not built into the kernel.
@@ -82,13 +85,13 @@ def read_kernel(tree: tarfile.TarFile, wanted: Sequence[str]) -> Kernel:
 
     dependencies = _dependencies(read(prefix + "modules.dep").decode())
     builtin = {_module_name(line) for line in read(prefix + "modules.builtin").decode().split()}
-    paths = resolve_modules(wanted, dependencies, builtin)
+    paths = resolve_modules([*first, *others], dependencies, builtin)
     return Kernel(
         release,
         read(f"boot/vmlinuz-{release}"),
         read("bin/busybox" if "bin/busybox" in members else "usr/bin/busybox"),
         {path: read(prefix + path) for path in paths},
-        dependencies,
+        frozenset(resolve_modules(first, dependencies, builtin)),
     )
 
 
@@ -120,7 +123,9 @@ def build_initrd(kernel: Kernel) -> bytes:
     names = {
         path: f"{index:02}-{name}" for index, (path, name) in enumerate(zip(kernel.modules, file_names, strict=True))
     }
-    script = _INIT.replace("MODULES", " ".join(names.values()))
+    first = [name for path, name in names.items() if path in kernel.first]
+    others = [name for path, name in names.items() if path not in kernel.first]
+    script = _INIT.replace("FIRST", " ".join(first)).replace("OTHERS", " ".join(others))
     archive = CpioWriter()
     for directory in ("bin", "modules", "dev"):
         archive.add(directory, b"", 0o040755)

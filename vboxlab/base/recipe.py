@@ -45,6 +45,7 @@ class Recipe:
     disk_mib: int
     label: str
     modules: tuple[str, ...]  # kernel modules of the initrd, dependencies are added
+    more_modules: tuple[str, ...]  # loaded when no root file system shows up with the first ones
     command_line: str
 
     def digest(self, public_key: str) -> str:
@@ -112,6 +113,32 @@ ff02::2 ip6-allrouters
 _SSHD = "UseDNS no\n"
 _SSHD_UNIT = "[Service]\nExecStartPre=\n"
 
+# Coldplugging the 80 virtual terminals is a third of udev's work at boot and changes nothing: the kernel has made their
+# device files. The serial console is needed: its getty waits for udev's word.
+_UDEV_TRIGGER = """\
+[Service]
+ExecStart=
+ExecStart=-udevadm trigger --type=subsystems --action=add
+ExecStart=-udevadm trigger --type=devices --action=add --subsystem-nomatch=tty --subsystem-nomatch=vc
+ExecStart=-udevadm trigger --type=devices --action=add --sysname-match=ttyS0
+"""
+
+# Keyboard and font of the text console are set at boot once somebody has chosen them (dpkg-reconfigure
+# keyboard-configuration or console-setup keep their choice there); compiling the default anew takes half a minute.
+_ONCE_CHOSEN = "[Unit]\nConditionPathExists=/etc/console-setup/cached_setup_{}.sh\n"
+
+# The clock follows the hypervisor's; the time servers are asked when the boot is over.
+_TIME_LATER = """\
+[Unit]
+Description=Ask the time servers once the machine is up
+
+[Timer]
+OnBootSec=2min
+
+[Install]
+WantedBy=timers.target
+"""
+
 # The journal is kept on disk as Debian does it, within bounds that suit a small disk.
 _JOURNAL = "[Journal]\nSystemMaxUse=64M\n"
 
@@ -130,11 +157,30 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_re
     dpkg-db-backup.timer; do
     systemctl disable --quiet "$unit" 2>/dev/null || true
 done
-systemctl enable --quiet ssh systemd-timesyncd
+systemctl disable --quiet systemd-timesyncd
+systemctl enable --quiet ssh systemd-timesyncd.timer
+systemctl mask --quiet MASKED
+rm -f /etc/console-setup/cached_*
 rm -f /etc/resolv.conf /initrd.img /initrd.img.old /vmlinuz.old
 : > /etc/resolv.conf
+touch -r /usr /etc/.updated /var/.updated
 rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log /var/cache/debconf/*-old
 """
+
+# Pseudo file systems and kernel modules that nobody asks for at boot (they still load and mount on demand); the root
+# file system is mounted for writing by the initrd, and the kernel has hardware random numbers.
+_MASKED = (
+    "modprobe@drm.service", "modprobe@dm_mod.service", "modprobe@loop.service", "modprobe@efi_pstore.service",
+    "modprobe@fuse.service", "modprobe@configfs.service", "systemd-pstore.service", "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount",
+    "dev-mqueue.mount", "systemd-remount-fs.service", "systemd-random-seed.service",
+)  # fmt: skip
+
+# Drivers for the emulated board's hardware that a guest without screen does not use.
+_NOT_LOADED = (
+    "ata_piix", "ata_generic", "pata_acpi", "floppy", "psmouse", "pcspkr", "serio_raw", "evdev", "i2c_piix4",
+    "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "crc32c_intel", "qemu_fw_cfg",
+)  # fmt: skip
 
 DEBIAN12 = Recipe(
     name="debian12",
@@ -151,6 +197,10 @@ DEBIAN12 = Recipe(
         TreeFile("/etc/sudoers.d/debian", "debian ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440),
         TreeFile("/etc/ssh/sshd_config.d/vboxlab.conf", _SSHD),
         TreeFile("/etc/systemd/system/ssh.service.d/vboxlab.conf", _SSHD_UNIT),
+        TreeFile("/etc/systemd/system/systemd-udev-trigger.service.d/vboxlab.conf", _UDEV_TRIGGER),
+        TreeFile("/etc/systemd/system/console-setup.service.d/vboxlab.conf", _ONCE_CHOSEN.format("font")),
+        TreeFile("/etc/systemd/system/keyboard-setup.service.d/vboxlab.conf", _ONCE_CHOSEN.format("keyboard")),
+        TreeFile("/etc/systemd/system/systemd-timesyncd.timer", _TIME_LATER),
         TreeFile("/etc/systemd/journald.conf.d/vboxlab.conf", _JOURNAL),
         TreeFile("/etc/default/locale", "LANG=C.UTF-8\n"),
     ),
@@ -159,13 +209,15 @@ DEBIAN12 = Recipe(
         "man-db man-db/auto-update boolean false",
         "keyboard-configuration keyboard-configuration/layoutcode string us",
     ),
-    setup=_SETUP.replace("USER", "debian"),
+    setup=_SETUP.replace("USER", "debian").replace("MASKED", " ".join(_MASKED)),
     disk_mib=8192,
     label="vboxlab",
-    modules=("virtio_pci", "virtio_blk", "ata_piix", "ahci", "sd_mod", "ext4"),
+    modules=("virtio_pci", "virtio_blk", "ext4"),
+    more_modules=("ata_piix", "ahci", "sd_mod"),
     command_line=(
         "root=LABEL=vboxlab rw console=tty0 console=ttyS0 quiet loglevel=3 mitigations=off "
-        "no_timer_check random.trust_cpu=on systemd.show_status=false"
+        "no_timer_check random.trust_cpu=on systemd.show_status=false systemd.gpt_auto=0 modprobe.blacklist="
+        + ",".join(_NOT_LOADED)
     ),
 )  # fmt: skip
 

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from vboxlab.base.keys import ensure_key
+from vboxlab.base.recipe import DEBIAN12
+from vboxlab.base.store import BaseStore, image_name
+from vboxlab.errors import BaseError
+from vboxlab.hypervisor.memory import MemoryDriver
+from vboxlab.planning.observed import MachineSpec
+from vboxlab.settings import Settings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BaseStore:
+    return BaseStore(Settings(home=tmp_path))
+
+
+def put_base(home: Path, digest: str | None = None) -> str:
+    """Put a finished base on disk as a build leaves it, the recipe's own digest by default."""
+    _private, public_key = ensure_key(home)
+    digest = digest or DEBIAN12.digest(public_key)
+    directory = home / "bases" / image_name("debian12", digest)
+    directory.mkdir(parents=True)
+    (directory / "disk.qcow2").write_bytes(b"disk" * 4096)
+    (directory / "base.json").write_text(json.dumps({"name": "debian12", "digest": digest, "built": 1000.0}))
+    return directory.name
+
+
+def put_layer(home: Path, image: str, packages: tuple[str, ...]) -> str:
+    directory = home / "layers" / f"{image}-12345678"
+    directory.mkdir(parents=True)
+    (directory / "disk.qcow2").write_bytes(b"layer")
+    (directory / "layer.json").write_text(json.dumps({"packages": packages}))
+    return directory.name
+
+
+def test_a_base_that_is_not_built_names_the_command(store: BaseStore) -> None:
+    with pytest.raises(BaseError) as caught:
+        store.get("debian12")
+    assert caught.value == BaseError("base debian12 is not built yet", resolution="vboxlab base build debian12")
+
+
+def test_an_unknown_base_lists_those_that_exist(store: BaseStore, tmp_path: Path) -> None:
+    put_base(tmp_path)
+    with pytest.raises(BaseError) as caught:
+        store.get("debian11")
+    assert caught.value.brief == "there is no base debian11"
+    assert caught.value.details == ("bases that can be built: debian12", "bases that are built: debian12")
+
+
+def test_a_built_base_is_found_with_its_login(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    base = store.get("debian12")
+    assert (base.image, base.prepared, base.login.user) == (image, True, "debian")
+    assert base.login.key_file == tmp_path / "keys" / "id_ed25519"
+
+
+def test_a_base_of_another_recipe_is_out_of_date(store: BaseStore, tmp_path: Path) -> None:
+    put_base(tmp_path, "0" * 64)
+    assert [base.current for base in store.list()] == [False]
+    with pytest.raises(BaseError, match="base debian12 is out of date"):
+        store.get("debian12")
+
+
+def test_an_interrupted_build_does_not_look_finished(store: BaseStore, tmp_path: Path) -> None:
+    for left in (".new", "debian12-cafe"):
+        (tmp_path / "bases" / left).mkdir(parents=True)
+        (tmp_path / "bases" / left / "disk.qcow2").write_bytes(b"half")
+    assert store.list() == ()
+
+
+def test_building_what_is_there_does_nothing(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    before = (tmp_path / "bases" / image / "disk.qcow2").stat().st_mtime_ns
+    assert store.build().image == image
+    assert (tmp_path / "bases" / image / "disk.qcow2").stat().st_mtime_ns == before
+
+
+def test_the_base_itself_serves_where_no_packages_are_wanted(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    driver = MemoryDriver()
+    assert store.ensure_image(driver, store.get("debian12"), ()) == image
+    assert [info.name for info in driver.images()] == [image]
+
+
+def test_a_base_with_clones_is_not_removed(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    layer = put_layer(tmp_path, image, ("apache2",))
+    driver = MemoryDriver()
+    driver.import_image(layer, tmp_path / "layers" / layer / "disk.qcow2")
+    made = driver.create(MachineSpec("srv-web", layer, 1, 512, (), {"lab": "ha"}))
+    with pytest.raises(BaseError) as caught:
+        store.remove("debian12", driver)
+    assert caught.value.details == (f"{layer}: srv-web",)
+    assert [base.layers for base in store.list()] == [(layer,)]
+    driver.delete(made.handle)
+    assert store.remove("debian12", driver) == (layer, image)
+    assert (store.list(), driver.images()) == ((), [])
+    assert not any((tmp_path / "layers").iterdir())
+
+
+def test_removing_what_is_not_there_lists_the_bases(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    with pytest.raises(BaseError) as caught:
+        store.remove("nonsense", MemoryDriver())
+    assert caught.value.details == (f"bases: {image}",)
+
+
+def test_layers_do_not_depend_on_the_order_of_packages(store: BaseStore, tmp_path: Path) -> None:
+    put_base(tmp_path)
+    base = store.get("debian12")
+    names = {store.layers.image_name(base, packages) for packages in (("a", "b"), ("b", "a"), ("b", "a", "b"))}
+    assert len(names) == 1
+    assert store.layers.image_name(base, ("a",)) not in names
+
+
+def test_a_second_builder_waits_and_says_so(store: BaseStore, tmp_path: Path) -> None:
+    put_base(tmp_path)
+    said: list[str] = []
+    lock = FileLock(tmp_path / "bases" / "bases.lock", thread_local=False)
+    lock.acquire()
+    waiting = threading.Thread(target=lambda: store.build(progress=lambda text, _percent: said.append(text)))
+    waiting.start()
+    deadline = time.monotonic() + 10
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert waiting.is_alive()
+    lock.release()
+    waiting.join(10)
+    assert said == ["waiting for another vboxlab process that builds"]
