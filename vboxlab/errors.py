@@ -16,6 +16,8 @@ VboxlabError                 root; never raised itself
 ├── LabError                 the lab cannot be brought to the desired state            exit 4
 ├── InfrastructureTrouble    a verification could not be carried out                   exit 7
 └── WaitTimeout              something did not happen in time                          exit 5
+
+A command on many copies of a lab exits with 8 when at least one of them failed; the summary says which and why.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ EXIT_DRIVER = 4
 EXIT_GUEST = 5
 EXIT_BUSY = 6
 EXIT_INFRASTRUCTURE = 7
+EXIT_SOME_COPIES = 8
 EXIT_USAGE = 64
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
