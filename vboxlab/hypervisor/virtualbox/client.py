@@ -39,6 +39,8 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
 START_TIMEOUT = 40.0  # a cold VBoxSVC takes a second or two
 SILENCE_TIMEOUT = 180.0  # seconds without a word from the worker before it is given up
 ATTEMPTS = 3
+# VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
+SERVICE_LINGERS = 7.0
 PACKAGE = Path(__file__).parents[3]
 # The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
 BOOTSTRAP = """
@@ -196,9 +198,11 @@ class Client:
             except WorkerGone:
                 self._drop(worker)
             except Failure as failure:
-                if failure.kind != "dead":
+                if failure.kind not in ("dead", "stale") or (failure.kind == "stale" and attempt > 0):
                     raise to_error(failure, subject) from failure
                 self._drop(worker)
+                if failure.kind == "stale":
+                    time.sleep(SERVICE_LINGERS)
         raise DriverError(
             f"VirtualBox's service ended {ATTEMPTS} times during one call ({name})",
             details=[f"the worker's log is {self._folder / 'worker.log'}"],
@@ -220,7 +224,10 @@ class Client:
 
     def _connected(self) -> Worker:
         with self._lock:
-            if self._worker is None or self._worker.ended:
+            if self._worker is not None and self._worker.ended:
+                self._worker.leave(timeout=0.5)
+                self._worker = None
+            if self._worker is None:
                 self._worker = self._start()
             return self._worker
 

@@ -53,6 +53,10 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
         "close the machine's settings window or wait for the program that holds it; ending that program frees it",
     ),
     "busy": (DriverError, "wait until the other vboxlab is done"),
+    "stale": (
+        DriverError,
+        "VirtualBox remembers a program that was killed: close all its windows, wait ten seconds and try again",
+    ),
     "port-taken": (DriverError, "end that program, or destroy and make the machine again to get another port"),
     "version": (DriverUnavailable, "install a supported VirtualBox"),
     "binding": (DriverUnavailable, "`vboxlab doctor` says which interpreters were tried and what to install"),

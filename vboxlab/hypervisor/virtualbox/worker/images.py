@@ -68,16 +68,10 @@ def find_snapshot(connection: Connection, name: str) -> Any:
     return image.snapshot
 
 
-def _disks(connection: Connection, snapshot: Any) -> list[Any]:
-    attached = connection.array(snapshot.machine, "mediumAttachments")
-    disk = connection.value_of("DeviceType", "HardDisk")
-    return [each.medium for each in attached if each.type == disk and each.medium is not None]
-
-
 def _clones(connection: Connection, image: Image) -> list[str]:
     """Return the names of the machines whose disks depend on the image's."""
     names = set()
-    for disk in _disks(connection, image.snapshot):
+    for disk in snapshots.disks(connection, image.snapshot):
         for child in connection.array(disk, "children"):
             for handle in connection.array(child, "machineIds"):
                 with contextlib.suppress(connection.api_error):
@@ -91,7 +85,7 @@ def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
     found = []
     with connection.errors("listing images"):
         for image in all_images(connection):
-            size = sum(int(disk.size) for disk in _disks(connection, image.snapshot))
+            size = sum(int(disk.size) for disk in snapshots.disks(connection, image.snapshot))
             found.append({"name": image.name, "size": size, "clones": _clones(connection, image)})
     return found
 

@@ -16,6 +16,7 @@ CONSOLE_LOG = "console.log"
 # COM1 of a PC, where Debian's kernel and ours write their console.
 SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
 NOT_FOUND = 0x80BB0001
+IN_USE = 0x80BB000C
 
 
 def find(connection: Connection, handle: str, *, readable: bool = True) -> Any:
@@ -202,9 +203,14 @@ def remove_registered(
     """Unregister a machine and delete its files; when that is interrupted, `leftovers.collect` finishes it."""
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
     with leftovers.pending(folder, record), connection.errors(f"removing {record['name']}"):
-        media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}")
-        own = [medium for medium in media if folder in Path(str(medium.location)).parents]
-        connection.wait(machine.deleteConfig(own), f"removing {record['name']}", report)
+        try:
+            media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}")
+            own = [medium for medium in media if folder in Path(str(medium.location)).parents]
+            connection.wait(machine.deleteConfig(own), f"removing {record['name']}", report)
+        except Failure as failure:
+            if failure.code != IN_USE:
+                raise
+            raise Failure("stale", failure.text, code=failure.code, details=failure.details) from failure
     leftovers.remove_own_files(folder)
 
 

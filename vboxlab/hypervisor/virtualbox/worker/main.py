@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import IO, Any
 
-from vboxlab.hypervisor.virtualbox.worker import host, images, leftovers, machines, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker import host, images, leftovers, machines, mending, power, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Call,
@@ -31,6 +31,7 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL
 
 THREADS = 16  # graceful power-offs wait, the rest is short
+LEAVE_TIMEOUT = 5.0  # seconds that calls under way may still take once nobody listens any more
 Handler = Callable[[Connection, Call], Any]
 
 CALLS: dict[str, Handler] = {
@@ -66,6 +67,8 @@ class Server:
         self._requests = requests
         self._answers = answers
         self._write_lock = threading.Lock()
+        self._under_way = 0
+        self._idle = threading.Condition()
 
     def send(self, message: Message) -> None:
         """Write a message; when nobody listens any more, nothing is said and the call goes on to its end."""
@@ -77,14 +80,23 @@ class Server:
                 pass
 
     def serve(self) -> None:
-        """Serve until the requests end. Calls under way are then cut short, as they are when the worker is killed."""
+        """Serve until the requests end, then let the calls under way come to an end, but not for long."""
         pool = ThreadPoolExecutor(THREADS)
         for line in self._requests:
             request = decode_request(line)
+            with self._idle:
+                self._under_way += 1
             pool.submit(self._answer, request)
+        with self._idle:
+            self._idle.wait_for(lambda: self._under_way == 0, LEAVE_TIMEOUT)
 
     def _answer(self, request: Request) -> None:
-        self.send(self._reply(request))
+        try:
+            self.send(self._reply(request))
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
 
     def _answered(self, request: Request, report: Progress) -> Any:
         """Return a call's result; while another vboxlab process works on the machine, wait and try anew."""
@@ -144,7 +156,8 @@ def main(arguments: list[str]) -> None:
     requests, answers = take_pipes()
     try:
         connection = Connection(options.binding, patience=options.patience, engine=options.engine)
-        greeting = Reply(0, host.greeting(connection))
+        mended = mending.mend(connection)
+        greeting = Reply(0, {**host.greeting(connection), "mended": mended})
     except Failure as failure:
         greeting = Reply(0, error=failure_fields(failure))
     answers.write(encode(greeting))

@@ -142,9 +142,8 @@ def delete(connection: Connection, call: Call) -> None:
         if power.settle(connection, machine) in ONLINE:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
     with locked(connection, machine, doing) as session:
+        leftovers.forget_media(connection, Path(str(machine.settingsFilePath)).parent)
         if _can_go(connection, machine, snapshot):
-            # A restore whose caller was killed leaves a disk that would count as a second child.
-            leftovers.forget_media(connection, Path(str(machine.settingsFilePath)).parent)
             connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
         else:
             snapshot.description = REMOVED + str(snapshot.description)
@@ -156,7 +155,17 @@ def _can_go(connection: Connection, machine: Any, snapshot: Any) -> bool:
     """Tell whether VirtualBox can remove a snapshot: it merges disks, so one thing at most may depend on it."""
     current = machine.currentSnapshot
     present = 1 if current is not None and current.id == snapshot.id else 0
-    return len(connection.array(snapshot, "children")) + present <= 1
+    if len(connection.array(snapshot, "children")) + present > 1:
+        return False
+    # A restore whose caller was killed leaves a disk that VirtualBox takes for the machine's until its service ends.
+    return all(len(connection.array(disk, "children")) <= 1 for disk in disks(connection, snapshot))
+
+
+def disks(connection: Connection, snapshot: Any) -> list[Any]:
+    """Return the hard disks of a snapshot."""
+    disk = connection.value_of("DeviceType", "HardDisk")
+    attached = connection.array(snapshot.machine, "mediumAttachments")
+    return [each.medium for each in attached if each.type == disk and each.medium is not None]
 
 
 def _sweep(connection: Connection, machine: Any, session: Any) -> None:
