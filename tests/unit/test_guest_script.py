@@ -354,3 +354,15 @@ def test_a_missing_secret_is_named_and_a_known_one_is_in_no_report() -> None:
 def test_words_are_words_again_in_the_shell(argv: list[str]) -> None:
     done = subprocess.run(["sh"], input=f"printf '%s\\0' {words(argv)}".encode(), capture_output=True, check=True)
     assert done.stdout == b"".join(word.encode() + b"\0" for word in argv)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "reason"),
+    [
+        (Service("ldirectord", enabled=False, running=False), "unchanged", ""),
+        (Service("ldirectord"), "failed", "systemd says that the unit is not-found"),
+    ],
+)
+def test_a_service_that_is_not_installed_is_off(programs: Path, wanted: Service, status: str, reason: str) -> None:
+    program(programs, "systemctl", "printf 'LoadState=not-found\\nActiveState=inactive\\nUnitFileState=\\n'")
+    assert run([wanted], path=programs)[1] == [(status, reason)]

@@ -309,8 +309,9 @@ service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
         load=${load_999-} active=${active_999-} enabled=${enabled_999-}
     fi
     if [ "$load" != loaded ]; then
-        case $load:$apply:${missing:+missing} in
-            *:0:missing) report "$1" would-change 'not installed' ;;
+        case $load:$apply:${missing:+missing}:$4$5 in
+            not-found:*:*:nono) report "$1" unchanged '' ;;
+            *:0:missing:*) report "$1" would-change 'not installed' ;;
             *) report "$1" failed "systemd says that the unit is ${load:-unknown}" ;;
         esac
         return

@@ -11,6 +11,7 @@ from vboxlab.topology.roles import LvsRole
 
 RULES = "/etc/ipvsadm.rules"
 DEFAULTS = "/etc/default/ipvsadm"
+DAEMONS = ("keepalived", "ldirectord")  # what may own the table; two at once would fight over it
 
 
 def lvs(role: LvsRole, place: Place) -> Iterable[Resource]:
@@ -23,6 +24,7 @@ def lvs(role: LvsRole, place: Place) -> Iterable[Resource]:
     yield Package("ipvsadm")
     yield File(RULES, _rules(role), notifies=("ipvsadm",) if role.health == "none" else ())
     yield File(DEFAULTS, _defaults(role), notifies=("ipvsadm",) if role.health == "none" else ())
+    yield from (Service(other, enabled=False, running=False) for other in DAEMONS if other != role.health)
     if role.health == "none":
         yield starts_after("ipvsadm", role.interface)
         yield Service("ipvsadm")
@@ -60,7 +62,7 @@ def _keepalived(role: LvsRole, place: Place) -> Iterable[Resource]:
     )
     content = (
         f"global_defs {{\n    router_id {place.machine.hostname}\n}}\n\n"
-        f"virtual_server {role.virtual} {role.port} {{\n    delay_loop 1\n    lb_algo {role.scheduler}\n"
+        f"virtual_server {role.virtual} {role.port} {{\n    delay_loop 0.3\n    lb_algo {role.scheduler}\n"
         f"    lb_kind NAT\n    protocol TCP\n\n{servers}}}\n"
     )
     yield Package("keepalived")
