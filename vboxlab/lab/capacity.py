@@ -1,0 +1,112 @@
+"""Does everything that is asked for fit on this computer? Added up before the first machine is made or started."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from vboxlab.errors import LabError
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
+from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName
+from vboxlab.topology.model import Topology
+
+# Estimates, on the large side: what a machine's process takes besides the guest's own memory,
+PROCESS_MIB = 64
+# and what a linked clone's disk comes to once its guest is configured and a snapshot taken.
+CLONE_MIB = 400
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one lab will take that it does not take yet. Memory and disk in MiB."""
+
+    lab: LabName
+    memory: int
+    disk: int
+    ports: int
+
+
+@dataclass(frozen=True)
+class Room:
+    """What this computer has left. Memory and disk in MiB."""
+
+    memory: int
+    disk: int
+    ports: int
+
+
+def demand(topology: Topology, observed: ObservedLab, *, boots: bool) -> Demand:
+    """Return what bringing a lab to its topology takes; without `boots` its machines are made, but not started."""
+    memory = disk = ports = 0
+    for machine in topology.owned_machines:
+        found = observed.machines.get(machine.name)
+        if boots and (found is None or found.power in (PowerState.OFF, PowerState.SAVED)):
+            memory += machine.memory + PROCESS_MIB
+        if found is None:
+            disk += CLONE_MIB
+            ports += 1
+    return Demand(observed.name, memory, disk, ports)
+
+
+def room(folder: Path, everything: Sequence[ObservedMachine]) -> Room:
+    """Return what this computer has left: available memory (psutil), space where the folder is, management ports."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    taken = {
+        forward.host_port
+        for machine in everything
+        for adapter in machine.adapters
+        for forward in adapter.attachment.forwards
+        if PORT_FIRST <= forward.host_port < PORT_FIRST + PORT_COUNT
+    }
+    return Room(
+        memory=psutil.virtual_memory().available >> 20,
+        disk=shutil.disk_usage(existing).free >> 20,
+        ports=PORT_COUNT - len(taken),
+    )
+
+
+def shortfalls(demands: Sequence[Demand], left: Room, *, at_most_running: int | None = None) -> list[str]:
+    """Return, in words with the figures, what is too little; empty when everything fits.
+
+    With at_most_running, only the memory of that many labs (the largest) is needed at a time.
+    """
+    at_once = sorted((entry.memory for entry in demands), reverse=True)[:at_most_running]
+    sums = (
+        ("memory", sum(at_once), left.memory, " MiB"),
+        ("disk", sum(entry.disk for entry in demands), left.disk, " MiB"),
+        ("ports", sum(entry.ports for entry in demands), left.ports, ""),
+    )
+    return [
+        f"{what}: {wanted}{unit} wanted, {have}{unit} free: {wanted - have}{unit} too little"
+        for what, wanted, have, unit in sums
+        if wanted > have
+    ]
+
+
+def fitting(demands: Sequence[Demand], left: Room) -> int:
+    """Return how many of the labs fit into the memory at a time, if they are taken largest first."""
+    used = 0
+    for number, memory in enumerate(sorted((entry.memory for entry in demands), reverse=True)):
+        used += memory
+        if used > left.memory:
+            return number
+    return len(demands)
+
+
+def check_capacity(demands: Sequence[Demand], left: Room, *, at_most_running: int | None = None) -> None:
+    """Raise LabError with sums and shortfalls unless everything fits."""
+    short = shortfalls(demands, left, at_most_running=at_most_running)
+    if not short:
+        return
+    fit = fitting(demands, left)
+    waves = f"`--at-most-running {fit}` works through them in turn, " if short[0].startswith("memory") and fit else ""
+    labs = "1 lab is" if len(demands) == 1 else f"{len(demands)} labs are"
+    raise LabError(
+        f"{labs} more than this computer has room for; nothing was changed",
+        details=short,
+        resolution=f"{waves}fewer copies or machines need less, `--force` tries it all the same",
+    )

@@ -1,0 +1,68 @@
+"""What is vboxlab's on this host and belongs to no lab any more: the folders of labs that are gone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboxlab.events import EventSink
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.planning.observed import ObservedMachine
+from vboxlab.topology.addressing import LabName
+
+LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class LabFolder:
+    """The folder of a lab that has no machines. `reports` counts its verification reports."""
+
+    lab: LabName
+    path: Path
+    reports: int
+    size: int  # bytes
+
+
+def leftover_folders(
+    home: Path, everything: Sequence[ObservedMachine], *, with_reports: bool = False
+) -> list[LabFolder]:
+    """Return the folders of labs without machines in which there is something to remove.
+
+    Reports are kept unless they are asked for: they may be a class's marks.
+    """
+    alive = {machine.lab.slug for machine in everything if machine.lab is not None}
+    found = []
+    for path in sorted((home / "labs").glob("*")):
+        if path.is_dir() and path.name not in alive:
+            folder = _folder(path)
+            if any(_removable(path, with_reports=with_reports)) or not folder.reports:
+                found.append(folder)
+    return found
+
+
+def remove_folder(folder: LabFolder, home: Path, events: EventSink, *, with_reports: bool = False) -> None:
+    """Remove a lab's folder. Raises LabBusy when another vboxlab works on the lab after all."""
+    directory = LabDirectory(home, folder.lab)
+    with directory.locked(events, patience=0):
+        for path in list(_removable(directory.path, with_reports=with_reports)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    if not directory.reports.exists():
+        shutil.rmtree(directory.path, ignore_errors=True)
+
+
+def _folder(path: Path) -> LabFolder:
+    lab, separator, copy = path.name.partition("--")
+    files = [file for file in path.rglob("*") if file.is_file()]
+    reports = sum(file.parent.name == "reports" for file in files)
+    size = sum(file.stat().st_size for file in files)
+    return LabFolder(LabName(lab, copy if separator else None), path, reports, size)
+
+
+def _removable(path: Path, *, with_reports: bool) -> Iterator[Path]:
+    kept = {LOCK, "holder.json"} | (set() if with_reports else {"reports"})
+    return (entry for entry in path.iterdir() if entry.name not in kept)

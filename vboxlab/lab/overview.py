@@ -1,0 +1,123 @@
+"""All labs of a host, one line each: from one report of the driver, whatever the number of copies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboxlab.lab.desire import recorded_values
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.observe import labs
+from vboxlab.planning.desired import adapters
+from vboxlab.planning.machine import adapter_differences
+from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedMachine, PowerState
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Topology
+
+TopologyOf = Callable[[str], Topology | None]
+"""Returns a topology by its name, None when it cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The last verification of a lab."""
+
+    topology: str
+    at: str  # ISO 8601, UTC
+    passed: bool
+
+
+@dataclass(frozen=True)
+class LabStatus:
+    """One line of `vboxlab status --all`. `stage` is the least stage that a machine with stages has reached."""
+
+    lab: str
+    copy: str | None
+    topology: str | None
+    stage: str
+    machines: int
+    running: int
+    drift: tuple[str, ...]
+    verified: Verified | None
+
+
+def overview(
+    home: Path, everything: Sequence[ObservedMachine], topology_of: TopologyOf, *, lab: str | None = None
+) -> list[LabStatus]:
+    """Report every lab and copy (of one lab, when named). Each topology is loaded once, no machine is asked again."""
+    known: dict[str, Topology | None] = {}
+
+    def cached(name: str) -> Topology | None:
+        if name not in known:
+            known[name] = topology_of(name)
+        return known[name]
+
+    found = labs(everything)
+    return [_status(home, name, found[name], cached) for name in found if lab in (None, name.lab)]
+
+
+def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topology_of: TopologyOf) -> LabStatus:
+    by_name = {machine.machine: machine for machine in machines}
+    topologies = {machine.marks[MARK_TOPOLOGY] for machine in machines if MARK_TOPOLOGY in machine.marks}
+    name = topologies.pop() if len(topologies) == 1 else None
+    topology = topology_of(name) if name else None
+    drift = [f"{machine.machine}: {machine.problem}" for machine in machines if machine.problem]
+    if name is None and topologies:
+        drift.append("its machines are in different topologies")
+    elif name is not None and topology is None:
+        drift.append(f"topology {name} cannot be read")
+    if topology is not None:
+        drift += _drift(topology, lab, by_name)
+    return LabStatus(
+        lab=lab.lab,
+        copy=lab.copy,
+        topology=name,
+        stage=_stage(topology, by_name),
+        machines=len(machines),
+        running=sum(machine.power is PowerState.RUNNING for machine in machines),
+        drift=tuple(drift),
+        verified=last_verified(LabDirectory(home, lab).reports),
+    )
+
+
+def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMachine]) -> list[str]:
+    """Return how machines differ from the topology in what needs no look into guests and no free port."""
+    values = {**topology.values, **recorded_values(list(machines.values()))}
+    in_force = topology.model_copy(update={"values": values})
+    drift = []
+    for machine in in_force.owned_machines:
+        found = machines.get(machine.name)
+        if found is None:
+            drift.append(f"{machine.name}: not created")
+            continue
+        port = found.management_port or 0
+        differences = adapter_differences(adapters(in_force, lab, machine, port), found.adapters)
+        drift += [f"{machine.name}: {line}" for line in differences]
+    return drift
+
+
+def _stage(topology: Topology | None, machines: Mapping[str, ObservedMachine]) -> str:
+    if topology is None:
+        return "-"
+    order = topology.stage_order
+    reached = []
+    for machine in topology.machines.values():
+        found = machines.get(machine.name)
+        if machine.stages and found is not None:
+            stage = found.marks.get(MARK_STAGE, "")
+            reached.append(order.index(stage) if stage in order else -1)
+    return order[min(reached)] if reached and min(reached) >= 0 else "-"
+
+
+def last_verified(reports: Path) -> Verified | None:
+    """Return the newest report of a folder in short; None when there is none, or it cannot be read."""
+    try:
+        newest = max(reports.glob("*.json"), key=lambda path: path.stat().st_mtime, default=None)
+        if newest is None:
+            return None
+        report = json.loads(newest.read_text(encoding="utf-8"))
+        return Verified(str(report["topology"]), str(report["started_at"]), bool(report["passed"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,120 @@
+"""Bringing a lab back to where its exercise begins, whatever was done in it since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
+from vboxlab.lab.context import Context
+from vboxlab.lab.desire import members_of
+from vboxlab.lab.journal import finish_restore
+from vboxlab.lab.observe import settle
+from vboxlab.lab.run_copies import CopyStopped
+from vboxlab.lab.snapshot_sets import check_has, check_takable, restore, take
+from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.planning.describe import subject, title
+from vboxlab.planning.observed import ObservedLab, PowerState
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Topology
+
+
+@dataclass(frozen=True)
+class ResetResult:
+    """What a reset did. `brought_up` is None for a lab that was off and stays off."""
+
+    snapshot: str
+    machines: tuple[str, ...]
+    brought_up: UpResult | None
+
+
+def reset_snapshot(topology: Topology) -> str | None:
+    """Return the snapshot that a reset goes back to: the last one that a stage ends in, else the one it starts from."""
+    taken = [stage.snapshot for stage in topology.stages if stage.snapshot]
+    return taken[-1] if taken else topology.start_from
+
+
+def reset_members(blueprint: Blueprint, observed: ObservedLab, snapshot: str) -> tuple[str, ...]:
+    """Return the machines that go back: those of the snapshot set, or of one taken by hand those that have it."""
+    declared = members_of(blueprint.sets).get(snapshot)
+    having = (name for name, machine in observed.machines.items() if machine.has_snapshot(snapshot))
+    return declared or tuple(having) or tuple(observed.machines)
+
+
+def check_reset(
+    context: Context, blueprint: Blueprint, observed: ObservedLab, snapshot: str | None, *, keep: str | None
+) -> tuple[str, tuple[str, ...]]:
+    """Return the snapshot and the machines that a reset would bring back to it. Changes nothing.
+
+    Raises SnapshotNotFound with the table of who has the snapshot, MachineConflict when `keep` exists already.
+    """
+    name = snapshot or reset_snapshot(blueprint.topology)
+    if name is None:
+        raise SnapshotNotFound(
+            f"lab {observed.name}: topology {blueprint.topology.name} has no snapshot to go back to",
+            resolution="let a stage end in one (`snapshot: NAME`), or name one with --to",
+        )
+    members = reset_members(blueprint, observed, name)
+    check_has(observed, members, name)
+    if keep is not None:
+        check_takable(context, observed, list(observed.machines), keep, live=False)
+    return name, members
+
+
+def reset(
+    context: Context,
+    blueprint: Blueprint,
+    lab: LabName,
+    *,
+    snapshot: str | None = None,
+    keep: str | None = None,
+    bring_up: bool | None = None,
+    jobs: int,
+) -> ResetResult:
+    """Bring a lab back to a snapshot and to its topology, all or nothing. The caller holds the lab's lock.
+
+    With `keep`, what the lab is now is kept as a snapshot of that name first. Without `bring_up`, a lab of which a
+    machine ran is brought up, and one that was off stays off. Raises what check_reset raises, before anything is
+    touched, and LabError when the lab is not what the topology says afterwards.
+    """
+    observed = settle(context, lab)
+    name, members = check_reset(context, blueprint, observed, snapshot, keep=keep)
+    finish_restore(context, observed, unless=members)
+    observed = settle(context, lab)
+    ran = any(machine.power is not PowerState.OFF for machine in observed.machines.values())
+    if keep is not None:
+        _keep(context, observed, keep, jobs)
+        observed = settle(context, lab)
+    restore(context, observed, members, name, start=False)
+    if not (ran if bring_up is None else bring_up):
+        return ResetResult(name, members, None)
+    result = up(context, blueprint, lab, jobs=jobs)
+    if result.stopped:
+        raise CopyStopped(f"stopped after the restore of {name}", resolution=f"`vboxlab up {blueprint.topology.name}`")
+    _check_converged(context, blueprint, lab)
+    return ResetResult(name, members, result)
+
+
+def _keep(context: Context, observed: ObservedLab, keep: str, jobs: int) -> None:
+    try:
+        take(context, observed, list(observed.machines), keep, start=False, jobs=jobs)
+    except VboxlabError:
+        _start_again(context, observed)
+        raise
+
+
+def _start_again(context: Context, observed: ObservedLab) -> None:
+    for machine in observed.machines.values():
+        if machine.power is PowerState.RUNNING:
+            context.driver.start(machine.handle)
+
+
+def _check_converged(context: Context, blueprint: Blueprint, lab: LabName) -> None:
+    changes, _, _ = make_plan(context, blueprint, lab)
+    left: Sequence[str] = [f"{subject(a.step)}: {title(a.step)}: {a.reason}" for a in changes.actions]
+    if left or changes.blockers:
+        raise LabError(
+            f"lab {lab} is not what {changes.topology} says after its reset",
+            details=[*left, *changes.blockers],
+            resolution=f"`vboxlab up {changes.topology}`",
+        )
