@@ -29,9 +29,11 @@ VERBS = {
     "doctor": Verb("doctor", "doctor", "Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do."),
     "down": Verb("down", "down", "Power a lab's machines off."),
     "explain": Verb("explain", "explain", "Print a topology's answer key: every file and command, in Markdown."),
+    "gc": Verb("gc", "gc", "Remove what belongs to no lab any more, after showing it."),
     "graph": Verb("graph", "graph", "Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state."),
     "list": Verb("topologies", "list_", "List the topologies that can be brought up."),
     "plan": Verb("plan", "plan", "Show what `up` would do, and why."),
+    "reset": Verb("reset", "reset", "Bring a lab, or a whole class, back to the beginning of its exercise."),
     "schema": Verb("schema", "schema", "Print the JSON Schema of topology files."),
     "snapshot": Verb("snapshot", "snapshot", "Take, list, restore and delete snapshots of a whole lab."),
     "ssh": Verb("ssh", "ssh", "Open a shell or run a command on a machine."),
@@ -72,7 +74,8 @@ def vboxlab() -> None:
     \b
     Exit codes: 0 done; 1 a check failed; 2 `plan` found changes; 3 a file or setting is
     wrong; 4 the hypervisor or lab failed; 5 a guest failed; 6 the lab is in use; 7 a
-    verification could not be carried out; 64 wrong usage; 70 a bug; 130 interrupted.
+    verification could not be carried out; 8 some copies of several failed; 64 wrong usage;
+    70 a bug; 130 interrupted.
     """  # noqa: D301 -- click's mark for a paragraph that is not to be wrapped
 
 

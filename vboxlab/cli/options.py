@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from vboxlab.lab.copies import Roll
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +36,46 @@ def set_values(command: F) -> F:
 def copy(command: F) -> F:
     """Add --copy."""
     return click.option("--copy", metavar="NAME", help="Work on this student's own copy of the lab.")(command)
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which instances of a lab a verb is about: the default one, one copy, the copies of a roll, or all that exist."""
+
+    copy: str | None = None
+    roll: Roll | None = None
+    everything: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Tell whether it is about a set of copies, so that a summary is wanted."""
+        return self.roll is not None or self.everything
+
+
+def _which(copy: str | None, copies: str | None, *, everything: bool) -> Which:
+    from vboxlab.errors import UsageError
+    from vboxlab.lab.copies import check_name, read_copies
+
+    if sum((copy is not None, copies is not None, everything)) > 1:
+        raise UsageError("--copy, --copies and --all exclude each other")
+    roll = read_copies(copies) if copies is not None else None
+    return Which(check_name(copy) if copy is not None else None, roll, everything)
+
+
+def copies(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --copy, --copies and --all, which the command gets as one argument `which`."""
+
+    @functools.wraps(command)
+    def chosen(*arguments: Any, copy: str | None, copies: str | None, everything: bool, **others: Any) -> Any:
+        return command(*arguments, which=_which(copy, copies, everything=everything), **others)
+
+    one = click.option("--copy", metavar="NAME", help="Work on this student's own copy of the lab.")
+    some = click.option(
+        "--copies", metavar="LIST|FILE", help="Work on several copies: alice,bob or 1-30, or a CSV file with a column "
+        "`copy` and others named as parameters.",
+    )  # fmt: skip
+    every = click.option("--all", "everything", is_flag=True, help="Work on all copies that exist, and the lab itself.")
+    return one(some(every(chosen)))
 
 
 def driver(command: F) -> F:

@@ -30,6 +30,12 @@ def remark(text: str) -> None:
         click.echo(text, err=True)
 
 
+def clear() -> None:
+    """Clear the terminal, where standard output is one."""
+    with _lock:
+        click.clear()
+
+
 def say_json(data: Any) -> None:
     """Print plain data as JSON on standard output."""
     say(json.dumps(data, indent=2, ensure_ascii=False, default=str))

@@ -2,44 +2,105 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from vboxlab.cli import options, output
 from vboxlab.errors import EXIT_CHANGES_PENDING, EXIT_DRIVER
 
+if TYPE_CHECKING:
+    from vboxlab.cli.session import Target
+    from vboxlab.lab.context import Context
+    from vboxlab.planning.actions import Plan
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and the one of another topology that makes the snapshot set which it starts from."""
+
+    plan: Plan
+    first: Plan | None
+    source: str
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when there is nothing to do, 2 when there is, 4 when it cannot be done."""
+        if self.plan.blockers:
+            return EXIT_DRIVER
+        return EXIT_CHANGES_PENDING if self.plan.actions or self.first else 0
+
+    def lines(self) -> list[str]:
+        """Return it as text."""
+        from vboxlab.planning import describe
+
+        text = describe.lines(self.plan)
+        if self.first is None:
+            return text
+        heading = [f"first, to make {self.source}:", *describe.lines(self.first)]
+        return [*heading, "then, planned anew from what is there by then:", *text]
+
+    def data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        from vboxlab.planning import describe
+
+        return {**describe.data(self.plan), "first": describe.data(self.first) if self.first else None}
+
 
 @click.command()
 @click.argument("topology")
 @options.set_values
-@options.copy
+@options.copies
 @options.driver
 @options.as_json
 @click.option("--until", metavar="STAGE", help="Plan up to this stage, or to `created`.")
 def plan(
-    topology: str, values: dict[str, str], copy: str | None, driver: str | None, until: str | None, *, as_json: bool
+    topology: str, values: dict[str, str], which: options.Which, driver: str | None, until: str | None, *, as_json: bool
 ) -> int:
     """Show what `up TOPOLOGY` would do and why; exit 0 when nothing, 2 when there are changes, 4 when it cannot."""
-    from vboxlab.cli import session
-    from vboxlab.lab.up import make_plan, missing_source
-    from vboxlab.planning import describe
+    from vboxlab.cli import session, several
+    from vboxlab.lab.run_copies import exit_code
 
-    with session.opened(driver, quiet=as_json) as context:
-        target = session.target(context, topology, values, copy)
-        changes, _, observed = make_plan(context, target.needed, target.lab, until=until)
-        source = missing_source(target.needed, observed) if until is None else None
-        first = None
-        if source is not None:
-            first, _, _ = make_plan(context, target.needed.load(source.topology), target.lab, until=source.stage)
+    with session.opened(driver, quiet=as_json) as opened:
+        if which.several:
+            context = several.many(opened)
+            results = several.each(
+                context,
+                several.choose(context, topology, which, parameters=True),
+                lambda own, entry, _share: _plan(own, entry.target(own, values), until),
+                jobs=1,
+                patience=None,
+            )
+        else:
+            found = _plan(opened, session.target(opened, topology, values, which.copy), until)
+    if which.several:
+        plans = [result.value for result in results if result.value is not None]
+        if as_json:
+            output.say_json([planned.data() for planned in plans])
+        else:
+            for planned in plans:
+                output.say("\n".join(planned.lines()))
+        failed = several.report(results, _counted) if not as_json else exit_code(results)
+        return failed or max((planned.exit_code for planned in plans), default=0)
     if as_json:
-        output.say_json({**describe.data(changes), "first": describe.data(first) if first else None})
+        output.say_json(found.data())
     else:
-        if first is not None and source is not None:
-            output.say(f"first, to make {source.name}:")
-            for line in describe.lines(first):
-                output.say(line)
-            output.say("then, planned anew from what is there by then:")
-        for line in describe.lines(changes):
-            output.say(line)
-    if changes.blockers:
-        return EXIT_DRIVER
-    return EXIT_CHANGES_PENDING if changes.actions or first else 0
+        output.say("\n".join(found.lines()))
+    return found.exit_code
+
+
+def _plan(context: Context, target: Target, until: str | None) -> Planned:
+    from vboxlab.lab.up import make_plan, missing_source
+
+    changes, _, observed = make_plan(context, target.needed, target.lab, until=until)
+    source = missing_source(target.needed, observed) if until is None else None
+    if source is None:
+        return Planned(changes, None, "")
+    first, _, _ = make_plan(context, target.needed.load(source.topology), target.lab, until=source.stage)
+    return Planned(changes, first, source.name)
+
+
+def _counted(planned: Planned) -> str:
+    count = len(planned.plan.actions) + (len(planned.first.actions) if planned.first else 0)
+    return f"{count} actions" if not planned.plan.blockers else f"cannot be applied: {planned.plan.blockers[0]}"

@@ -18,7 +18,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.observe import labs
 from vboxlab.lab.up import Blueprint
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedMachine, PowerState
+from vboxlab.planning.observed import MARK_ORIGIN, MARK_TOPOLOGY, ObservedMachine, PowerState, current_topology
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.catalog import find_snapshot_set, find_topology
@@ -124,7 +124,7 @@ def target(context: Context, name: str, values: Mapping[str, str] | None = None,
 
     A topology file that is broken or gone does not hide a lab that exists: the problem is kept in the target.
     """
-    everything = list(context.driver.machines())
+    everything = list(context.machines())
     existing = {lab for lab in labs(everything) if lab.copy == copy}
     try:
         found = blueprint(context.settings, name, values or {}, copy, everything)
@@ -148,9 +148,7 @@ def _current(
     error: TopologyInvalid | UsageError,
     name: str,
 ) -> tuple[Blueprint | None, TopologyInvalid | UsageError | None]:
-    # A machine that was never configured says nothing about the topology.
-    topologies = {m.marks[MARK_TOPOLOGY] for m in everything if m.lab == lab and MARK_TOPOLOGY in m.marks}
-    topology = topologies.pop() if len(topologies) == 1 else None
+    topology = current_topology(machine for machine in everything if machine.lab == lab)
     if topology is None or topology == name:
         return None, error
     try:
@@ -161,9 +159,13 @@ def _current(
 
 def _lab_by_mark(everything: list[ObservedMachine], name: str, copy: str | None) -> LabName | None:
     for lab, machines in labs(everything).items():
-        if lab.copy == copy and (lab.lab == name or any(m.marks.get(MARK_TOPOLOGY) == name for m in machines)):
+        if lab.copy == copy and (lab.lab == name or _stands_for(machines, name)):
             return lab
     return None
+
+
+def _stands_for(machines: list[ObservedMachine], topology: str) -> bool:
+    return any(topology in (m.marks.get(MARK_TOPOLOGY), m.marks.get(MARK_ORIGIN)) for m in machines)
 
 
 def only_lab(context: Context, name: str | None, copy: str | None) -> Target:

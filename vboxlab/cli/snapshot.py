@@ -1,20 +1,20 @@
-"""`vboxlab snapshot`."""
+"""`vboxlab snapshot`: changing snapshots. Looking at them is in snapshot_views.py."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vboxlab.cli import options, output
+from vboxlab.cli import options, output, snapshot_views
 
 if TYPE_CHECKING:
     from vboxlab.cli.session import Target
     from vboxlab.lab.context import Context
     from vboxlab.planning.observed import ObservedLab
 
-lab_option = click.option("--lab", metavar="LAB", help="Lab or topology name (default: the only lab there is).")
-machine_option = click.option("--machine", "machines", multiple=True, help="Only this machine (may be repeated).")
+    Work = Callable[[Context, Target, ObservedLab, list[str], int], None]
 
 
 @click.group()
@@ -22,127 +22,132 @@ def snapshot() -> None:
     """Take, list, restore and delete snapshots of a whole lab, all or nothing."""
 
 
-def _members(context: Context, target: Target, observed: ObservedLab, name: str, chosen: tuple[str, ...]) -> list[str]:
-    """Return the machines that a snapshot name stands for: those chosen, its snapshot set's, or all of the lab."""
-    from vboxlab.errors import TopologyInvalid, UsageError
-    from vboxlab.lab.observe import need_machine
-    from vboxlab.topology.catalog import find_snapshot_set
-    from vboxlab.topology.loader import load_snapshot_set
-
-    if chosen:
-        return [need_machine(observed, machine).machine for machine in chosen]
-    try:
-        declared = load_snapshot_set(find_snapshot_set(name, context.settings, near=None))
-    except (UsageError, TopologyInvalid):
-        declared = None
-    if declared is not None and declared.lab == target.lab.lab:
-        return list(declared.machines)
-    having = [machine.machine for machine in observed.machines.values() if machine.has_snapshot(name)]
-    return having or sorted(observed.machines)
+snapshot.add_command(snapshot_views.list_)
+snapshot.add_command(snapshot_views.tree)
+snapshot.add_command(snapshot_views.diff)
 
 
-@snapshot.command("list")
-@lab_option
-@options.copy
-@options.driver
-@options.as_json
-def list_(lab: str | None, copy: str | None, driver: str | None, *, as_json: bool) -> None:
-    """List the snapshots of a lab: which machines have each, and which stand on it."""
-    from dataclasses import asdict
-
-    from vboxlab.cli import session
-    from vboxlab.lab.observe import observe
-    from vboxlab.lab.snapshot_sets import snapshot_rows
-
-    with session.opened(driver, quiet=True) as context:
-        target = session.only_lab(context, lab, copy)
-        observed = observe(context.driver, target.lab)
-    rows = snapshot_rows(observed)
-    if as_json:
-        output.say_json([asdict(row) for row in rows])
-        return
-    if not rows:
-        output.say(f"lab {target.lab} has no snapshots")
-        return
-    headers = ("SNAPSHOT", "TAKEN (UTC)", "KIND", "MACHINES", "CURRENT ON")
-    cells = [
-        (row.name, row.taken_at, "live" if row.live else "off", ", ".join(row.machines), ", ".join(row.current) or "-")
-        for row in rows
-    ]
-    output.table(headers, cells)
+def changing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what the verbs that change snapshots share."""
+    for option in (
+        options.patience, options.jobs, options.driver, options.copies,
+        snapshot_views.machine_option, snapshot_views.lab_option, click.argument("name"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @snapshot.command()
-@click.argument("name")
-@lab_option
-@machine_option
-@options.copy
-@options.driver
-@options.patience
+@changing
 @click.option("--live", is_flag=True, help="Keep the machines running and save their memory too.")
-def take(
-    name: str, lab: str | None, machines: tuple[str, ...], copy: str | None, driver: str | None, patience: float,
-    *, live: bool,
-) -> None:  # fmt: skip
+def take(name: str, *, live: bool, **chosen: Any) -> int:
     """Take snapshot NAME of all machines of the lab, switched off for it unless --live."""
-    from vboxlab.cli import session
     from vboxlab.lab import snapshot_sets
-    from vboxlab.lab.observe import settle
 
-    with output.progress() as events, session.opened(driver, events) as context:
-        target = session.only_lab(context, lab, copy)
-        with context.directory(target.lab).locked(events, patience=patience):
-            observed = settle(context, target.lab)
-            names = _members(context, target, observed, name, machines)
-            snapshot_sets.take(context, observed, names, name, live=live)
-    output.say(f"snapshot {name} taken of {', '.join(names)}")
+    def work(context: Context, _target: Target, observed: ObservedLab, names: list[str], jobs: int) -> None:
+        snapshot_sets.take(context, observed, names, name, live=live, jobs=jobs)
+
+    return _run(name, work, "taken of", **chosen)
 
 
 @snapshot.command()
-@click.argument("name")
-@lab_option
-@machine_option
-@options.copy
-@options.driver
-@options.patience
+@changing
 @click.option("--no-start", is_flag=True, help="Leave the machines off.")
-def restore(
-    name: str, lab: str | None, machines: tuple[str, ...], copy: str | None, driver: str | None, patience: float,
-    *, no_start: bool,
-) -> None:  # fmt: skip
+def restore(name: str, *, no_start: bool, **chosen: Any) -> int:
     """Bring machines back to snapshot NAME, all or nothing; those that ran are started again."""
-    from vboxlab.cli import session
     from vboxlab.lab import snapshot_sets
-    from vboxlab.lab.observe import settle
+    from vboxlab.lab.journal import finish_restore
 
-    with output.progress() as events, session.opened(driver, events) as context:
-        target = session.only_lab(context, lab, copy)
-        with context.directory(target.lab).locked(events, patience=patience):
-            observed = settle(context, target.lab)
-            names = _members(context, target, observed, name, machines)
-            snapshot_sets.restore(context, observed, names, name, start=not no_start)
-    output.say(f"snapshot {name} restored on {', '.join(names)}")
+    def work(context: Context, target: Target, observed: ObservedLab, names: list[str], _jobs: int) -> None:
+        snapshot_sets.check_has(observed, names, name)
+        _warn(context, target, observed, names)
+        if finish_restore(context, observed, unless=names):
+            observed = _settled(context, target)
+        snapshot_sets.restore(context, observed, names, name, start=not no_start, base_of=_base_of(context, target))
+
+    return _run(name, work, "restored on", finish=False, **chosen)
 
 
 @snapshot.command()
-@click.argument("name")
-@lab_option
-@machine_option
-@options.copy
-@options.driver
-@options.patience
-def delete(
-    name: str, lab: str | None, machines: tuple[str, ...], copy: str | None, driver: str | None, patience: float
-) -> None:
+@changing
+def delete(name: str, **chosen: Any) -> int:
     """Delete snapshot NAME from machines that are off; what they are now stays."""
-    from vboxlab.cli import session
     from vboxlab.lab import snapshot_sets
+
+    def work(context: Context, _target: Target, observed: ObservedLab, names: list[str], _jobs: int) -> None:
+        snapshot_sets.delete(context, observed, names, name)
+
+    return _run(name, work, "deleted from", **chosen)
+
+
+def _run(
+    name: str,
+    work: Work,
+    done: str,
+    *,
+    finish: bool = True,
+    lab: str | None,
+    machines: tuple[str, ...],
+    which: options.Which,
+    driver: str | None,
+    jobs: int | None,
+    patience: float,
+) -> int:
+    """Do something to the members of a snapshot, in one lab or in several copies."""
+    from vboxlab.cli import session, several
+    from vboxlab.lab.journal import finish_restore
+
+    def one(context: Context, target: Target, share: int) -> list[str]:
+        observed = _settled(context, target)
+        if finish and finish_restore(context, observed):
+            observed = _settled(context, target)
+        names = snapshot_views.members(context, target, observed, name, machines)
+        work(context, target, observed, names, share)
+        return names
+
+    with output.progress() as events, session.opened(driver, events) as opened:
+        if which.several:
+            context = several.many(opened)
+            results = several.each(
+                context,
+                several.choose(context, lab, which),
+                lambda own, entry, share: one(own, entry.target(own), share),
+                jobs=jobs,
+                patience=several.patience_of(patience),
+            )
+        else:
+            target = session.only_lab(opened, lab, which.copy)
+            with opened.directory(target.lab).locked(events, patience=patience):
+                names = one(opened, target, jobs or opened.settings.concurrency)
+    if which.several:
+        return several.report(results, lambda found: f"snapshot {name} {done} {', '.join(found)}")
+    output.say(f"snapshot {name} {done} {', '.join(names)}")
+    return 0
+
+
+def _settled(context: Context, target: Target) -> ObservedLab:
     from vboxlab.lab.observe import settle
 
-    with output.progress() as events, session.opened(driver, events) as context:
-        target = session.only_lab(context, lab, copy)
-        with context.directory(target.lab).locked(events, patience=patience):
-            observed = settle(context, target.lab)
-            names = _members(context, target, observed, name, machines)
-            snapshot_sets.delete(context, observed, names, name)
-    output.say(f"snapshot {name} deleted from {', '.join(names)}")
+    return settle(context, target.lab)
+
+
+def _base_of(context: Context, target: Target) -> Callable[[str], Any]:
+    from vboxlab.cli import session
+    from vboxlab.errors import VboxlabError
+
+    def base_of(machine: str) -> Any:
+        try:
+            return context.bases.get(session.base_of(target, machine))
+        except VboxlabError:
+            return None
+
+    return base_of
+
+
+def _warn(context: Context, target: Target, observed: ObservedLab, names: Sequence[str]) -> None:
+    from vboxlab.events import Note
+    from vboxlab.lab.snapshot_views import split_clusters
+
+    if target.blueprint is not None:
+        for warning in split_clusters(target.blueprint.topology, observed, names):
+            context.events(Note(warning, level="warning"))

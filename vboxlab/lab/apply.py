@@ -19,7 +19,9 @@ from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
     MARK_CONTACTED,
     MARK_DESIRED,
+    MARK_ORIGIN,
     MARK_STAGE,
+    MARK_TOPOLOGY,
     ObservedLab,
     ObservedMachine,
     PowerOffHow,
@@ -99,7 +101,8 @@ class Applier:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
         base = self.context.bases.get(self._base_name(name))
         image = self.context.bases.ensure_image(self.context.driver, base, wanted.image, progress=report)
-        spec = self.desired.machines[name].spec(self.lab, {})
+        marks = {key: value for key, value in self.desired.marks.items() if key != MARK_TOPOLOGY}
+        spec = self.desired.machines[name].spec(self.lab, {**marks, MARK_ORIGIN: self.desired.topology.name})
         created = self.context.driver.create(replace(spec, image=image), report)
         if self.context.listing is not None:
             self.context.listing.add(created)

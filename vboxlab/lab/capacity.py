@@ -18,6 +18,8 @@ from vboxlab.topology.model import Topology
 PROCESS_MIB = 64
 # and what a linked clone's disk comes to once its guest is configured and a snapshot taken.
 CLONE_MIB = 400
+# What it takes before its guest has written anything.
+FRESH_CLONE_MIB = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def demand(topology: Topology, observed: ObservedLab, *, boots: bool) -> Demand:
         if boots and (found is None or found.power in (PowerState.OFF, PowerState.SAVED)):
             memory += machine.memory + PROCESS_MIB
         if found is None:
-            disk += CLONE_MIB
+            disk += CLONE_MIB if boots else FRESH_CLONE_MIB
             ports += 1
     return Demand(observed.name, memory, disk, ports)
 

@@ -12,7 +12,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.observe import labs
 from vboxlab.planning.desired import adapters
 from vboxlab.planning.machine import adapter_differences
-from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedMachine, PowerState
+from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedMachine, PowerState, current_topology
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 
@@ -42,6 +42,11 @@ class LabStatus:
     drift: tuple[str, ...]
     verified: Verified | None
 
+    @property
+    def name(self) -> LabName:
+        """Return lab and copy as a name."""
+        return LabName(self.lab, self.copy)
+
 
 def overview(
     home: Path, everything: Sequence[ObservedMachine], topology_of: TopologyOf, *, lab: str | None = None
@@ -60,11 +65,10 @@ def overview(
 
 def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topology_of: TopologyOf) -> LabStatus:
     by_name = {machine.machine: machine for machine in machines}
-    topologies = {machine.marks[MARK_TOPOLOGY] for machine in machines if MARK_TOPOLOGY in machine.marks}
-    name = topologies.pop() if len(topologies) == 1 else None
+    name = current_topology(machines)
     topology = topology_of(name) if name else None
     drift = [f"{machine.machine}: {machine.problem}" for machine in machines if machine.problem]
-    if name is None and topologies:
+    if name is None and any(MARK_TOPOLOGY in machine.marks for machine in machines):
         drift.append("its machines are in different topologies")
     elif name is not None and topology is None:
         drift.append(f"topology {name} cannot be read")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -13,6 +13,7 @@ from vboxlab.topology.model import MANAGEMENT_SLOT, NetworkKind
 MARK_LAB = "lab"
 MARK_COPY = "copy"
 MARK_MACHINE = "machine"
+MARK_ORIGIN = "origin"  # name of the topology that the machine was made for
 MARK_TOPOLOGY = "topology"  # NAME of the topology that the machine was last brought to
 MARK_DESIRED = "desired"  # digest of the machine's desired state when it was last configured
 MARK_STAGE = "stage"  # name of the last stage reached, absent before the first
@@ -146,6 +147,19 @@ class ObservedLab:
         """
         names = {m.marks[MARK_TOPOLOGY] for m in self.machines.values() if MARK_TOPOLOGY in m.marks}
         return names.pop() if len(names) == 1 else None
+
+
+def current_topology(machines: Iterable[ObservedMachine]) -> str | None:
+    """Return the topology that a lab's machines are in; of a lab never configured, the one that it was made for.
+
+    None when they disagree.
+    """
+    found = list(machines)
+    for mark in (MARK_TOPOLOGY, MARK_ORIGIN):
+        names = {machine.marks[mark] for machine in found if mark in machine.marks}
+        if names:
+            return names.pop() if len(names) == 1 else None
+    return None
 
 
 PowerOffHow = Literal["graceful", "hard"]

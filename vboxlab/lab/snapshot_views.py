@@ -1,0 +1,166 @@
+"""Looking at snapshots before restoring them: the trees, what a restore would change, and what it would hurt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from vboxlab.lab.snapshot_states import SnapshotContent, content_of
+from vboxlab.planning.actions import Plan
+from vboxlab.planning.describe import subject, title
+from vboxlab.planning.observed import (
+    MARK_DESIRED,
+    MARK_STAGE,
+    MARK_TOPOLOGY,
+    AdapterState,
+    Attachment,
+    ObservedLab,
+    ObservedMachine,
+    PowerState,
+)
+from vboxlab.planning.planner import Desired, plan
+from vboxlab.topology.model import NetworkKind, Topology
+from vboxlab.topology.roles import HeartbeatRole
+
+UNPLUGGED = " (unplugged)"
+
+
+@dataclass(frozen=True)
+class RestoreDiff:
+    """What a restore would change: machines themselves, what `up` would do then and would not do any more."""
+
+    changes: tuple[str, ...]
+    then: tuple[str, ...]
+    no_longer: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def tree_lines(observed: ObservedLab) -> list[str]:
+    """Return the snapshots of a lab as trees; machines with the same tree share one."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, machine in sorted(observed.machines.items()):
+        groups.setdefault(tuple(_tree(machine)), []).append(name)
+    return [line for tree, names in groups.items() for line in (", ".join(names), *(f"  {text}" for text in tree))]
+
+
+def _tree(machine: ObservedMachine) -> list[str]:
+    known = {snapshot.name for snapshot in machine.snapshots}
+
+    def below(parent: str | None, indent: str) -> list[str]:
+        entries: list[tuple[str, str | None]] = [
+            (f"{s.name} ({'live, ' if s.live else ''}{s.taken_at})", s.name)
+            for s in machine.snapshots
+            if (s.parent if s.parent in known else None) == parent
+        ]
+        if machine.current_snapshot == parent or (parent is None and machine.current_snapshot not in known):
+            entries.append(("now", None))
+        lines = []
+        for number, (text, name) in enumerate(entries):
+            last = number == len(entries) - 1
+            lines.append(f"{indent}{'└─ ' if last else '├─ '}{text}")
+            if name is not None:
+                lines += below(name, indent + ("   " if last else "│  "))
+        return lines
+
+    return below(None, "")
+
+
+def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], snapshot: str) -> RestoreDiff:
+    """Return what restoring a snapshot on machines would change, as far as their snapshots tell what they hold."""
+    changes: list[str] = []
+    unknown: list[str] = []
+    machines = dict(observed.machines)
+    for name in names:
+        machine = observed.machines[name]
+        content = next((content_of(found) for found in machine.snapshots if found.name == snapshot), None)
+        if content is None:
+            unknown.append(
+                f"{name}: its snapshot does not say what it holds (another program or an older vboxlab took it)"
+            )
+            continue
+        machines[name] = _restored(machine, content, snapshot)
+        changes += _machine_changes(name, machine, machines[name])
+    before, after = _steps(plan(desired, observed)), _steps(plan(desired, replace(observed, machines=machines)))
+    return RestoreDiff(
+        changes=tuple(changes),
+        then=tuple(text for step, text in after.items() if step not in before),
+        no_longer=tuple(text for step, text in before.items() if step not in after),
+        unknown=tuple(unknown),
+    )
+
+
+def _steps(found: Plan) -> Mapping[str, str]:
+    return {
+        f"{subject(action.step)}: {title(action.step)}": f"{subject(action.step)}: {title(action.step)}"
+        f" ({action.reason})"
+        for action in found.actions
+    }
+
+
+def _restored(machine: ObservedMachine, content: SnapshotContent, snapshot: str) -> ObservedMachine:
+    kept = {key: v for key, v in machine.marks.items() if key not in (MARK_TOPOLOGY, MARK_STAGE, MARK_DESIRED)}
+    adapters = tuple(_adapter(machine, slot, plug) for slot, plug in sorted(content.plugs.items()))
+    return replace(machine, marks={**kept, **content.marks}, adapters=adapters, current_snapshot=snapshot)
+
+
+def _adapter(machine: ObservedMachine, slot: int, plug: str) -> AdapterState:
+    now = machine.adapter(slot)
+    text = plug.removesuffix(UNPLUGGED)
+    cable = not plug.endswith(UNPLUGGED)
+    if now is not None and str(now.attachment) == text:
+        return replace(now, cable=cable)
+    kind, _, name = text.partition(" ")
+    known: NetworkKind = next((found for found in get_args(NetworkKind) if found == kind), "internal")
+    return AdapterState(slot, Attachment(known, name), now.mac if now else "", cable)
+
+
+def _machine_changes(name: str, before: ObservedMachine, after: ObservedMachine) -> list[str]:
+    lines = []
+    for mark, word in ((MARK_TOPOLOGY, "topology"), (MARK_STAGE, "stage")):
+        old, new = before.marks.get(mark, "none"), after.marks.get(mark, "none")
+        if old != new:
+            lines.append(f"{name}: {word} {old} -> {new}")
+    for slot in sorted({adapter.slot for adapter in (*before.adapters, *after.adapters)}):
+        plugs = [_plug(machine.adapter(slot)) for machine in (before, after)]
+        if plugs[0] != plugs[1]:
+            lines.append(f"{name}: adapter {slot} {plugs[0]} -> {plugs[1]}")
+    return lines or [f"{name}: what was done in its guest since"]
+
+
+def _plug(adapter: AdapterState | None) -> str:
+    return "none" if adapter is None else f"{adapter.attachment}{'' if adapter.cable else UNPLUGGED}"
+
+
+def split_clusters(topology: Topology, observed: ObservedLab, names: Sequence[str]) -> list[str]:
+    """Return warnings for Heartbeat clusters of which some nodes would be restored while another one runs.
+
+    Heartbeat numbers its packets: a node that goes back in time is taken for a replay by its peer, which drops what
+    it says, and whose clean shutdown then hangs (seen with Heartbeat 3.0.6).
+    """
+    warnings: dict[str, None] = {}
+    for machine in topology.machines.values():
+        roles = (*machine.roles, *(role for stage in machine.stages.values() for role in stage))
+        for nodes in (role.nodes for role in roles if isinstance(role, HeartbeatRole)):
+            inside = [node for node in nodes if node in names]
+            peers = [node for node in nodes if node not in names and _runs_heartbeat(observed, topology, node)]
+            if inside and peers:
+                warnings[
+                    f"{', '.join(inside)} goes back without {', '.join(peers)}: Heartbeat on {', '.join(peers)} will "
+                    "take its packets for a replay and drop them. Restore the whole cluster, or afterwards run "
+                    f"`vboxlab ssh {peers[0]} -- sudo systemctl restart heartbeat`"
+                ] = None
+    return list(warnings)
+
+
+def _runs_heartbeat(observed: ObservedLab, topology: Topology, name: str) -> bool:
+    machine = observed.machines.get(name)
+    if machine is None or machine.power is not PowerState.RUNNING:
+        return False
+    reached = topology.machines[name].roles_until(_stage(machine, topology), topology.stage_order)
+    return any(isinstance(role, HeartbeatRole) for role in reached)
+
+
+def _stage(machine: ObservedMachine, topology: Topology) -> str | None:
+    stage = machine.marks.get(MARK_STAGE)
+    return stage if stage in topology.stage_order else None
