@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,13 +43,15 @@ def status(lab: str | None, which: options.Which, driver: str | None, *, as_json
             def show() -> None:
                 _one(context, lab, which.copy, as_json=as_json)
 
-        while True:
-            if watch is not None and not as_json:
-                output.clear()
-            show()
-            if watch is None:
-                return
-            time.sleep(watch)
+        # Ctrl-C is how a watch is meant to end.
+        with suppress(KeyboardInterrupt) if watch is not None else nullcontext():
+            while True:
+                if watch is not None and not as_json:
+                    output.clear()
+                show()
+                if watch is None:
+                    return
+                time.sleep(watch)
 
 
 def _class(
@@ -74,6 +77,9 @@ def _class(
         absent = set()
     if as_json:
         output.say_json([asdict(row) for row in rows])
+        return
+    if not rows and not absent:
+        output.say("there is no lab on this computer yet")
         return
     headers = ("LAB", "TOPOLOGY", "STAGE", "RUNNING", "DRIFT", "VERIFIED (UTC)")
     cells = [

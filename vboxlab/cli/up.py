@@ -47,6 +47,8 @@ def up(
     from vboxlab.cli.up_copies import up_copies
     from vboxlab.lab.up import up as bring_up
 
+    if at_most_running is not None and not which.several:
+        raise UsageError("--at-most-running is for several copies", resolution="add --copies or --all")
     with output.progress(as_json=as_json) as events, session.opened(driver, events) as context:
         if which.several:
             run = up_copies(

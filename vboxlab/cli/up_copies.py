@@ -16,7 +16,7 @@ from vboxlab.lab.down import down
 from vboxlab.lab.images import ensure_images
 from vboxlab.lab.observe import see
 from vboxlab.lab.run_copies import CopyResult, CopyStopped
-from vboxlab.lab.up import UpResult
+from vboxlab.lab.up import UpResult, missing_source
 from vboxlab.lab.up import up as bring_up
 from vboxlab.planning.observed import PowerState
 from vboxlab.planning.planner import UNTIL_CREATED
@@ -87,8 +87,11 @@ def prepare(
     else:
         for line in shortfalls(demands, left, at_most_running=at_most):
             context.events(Note(line, level="warning"))
-    if targets:
-        ensure_images(context, [target.needed for target in targets])
+    blueprints = [target.needed for target in targets]
+    sources = ((target, missing_source(target.needed, see(context, target.lab))) for target in targets if boots)
+    blueprints += [target.needed.load(source.topology) for target, source in sources if source is not None]
+    if blueprints:
+        ensure_images(context, blueprints)
 
 
 def _runs(context: Context, entry: several.Chosen) -> bool:
