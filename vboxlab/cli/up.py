@@ -43,7 +43,7 @@ def up(
     force: bool,
 ) -> int:
     """Bring a lab up to TOPOLOGY: create, boot and configure what is missing, check the rest."""
-    from vboxlab.cli import session
+    from vboxlab.cli import session, several
     from vboxlab.cli.up_copies import up_copies
     from vboxlab.lab.up import up as bring_up
 
@@ -51,6 +51,7 @@ def up(
         raise UsageError("--at-most-running is for several copies", resolution="add --copies or --all")
     with output.progress(as_json=as_json) as events, session.opened(driver, events) as context:
         if which.several:
+            patience = several.patience_of(patience)
             run = up_copies(
                 context, topology, which, values, until=until, at_most=at_most_running, force=force, gui=gui,
                 jobs=jobs, patience=patience,
@@ -65,8 +66,6 @@ def up(
                     context, target.needed, target.lab, until=until, jobs=jobs or context.settings.concurrency, gui=gui
                 )
     if which.several:
-        from vboxlab.cli import several
-
         return several.report(run, said, as_json=as_json)
     if as_json:
         record = {"result": "stopped" if result.stopped else "up", "actions": result.actions}

@@ -71,7 +71,7 @@ def up_copies(
     order = [entry for entry in chosen if entry.lab in targets]
     if at_most is not None:
         order.sort(key=lambda entry: not _runs(context, entry))
-    results = several.each(context, order, one, jobs=jobs, patience=several.patience_of(patience), at_most=at_most)
+    results = several.each(context, order, one, jobs=jobs, patience=patience, at_most=at_most)
     return sorted([*wrong, *results], key=lambda result: [entry.lab for entry in chosen].index(result.lab))
 
 
