@@ -39,6 +39,7 @@ def test_the_snapshot_to_go_back_to(world: LabWorld) -> None:
     last = failover.stages[-1].model_copy(update={"snapshot": "done"})
     assert reset_snapshot(failover.model_copy(update={"stages": (failover.stages[0], last)})) == "done"
     assert reset_snapshot(failover.model_copy(update={"stages": ()})) is None
+    assert reset_snapshot(failover.model_copy(update={"reset": "monday"})) == "monday"
 
 
 def test_a_broken_lab_is_what_it_was(world: LabWorld) -> None:

@@ -115,7 +115,7 @@ def _declared(settings: Settings, name: str, values: Mapping[str, str]) -> dict[
 
 def _sets(settings: Settings, topology: Topology, path: Path) -> list[SnapshotSet]:
     names = {stage.snapshot for stage in topology.stages if stage.snapshot}
-    names |= {topology.start_from} if topology.start_from else set()
+    names |= {name for name in (topology.start_from, topology.reset) if name}
     return [load_snapshot_set(find_snapshot_set(name, settings, near=path)) for name in sorted(names)]
 
 

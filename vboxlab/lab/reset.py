@@ -29,7 +29,12 @@ class ResetResult:
 
 
 def reset_snapshot(topology: Topology) -> str | None:
-    """Return the snapshot that a reset goes back to: the last one that a stage ends in, else the one it starts from."""
+    """Return the snapshot that a reset goes back to.
+
+    It is the one that the topology names, else the last one that a stage ends in, else the one that it starts from.
+    """
+    if topology.reset is not None:
+        return topology.reset
     taken = [stage.snapshot for stage in topology.stages if stage.snapshot]
     return taken[-1] if taken else topology.start_from
 
@@ -52,7 +57,7 @@ def check_reset(
     if name is None:
         raise SnapshotNotFound(
             f"lab {observed.name}: topology {blueprint.topology.name} has no snapshot to go back to",
-            resolution="let a stage end in one (`snapshot: NAME`), or name one with --to",
+            resolution="let a stage end in one (`snapshot: NAME`), name one (`reset: NAME`), or give --to NAME",
         )
     members = reset_members(blueprint, observed, name)
     check_has(observed, members, name)

@@ -100,6 +100,10 @@ class Topology(Parameters):
     base: str
     domain: str | None = None
     start_from: str | None = Field(default=None, alias="from", description="snapshot set restored first")
+    reset: str | None = Field(
+        default=None,
+        description="snapshot set that `vboxlab reset` goes back to; default: the last that a stage ends in",
+    )
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict, description="the parameters' values in force")
     networks: dict[str, Network]

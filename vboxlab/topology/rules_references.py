@@ -53,7 +53,10 @@ def snapshots(subject: Subject) -> Iterator[Problem]:
     known = subject.known.snapshots
     if known is None:
         return
-    named: list[tuple[str | None, Place]] = [(subject.topology.start_from, ("from",))]
+    named: list[tuple[str | None, Place]] = [
+        (subject.topology.start_from, ("from",)),
+        (subject.topology.reset, ("reset",)),
+    ]
     named += [(stage.snapshot, ("stages", index, "snapshot")) for index, stage in enumerate(subject.topology.stages)]
     for snapshot, place in named:
         if snapshot is not None and name_fault(snapshot) is None and snapshot not in known:
