@@ -102,7 +102,7 @@ class Topology(Parameters):
     start_from: str | None = Field(default=None, alias="from", description="snapshot set restored first")
     reset: str | None = Field(
         default=None,
-        description="snapshot set that `vboxlab reset` goes back to; default: the last that a stage ends in",
+        description="snapshot set that `reset` goes back to; default: the last that a stage ends in",
     )
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict, description="the parameters' values in force")
