@@ -72,6 +72,8 @@ def test_nothing_that_is_deployed_is_left_out(name: str, values: dict[str, str],
                 case File(path=path):
                     assert path in text
                     assert content_of(resource).removesuffix("\n") in text
+                case Service(name=package, enabled=False, running=False):
+                    assert package not in shown, resource
                 case Package(name=package) | Service(name=package):
                     assert package in shown, resource
                 case Sysctl(name=setting, value=value):
@@ -118,11 +120,13 @@ def test_resources_that_no_role_has_yet() -> None:
         [
             AbsentFile("/etc/x", notifies=("x",)),
             Service("x"),
+            Package("y"),
             Service("y", enabled=False, running=False),
+            Service("z", enabled=False, running=False),
             File("/etc/k", "k\n", mode=0o640, owner="www-data"),
             Password("root", "root-password"),
         ],
-        [Service("x")],
+        [Service("x"), Package("y")],
         "en",
     )
     assert [line for line in steps if not line.startswith(("`", "k")) and line] == [

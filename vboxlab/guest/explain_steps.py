@@ -91,7 +91,8 @@ def steps_for(
     `copied` files come with `scp -p` from the master instead of from an editor.
     """
     done = set(already)
-    new = [resource for resource in resources if resource not in done and not _undoes_nothing(resource)]
+    installed = packages(resources)
+    new = [resource for resource in resources if resource not in done and not _undoes_nothing(resource, installed)]
     steps = Steps(language)
     for name in _of(new, Hostname):
         steps.say("host-name")
@@ -120,9 +121,18 @@ def _of(resources: Iterable[Resource], kind: type[T]) -> list[T]:
     return [resource for resource in resources if isinstance(resource, kind)]
 
 
-def _undoes_nothing(resource: Resource) -> bool:
-    """Tell whether it is a command that only puts away a file which nobody who follows the key ever made."""
-    return isinstance(resource, Command) and resource.unless[:3] == ("test", "!", "-e")
+def _undoes_nothing(resource: Resource, installed: Sequence[str]) -> bool:
+    """Tell whether it only takes back what nobody who follows the key ever did.
+
+    That is a command which puts away a file of another variant, or a service that is off and not installed.
+    """
+    match resource:
+        case Command(unless=("test", "!", "-e", _)):
+            return True
+        case Service(name=name, enabled=False, running=False):
+            return name not in installed
+        case _:
+            return False
 
 
 def _edit(steps: Steps, files: Iterable[File]) -> None:
