@@ -122,6 +122,10 @@ def test_down_and_status_of_a_class(store: MemoryStore, capsys: pytest.CaptureFi
     assert [(row["copy"], row["running"], row["verified"]) for row in rows] == [("a", 5, None), ("b", 5, None)]
     assert run(["down", "--copies", "a,nobody"]) == 0
     assert "5 machines powered off" in capsys.readouterr().out
+    assert make("10,2") == 0
+    capsys.readouterr()
+    assert run(["status", "--all", "--json"]) == 0
+    assert [row["copy"] for row in json.loads(capsys.readouterr().out)] == ["2", "10", "a", "b"]
     assert run(["status", "--copies", "a,b,nobody"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in out] == ["LAB", "ha/a", "ha/b", "ha/nobody"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
@@ -68,12 +69,16 @@ def settle(context: Context, lab: LabName, topology: Topology | None = None) -> 
 
 
 def labs(everything: Sequence[ObservedMachine]) -> Mapping[LabName, list[ObservedMachine]]:
-    """Group the machines that carry our marks by lab and copy, sorted."""
+    """Group the machines that carry our marks by lab and copy, sorted; copy 2 comes before copy 10."""
     found: dict[LabName, list[ObservedMachine]] = {}
     for machine in everything:
         if machine.lab is not None:
             found.setdefault(machine.lab, []).append(machine)
-    return dict(sorted(found.items(), key=lambda item: (item[0].lab, item[0].copy or "")))
+    return dict(sorted(found.items(), key=lambda item: (item[0].lab, _natural(item[0].copy or ""))))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def need_machine(observed: ObservedLab, name: str) -> ObservedMachine:

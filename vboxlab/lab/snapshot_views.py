@@ -37,11 +37,16 @@ class RestoreDiff:
 
 
 def tree_lines(observed: ObservedLab) -> list[str]:
-    """Return the snapshots of a lab as trees; machines with the same tree share one."""
-    groups: dict[tuple[str, ...], list[str]] = {}
+    """Return the snapshots of a lab as trees; those that differ only in times share one."""
+    groups: dict[tuple[object, ...], list[str]] = {}
     for name, machine in sorted(observed.machines.items()):
-        groups.setdefault(tuple(_tree(machine)), []).append(name)
-    return [line for tree, names in groups.items() for line in (", ".join(names), *(f"  {text}" for text in tree))]
+        shape = (tuple((s.name, s.parent, s.live) for s in machine.snapshots), machine.current_snapshot)
+        groups.setdefault(shape, []).append(name)
+    return [
+        line
+        for names in groups.values()
+        for line in (", ".join(names), *(f"  {text}" for text in _tree(observed.machines[names[0]])))
+    ]
 
 
 def _tree(machine: ObservedMachine) -> list[str]:
