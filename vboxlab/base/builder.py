@@ -34,7 +34,7 @@ _STAGES = (
 )
 _STOCK_DIRECTORIES = (
     "etc/network", "etc/network/interfaces.d", "etc/sudoers.d", "etc/ssh", "etc/ssh/sshd_config.d", "etc/systemd",
-    "etc/systemd/system", "etc/apt", "etc/apt/apt.conf.d", "etc/default",
+    "etc/systemd/system", "etc/udev", "etc/udev/rules.d", "etc/apt", "etc/apt/apt.conf.d", "etc/default",
 )  # fmt: skip
 _MIRROR_TROUBLE = re.compile(
     r"Could not resolve|Temporary failure resolving|Could not connect|Unable to connect|Connection (?:failed|refused|"

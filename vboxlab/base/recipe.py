@@ -75,8 +75,8 @@ _PACKAGES = (
     "ifupdown", "isc-dhcp-client", "iproute2", "iputils-ping", "netbase", "nftables", "openssh-server", "curl", "wget",
     "ca-certificates", "bind9-dnsutils", "tcpdump", "traceroute", "netcat-openbsd",
     # at the prompt
-    "sudo", "nano", "vim-tiny", "less", "man-db", "manpages", "bash-completion", "procps", "psmisc", "lsof", "file",
-    "xz-utils", "zstd", "pciutils", "fdisk", "whiptail", "apt-utils", "debconf-i18n",
+    "sudo", "nano", "vim-tiny", "less", "man-db", "manpages", "bash-completion", "procps", "psmisc", "perl", "lsof",
+    "file", "xz-utils", "zstd", "pciutils", "fdisk", "whiptail", "apt-utils", "debconf-i18n",
 )  # fmt: skip
 
 _INTERFACES = """\
@@ -113,12 +113,11 @@ ff02::2 ip6-allrouters
 _SSHD = "UseDNS no\n"
 _SSHD_UNIT = "[Service]\nExecStartPre=\n"
 
-# Coldplugging the 80 virtual terminals is a third of udev's work at boot and changes nothing: the kernel has made their
-# device files. The serial console is needed: its getty waits for udev's word.
+# Half of udev's work at boot would be for buses, drivers and 80 virtual terminals and change nothing: the kernel has
+# made their device files. The serial console is needed: its getty waits for udev's word.
 _UDEV_TRIGGER = """\
 [Service]
 ExecStart=
-ExecStart=-udevadm trigger --type=subsystems --action=add
 ExecStart=-udevadm trigger --type=devices --action=add --subsystem-nomatch=tty --subsystem-nomatch=vc
 ExecStart=-udevadm trigger --type=devices --action=add --sysname-match=ttyS0
 """
@@ -160,6 +159,8 @@ done
 systemctl disable --quiet systemd-timesyncd
 systemctl enable --quiet ssh systemd-timesyncd.timer
 systemctl mask --quiet MASKED
+mkdir -p /etc/systemd/system-generators
+for generator in GENERATORS; do ln -s /dev/null "/etc/systemd/system-generators/systemd-$generator-generator"; done
 rm -f /etc/console-setup/cached_*
 rm -f /etc/resolv.conf /initrd.img /initrd.img.old /vmlinuz.old
 : > /etc/resolv.conf
@@ -175,6 +176,9 @@ _MASKED = (
     "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount",
     "dev-mqueue.mount", "systemd-remount-fs.service", "systemd-random-seed.service",
 )  # fmt: skip
+
+# For encrypted disks, hibernation, GPT discovery and offline updates, none of which a machine of a lab has.
+_GENERATORS = ("cryptsetup", "veritysetup", "integritysetup", "hibernate-resume", "gpt-auto", "system-update", "run")
 
 # Drivers for the emulated board's hardware that a guest without screen does not use.
 _NOT_LOADED = (
@@ -200,6 +204,7 @@ DEBIAN12 = Recipe(
         TreeFile("/etc/systemd/system/systemd-udev-trigger.service.d/vboxlab.conf", _UDEV_TRIGGER),
         TreeFile("/etc/systemd/system/console-setup.service.d/vboxlab.conf", _ONCE_CHOSEN.format("font")),
         TreeFile("/etc/systemd/system/keyboard-setup.service.d/vboxlab.conf", _ONCE_CHOSEN.format("keyboard")),
+        TreeFile("/etc/udev/rules.d/90-console-setup.rules", "# Left to console-setup.service.\n"),
         TreeFile("/etc/systemd/system/systemd-timesyncd.timer", _TIME_LATER),
         TreeFile("/etc/systemd/journald.conf.d/vboxlab.conf", _JOURNAL),
         TreeFile("/etc/default/locale", "LANG=C.UTF-8\n"),
@@ -209,7 +214,8 @@ DEBIAN12 = Recipe(
         "man-db man-db/auto-update boolean false",
         "keyboard-configuration keyboard-configuration/layoutcode string us",
     ),
-    setup=_SETUP.replace("USER", "debian").replace("MASKED", " ".join(_MASKED)),
+    setup=_SETUP.replace("USER", "debian").replace("MASKED", " ".join(_MASKED))
+        .replace("GENERATORS", " ".join(_GENERATORS)),
     disk_mib=8192,
     label="vboxlab",
     modules=("virtio_pci", "virtio_blk", "ext4"),
