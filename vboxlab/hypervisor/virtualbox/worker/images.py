@@ -64,8 +64,18 @@ def find_snapshot(connection: Connection, name: str) -> Any:
     """Return the snapshot that clones of an image are made from. Raises Failure."""
     image = find(connection, name)
     if image is None:
-        raise Failure("no-image", f"VirtualBox has no image {name}")
+        unreadable = [
+            f"{machines.name_of(each)} cannot be read: {machines.why(each)}" for each in _unreadable(connection)
+        ]
+        raise Failure("no-image", f"VirtualBox has no image {name}", details=unreadable)
     return image.snapshot
+
+
+def _unreadable(connection: Connection) -> list[Any]:
+    """Return the unreadable VMs that may be images of ours."""
+    with connection.errors("looking for images"):
+        found = [each for each in connection.array(connection.vbox, "machines") if not each.accessible]
+        return [each for each in found if machines.name_of(each).startswith(VM_PREFIX)]
 
 
 def _clones(connection: Connection, image: Image) -> list[str]:

@@ -1,0 +1,192 @@
+"""The parts of the VirtualBox driver that need no VirtualBox: versions, errors, protocol, marks, start."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vboxlab.hypervisor.virtualbox.worker as worker_package
+from vboxlab.errors import BaseError, DriverError, DriverUnavailable, MachineConflict, MachineNotFound, SnapshotNotFound
+from vboxlab.hypervisor.virtualbox import readiness
+from vboxlab.hypervisor.virtualbox.client import BOOTSTRAP, PACKAGE, worker_environment
+from vboxlab.hypervisor.virtualbox.failures import CODES, KINDS, STATUSES, to_error
+from vboxlab.hypervisor.virtualbox.machines import group_of, observed
+from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
+from vboxlab.hypervisor.virtualbox.worker import marks
+from vboxlab.hypervisor.virtualbox.worker.protocol import (
+    Failure,
+    Progressed,
+    Reply,
+    Request,
+    decode_message,
+    decode_request,
+    encode,
+)
+from vboxlab.hypervisor.virtualbox.worker.versions import DIFFERENCES, differences_of, parse_version
+from vboxlab.planning.observed import PowerState
+
+WORKER = Path(worker_package.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("7.2.22_Debianr175245", (7, 2, 22)), ("6.1.50", (6, 1, 50)), ("7.1.0_BETA1", (7, 1, 0)), ("?", ())],
+)
+def test_versions_are_integers(text: str, version: tuple[int, ...]) -> None:
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize("series", sorted(DIFFERENCES))
+def test_supported_versions_are_taken_without_a_word(series: tuple[int, int]) -> None:
+    assert differences_of(f"{series[0]}.{series[1]}.4r1") == (DIFFERENCES[series], "")
+
+
+def test_a_newer_version_is_warned_of_by_name() -> None:
+    differences, warning = differences_of("8.0.2")
+    assert differences is DIFFERENCES[7, 2]
+    assert "8.0.2" in warning
+
+
+@pytest.mark.parametrize("version", ["5.2.44", "6.0.24", "nonsense"])
+def test_an_older_version_is_refused_by_name(version: str) -> None:
+    with pytest.raises(Failure, match=version) as caught:
+        differences_of(version)
+    assert "6.1, 7.0, 7.1, 7.2" in caught.value.text
+    assert type(to_error(caught.value)) is DriverUnavailable
+
+
+def test_messages_come_through_the_pipe_as_they_went_in() -> None:
+    request = Request(3, "create", {"name": "été"}, again=True)
+    assert decode_request(encode(request)) == request
+    assert encode(request).isascii()
+    for message in (Reply(3, {"a": [1, None]}), Reply(4, error={"kind": "locked"}), Progressed(5, "cloning", None)):
+        assert decode_message(encode(message)) == message
+
+
+@pytest.mark.parametrize("line", [b"init exception: oops\n", b"[]\n", b"\n"])
+def test_what_is_no_message_is_told_apart(line: bytes) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        decode_message(line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("not-found", MachineNotFound),
+        ("not-ours", MachineConflict),
+        ("snapshot-exists", MachineConflict),
+        ("no-snapshot", SnapshotNotFound),
+        ("no-image", BaseError),
+        ("image-in-use", BaseError),
+        ("locked", DriverError),
+        ("start", DriverError),
+    ],
+)
+def test_each_kind_of_failure_has_its_error(kind: str, error: type[Exception]) -> None:
+    made = to_error(Failure(kind, "what happened", details=["evidence"]), "srv-web")
+    assert type(made) is error
+    assert "evidence" in made.details
+
+
+def test_every_kind_that_the_worker_raises_is_in_the_table() -> None:
+    raised = {
+        node.args[0].value
+        for path in WORKER.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Failure" and isinstance(node.args[0], ast.Constant)
+    }
+    assert raised - set(KINDS) == {"start", "stuck", "bug"}
+
+
+def test_result_codes_and_status_names_say_what_to_do() -> None:
+    made = to_error(Failure("api", "refused", code=0x80BB000C), "srv-web")
+    assert made.brief == "srv-web: refused"
+    assert made.details == ("VirtualBox result code 0x80bb000c",)
+    assert made.resolution == CODES[0x80BB000C]
+    made = to_error(Failure("start", "AMD-V is being used (VERR_SVM_IN_USE).", code=0x80004005), "srv-web")
+    assert made.brief == "srv-web does not start"
+    assert made.resolution == STATUSES["VERR_SVM_IN_USE"]
+
+
+def test_marks_survive_in_a_snapshots_description() -> None:
+    text = marks.describe_with_marks("two\nlines", {"stage": "web", "user": "élève"})
+    assert marks.split_description(text) == ("two\nlines", {"stage": "web", "user": "élève"})
+    assert marks.split_description("taken by hand") == ("taken by hand", None)
+    assert marks.split_description("a" + marks.SNAPSHOT_MARKS + "{oops") == ("a" + marks.SNAPSHOT_MARKS + "{oops", None)
+
+
+def test_groups_follow_lab_and_copy() -> None:
+    assert group_of({"lab": "ha"}) == "/vboxlab/ha"
+    assert group_of({"lab": "ha", "copy": "zoe"}) == "/vboxlab/ha/zoe"
+
+
+@pytest.mark.parametrize(
+    ("state", "power"),
+    [
+        ("PoweredOff", PowerState.OFF),
+        ("Aborted", PowerState.OFF),
+        ("AbortedSaved", PowerState.SAVED),
+        ("Stuck", PowerState.PAUSED),
+        ("Starting", PowerState.CHANGING),
+        ("a state of a later version", PowerState.CHANGING),
+    ],
+)
+def test_states_are_taken_by_name(state: str, power: PowerState) -> None:
+    fields = {
+        "handle": "h", "name": "n", "state": state, "cpus": 1, "memory": 64, "image": "", "adapters": [], "marks": {},
+        "snapshots": [], "current_snapshot": None, "problem": "",
+    }  # fmt: skip
+    assert observed(fields).power is power
+
+
+def test_the_worker_needs_nothing_but_the_standard_library() -> None:
+    for path in WORKER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                own = name.startswith("vboxlab.hypervisor.virtualbox.worker")
+                assert own or name.split(".")[0] in sys.stdlib_module_names, f"{path.name} imports {name}"
+
+
+def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lacks() -> None:
+    argv = [sys.executable, "-S", "-c", BOOTSTRAP, str(PACKAGE), "--binding", "/nowhere"]
+    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    message = decode_message(ended.stdout)
+    assert isinstance(message, Reply)
+    assert message.error is not None
+    assert message.error["kind"] == "binding"
+    assert "cannot load vboxapi" in message.error["text"]
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux takes encodings from the locale"
+)
+def test_a_plain_c_locale_is_not_passed_on() -> None:
+    installation = Installation(Path("/opt/VirtualBox"), Path("/opt/VirtualBox/sdk"))
+    made = worker_environment(installation, {"LANG": "C", "PYTHONPATH": "/x", "HOME": "/h"})
+    assert made == {
+        "LANG": "C", "LC_ALL": "C.UTF-8", "HOME": "/h",
+        "VBOX_PROGRAM_PATH": "/opt/VirtualBox", "VBOX_SDK_PATH": "/opt/VirtualBox/sdk",
+    }  # fmt: skip
+    assert "LC_ALL" not in worker_environment(installation, {"LANG": "fr_FR.UTF-8"})
+
+
+def test_an_installation_is_found_where_its_variable_says(tmp_path: Path) -> None:
+    (tmp_path / "VBoxSVC").touch()
+    found = readiness.find_installation({"VBOX_PROGRAM_PATH": str(tmp_path)})
+    assert found == Installation(tmp_path, tmp_path / "sdk")
+
+
+def test_virtualboxs_own_binding_is_tried_before_the_packaged_one(tmp_path: Path) -> None:
+    own = tmp_path / "sdk" / "installer" / "python" / "vboxapi" / "src" / "vboxapi"
+    own.mkdir(parents=True)
+    (own / "__init__.py").touch()
+    tried = readiness.find_bindings(Installation(tmp_path, tmp_path / "sdk"), "/other/python")
+    assert tried[0] == Binding("/other/python", str(own))
+    assert tried.index(Binding(sys.executable, str(own))) < tried.index(Binding(sys.executable))
+    assert len(set(tried)) == len(tried)
