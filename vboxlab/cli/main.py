@@ -25,6 +25,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "base": Verb("base", "base", "Build, add, list and remove the bases that machines are clones of."),
+    "check": Verb("check", "check", "Compare a lab's machines with the topology, and name common slips."),
     "destroy": Verb("destroy", "destroy", "Remove a lab's machines, disks and snapshots; nothing that is not ours."),
     "doctor": Verb("doctor", "doctor", "Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do."),
     "down": Verb("down", "down", "Power a lab's machines off."),

@@ -1,0 +1,164 @@
+"""The configurator's preview as findings: every resource that is not as it shall be and that no slip explains. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from vboxlab.guest.configurator import ResourceResult, StageReport
+from vboxlab.guest.facts import Facts, FileFact
+from vboxlab.guest.findings import Finding, PlaceKind, Severity, Where, in_file
+from vboxlab.guest.resources import (
+    AbsentFile,
+    Await,
+    Command,
+    File,
+    Interface,
+    Package,
+    Password,
+    Resource,
+    SecretText,
+    Service,
+)
+from vboxlab.guest.roles.place import Place
+from vboxlab.guest.slips import UNDERSTOOD, slips
+from vboxlab.guest.slips.network import INTERFACES
+
+SHOWN = 80  # characters of a line that differs
+# What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
+_SERVICE_REASONS = (
+    ("not enabled at boot", "service-not-enabled"),
+    ("enabled at boot", "service-enabled"),
+    ("not running", "service-not-running"),
+    ("running", "service-running"),
+    ("not installed", "service-missing"),
+    ("systemd says", "service-missing"),
+)
+
+
+def guest_findings(place: Place, resources: Sequence[Resource], facts: Facts, preview: StageReport) -> list[Finding]:
+    """Return everything that a guest has otherwise than its resources say, each difference once.
+
+    A slip stands for the difference of the resource that it explains. A hint does so too: a file whose meaning is
+    compared in full may be in other words than ours.
+    """
+    found = slips(place, resources, facts)
+    explained = {key for finding in found for key in finding.explains}
+    by_key = {resource.key: resource for resource in resources}
+    for result in preview.with_status("would-change", "failed"):
+        resource = by_key[result.key]
+        if result.key not in explained and not _belongs_to(resource, explained):
+            found += _differences(place.machine.name, resource, result, facts)
+    return found
+
+
+def _belongs_to(resource: Resource, explained: set[str]) -> bool:
+    """Tell whether a difference follows from one that is explained."""
+    match resource:
+        case Interface():
+            return f"file:{INTERFACES}" in explained
+        case Command(run=("systemctl", "stop", service)):
+            return f"service:{service}" in explained
+        case _:
+            return False
+
+
+def _differences(machine: str, resource: Resource, result: ResourceResult, facts: Facts) -> Iterator[Finding]:
+    if result.status == "failed" and not isinstance(resource, Service | Interface):
+        values = {"resource": result.key, "reason": result.reason}
+        yield Finding("failed", machine, Where("guest"), values, explains=(result.key,))
+        return
+    match resource:
+        case File():
+            yield from _file(machine, resource, result.reason, facts)
+        case AbsentFile(path=path):
+            yield in_file("file-exists", machine, path, None)
+        case Service(name=name):
+            yield from _service(machine, name, result)
+        case Package(name=name):
+            yield _one("package-missing", machine, "package", name, result, {"package": name})
+        case Password(user=user):
+            other = result.reason.startswith("another")
+            code: tuple[str, Severity] = ("password-other", "hint") if other else ("password-none", "error")
+            yield _one(code[0], machine, "user", user, result, {"user": user}, code[1])
+        case Command(name=name):
+            yield _one("command", machine, "guest", "", result, {"name": name})
+        case Interface(name=name, address=address):
+            found = ", ".join(facts.addresses.get(name, ())) or "-"
+            values = {"interface": name, "found": found, "expected": address}
+            yield _one("address-live", machine, "interface", name, result, values)
+        case Await(name=name):
+            # Mostly the consequence of something else that was found.
+            yield _one("state", machine, "guest", "", result, {"name": name}, "warning")
+        case _:
+            values = {"resource": result.key, "reason": result.reason}
+            yield _one("failed", machine, "guest", "", result, values)
+
+
+def _one(
+    code: str,
+    machine: str,
+    kind: PlaceKind,
+    name: str,
+    result: ResourceResult,
+    values: dict[str, str],
+    severity: Severity = "error",
+) -> Finding:
+    return Finding(code, machine, Where(kind, name), values, severity, (result.key,))
+
+
+def _service(machine: str, name: str, result: ResourceResult) -> Iterator[Finding]:
+    for reason in result.reason.split(", "):
+        code = next((code for beginning, code in _SERVICE_REASONS if reason.startswith(beginning)), None)
+        if code is not None:
+            state = re.search(r"\((.*)\)", reason)
+            values = {"service": name, "found": state[1] if state else reason}
+            yield _one(code, machine, "service", name, result, values)
+        elif result.status == "failed":
+            values = {"resource": result.key, "reason": result.reason}
+            yield _one("failed", machine, "guest", "", result, values)
+
+
+def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[Finding]:
+    path = resource.path
+    if reason == "does not exist":
+        yield in_file("file-missing", machine, path, None)
+        return
+    if reason.startswith("is not a regular file"):
+        yield in_file("file-kind", machine, path, None)
+        return
+    for kind in ("mode", "owner"):
+        rights = re.search(rf"{kind} is (\S+) instead of (\S+)", reason)
+        if rights:
+            yield in_file("file-rights", machine, path, None, found=rights[1], expected=rights[2])
+    if isinstance(resource.content, SecretText):
+        if "content" in reason:
+            yield in_file("authkeys-other-secret", machine, path, None, "hint")
+    elif path in facts.files:
+        line = first_difference(facts.files[path], resource.content)
+        if line is not None:
+            yield _differing_line(machine, path, *line)
+
+
+def first_difference(found: FileFact, content: str) -> tuple[int, str | None, str | None] | None:
+    """Return the first line that differs: its number, what it is and what it should be (None: nothing there)."""
+    lines = zip_longest(found.content.splitlines(), content.splitlines())
+    for number, (have, want) in enumerate(lines, 1):
+        if have != want:
+            return number, have, want
+    return None
+
+
+def _differing_line(machine: str, path: str, line: int, have: str | None, want: str | None) -> Finding:
+    severity: Severity = "hint" if path in UNDERSTOOD else "error"
+    values = {"found": _short(have), "expected": _short(want)}
+    code = "file-less" if have is None else "file-more" if want is None else "file-line"
+    return in_file(code, machine, path, line, severity, **values)
+
+
+def _short(line: str | None) -> str:
+    text = " ".join((line or "").split())
+    if not text:
+        return "-"
+    return f"`{text[:SHOWN]}{'…' if len(text) > SHOWN else ''}`"

@@ -1,0 +1,142 @@
+"""What is true in a guest, as far as slips can be told from it: one read-only script, and what it printed as values.
+
+What secret files hold never leaves the guest: of Heartbeat's authkeys only owner, mode and what is wrong with its form.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from vboxlab.errors import GuestError
+from vboxlab.guest.executor import Executor
+from vboxlab.guest.resources import File, Resource, SecretText, Service, Sysctl
+from vboxlab.guest.script import quoted
+
+HOSTNAME = "/etc/hostname"
+END = "end\tof facts"
+TIMEOUT = 60.0  # seconds; emulated guests need 2
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """A regular file that exists."""
+
+    path: str
+    mode: int
+    owner: str  # USER:GROUP
+    content: str
+
+    @property
+    def lines(self) -> list[tuple[int, str]]:
+        """Return its lines with their numbers, without comments, surrounding spaces and empty ones."""
+        stripped = ((number, line.strip()) for number, line in enumerate(self.content.splitlines(), 1))
+        return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
+@dataclass(frozen=True)
+class KeyFileFact:
+    """Heartbeat's authkeys; `form` is "fine", or what is wrong with it (in line `line`, 0: as a whole)."""
+
+    path: str
+    mode: int
+    owner: str
+    form: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one guest said. Files that were asked for and are in neither mapping do not exist."""
+
+    hostname: str = ""
+    files: Mapping[str, FileFact] = field(default_factory=dict)
+    key_files: Mapping[str, KeyFileFact] = field(default_factory=dict)
+    interfaces: tuple[str, ...] = ()
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by interface, with prefix lengths
+    gateways: tuple[tuple[str, str], ...] = ()  # (address, interface)
+    settings: Mapping[str, str] = field(default_factory=dict)  # kernel settings now
+    enabled: frozenset[str] = frozenset()  # services that start at boot
+
+
+def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
+    """Ask a guest for the facts that belong to resources. Changes nothing.
+
+    Raises GuestError when the script ends early, and whatever the executor raises.
+    """
+    done = executor.run(facts_script(resources), root=True, timeout=TIMEOUT)
+    if END not in done.stdout.splitlines():
+        raise GuestError(
+            f"{executor.machine}: the guest could not be looked at",
+            details=[f"exit code {done.exit_code}", *done.stderr.strip().splitlines()[-3:]],
+            resolution="can the user of the base become root without being asked?",
+        )
+    return parse_facts(done.stdout.splitlines())
+
+
+def facts_script(resources: Sequence[Resource]) -> str:
+    """Return the script that asks for the facts that belong to resources."""
+    text = files("vboxlab.guest").joinpath("facts.sh").read_text(encoding="utf-8")
+    asked = [f"file {HOSTNAME}", *_questions(resources), "system", f"printf '%s\\n' {quoted(END)}"]
+    return "\n".join([text, *dict.fromkeys(asked)]) + "\n"
+
+
+def _questions(resources: Sequence[Resource]) -> Iterable[str]:
+    for resource in resources:
+        match resource:
+            case File(path=path, content=SecretText()):
+                yield f"key_file {quoted(path)}"
+            case File(path=path):
+                yield f"file {quoted(path)}"
+            case Sysctl(name=name, file=file):
+                yield f"file {quoted(file)}"
+                yield f"setting {quoted(name)} {quoted('/proc/sys/' + name.replace('.', '/'))}"
+            case Service(name=name):
+                yield f"unit {quoted(name)}"
+            case _:
+                pass
+
+
+def parse_facts(lines: Iterable[str]) -> Facts:
+    """Put together what the script printed; lines of another form are not ours and are left out."""
+    hostname, interfaces, gateways, enabled = "", [], [], set()
+    found: dict[str, FileFact] = {}
+    keys: dict[str, KeyFileFact] = {}
+    addresses: dict[str, tuple[str, ...]] = {}
+    settings: dict[str, str] = {}
+    for line in lines:
+        match line.split("\t"):
+            case ["hostname", hostname]:
+                pass
+            case ["interface", name]:
+                interfaces.append(name)
+            case ["addresses", name, those]:
+                addresses[name] = tuple(those.split())
+            case ["gateway", via, device]:
+                gateways.append((via, device))
+            case ["setting", name, value]:
+                settings[name] = value
+            case ["enabled", name]:
+                enabled.add(name)
+            case ["file", path, rights, content]:
+                found[path] = FileFact(path, *_rights(rights), _decoded(content))
+            case ["keys", path, rights, form, number]:
+                keys[path] = KeyFileFact(path, *_rights(rights), form, int(number))
+            case _:
+                pass
+    return Facts(hostname, found, keys, tuple(interfaces), addresses, tuple(gateways), settings, frozenset(enabled))
+
+
+def _rights(text: str) -> tuple[int, str]:
+    mode, _, owner = text.partition(" ")
+    return int(mode or "0", 8), owner
+
+
+def _decoded(content: str) -> str:
+    try:
+        return base64.b64decode(content, validate=True).decode(errors="replace")
+    except binascii.Error:
+        return ""

@@ -1,0 +1,119 @@
+"""Comparing a lab with its topology without changing anything: the hypervisor's side, then each guest that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from vboxlab.errors import UsageError, VboxlabError
+from vboxlab.guest.differences import guest_findings
+from vboxlab.guest.facts import read_facts
+from vboxlab.guest.findings import Finding, Where
+from vboxlab.guest.roles import resources_for
+from vboxlab.guest.roles.place import Place
+from vboxlab.lab.context import Context
+from vboxlab.lab.up import Blueprint, make_plan
+from vboxlab.lab.wiring import adopted_findings, wiring_findings
+from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachine, PowerState
+from vboxlab.planning.planner import Desired
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Machine
+
+
+@dataclass(frozen=True)
+class MachineCheck:
+    """What was found on one machine, and whether its guest could be looked at."""
+
+    machine: str
+    guest_seen: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether there is nothing but hints."""
+        return all(finding.severity == "hint" for finding in self.findings)
+
+
+def check(
+    context: Context,
+    blueprint: Blueprint,
+    lab: LabName,
+    *,
+    machine: str | None = None,
+    stage: str | None = None,
+    jobs: int = 2,
+) -> list[MachineCheck]:
+    """Compare the machines of a lab (or one of them) with the topology at a stage (default: the last).
+
+    Changes nothing on the host or in the guests. Raises UsageError for a machine or stage that the topology does not
+    have; a guest that cannot be looked at is a finding.
+    """
+    topology = blueprint.topology
+    if machine is not None and machine not in topology.machines:
+        raise UsageError(
+            f"{topology.name} has no machine {machine!r}", details=[f"machines: {', '.join(topology.machines)}"]
+        )
+    if stage is not None and stage not in topology.stage_order:
+        raise UsageError(f"{topology.name} has no stage {stage!r}", details=[f"stages: {_words(topology.stage_order)}"])
+    _, desired, observed = make_plan(context, blueprint, lab)
+    chosen = [topology.machines[machine]] if machine is not None else list(topology.machines.values())
+    one = _Check(context, lab, desired, observed, stage or topology.last_stage)
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
+        return list(pool.map(one, chosen))
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+@dataclass(frozen=True)
+class _Check:
+    """The check of one lab; called with each machine, by several threads at once."""
+
+    context: Context
+    lab: LabName
+    desired: Desired
+    observed: ObservedLab
+    stage: str | None
+
+    def __call__(self, machine: Machine) -> MachineCheck:
+        name, topology = machine.name, self.desired.topology
+        if topology.is_adopted(machine):
+            findings = adopted_findings(topology, self.lab, machine, self.observed.adopted)
+            vm = self.observed.adopted.get(name)
+            if vm is not None and vm.power is not PowerState.RUNNING:
+                findings.append(_on_machine("not-running", name, power=vm.power.value))
+            return MachineCheck(name, False, tuple(findings))
+        found = self.observed.machines.get(name)
+        if found is None:
+            return MachineCheck(name, False, (_on_machine("not-created", name),))
+        findings = wiring_findings(self.desired.machines[name], found)
+        problem = _why_not_seen(name, found)
+        if problem is None:
+            try:
+                return MachineCheck(name, True, (*findings, *self._guest(machine, found)))
+            except VboxlabError as error:
+                problem = Finding("unreachable", name, Where("guest"), {"reason": error.brief})
+        return MachineCheck(name, False, (*findings, problem))
+
+    def _guest(self, machine: Machine, found: ObservedMachine) -> list[Finding]:
+        topology, directory = self.desired.topology, self.context.directory(self.lab)
+        base = self.context.bases.get(machine.base or topology.base)
+        resources = resources_for(topology, machine, self.stage)
+        facts = read_facts(self.context.guests.executor(directory, found, base), resources)
+        preview = self.context.guests.configure(directory, found, base, resources, changes=False, installed=())
+        return guest_findings(Place(topology, machine, self.stage), resources, facts, preview)
+
+
+def _on_machine(code: str, machine: str, **values: str) -> Finding:
+    return Finding(code, machine, Where("machine"), values)
+
+
+def _why_not_seen(name: str, found: ObservedMachine) -> Finding | None:
+    """Return why a guest cannot be looked at, if it cannot."""
+    if found.power is not PowerState.RUNNING:
+        return _on_machine("not-running", name, power=found.power.value)
+    if MARK_CONTACTED not in found.marks:
+        return Finding("never-reached", name, Where("guest"))
+    return None
