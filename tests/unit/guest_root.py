@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.unit.local_lab import HostExecutor
 from tests.unit.plan_world import topology
+from vboxlab.guest.executor import Completed
 from vboxlab.guest.facts import Facts, read_facts
 from vboxlab.guest.resources import File, Hostname, Interface, Resource, Service, Sysctl
 from vboxlab.guest.roles import resources_for
 from vboxlab.guest.roles.place import Place
 
 SECRET = "never-to-leave-the-guest"
+
+
+@dataclass
+class RootedExecutor(HostExecutor):
+    """Runs a guest's scripts on this host, with the guest's folder as root."""
+
+    root: Path = Path("/nowhere")
+
+    def run(self, script: str, *, stdin: bytes = b"", root: bool = False, timeout: float = 60.0) -> Completed:
+        return super().run(f"VBOXLAB_ROOT={self.root}\n{script}", stdin=stdin, root=root, timeout=timeout)
 
 
 @dataclass
@@ -57,14 +67,10 @@ class GuestRoot:
         self.say("ip", f"case $1 in\n-br) cat <<'END'\n{addresses}\nEND\n;;\n*) echo '{default}' ;;\nesac")
 
     def executor(self) -> HostExecutor:
-        return HostExecutor(self.place.machine.name, self.root / "answers")
+        return RootedExecutor(self.place.machine.name, self.root / "answers", root=self.root)
 
     def facts(self) -> Facts:
-        os.environ["VBOXLAB_ROOT"] = str(self.root)
-        try:
-            return read_facts(self.executor(), self.resources)
-        finally:
-            del os.environ["VBOXLAB_ROOT"]
+        return read_facts(self.executor(), self.resources)
 
 
 def guest_root(root: Path, name: str, machine: str, stage: str | None, **values: str) -> GuestRoot:

@@ -236,9 +236,8 @@ def test_files_that_are_missing_or_strange_are_left_to_their_resources(tmp_path:
     assert found(guest) == []
 
 
-def test_secrets_stay_in_the_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_stay_in_the_guest(tmp_path: Path) -> None:
     guest = web_server(tmp_path)
-    monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
     for content in ("auth 1\n1 md5 {}\n", "auth {}\n1 {}\n", "{}\n", "1 {} md5\n{} 1\n", "auth 1\n1 md5 {}"):
         guest.write(KEYS, content.replace("{}", SECRET), 0o600)
         done = guest.executor().run(facts_script(guest.resources))

@@ -131,7 +131,7 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
     for kind in ("mode", "owner"):
         rights = re.search(rf"{kind} is (\S+) instead of (\S+)", reason)
         if rights:
-            yield in_file("file-rights", machine, path, None, found=rights[1], expected=rights[2])
+            yield in_file(f"file-{kind}", machine, path, None, found=rights[1], expected=rights[2])
     if isinstance(resource.content, SecretText):
         if "content" in reason:
             yield in_file("authkeys-other-secret", machine, path, None, "hint")
@@ -158,7 +158,5 @@ def _differing_line(machine: str, path: str, line: int, have: str | None, want: 
 
 
 def _short(line: str | None) -> str:
-    text = " ".join((line or "").split())
-    if not text:
-        return "-"
-    return f"`{text[:SHOWN]}{'…' if len(text) > SHOWN else ''}`"
+    text = line or ""
+    return f"`{text[:SHOWN]}{'…' if len(text) > SHOWN else ''}`" if text.strip() else "-"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vboxlab.guest.explain_texts import TEXTS
 from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
-from vboxlab.guest.wording import code, say
+from vboxlab.guest.wording import code, printable, say
 from vboxlab.planning.observed import Attachment
 from vboxlab.settings import Language
 
@@ -51,7 +51,9 @@ class Finding:
 
     def _shown(self, language: Language) -> dict[str, str]:
         return {
-            key: say(TEXTS, value.kind, language, name=code(value.name)) if isinstance(value, Attachment) else value
+            key: say(TEXTS, value.kind, language, name=code(value.name))
+            if isinstance(value, Attachment)
+            else printable(value)
             for key, value in self.values.items()
         }
 
