@@ -27,6 +27,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, ObservedMachine, PowerState
 from vboxlab.planning.planner import plan
+from vboxlab.topology.addressing import LabName
 
 # --- the hypervisor's side
 
@@ -366,3 +367,26 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         "expected": "internal network `sw-dmz`",
     }
     assert run(["check", "failover", "nobody"]) == 64
+
+
+def test_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("VBOXLAB_HOME", str(tmp_path))
+    monkeypatch.setenv("VBOXLAB_SETTINGS", str(tmp_path / "none.yaml"))
+    monkeypatch.setenv("VBOXLAB_DRIVER", "memory")
+    world = LabWorld(tmp_path / "other")
+    for copy in ("alice", "bob"):
+        world.up(lab=LabName("ha", copy))
+        for machine in world.machines(LabName("ha", copy)).values():
+            world.driver.power_off(machine.handle, "hard")
+    store_of(tmp_path).machines.update(world.store.machines)
+    assert run(["check", "failover", "srv-web", "--copies", "alice,bob", "--lang", "en"]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "ha/alice"
+    assert out[2] == "  error  the virtual machine  [not-running]"
+    assert out[-1] == "2 of 2 copies done"
+    assert out[-2].split()[:2] == ["ha/bob", "done"]
+    assert out[-2].endswith("1 error(s), 0 warning(s), 0 hint(s)")
+    assert run(["check", "failover", "nobody", "--copies", "alice,bob"]) == 8
+    capsys.readouterr()
+    assert run(["check", "failover", "--all", "--json"]) == 1
+    assert [record["copy"] for record in json.loads(capsys.readouterr().out)] == ["alice", "bob"]
