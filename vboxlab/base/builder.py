@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vboxlab.base import disk, initrd
-from vboxlab.base.jobs import run_job, scratch_directory
+from vboxlab.base.jobs import run_job, scratch_directory, tethered_command, worker_environment
 from vboxlab.base.mirror import Mirror, check_reachable, unreachable
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
@@ -95,7 +94,7 @@ def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress:
     if mirror.proxy:
         options.append(f'--aptopt=Acquire::http::Proxy "{mirror.proxy}"')
     environment = {
-        **os.environ,
+        **worker_environment(),
         "INITRD": "No",  # the kernel's hook makes no stock initrd then: it takes half a minute and is not used
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
@@ -104,7 +103,7 @@ def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress:
     command = ["mmdebstrap", "--verbose", "--format=tar", "--skip=cleanup/reproducible", *options, *argv]
     last: deque[str] = deque(maxlen=200)
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        tethered_command(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         errors="replace", env=environment,
     ) as process:  # fmt: skip
         try:
@@ -114,7 +113,8 @@ def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress:
                     if pattern.match(line):
                         progress(text, percent)
         except BaseException:
-            process.terminate()  # mmdebstrap removes its mounts and its tree on SIGTERM
+            if process.stdin:
+                process.stdin.close()  # ends it, see vboxlab.base.tether
             raise
     if process.returncode != 0:
         raise _failure(list(last), mirror)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,22 @@ def namespace_command(argv: Sequence[str]) -> list[str]:
 
     As an ordinary user in a user namespace too: root in it is that user, other owners are his subordinate ids.
     """
-    mapping = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
+    mapping = [] if _is_root() else ["--map-root-user", "--map-auto"]
     return ["unshare", *mapping, "--mount", "--pid", "--fork", "--kill-child", *argv]
+
+
+def tethered_command(argv: Sequence[str]) -> list[str]:
+    """Return the command such that it ends with its parent, whose end of standard input must stay open till then.
+
+    As root in namespaces of its own, so that no mount of it outlives it. An ordinary user's mmdebstrap makes its own.
+    """
+    tether = [sys.executable, "-m", "vboxlab.base.tether", *argv]
+    return ["unshare", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child", *tether] if _is_root() else tether
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment in which another interpreter finds this package."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def run_job(job: Job, progress: Progress = no_progress) -> None:
@@ -37,7 +52,7 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
     finished = False
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env=worker_environment(),
     ) as process:  # fmt: skip
         assert process.stdin  # noqa: S101 -- all three are pipes
         assert process.stdout  # noqa: S101
@@ -77,7 +92,7 @@ def scratch_directory(near: Path) -> Iterator[Path]:
     """
     memory = Path("/dev/shm")  # noqa: S108 -- the directory made in it is ours: see _claim
     roomy = memory.is_dir() and min(_free_memory(), shutil.disk_usage(memory).free) > _MEMORY_NEEDED
-    aside = near if os.geteuid() == 0 else Path(tempfile.gettempdir())
+    aside = near if _is_root() else Path(tempfile.gettempdir())
     mark = hashlib.sha256(f"{os.geteuid()}:{near}".encode()).hexdigest()[:12]
     places = [parent / f"vboxlab-{mark}" for parent in (memory, aside)]
     for place in places:
@@ -92,12 +107,32 @@ def scratch_directory(near: Path) -> Iterator[Path]:
 
 
 def _remove(place: Path) -> None:
-    """Remove the directory with all that subordinate ids own in it."""
+    """Remove the directory with all that subordinate ids own in it, and never anything that is mounted below it.
+
+    Raises BaseError when something stays.
+    """
     if not place.is_dir() or place.is_symlink():
         return
-    shutil.rmtree(place, ignore_errors=True)
-    if place.exists() and os.geteuid() != 0:
-        subprocess.run(namespace_command(["rm", "-rf", str(place)]), capture_output=True, check=False)
+    command = ["rm", "-rf", "--one-file-system", str(place)]
+    said = ""
+    # More than once: processes of an interrupted build may just be ending.
+    for pause in (0.0, 0.5, 2.0):
+        time.sleep(pause)
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        if place.exists() and not _is_root():
+            said = subprocess.run(namespace_command(command), capture_output=True, text=True, check=False).stderr
+        if not place.exists():
+            break
+    else:
+        raise BaseError(
+            f"what an interrupted build left cannot be removed: {place}",
+            details=said.strip().splitlines()[-4:],
+            resolution=f"unmount what is mounted below it (findmnt | grep {place.name}), then try again",
+        )
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
 
 
 def _free_memory() -> int:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from vboxlab.base.jobs import namespace_command, run_job, scratch_directory, tethered_command, worker_environment
+from vboxlab.base.native import Job, Step
+from vboxlab.errors import BaseError
+
+
+def has_namespaces() -> bool:
+    try:
+        return subprocess.run(namespace_command(["true"]), capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason="this host lets us make no namespaces")
+
+
+def test_a_tethered_command_ends_when_its_parent_lets_go(tmp_path: Path) -> None:
+    beat = tmp_path / "beat"
+    script = f"while :; do date >> {beat}; sleep 0.05; done"
+    argv = [sys.executable, "-m", "vboxlab.base.tether", "sh", "-c", script]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env=worker_environment()) as tether:
+        while not beat.exists():
+            time.sleep(0.02)
+        assert tether.stdin is not None
+        tether.stdin.close()
+        assert tether.wait(15) != 0
+    time.sleep(0.2)
+    size = beat.stat().st_size
+    time.sleep(0.3)
+    assert beat.stat().st_size == size
+
+
+@needs_namespaces
+def test_killing_the_parent_ends_everything_in_the_namespace(tmp_path: Path) -> None:
+    beat = tmp_path / "beat"
+    inner = tethered_command(["sh", "-c", f"(setsid sh -c 'while :; do date >> {beat}; sleep 0.05; done') & wait"])
+    parent = f"import subprocess, sys; subprocess.Popen({inner!r}, stdin=subprocess.PIPE).wait()"
+    with subprocess.Popen([sys.executable, "-c", parent], env=worker_environment()) as process:
+        while not beat.exists():
+            time.sleep(0.02)
+        process.kill()
+    # As an ordinary user there is no process namespace: only the command's own process group ends.
+    if "unshare" in inner:
+        time.sleep(0.5)
+        size = beat.stat().st_size
+        time.sleep(0.3)
+        assert beat.stat().st_size == size
+
+
+@needs_namespaces
+def test_the_worker_unpacks_trees_and_makes_a_disk(tmp_path: Path) -> None:
+    (tmp_path / "hello").write_text("hello")
+    tree, scratch = tmp_path / "tree.tar", tmp_path / "scratch"
+    with tarfile.open(tree, "w") as archive:
+        archive.add(tmp_path / "hello", "etc/hello")
+    scratch.mkdir()
+    said: list[str] = []
+    disk = scratch / "disk.raw"
+    job = Job((str(tree),), (), str(scratch), "", (Step((), disk=str(disk)),), 32, "label")
+    run_job(job, lambda text, _percent: said.append(text))
+    assert said == ["unpacking the base", "making the disk"]
+    assert disk.stat().st_size == 32 * 1024**2
+    assert b"label" in disk.read_bytes()[1024**2 : 1024**2 + 4096]
+
+
+@needs_namespaces
+def test_what_goes_wrong_in_the_worker_is_said(tmp_path: Path) -> None:
+    (tmp_path / "no.tar").write_text("no archive")
+    job = Job((str(tmp_path / "no.tar"),), (), str(tmp_path), "", (), 32, "label")
+    with pytest.raises(BaseError, match="tar failed") as caught:
+        run_job(job)
+    assert any("does not look like a tar archive" in detail for detail in caught.value.details)
+
+
+def test_what_a_killed_build_left_is_removed_first(tmp_path: Path) -> None:
+    with scratch_directory(tmp_path) as scratch:
+        place = scratch
+        assert list(scratch.iterdir()) == []
+    assert not place.exists()
+    place.mkdir()
+    (place / "left").write_text("over")
+    with scratch_directory(tmp_path) as scratch:
+        assert scratch == place
+        assert list(scratch.iterdir()) == []
