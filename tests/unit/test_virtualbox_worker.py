@@ -153,8 +153,9 @@ def test_the_worker_needs_nothing_but_the_standard_library() -> None:
                 assert own or name.split(".")[0] in sys.stdlib_module_names, f"{path.name} imports {name}"
 
 
-def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lacks() -> None:
+def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lacks(tmp_path: Path) -> None:
     argv = [sys.executable, "-S", "-c", BOOTSTRAP, str(PACKAGE), "--binding", "/nowhere"]
+    argv += ["--folder", str(tmp_path), "--token", "1"]
     ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
     message = decode_message(ended.stdout)
     assert isinstance(message, Reply)
@@ -163,9 +164,7 @@ def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lack
     assert "cannot load vboxapi" in message.error["text"]
 
 
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="only Linux takes encodings from the locale"
-)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux takes encodings from the locale")
 def test_a_plain_c_locale_is_not_passed_on() -> None:
     installation = Installation(Path("/opt/VirtualBox"), Path("/opt/VirtualBox/sdk"))
     made = worker_environment(installation, {"LANG": "C", "PYTHONPATH": "/x", "HOME": "/h"})

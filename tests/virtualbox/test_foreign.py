@@ -12,6 +12,7 @@ from tests.contract.worlds import IMAGE, Specs, free_port, internal, nat
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.errors import DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
+from vboxlab.hypervisor.virtualbox.worker.images import VM_PREFIX
 from vboxlab.planning.observed import PowerState
 
 
@@ -159,3 +160,20 @@ def test_a_teachers_vm_becomes_an_image_by_reference(
     assert driver.inspect(handle) == teacher
     with pytest.raises(MachineNotFound):
         driver.adopt_image("teacher", "no such VM")
+
+
+def test_what_a_user_cloned_from_ours_is_the_users(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    made = driver.create(spec("srv-web"))
+    driver.take_snapshot(made.handle, "base")
+    for source, name in ((made.handle, "my copy"), (f"{VM_PREFIX}{IMAGE}", "my base")):
+        world.manage("clonevm", source, "--name", name, "--register")
+    found = {machine.name: machine for machine in driver.machines()}
+    assert sorted(found) == ["my base", "my copy", "srv-web"]
+    assert found["my copy"].marks == found["my base"].marks == {}
+    assert [image.name for image in driver.images()] == [IMAGE]
+    with pytest.raises(MachineConflict, match="my copy"):
+        driver.delete(found["my copy"].handle)
+    driver.delete(made.handle)
+    assert sorted(machine.name for machine in driver.machines()) == ["my base", "my copy"]

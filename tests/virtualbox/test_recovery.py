@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -37,6 +37,11 @@ def after(seconds: float, act: Callable[[], None]) -> threading.Timer:
     timer = threading.Timer(seconds, act)
     timer.start()
     return timer
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -67,12 +72,12 @@ def test_a_worker_killed_under_a_call_is_replaced_and_the_call_made_again(
 ) -> None:
     wanted = spec("victim", adapters=(nat(1),))
     pid = driver.client.worker_pid
-    killer = after(moment, lambda: os.kill(pid, signal.SIGKILL))
+    killer = after(moment, lambda: kill(pid))
     made = driver.create(wanted)
     killer.join()
     assert (made.name, made.adapters, made.marks) == ("victim", wanted.adapters, dict(wanted.marks))
     pid = driver.client.worker_pid
-    killer = after(moment, lambda: os.kill(pid, signal.SIGKILL))
+    killer = after(moment, lambda: kill(pid))
     driver.take_snapshot(made.handle, "base")
     driver.set_marks(made.handle, {"stage": "web"})
     driver.restore_snapshot(made.handle, "base")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
@@ -26,6 +27,7 @@ from vboxlab.hypervisor.virtualbox.readiness import (
     find_bindings,
     find_installation,
 )
+from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Failure,
     Message,
@@ -41,6 +43,8 @@ SILENCE_TIMEOUT = 180.0  # seconds without a word from the worker before it is g
 ATTEMPTS = 3
 # VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
 SERVICE_LINGERS = 7.0
+LOG = "worker.log"
+PRESENCE = "presence"
 PACKAGE = Path(__file__).parents[3]
 # The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
 BOOTSTRAP = """
@@ -62,11 +66,13 @@ class WorkerGone(Exception):
 class Worker:
     """One worker process."""
 
-    def __init__(self, binding: Binding, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as errors:
+    def __init__(self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path) -> None:
+        token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._presence = Presence(folder / PRESENCE, CLIENT, token)
+        known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
+        with (folder / LOG).open("ab") as errors:
             self._process = subprocess.Popen(
-                [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *argv],
+                [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -153,6 +159,7 @@ class Worker:
             self._process.kill()
             self._process.wait()
         self._reader.join(timeout)
+        self._presence.leave()
 
 
 class Client:
@@ -205,7 +212,7 @@ class Client:
                     time.sleep(SERVICE_LINGERS)
         raise DriverError(
             f"VirtualBox's service ended {ATTEMPTS} times during one call ({name})",
-            details=[f"the worker's log is {self._folder / 'worker.log'}"],
+            details=[f"the worker's log is {self._folder / LOG}"],
             resolution="look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)",
         )
 
@@ -261,9 +268,8 @@ class Client:
 
     def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
         environment = worker_environment(installation, os.environ)
-        argv = ["--binding", binding.folder, *self._argv]
         for _attempt in range(ATTEMPTS):
-            worker = Worker(binding, argv, environment, self._folder / "worker.log")
+            worker = Worker(binding, self._argv, environment, self._folder)
             try:
                 self._greeting = worker.greeting(START_TIMEOUT)
             except WorkerGone:

@@ -13,7 +13,7 @@ NETWORK_KINDS: frozenset[str] = frozenset({"internal", "nat", "host-only", "brid
 
 def adapter_of(fields: Mapping[str, Any]) -> AdapterState:
     """Return the adapter that the worker described. A foreign VM's may have a kind of VirtualBox's own ("Generic")."""
-    forwards = tuple(Forward(host, guest) for host, guest in sorted(fields["forwards"]))
+    forwards = tuple(Forward(host, guest) for host, guest in fields["forwards"])
     kind = cast("NetworkKind", fields["kind"])
     attachment = Attachment(kind, fields["name"], fields["subnet"], forwards)
     return AdapterState(fields["slot"], attachment, fields["mac"], fields["cable"])

@@ -119,10 +119,13 @@ class Connection:
     def wait(self, progress: Any, doing: str, report: Progress | None = None) -> None:
         """Wait for an IProgress; a failed one does not raise by itself. Raises Failure with its chain of errors."""
         with self.errors(doing):
+            progress.waitForCompletion(200)
             while not progress.completed:
-                progress.waitForCompletion(200)
                 if report is not None:
                     report(doing, int(progress.percent))
+                progress.waitForCompletion(200)
+            if report is not None:
+                report(doing, 100)
             code = int(progress.resultCode) & 0xFFFFFFFF
             if code == 0:
                 return

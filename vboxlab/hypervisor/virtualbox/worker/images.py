@@ -41,7 +41,7 @@ def all_images(connection: Connection) -> Iterator[Image]:
     """Yield the images that are whole and can be read."""
     for machine in connection.array(connection.vbox, "machines"):
         with contextlib.suppress(connection.api_error):
-            name = str(machine.getExtraData(marks.IMAGE)) if machine.accessible else ""
+            name = marks.read_label(machine).image if machine.accessible else ""
             if name and machine.currentSnapshot is not None:
                 yield Image(name, machine, machine.currentSnapshot, owned=True)
     for key in connection.array(connection.vbox, "extraDataKeys"):
@@ -56,6 +56,10 @@ def all_images(connection: Connection) -> Iterator[Image]:
 
 def find(connection: Connection, name: str) -> Image | None:
     """Return the image of a name, None if there is none."""
+    with contextlib.suppress(connection.api_error):
+        machine = connection.vbox.findMachine(VM_PREFIX + name)  # the usual case, however many machines there are
+        if machine.accessible and marks.read_label(machine).image == name and machine.currentSnapshot is not None:
+            return Image(name, machine, machine.currentSnapshot, owned=True)
     with connection.errors("looking for images"):
         return next((image for image in all_images(connection) if image.name == name), None)
 
@@ -124,7 +128,7 @@ def create(connection: Connection, call: Call) -> None:
             own.attachDevice(_disk_controller(connection, own), 0, 0, device, medium)
             own.saveSettings()
             snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
-            own.setExtraData(marks.IMAGE, name)  # last: what carries the mark is whole
+            marks.write_label(own, marks.Label(image=name))  # last: what carries the mark is whole
             own.saveSettings()
 
 

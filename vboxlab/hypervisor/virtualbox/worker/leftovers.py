@@ -12,10 +12,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.presence import try_lock
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
 PENDING = "vboxlab-pending.json"
@@ -24,18 +25,6 @@ SUFFIX = ".vm"
 # What VirtualBox and we write into a machine's folder.
 OWN_FILES = ("*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.partial", "console.log", PENDING)
 OWN_FOLDERS = ("Logs", "Snapshots")
-
-
-def _lock(stream: IO[str]) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        stream.seek(1 << 30)  # locked bytes cannot be read on Windows, so lock some far behind the text
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def settings_file(connection: Connection, name: str, group: str) -> Path:
@@ -55,10 +44,8 @@ def pending(folder: Path, record: dict[str, str]) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PENDING
     with path.open("a+", encoding="utf-8") as stream:
-        try:
-            _lock(stream)
-        except OSError:
-            raise Failure("busy", f"another vboxlab process works on {folder}") from None
+        if not try_lock(stream):
+            raise Failure("busy", f"another vboxlab process works on {folder}")
         stream.truncate(0)
         json.dump(record, stream)
         stream.flush()
@@ -73,7 +60,8 @@ def read_pending(folder: Path) -> dict[str, str] | None:
     """Return the record of a folder that was left half-made, None for one that is whole or being worked on."""
     try:
         with (folder / PENDING).open("r+", encoding="utf-8") as stream:
-            _lock(stream)
+            if not try_lock(stream):
+                return None
             stream.seek(0)
             record = json.load(stream)
     except OSError:
@@ -184,7 +172,7 @@ def _folders_of(connection: Connection, lab: str | None, copy: str | None) -> li
     found = []
     for machine in connection.array(connection.vbox, "machines"):
         with contextlib.suppress(connection.api_error):
-            own = marks.read_marks(connection, machine) if machine.accessible else {}
+            own = marks.read_marks(machine) if machine.accessible else {}
             if own.get("lab") and _wanted(own, lab, copy):
                 found.append(Path(str(machine.settingsFilePath)).parent)
     return found

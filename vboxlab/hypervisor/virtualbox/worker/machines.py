@@ -47,11 +47,11 @@ def describe(connection: Connection, machine: Any, *, full: bool) -> dict[str, A
     handle = str(machine.id)
     if not machine.accessible:
         return _blank(handle, name_of(machine), "Inaccessible", problem=why(machine))
-    own = marks.read_marks(connection, machine)
+    label = marks.read_label(machine)
     found = _blank(handle, str(machine.name), state_name(connection, machine))
-    found.update(marks=own, cpus=int(machine.CPUCount), memory=int(machine.memorySize))
-    found["image"] = str(machine.getExtraData(marks.FROM))
-    if full or "lab" in own:
+    found.update(marks=label.marks, image=label.source)
+    found.update(cpus=int(machine.CPUCount), memory=int(machine.memorySize))
+    if full or marks.LAB in label.marks:
         found["adapters"] = networks.read_adapters(connection, machine)
         found.update(snapshots.read_snapshots(connection, machine))
     return found
@@ -71,7 +71,7 @@ def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
         registered = connection.array(connection.vbox, "machines")
     for machine in registered:
         try:
-            if machine.accessible and machine.getExtraData(marks.IMAGE):
+            if machine.accessible and marks.read_label(machine).image:
                 continue
             found.append(describe(connection, machine, full=False))
         except connection.api_error as error:
@@ -93,22 +93,23 @@ def inspect(connection: Connection, call: Call) -> dict[str, Any]:
 def create(connection: Connection, call: Call) -> dict[str, Any]:
     """Make a linked clone of an image with exactly these adapters and marks. Registered last: all or nothing."""
     name, group, own = call.arguments["name"], call.arguments["group"], call.arguments["marks"]
-    _check_name_free(connection, call.arguments, again=call.again)
-    existing = _find_named(connection, name)
-    if existing is not None:
-        return describe(connection, existing, full=True)
+    with connection.errors(f"making {name}"):
+        existing = _existing(connection, call)
+        if existing is not None:
+            return describe(connection, existing, full=True)
     snapshot = images.find_snapshot(connection, call.arguments["image"])
     settings = leftovers.settings_file(connection, name, group)
     folder = settings.parent
     leftovers.clear_folder(connection, folder)
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
     with leftovers.pending(folder, record):
+        if _find_named(connection, name) is not None:  # made by another thread or process until the folder was ours
+            raise Failure("busy", f"another vboxlab process has just made {name}")
         machine = _clone(connection, snapshot, settings, name, call)
         with connection.errors(f"setting up {name}"):
             _strip_inherited(connection, machine)
             connection.set_array(machine, "groups", [group])
-            machine.setExtraData(marks.FROM, call.arguments["image"])
-            marks.replace_marks(connection, machine, own)
+            marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
             machine.CPUCount, machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
             networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             _log_console(connection, machine, folder)
@@ -116,28 +117,34 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
                 set_execution_engine(machine, connection.constants, connection.differences, connection.engine)
             machine.saveSettings()
             connection.vbox.registerMachine(machine)
-    with connection.errors(f"reading {name}"):
-        return describe(connection, machine, full=True)
+    made = _blank(str(machine.id), name, "PoweredOff")
+    made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
+    return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
 
 
 def _find_named(connection: Connection, name: str) -> Any | None:
-    for machine in connection.array(connection.vbox, "machines"):
-        with contextlib.suppress(connection.api_error):
-            if machine.accessible and machine.name == name:
-                return machine
+    try:
+        return connection.vbox.findMachine(name)
+    except connection.api_error as error:
+        failure = connection.failure(error, "looking for a machine of that name")
+        if failure.code != NOT_FOUND:
+            raise failure from error
     return None
 
 
-def _check_name_free(connection: Connection, arguments: dict[str, Any], *, again: bool) -> None:
-    name = arguments["name"]
-    with connection.errors("looking for a machine of that name"):
-        existing = _find_named(connection, name)
-        if existing is None:
-            return
-        own = marks.read_marks(connection, existing)
+def _existing(connection: Connection, call: Call) -> Any | None:
+    """Return the machine that the same call made before it was lost, None if there is none.
+
+    Raises Failure when another machine has the name.
+    """
+    name = call.arguments["name"]
+    machine = _find_named(connection, name)
+    if machine is None:
+        return None
+    own = marks.read_marks(machine)
     keys = ("lab", "copy", "machine")
-    if again and own and all(own.get(key) == arguments["marks"].get(key) for key in keys):
-        return
+    if call.again and own and all(own.get(key) == call.arguments["marks"].get(key) for key in keys):
+        return machine
     owner = f"lab {own['lab']}" if own.get("lab") else "not vboxlab's"
     raise Failure("conflict", f"a VM named {name} exists already ({owner})")
 
@@ -160,14 +167,15 @@ def _clone(connection: Connection, snapshot: Any, settings: Path, name: str, cal
 
 
 def _strip_inherited(connection: Connection, machine: Any) -> None:
-    """Remove what a clone takes over from its source: marks, the window's memory, shared folders, remote desktop."""
+    """Remove what a clone takes over from its source: the window's memory, shared folders, remote desktop."""
     for key in connection.array(machine, "extraDataKeys"):
-        if str(key).startswith((marks.PREFIX, "GUI/")):
+        if str(key).startswith("GUI/"):
             machine.setExtraData(key, "")
     for shared in connection.array(machine, "sharedFolders"):
         machine.removeSharedFolder(shared.name)
-    if machine.VRDEServer is not None:
-        machine.VRDEServer.enabled = False
+    remote_desktop = machine.VRDEServer
+    if remote_desktop is not None and remote_desktop.enabled:
+        remote_desktop.enabled = False
 
 
 def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
@@ -191,7 +199,7 @@ def delete(connection: Connection, call: Call) -> None:
     with connection.errors("removing the machine"):
         marks.check_ours(machine)
         name, folder = str(machine.name), Path(str(machine.settingsFilePath)).parent
-        own = marks.read_marks(connection, machine)
+        own = marks.read_marks(machine)
     power.bring_down(connection, machine, hard=True, timeout=0)
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
     remove_registered(connection, machine, folder, record, call.report)
@@ -220,7 +228,7 @@ def set_marks(connection: Connection, call: Call) -> None:
     with connection.errors("setting marks"):
         marks.check_ours(machine)
     with locked(connection, machine, "setting marks") as session:
-        marks.write_marks(session.machine, call.arguments["marks"])
+        marks.change_marks(session.machine, call.arguments["marks"])
         session.machine.saveSettings()
 
 

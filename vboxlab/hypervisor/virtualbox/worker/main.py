@@ -12,10 +12,12 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import host, images, leftovers, machines, mending, power, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Call,
     Failure,
@@ -62,8 +64,11 @@ CALLS: dict[str, Handler] = {
 class Server:
     """Answers requests, each in a thread of its own."""
 
-    def __init__(self, connection: Connection, requests: IO[bytes], answers: IO[bytes]) -> None:
+    def __init__(
+        self, connection: Connection, requests: IO[bytes], answers: IO[bytes], folder: Path, token: str
+    ) -> None:
         self._connection = connection
+        self._folder, self._token = folder, token
         self._requests = requests
         self._answers = answers
         self._write_lock = threading.Lock()
@@ -102,6 +107,7 @@ class Server:
         """Return a call's result; while another vboxlab process works on the machine, wait and try anew."""
         call = Call(request.arguments, request.again, report)
         deadline = time.monotonic() + self._connection.patience
+        wait_for_orphans(self._folder, self._token, LEAVE_TIMEOUT)
         while True:
             try:
                 return CALLS[request.call](self._connection, call)
@@ -149,11 +155,14 @@ def main(arguments: list[str]) -> None:
     """Run the worker. It never returns: the normal end of an XPCOM process can hang."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--binding", default="")
+    parser.add_argument("--folder", type=Path, required=True, help="where presence is shown")
+    parser.add_argument("--token", required=True, help="what client and worker call themselves there")
     parser.add_argument("--patience", type=float, default=20.0)
     parser.add_argument("--engine", default="")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for vboxlab, which tells us by closing the pipe
     requests, answers = take_pipes()
+    presence = Presence(options.folder, WORKER, options.token)
     try:
         connection = Connection(options.binding, patience=options.patience, engine=options.engine)
         mended = mending.mend(connection)
@@ -163,6 +172,7 @@ def main(arguments: list[str]) -> None:
     answers.write(encode(greeting))
     answers.flush()
     if greeting.error is None:
-        Server(connection, requests, answers).serve()
+        Server(connection, requests, answers, options.folder, options.token).serve()
+    presence.leave()
     sys.stderr.flush()
     os._exit(0)

@@ -1,53 +1,71 @@
-"""Our marks in a machine's extra data: how machines of ours are told from all others."""
+"""Our marks in a machine's extra data: how machines of ours are told from all others.
+
+All of them are one value, JSON under one key, so that they change all at once or not at all, however a process ends. It
+names the machine that it was set on: a VM that a user cloned from ours has a copy of the value, and is not ours.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 
-PREFIX = "vboxlab/"
-IMAGE = "vboxlab/image"  # on a VM that is an image: the image's name
-FROM = "vboxlab/from"  # on a linked clone: the name of its image
-RESERVED = frozenset({IMAGE, FROM})
-EMPTY = "(empty)"  # VirtualBox takes an empty value for the wish to remove the key
-LAB = "vboxlab/lab"
-COPY = "vboxlab/copy"
+KEY = "vboxlab/marks"
+LAB = "lab"
 # Snapshots restore settings but not extra data, so each keeps the marks of its moment in its description.
 SNAPSHOT_MARKS = "\n[vboxlab marks] "
 
 
-def read_marks(connection: Connection, machine: Any) -> dict[str, str]:
-    """Return our marks of a machine, without the prefix and without those that the driver keeps for itself."""
-    return {
-        key[len(PREFIX) :]: _decode(str(machine.getExtraData(key)))
-        for key in connection.array(machine, "extraDataKeys")
-        if key.startswith(PREFIX) and key not in RESERVED
-    }
+@dataclass(frozen=True)
+class Label:
+    """What is written on a machine of ours; empty on all others."""
+
+    id: str = ""  # the machine that this was written on
+    image: str = ""  # which image the machine is
+    source: str = ""  # which image it is a linked clone of
+    marks: dict[str, str] = field(default_factory=dict)
 
 
-def _decode(value: str) -> str:
-    return "" if value == EMPTY else value
+def read_label(machine: Any) -> Label:
+    """Return a machine's label, an empty one when it has none of its own."""
+    text = str(machine.getExtraData(KEY))
+    if not text:
+        return Label()
+    try:
+        label = Label(**json.loads(text))
+    except (ValueError, TypeError):
+        return Label()
+    return label if label.id == machine.id else Label()
 
 
-def write_marks(machine: Any, marks: Mapping[str, str | None]) -> None:
-    """Set marks; None removes one. The machine must be locked, or not be registered yet."""
-    for name, value in marks.items():
-        machine.setExtraData(PREFIX + name, "" if value is None else value or EMPTY)
+def write_label(machine: Any, label: Label) -> None:
+    """Write a label on a machine, which must be locked, or not be registered yet."""
+    machine.setExtraData(KEY, json.dumps(asdict(replace(label, id=str(machine.id))), ensure_ascii=True))
 
 
-def replace_marks(connection: Connection, machine: Any, marks: Mapping[str, str]) -> None:
-    """Give a machine exactly these marks."""
-    gone: dict[str, str | None] = {name: None for name in read_marks(connection, machine) if name not in marks}
-    write_marks(machine, {**gone, **marks})
+def read_marks(machine: Any) -> dict[str, str]:
+    """Return a machine's marks."""
+    return read_label(machine).marks
+
+
+def change_marks(machine: Any, marks: Mapping[str, str | None]) -> None:
+    """Set marks of a locked machine; None removes one, those not named stay."""
+    label = read_label(machine)
+    merged = {**label.marks, **marks}
+    write_label(machine, replace(label, marks={name: value for name, value in merged.items() if value is not None}))
+
+
+def replace_marks(machine: Any, marks: Mapping[str, str]) -> None:
+    """Give a locked machine exactly these marks."""
+    write_label(machine, replace(read_label(machine), marks=dict(marks)))
 
 
 def check_ours(machine: Any) -> None:
     """Raise Failure unless the machine carries a lab's mark."""
-    if not machine.getExtraData(LAB):
+    if not read_marks(machine).get(LAB):
         raise Failure("not-ours", f"{machine.name} is no machine of vboxlab's: it is left alone")
 
 

@@ -20,7 +20,6 @@ KINDS = {
     "bridged": ("Bridged", "bridgedInterface"),
     "nat-network": ("NATNetwork", "NATNetwork"),
 }
-NULL = "Null"
 
 
 def read_adapters(connection: Connection, machine: Any) -> list[dict[str, Any]]:
@@ -76,21 +75,17 @@ def _rules(connection: Connection, adapter: Any) -> list[dict[str, Any]]:
             "name": name, "tcp": int(protocol) == connection.value_of("NATProtocol", "TCP"), "host": host,
             "guest": guest, "host_port": int(host_port), "guest_port": int(guest_port),
         })  # fmt: skip
-    return rules
+    return sorted(rules, key=lambda rule: str(rule["name"]))
 
 
 def write_adapters(connection: Connection, machine: Any, adapters: list[dict[str, Any]], *, running: bool) -> None:
     """Give a machine exactly these adapters. Raises Failure when that cannot be done while it runs."""
     wanted = {int(adapter["slot"]): adapter for adapter in adapters}
-    for number in SLOTS:
-        adapter = machine.getNetworkAdapter(number)
-        state = wanted.get(number + 1)
-        if running and bool(adapter.enabled) != (state is not None):
-            raise Failure("running", f"{machine.name} must be off to add or remove adapter {number + 1}")
-        if running and state is not None and str(adapter.MACAddress).upper() != state["mac"]:
-            raise Failure("running", f"{machine.name} must be off to change the MAC address of adapter {number + 1}")
     if running:
-        check_ports(ports(adapters) - ports(read_adapters(connection, machine)), str(machine.name))
+        present = read_adapters(connection, machine)
+        if {adapter["slot"]: adapter["mac"] for adapter in present} != {n: wanted[n]["mac"] for n in wanted}:
+            raise Failure("running", f"{machine.name} must be off to add or remove adapters or change their addresses")
+        check_ports(ports(adapters) - ports(present), str(machine.name))
     for number in SLOTS:
         adapter = machine.getNetworkAdapter(number)
         state = wanted.get(number + 1)
@@ -108,10 +103,10 @@ def write_adapters(connection: Connection, machine: Any, adapters: list[dict[str
 
 
 def _clear(connection: Connection, adapter: Any) -> None:
-    if not adapter.enabled and adapter.attachmentType == connection.value_of("NetworkAttachmentType", NULL):
+    if not adapter.enabled:
         return
     _set_forwards(connection, adapter, [])
-    adapter.attachmentType = connection.value_of("NetworkAttachmentType", NULL)
+    adapter.attachmentType = connection.value_of("NetworkAttachmentType", "Null")
     adapter.enabled = False
 
 
@@ -129,16 +124,20 @@ def plug(connection: Connection, adapter: Any, state: dict[str, Any]) -> None:
 
 
 def _set_forwards(connection: Connection, adapter: Any, forwards: list[list[int]]) -> None:
-    wanted = [(int(host), int(guest)) for host, guest in forwards]
-    kept = []
+    wanted = {_rule_name(number, *pair): pair for number, pair in enumerate(forwards)}
+    kept = set()
     for rule in _rules(connection, adapter):
-        pair = (rule["host_port"], rule["guest_port"])
+        pair = [rule["host_port"], rule["guest_port"]]
         exact = rule["tcp"] and rule["host"] == LOOPBACK and not rule["guest"]
-        if exact and pair in wanted and pair not in kept:
-            kept.append(pair)
+        if exact and wanted.get(rule["name"]) == pair:
+            kept.add(rule["name"])
         else:
             adapter.NATEngine.removeRedirect(rule["name"])
-    for host, guest in wanted:
-        if (host, guest) not in kept:
+    for name, (host, guest) in wanted.items():
+        if name not in kept:
             tcp = connection.value_of("NATProtocol", "TCP")
-            adapter.NATEngine.addRedirect(f"{RULE}{host}-{guest}", tcp, LOOPBACK, host, "", guest)
+            adapter.NATEngine.addRedirect(name, tcp, LOOPBACK, host, "", guest)
+
+
+def _rule_name(number: int, host: int, guest: int) -> str:
+    return f"{RULE}{number:02}-{host}-{guest}"  # VirtualBox gives rules back by name: so they keep their order

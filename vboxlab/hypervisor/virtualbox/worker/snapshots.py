@@ -87,7 +87,7 @@ def take(connection: Connection, call: Call) -> None:
         up = state in ("Running", "Paused")
         if up and not call.arguments["live"]:
             raise Failure("running", f"{machine.name} runs: only a live snapshot can be taken")
-        text = marks.describe_with_marks(call.arguments["description"], marks.read_marks(connection, machine))
+        text = marks.describe_with_marks(call.arguments["description"], marks.read_marks(machine))
     with locked(connection, machine, doing) as session:
         take_locked(connection, session, name, text, running=state == "Running", report=call.report)
     with connection.errors(doing):
@@ -112,19 +112,19 @@ def restore(connection: Connection, call: Call) -> None:
         state = power.settle(connection, machine)
         if state in ONLINE:
             raise Failure("running", f"{machine.name} runs: it must be off to restore a snapshot")
-        before = marks.read_marks(connection, machine)
+        before = marks.read_marks(machine)
         kept = marks.split_description(str(snapshot.description))[1]
     with locked(connection, machine, doing) as session:
         if state in power.SAVED:
             session.machine.discardSavedState(True)
         # Marks first: killed in between, the machine claims less than its disk holds, never more.
         if kept is not None:
-            marks.replace_marks(connection, session.machine, kept)
+            marks.replace_marks(session.machine, kept)
             session.machine.saveSettings()
         try:
             connection.wait(session.machine.restoreSnapshot(snapshot), doing, call.report)
         except Failure:
-            marks.replace_marks(connection, session.machine, before)
+            marks.replace_marks(session.machine, before)
             session.machine.saveSettings()
             raise
         _sweep(connection, machine, session)
