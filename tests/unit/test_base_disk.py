@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.base.disk import MKE2FS, QEMU_IMG, Tool, find, master_boot_record, require, to_qcow2, write_file_system
+from vboxlab.base.disk import (
+    MKE2FS,
+    QEMU_IMG,
+    Tool,
+    boot_code,
+    find,
+    master_boot_record,
+    require,
+    to_qcow2,
+    write_file_system,
+)
 from vboxlab.errors import BaseError
 
 needs_tools = pytest.mark.skipif(
@@ -22,6 +32,17 @@ def test_the_partition_fills_the_disk_after_the_first_mebibyte() -> None:
     assert len(sector) == 512
     assert struct.unpack("<B3xB3xII", sector[446:462]) == (0x80, 0x83, 2048, 64 * 2048 - 2048)
     assert sector[510:] == b"\x55\xaa"
+
+
+def test_the_boot_loader_leaves_the_partition_table_and_skips_the_floppy_test() -> None:
+    boot, core = bytes(range(256)) * 2, b"core" * 1000
+    start = boot_code(boot, core, 64)
+    assert start[:0x66] == boot[:0x66]
+    assert start[0x66:0x68] == b"\x90\x90"
+    assert start[440:512] == master_boot_record(64)[440:]
+    assert start[512:] == core
+    with pytest.raises(BaseError, match="does not fit"):
+        boot_code(boot, bytes(1024**2), 64)
 
 
 def test_missing_programs_are_named_with_the_command_that_installs_them() -> None:

@@ -36,7 +36,7 @@ def test_sources_carry_the_hosts_apt_options() -> None:
 
 def test_the_management_address_has_neither_gateway_nor_a_wait_at_boot() -> None:
     (file,) = (file for file in DEBIAN12.files if file.path.endswith("vboxlab-management"))
-    words = [line.split() for line in file.content.splitlines() if not line.startswith("#")]
+    words = [line.split() for line in str(file.content).splitlines() if not line.startswith("#")]
     assert words == [
         ["allow-hotplug", "enp0s19"],
         ["iface", "enp0s19", "inet", "static"],

@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 from collections import deque
@@ -31,9 +32,10 @@ _STAGES = (
     (re.compile(r"^Setting up netbase"), "setting packages up", 65),
     (re.compile(r"^I: creating tarball"), "packing the tree", 80),
 )
+_KEYRINGS = ("/usr/share/keyrings", "/etc/apt/trusted.gpg.d")
 _STOCK_DIRECTORIES = (
     "etc/network", "etc/network/interfaces.d", "etc/sudoers.d", "etc/ssh", "etc/ssh/sshd_config.d", "etc/systemd",
-    "etc/systemd/system", "etc/udev", "etc/udev/rules.d", "etc/apt", "etc/apt/apt.conf.d", "etc/default",
+    "etc/systemd/system", "boot", "etc/udev", "etc/udev/rules.d", "etc/apt", "etc/apt/apt.conf.d", "etc/default",
 )  # fmt: skip
 _MIRROR_TROUBLE = re.compile(
     r"Could not resolve|Temporary failure resolving|Could not connect|Unable to connect|Connection (?:failed|refused|"
@@ -46,7 +48,17 @@ def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progres
 
     Raises BaseError when programs are missing, the mirror is not reachable or a step fails.
     """
+    if sys.platform != "linux":
+        raise BaseError(
+            "a base can be built on Linux only",
+            resolution="build it on a Linux machine and copy its directory, or register a VM that you have",
+        )
     disk.require([disk.MMDEBSTRAP, *disk.disk_tools()])
+    if not any(file for place in _KEYRINGS for file in Path(place).glob("debian-archive-*")):
+        raise BaseError(
+            "the keys that Debian's archive is signed with are missing",
+            resolution="sudo apt-get install debian-archive-keyring",
+        )
     progress(f"asking {mirror.uri}", 0)
     check_reachable(mirror, recipe.suite)
     with scratch_directory(target.parent) as scratch:
@@ -54,10 +66,14 @@ def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progres
         make_tree(recipe, mirror, public_key, tree, progress)
         progress("making the boot files", 84)
         write_boot_files(recipe, tree, target)
+        boot = tree_files_tar([TreeFile("/boot/initrd-vboxlab.img", (target / "initrd.img").read_bytes())])
+        (target / "boot.tar").write_bytes(boot)
         progress("making the disk", 87)
         raw = scratch / "disk.raw"
         step = Step((), disk=str(raw))
-        run_job(Job((str(tree),), (), str(scratch), "", (step,), recipe.disk_mib, recipe.label))
+        run_job(
+            Job((str(tree), str(target / "boot.tar")), (), str(scratch), "", (step,), recipe.disk_mib, recipe.label)
+        )
         disk.to_qcow2(raw, target / "disk.qcow2")
         progress("keeping the tree for package layers", 96)
         keep_tree(tree, target)
@@ -152,7 +168,7 @@ def tree_files_tar(files: Sequence[TreeFile]) -> bytes:
                 info.type, info.mode, info.mtime = tarfile.DIRTYPE, 0o755, int(time.time())
                 info.uid = info.gid = file.owner
                 archive.addfile(info)
-            content = file.content.encode()
+            content = file.content.encode() if isinstance(file.content, str) else file.content
             info = tarfile.TarInfo(file.path.strip("/"))
             info.size, info.mode, info.mtime = len(content), file.mode, int(time.time())
             info.uid = info.gid = file.owner

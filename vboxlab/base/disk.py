@@ -67,6 +67,10 @@ def write_file_system(root: Path, raw: Path, *, disk_mib: int, label: str) -> No
     size_kib = disk_mib * 1024 - PARTITION_START // 1024
     argv = [find(MKE2FS.program) or MKE2FS.program, "-q", "-F", "-t", "ext4", "-m", "1", "-L", label, "-E", options]
     run([*argv, "-d", str(root), str(raw), f"{size_kib}k"], what="making the file system")
+    grub = root / "boot" / "grub" / "i386-pc"
+    if (grub / "core.img").is_file():
+        with raw.open("r+b") as stream:
+            stream.write(boot_code((grub / "boot.img").read_bytes(), (grub / "core.img").read_bytes(), disk_mib))
 
 
 def to_qcow2(raw: Path, disk: Path) -> None:
@@ -79,6 +83,19 @@ def run(argv: Sequence[str], *, what: str) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise BaseError(f"{what} failed", details=(done.stderr or done.stdout).strip().splitlines()[-8:])
+
+
+def boot_code(boot: bytes, core: bytes, disk_mib: int) -> bytes:
+    """Return the start of a disk with GRUB for BIOS: its boot sector, the partition table, its core.
+
+    As grub-bios-setup writes it (util/setup.c of GRUB): the core follows the boot sector, which is where both look for
+    it by default; the test for a floppy drive is replaced by two no-operations. Raises BaseError when it does not fit.
+    """
+    if len(core) > PARTITION_START - _SECTOR:
+        raise BaseError("GRUB's core does not fit before the partition", details=[f"{len(core)} bytes"])
+    sector = bytearray(boot[:440] + master_boot_record(disk_mib)[440:])
+    sector[0x66:0x68] = b"\x90\x90"
+    return bytes(sector) + core
 
 
 def master_boot_record(disk_mib: int) -> bytes:

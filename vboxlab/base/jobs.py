@@ -19,6 +19,11 @@ from vboxlab.base.native import Job
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Progress, no_progress
 
+
+class NoNamespaces(BaseError):
+    """The host does not let us make the namespaces that packages are installed in."""
+
+
 _MEMORY_NEEDED = 6 * 1024**3  # bytes free in RAM before a tree is built there: tree, tar, disk and their copies
 
 
@@ -76,7 +81,7 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
         return
     if trouble:
         raise BaseError(trouble[0], details=trouble[1:])
-    raise BaseError(
+    raise NoNamespaces(
         "packages cannot be installed natively on this machine",
         details=stderr.strip().splitlines()[-6:],
         resolution="an ordinary user needs `uidmap` installed and an entry in /etc/subuid; root needs neither",

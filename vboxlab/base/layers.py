@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.base import disk
 from vboxlab.base.delta import Manifest, PackageDelta
-from vboxlab.base.jobs import run_job, scratch_directory
+from vboxlab.base.jobs import NoNamespaces, run_job, scratch_directory
 from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import Base
 from vboxlab.base.native import Job, Step
@@ -93,16 +94,12 @@ class Layers:
             )
             self._make(recipe, base_directory, wanted, progress)
 
-    def delta(
-        self, recipe: Recipe, base: Base, base_directory: Path, before: tuple[str, ...], after: tuple[str, ...],
-        progress: Progress,
-    ) -> PackageDelta | None:  # fmt: skip
-        """Return the delta from one set of packages to another, making it when missing; None when there is none."""
+    def find_delta(self, base: Base, before: Sequence[str], after: Sequence[str]) -> PackageDelta | None:
+        """Return the delta from one set of packages to another; None when it is not made or cannot be."""
         later = tuple(sorted(set(after) - set(before)))
-        if not later:
-            return None
-        self.ensure(recipe, base, base_directory, before, later, progress)
         directory = self._delta_directory(base, before, later)
+        if not later or not (directory / _RECORD).exists():
+            return None
         manifest = json.loads((directory / _CHANGES).read_text(encoding="utf-8"))["manifest"]
         return PackageDelta(directory / _ARCHIVE, Manifest.from_data(manifest), later) if manifest else None
 
@@ -121,6 +118,8 @@ class Layers:
         return self.directory / f"{start}+{_set_digest(set(later) - set(before))}{_DELTA}"
 
     def _make(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, progress: Progress) -> None:
+        if sys.platform != "linux":
+            raise NoNamespaces("packages can be installed natively on Linux only")
         disk.require(disk.disk_tools())
         new = self.directory / ".new"
         shutil.rmtree(new, ignore_errors=True)
@@ -143,7 +142,7 @@ class Layers:
 
     def _job(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, scratch: Path, new: Path) -> Job:
         """Return the worker's job: from the base, or from the layer when that exists, step by step."""
-        trees = [str(next(base_directory.glob("root.tar*")))]
+        trees = [str(next(base_directory.glob("root.tar*"))), str(base_directory / "boot.tar")]
         removed: tuple[str, ...] = ()
         steps = []
         if wanted.layer:

@@ -5,9 +5,10 @@ prompt (manual pages, completion, editors, network tools) plus OpenSSH and sudo,
 switched off, because they cost seconds of an emulated boot or of each SSH command and change nothing a student does:
 pam_systemd's session registration, periodic apt and file-system jobs, the start-time test of sshd's configuration.
 
-To make a base bootable without a host-side kernel (VirtualBox), add a boot loader: the disk already has an MBR with one
-partition starting at 1 MiB, so that GRUB's boot.img and core.img fit before it, and the tree holds the stock
-kernel in /boot. The small initrd made for QEMU (vboxlab.base.initrd) has the modules of VirtualBox's controllers too.
+The disk boots in two ways: QEMU is given kernel, initrd and command line beside it (no boot loader, some seconds less);
+anything else, VirtualBox above all, finds GRUB in the boot sector and starts the same kernel with the same small initrd
+(vboxlab.base.initrd), which has the modules of VirtualBox's controllers too. A later `apt upgrade` of the kernel in a
+machine makes Debian's own initrd and menu.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass
 
 from vboxlab.base.mirror import Mirror
 
-FORMAT = 1  # raise when builder, disk or initrd change what comes out of the same recipe
+FORMAT = 2  # raise when builder, disk or initrd change what comes out of the same recipe
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TreeFile:
     """A file that is put into the root tree, owned by root unless owner (uid and gid) says otherwise."""
 
     path: str
-    content: str
+    content: str | bytes
     mode: int = 0o644
     owner: int = 0
 
@@ -69,8 +70,8 @@ def key_files(recipe: Recipe, public_key: str) -> tuple[TreeFile, ...]:
 
 _PACKAGES = (
     # the machine itself
-    "linux-image-amd64", "systemd-sysv", "udev", "dbus", "kmod", "busybox-static", "adduser", "systemd-timesyncd",
-    "cron", "logrotate", "tzdata", "locales", "kbd", "keyboard-configuration", "console-setup",
+    "linux-image-amd64", "grub-pc", "systemd-sysv", "udev", "dbus", "kmod", "busybox-static", "adduser",
+    "systemd-timesyncd", "cron", "logrotate", "tzdata", "locales", "kbd", "keyboard-configuration", "console-setup",
     # network
     "ifupdown", "isc-dhcp-client", "iproute2", "iputils-ping", "netbase", "nftables", "openssh-server", "curl", "wget",
     "ca-certificates", "bind9-dnsutils", "tcpdump", "traceroute", "netcat-openbsd",
@@ -153,7 +154,7 @@ passwd --lock root >/dev/null
 mkdir -p /var/lib/dbus /var/log/journal
 ln -sf /etc/machine-id /var/lib/dbus/machine-id
 for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer \\
-    dpkg-db-backup.timer; do
+    dpkg-db-backup.timer grub-common.service grub-initrd-fallback.service; do
     systemctl disable --quiet "$unit" 2>/dev/null || true
 done
 systemctl disable --quiet systemd-timesyncd
@@ -164,6 +165,10 @@ for generator in GENERATORS; do ln -s /dev/null "/etc/systemd/system-generators/
 rm -f /etc/console-setup/cached_*
 rm -f /etc/resolv.conf /initrd.img /initrd.img.old /vmlinuz.old
 : > /etc/resolv.conf
+mkdir -p /boot/grub/i386-pc
+cp /usr/lib/grub/i386-pc/*.mod /usr/lib/grub/i386-pc/*.lst /usr/lib/grub/i386-pc/boot.img /boot/grub/i386-pc/
+grub-mkimage --format i386-pc --output /boot/grub/i386-pc/core.img --prefix '(hd0,msdos1)/boot/grub' \\
+    biosdisk part_msdos ext2 normal configfile linux search search_label test echo
 touch -r /usr /etc/.updated /var/.updated
 rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log /var/cache/debconf/*-old
 """
@@ -186,6 +191,25 @@ _NOT_LOADED = (
     "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "crc32c_intel", "qemu_fw_cfg",
 )  # fmt: skip
 
+_BOOT_ARGUMENTS = "console=ttyS0 console=tty0 quiet"
+_GRUB_DEFAULT = """\
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=0
+GRUB_DISTRIBUTOR=Debian
+GRUB_CMDLINE_LINUX_DEFAULT=quiet
+GRUB_CMDLINE_LINUX="console=ttyS0 console=tty0"
+GRUB_DISABLE_OS_PROBER=true
+"""
+_GRUB_MENU = f"""\
+# The menu of a fresh base; update-grub replaces it, at the latest when a new kernel is installed.
+set timeout=0
+menuentry Debian {{
+    search --no-floppy --label --set=root vboxlab
+    linux /vmlinuz root=LABEL=vboxlab rw {_BOOT_ARGUMENTS}
+    initrd /boot/initrd-vboxlab.img
+}}
+"""
+
 DEBIAN12 = Recipe(
     name="debian12",
     suite="bookworm",
@@ -207,12 +231,15 @@ DEBIAN12 = Recipe(
         TreeFile("/etc/udev/rules.d/90-console-setup.rules", "# Left to console-setup.service.\n"),
         TreeFile("/etc/systemd/system/systemd-timesyncd.timer", _TIME_LATER),
         TreeFile("/etc/systemd/journald.conf.d/vboxlab.conf", _JOURNAL),
+        TreeFile("/etc/default/grub", _GRUB_DEFAULT),
+        TreeFile("/boot/grub/grub.cfg", _GRUB_MENU),
         TreeFile("/etc/default/locale", "LANG=C.UTF-8\n"),
     ),
     debconf=(
         # The index of apropos is rebuilt after each installation otherwise: a minute under emulation.
         "man-db man-db/auto-update boolean false",
         "keyboard-configuration keyboard-configuration/layoutcode string us",
+        "grub-pc grub-pc/install_devices_empty boolean true",
     ),
     setup=_SETUP.replace("USER", "debian").replace("MASKED", " ".join(_MASKED))
         .replace("GENERATORS", " ".join(_GENERATORS)),

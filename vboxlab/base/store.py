@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from vboxlab.base import builder
 from vboxlab.base.delta import PackageDelta
+from vboxlab.base.jobs import NoNamespaces
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.layers import Layers
 from vboxlab.base.mirror import find_mirror
@@ -141,8 +142,12 @@ class BaseStore:
         recipe = self._recipe(base.name)
         name = self.layers.image_name(base, packages) if packages else base.image
         if not self.layers.complete(base, directory, packages, later):
-            with self.locked(progress):
-                self.layers.ensure(recipe, base, directory, packages, later, progress)
+            try:
+                with self.locked(progress):
+                    self.layers.ensure(recipe, base, directory, packages, later, progress)
+            except NoNamespaces as error:
+                progress(f"{error.brief}: the guests will install {' '.join(packages)}", None)
+                name, packages = base.image, ()
         if name not in {image.name for image in driver.images()}:
             driver.import_image(name, self.layers.disk(base, directory, packages), progress=progress)
         return name
@@ -159,8 +164,16 @@ class BaseStore:
         It is made when missing, in seconds. None where that is not possible: install with apt then.
         """
         recipe = self._recipe(base.name)
-        with self.locked(progress):
-            return self.layers.delta(recipe, base, self.directory / base.image, before, after, progress)
+        directory = self.directory / base.image
+        found = self.layers.find_delta(base, before, after)
+        if found is not None or not set(after) - set(before):
+            return found
+        try:
+            with self.locked(progress):
+                self.layers.ensure(recipe, base, directory, before, tuple(set(after) - set(before)), progress)
+        except NoNamespaces:
+            return None
+        return self.layers.find_delta(base, before, after)
 
     @contextmanager
     def locked(self, progress: Progress = no_progress) -> Iterator[None]:
