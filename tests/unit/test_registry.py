@@ -25,8 +25,8 @@ def settings(tmp_path: Path) -> Settings:
 def virtualbox_is(monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
     """Put a VirtualBox on the host that has this problem, "" for none."""
     readiness, driver = ModuleType(READINESS), ModuleType(DRIVER)
-    readiness.usable = lambda: problem  # type: ignore[attr-defined]
-    driver.VirtualBoxDriver = lambda _home: MemoryDriver()  # type: ignore[attr-defined]
+    readiness.usable = readiness.installed = lambda: problem  # type: ignore[attr-defined]
+    driver.VirtualBoxDriver = lambda _home, **_options: MemoryDriver()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, READINESS, readiness)
     monkeypatch.setitem(sys.modules, DRIVER, driver)
 

@@ -26,7 +26,7 @@ def test_room_is_compared_with_what_is_needed(tmp_path: Path) -> None:
 
     small = verdicts(Needs("small", 0, 1))
     huge = verdicts(Needs("huge", 10**6, 10**9))
-    assert (small.get("memory", "ok"), huge.get("memory", "warning")) == ("ok", "warning")
+    assert (small["memory"], huge["memory"]) == ("ok", "warning")
     assert huge["disk"] == "warning"
 
 

@@ -10,6 +10,7 @@ Debian's mirror, apt's and pip's settings and the certificates are those of the 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -87,12 +88,17 @@ def apt_options() -> list[str]:
     return [*lines, 'Acquire::Check-Valid-Until "false";']
 
 
-def recipe_digest() -> str:
-    """Return a digest of all that decides what the tree contains."""
+def digest_of(*paths: Path) -> str:
+    """Return a digest of files."""
     digest = hashlib.sha256()
-    for path in (Path(__file__), LAUNCHER, CHECKOUT / "pyproject.toml"):
+    for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def is_current(stamp: Path, digest: str) -> bool:
+    """Tell whether what a stamp stands for was made of the same files."""
+    return stamp.is_file() and stamp.read_text() == digest
 
 
 def copy_from_host(tree: Path) -> None:
@@ -150,12 +156,30 @@ def build(tree: Path) -> None:
     headless = partial / LIBRARIES / "VBoxHeadless"
     headless.rename(headless.with_name("VBoxHeadless.original"))
     run(["cc", "-Wall", "-O1", "-o", str(headless), str(LAUNCHER), "-ldl"])
-    say("installing vboxlab's dependencies in it (about 30 s)")
-    run(inside(partial, "set -e; python3 -m venv /opt/venv; "
-                        "/opt/venv/bin/pip install -q -e '/checkout[dev,virtualbox]'"))  # fmt: skip
-    (partial / "recipe").write_text(recipe_digest())
+    (partial / "recipe").write_text(digest_of(Path(__file__), LAUNCHER))
     shutil.rmtree(tree, ignore_errors=True)
     partial.rename(tree)
+
+
+def install(tree: Path) -> None:
+    """Install vboxlab's dependencies in the tree."""
+    say("installing vboxlab's dependencies in it (about 30 s)")
+    (tree / "dependencies").unlink(missing_ok=True)
+    copy_from_host(tree)
+    pip = "/opt/venv/bin/pip install -q -e '/checkout[dev,virtualbox]'"
+    run(inside(tree, f"set -e; [ -d /opt/venv ] || python3 -m venv /opt/venv; {pip}"))
+    (tree / "dependencies").write_text(digest_of(CHECKOUT / "pyproject.toml"))
+
+
+def prepare(tree: Path, *, rebuild: bool) -> None:
+    """Make or renew what is missing or out of date; another harness that does is waited for."""
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    with tree.with_name(tree.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if rebuild or not is_current(tree / "recipe", digest_of(Path(__file__), LAUNCHER)):
+            build(tree)
+        if not is_current(tree / "dependencies", digest_of(CHECKOUT / "pyproject.toml")):
+            install(tree)
 
 
 def default_tree() -> Path:
@@ -204,11 +228,9 @@ def main() -> int:
     if missing := missing_packages():
         sys.exit(f"harness: missing on this machine: apt-get install {' '.join(missing)}")
     tree: Path = options.tree.resolve()
-    recipe = tree / "recipe"
-    if options.rebuild or not recipe.is_file() or recipe.read_text() != recipe_digest():
-        build(tree)
+    prepare(tree, rebuild=options.rebuild)
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
-    pytest = ["python", "-m", "pytest", "-p", "no:cacheprovider", *(words or ["-m", "virtualbox", "tests"])]
+    pytest = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-m", "virtualbox", *words]
     with tempfile.TemporaryDirectory(prefix="vbox-", dir=tree / "tmp") as work:
         script = test_script(words if options.command else pytest, options.user, f"/tmp/{Path(work).name}")
         return subprocess.run(inside(tree, script, network=False), check=False).returncode

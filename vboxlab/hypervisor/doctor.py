@@ -22,7 +22,6 @@ from vboxlab.hypervisor.virtualbox.failures import STOP_KVM
 from vboxlab.settings import Settings
 
 Verdict = Literal["ok", "note", "warning", "problem"]
-MEMINFO = Path("/proc/meminfo")
 CPUINFO = Path("/proc/cpuinfo")
 # Host-only networks outside these ranges are refused by VirtualBox on Linux and macOS unless the file allows more
 # (VirtualBox manual, "Host-Only Networking").
@@ -195,12 +194,11 @@ def _room(settings: Settings, needs: Needs | None) -> Iterator[Finding]:
     if needs is None:
         return
     free = free_memory()
-    if free is not None:
-        text = f"{free} MiB free, {needs.topology} needs {needs.memory}"
-        if free < needs.memory:
-            yield Finding("memory", "warning", text, "close programs, or give the machines less `memory`")
-        else:
-            yield Finding("memory", "ok", text)
+    text = f"{free} MiB free, {needs.topology} needs {needs.memory}"
+    if free < needs.memory:
+        yield Finding("memory", "warning", text, "close programs, or give the machines less `memory`")
+    else:
+        yield Finding("memory", "ok", text)
     disk, wanted = _free(settings.home), needs.machines * DISK_PER_MACHINE + DISK_FOR_BASE
     text = f"{disk} MiB free below {settings.home}, {needs.topology} may need {wanted}"
     if disk < wanted:
@@ -209,12 +207,11 @@ def _room(settings: Settings, needs: Needs | None) -> Iterator[Finding]:
         yield Finding("disk", "ok", text)
 
 
-def free_memory() -> int | None:
-    """Return the memory that new programs can have, in MiB; None where this host does not tell."""
-    if not MEMINFO.is_file():
-        return None
-    fields = dict(line.split(":", 1) for line in MEMINFO.read_text(encoding="ascii").splitlines() if ":" in line)
-    return int(fields["MemAvailable"].split()[0]) // 1024 if "MemAvailable" in fields else None
+def free_memory() -> int:
+    """Return the memory that new programs can have, in MiB."""
+    import psutil
+
+    return int(psutil.virtual_memory().available) >> 20
 
 
 def _free(path: Path) -> int:
