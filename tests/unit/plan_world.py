@@ -67,22 +67,22 @@ class World:
             self._do(action.step, wanted)
             done.add(action.id)
 
-    def _do(self, step: act.Step, wanted: Desired) -> None:
+    def _create(self, name: str, wanted: Desired) -> None:
+        assert name not in self.machines
+        spec = wanted.machines[name].spec(self.lab, {})
+        self.machines[name] = ObservedMachine(
+            f"id-{name}", spec.name, PowerState.OFF, spec.cpus, spec.memory, spec.image, spec.adapters, spec.marks
+        )
+
+    def _restore(self, name: str, snapshot: str) -> None:
+        assert self.machines[name].power is PowerState.OFF
+        kept = self._kept[name, snapshot]
+        self.change(name, adapters=kept.adapters, marks=kept.marks, current_snapshot=snapshot)
+
+    def _do(self, step: act.Step, wanted: Desired) -> None:  # noqa: C901 - one case a kind of step
         match step:
             case act.Create(machine=name):
-                assert name not in self.machines
-                machine = wanted.machines[name]
-                spec = machine.spec(self.lab, {})
-                self.machines[name] = ObservedMachine(
-                    f"id-{name}",
-                    spec.name,
-                    PowerState.OFF,
-                    spec.cpus,
-                    spec.memory,
-                    spec.image,
-                    spec.adapters,
-                    spec.marks,
-                )
+                self._create(name, wanted)
             case act.SetAdapters(machine=name, adapters=adapters):
                 self.change(name, adapters=adapters)
             case act.SetHardware(machine=name, cpus=cpus, memory=memory):
@@ -107,9 +107,7 @@ class World:
                     self._take(name, snapshot)
             case act.RestoreSnapshots(machines=names, snapshot=snapshot):
                 for name in names:
-                    assert self.machines[name].power is PowerState.OFF
-                    kept = self._kept[name, snapshot]
-                    self.change(name, adapters=kept.adapters, marks=kept.marks, current_snapshot=snapshot)
+                    self._restore(name, snapshot)
             case act.CheckAdopted(machine=name):
                 self.adopted[name] = replace(self.adopted[name], power=PowerState.RUNNING)
             case act.Recheck(machine=name):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-import sys
 
 import click
 
@@ -37,7 +36,8 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
         done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(shlex.join(command))
         if done.stdout:
             output.say(done.stdout.rstrip("\n"))
-        sys.stderr.write(done.stderr)
+        if done.stderr:
+            output.remark(done.stderr.rstrip("\n"))
         return done.exit_code
 
 

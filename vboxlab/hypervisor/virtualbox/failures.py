@@ -58,6 +58,7 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
         "VirtualBox remembers a program that was killed: close all its windows, wait ten seconds and try again",
     ),
     "port-taken": (DriverError, "end that program, or destroy and make the machine again to get another port"),
+    "screen": (DriverError, "try again in a few seconds"),
     "version": (DriverUnavailable, "install a supported VirtualBox"),
     "binding": (DriverUnavailable, "`vboxlab doctor` says which interpreters were tried and what to install"),
     "dead": (DriverError, "run the command again; if it happens again, `vboxlab doctor` helps"),

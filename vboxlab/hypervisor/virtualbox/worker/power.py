@@ -25,6 +25,8 @@ SAVED = frozenset({"Saved", "AbortedSaved"})
 PAUSED = frozenset({"Paused"})
 SETTLE = 30.0  # seconds that a change of state may take before it is taken for stuck
 SCREEN_WIDTH, SCREEN_HEIGHT = 1024, 768
+SCREEN_APPEARS = 20.0  # seconds from power-on to the first picture, on a slow host
+NOT_SUPPORTED = 0x80BB0009  # VBOX_E_NOT_SUPPORTED: "Screenshot is not possible at this time, invalid size"
 
 
 def is_up(connection: Connection, machine: Any) -> bool:
@@ -170,9 +172,23 @@ def screenshot(connection: Connection, call: Call) -> None:
     with connection.errors("taking a screenshot"):
         if not is_up(connection, machine):
             raise Failure("off", f"{machine.name} is off: its screen shows nothing")
-    with locked(connection, machine, "taking a screenshot") as session:
-        display = session.console.display
-        width, height = (int(number) for number in display.getScreenResolution(0)[:2])
-        png = connection.value_of("BitmapFormat", "PNG")
-        picture = display.takeScreenShotToArray(0, width or SCREEN_WIDTH, height or SCREEN_HEIGHT, png)
-    Path(call.arguments["target"]).write_bytes(bytes(picture))
+    deadline = time.monotonic() + SCREEN_APPEARS
+    while (picture := _picture(connection, machine)) is None:
+        if time.monotonic() >= deadline:
+            raise Failure("screen", f"{machine.name} has drawn nothing on its screen yet")
+        time.sleep(POLL)
+    Path(call.arguments["target"]).write_bytes(picture)
+
+
+def _picture(connection: Connection, machine: Any) -> bytes | None:
+    # None while the screen has no size yet: between power-on and the first mode that the firmware sets.
+    try:
+        with locked(connection, machine, "taking a screenshot") as session:
+            display = session.console.display
+            width, height = (int(number) for number in display.getScreenResolution(0)[:2])
+            png = connection.value_of("BitmapFormat", "PNG")
+            return bytes(display.takeScreenShotToArray(0, width or SCREEN_WIDTH, height or SCREEN_HEIGHT, png))
+    except Failure as failure:
+        if failure.code == NOT_SUPPORTED and is_up(connection, machine):
+            return None
+        raise
