@@ -185,9 +185,10 @@ _MASKED = (
 # For encrypted disks, hibernation, GPT discovery and offline updates, none of which a machine of a lab has.
 _GENERATORS = ("cryptsetup", "veritysetup", "integritysetup", "hibernate-resume", "gpt-auto", "system-update", "run")
 
-# Drivers for the emulated board's hardware that a guest without screen does not use.
+# Drivers for the emulated board's hardware that a guest without screen does not use. Not evdev: logind learns of the
+# power button through it.
 _NOT_LOADED = (
-    "ata_piix", "ata_generic", "pata_acpi", "floppy", "psmouse", "pcspkr", "serio_raw", "evdev", "i2c_piix4",
+    "ata_piix", "ata_generic", "pata_acpi", "floppy", "psmouse", "pcspkr", "serio_raw", "i2c_piix4",
     "sha1_ssse3", "sha256_ssse3", "sha512_ssse3", "crc32c_intel", "qemu_fw_cfg",
 )  # fmt: skip
 
