@@ -42,7 +42,7 @@ def test_ping_names_who_does_not_reach_whom(lab: LocalLab) -> None:
 
 
 def test_resolves(lab: LocalLab) -> None:
-    program(lab, "getent", '[ "$2" = www ] && printf "10.0.0.7 STREAM www\\n10.0.0.7 DGRAM\\n"')
+    program(lab, "getent", '[ "$1 $2 $4" = "-s dns www" ] && printf "10.0.0.7 STREAM www\\n10.0.0.7 DGRAM\\n"')
     assert check(lab, "resolves", from_="srv-web", name="www").message == "www is 10.0.0.7"
     assert said(lab, "resolves", from_="srv-web", name="www", address="10.0.0.8") == (
         "srv-web gets 10.0.0.7, expected 10.0.0.8"

@@ -126,7 +126,8 @@ def _ping(check: wanted.PingCheck, site: Site) -> Finding:
 
 @examine.register
 def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
-    command = f"{RESOLVER_PATIENCE} {shlex.join(['getent', 'ahostsv4', check.name])}"
+    # Asked past /etc/hosts, which has the machine's own name and its peers', getent(1).
+    command = f"{RESOLVER_PATIENCE} {shlex.join(['getent', '-s', 'dns', 'ahostsv4', check.name])}"
     done = site.on_each(check.source, lambda machine: site.run(machine, command))
     problems = []
     found: set[str] = set()
