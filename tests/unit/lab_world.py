@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.model import Base, Login
-from vboxlab.errors import GuestError
+from vboxlab.errors import BaseError, GuestError
 from vboxlab.events import Event
 from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.executor import Completed, Executor
@@ -36,12 +36,18 @@ GUEST = "guest"  # a mark that only these tests know: what is on the guest's dis
 
 @dataclass
 class InstantBases:
-    """Bases that exist; images are made at once. `asked` keeps every set of packages that an image was wanted with."""
+    """Bases that exist but for the `missing`; images are made at once.
+
+    `asked` keeps every set of packages that an image was wanted with.
+    """
 
     disk: Path
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
 
     def get(self, name: str) -> Base:
+        if name in self.missing:
+            raise BaseError(f"base {name} is not built yet", resolution=f"vboxlab base build {name}")
         return Base(name, Login("root"), name, prepared=True, digest="0")
 
     def ensure_image(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lab_world import LAB, LabWorld
-from vboxlab.errors import DriverError, GuestError, LabError
+from vboxlab.errors import BaseError, DriverError, GuestError, LabError
+from vboxlab.events import ActionStarted
 from vboxlab.hypervisor.memory import Crash
 
 ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}
@@ -133,6 +134,15 @@ def test_a_foreign_vm_of_the_same_name_stops_everything_before_it_begins(world: 
     assert caught.value.brief == "lab ha cannot be brought to failover; nothing was changed"
     assert "srv-web" in caught.value.details[0]
     assert list(world.store.machines.values()) == [foreign]
+
+
+def test_a_base_that_is_not_there_stops_everything_before_it_begins(world: LabWorld) -> None:
+    world.bases.missing.add("debian12")
+    with pytest.raises(BaseError, match=r"^base debian12 is not built yet") as caught:
+        world.up()
+    assert caught.value.resolution == "vboxlab base build debian12"
+    assert world.store.machines == {}
+    assert [event for event in world.events if isinstance(event, ActionStarted)] == []
 
 
 def test_changing_the_topology_and_back_converges(world: LabWorld) -> None:

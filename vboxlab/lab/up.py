@@ -13,7 +13,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.journal import finish_restore
 from vboxlab.lab.observe import observed_lab, settle
-from vboxlab.planning.actions import Plan
+from vboxlab.planning.actions import Create, Plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import ObservedLab
 from vboxlab.planning.planner import UNTIL_CREATED, Desired, plan, with_rechecks
@@ -74,7 +74,8 @@ def up(
 ) -> UpResult:
     """Bring the lab to its topology. The caller holds the lab's lock.
 
-    Raises LabError when the plan has blockers, or with the first failure, naming what is left to do.
+    Raises LabError when the plan has blockers, BaseError when machines are to be made of a base that is not there (both
+    before anything is changed), or the first failure, naming what is left to do.
     """
     observed = settle(context, lab)
     for line in context.driver.collect_garbage(lab):
@@ -95,6 +96,7 @@ def up(
         raise LabError(
             f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
         )
+    _need_bases(context, changes, blueprint.topology)
     for note in changes.notes:
         context.events(Note(note))
     whole = with_rechecks(changes, desired, observed) if until is None else changes
@@ -105,6 +107,12 @@ def up(
     if outcome.failed:
         raise _failure(lab, blueprint.topology.name, outcome)
     return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
+
+
+def _need_bases(context: Context, changes: Plan, topology: Topology) -> None:
+    new = (topology.machines[action.step.machine] for action in changes.actions if isinstance(action.step, Create))
+    for base in sorted({machine.base or topology.base for machine in new}):
+        context.bases.get(base)
 
 
 def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabError:
