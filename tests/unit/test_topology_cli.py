@@ -48,7 +48,7 @@ def test_validate_with_a_value_that_makes_a_bad_host_name(capsys: pytest.Capture
 def test_validate_knows_the_bases_that_can_be_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "t.yaml"
     text = (REPOSITORY / "topologies" / "failover.yaml").read_text(encoding="utf-8")
-    path.write_text(text.replace("base: debian12", "base: debian21"), encoding="utf-8")
+    path.write_text(text.replace('base: "{base}"', "base: debian21"), encoding="utf-8")
     assert run(["validate", str(path)]) == 3
     assert "[unknown-base] there is no base `debian21` on this host; expected debian12; did you mean `debian12`?" in (
         capsys.readouterr().out

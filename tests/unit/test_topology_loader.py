@@ -48,7 +48,12 @@ def problems_of(path: Path, **values: str) -> list[str]:
 def test_failover_is_what_the_practical_says() -> None:
     topology = load_topology(FAILOVER)
     assert (topology.name, topology.lab, topology.stage_order) == ("failover", "ha", ("web", "heartbeat"))
-    assert topology.values == {"student": "theodore", "environment": "standalone", "tuning": "practical"}
+    assert topology.values == {
+        "student": "theodore",
+        "base": "debian12",
+        "environment": "standalone",
+        "tuning": "practical",
+    }
     second = topology.machines["srv-web-bis"]
     assert (second.name, second.hostname) == ("srv-web-bis", "srv-web-bis-theodore")
     assert [(a.slot, a.network, a.address, a.gateway) for a in second.adapters] == [
@@ -78,7 +83,7 @@ def test_snapshot_set() -> None:
 def test_unknown_parameter_value_names_the_parameters() -> None:
     with pytest.raises(UsageError) as caught:
         load_topology(FAILOVER, {"studnet": "x"})
-    assert caught.value.details == ("its parameters: student, environment, tuning; did you mean `student`?",)
+    assert caught.value.details == ("its parameters: student, base, environment, tuning; did you mean `student`?",)
     with pytest.raises(UsageError) as caught:
         load_topology(FAILOVER, {"tuning": "fats"})
     assert caught.value.details == ("expected one of practical, fast; did you mean `fast`?",)

@@ -6,14 +6,18 @@ import random
 import shutil
 import struct
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vboxlab.errors import BaseError
+from vboxlab.hypervisor.virtualbox.images import is_appliance
 from vboxlab.hypervisor.virtualbox.qcow2 import open_disk
 from vboxlab.hypervisor.virtualbox.vdi import BLOCK, copy_vdi, is_vdi, write_vdi
+from vboxlab.hypervisor.virtualbox.vhd import is_vhd, open_vhd
+from vboxlab.hypervisor.virtualbox.vmdk import is_vmdk, open_vmdk
 
 needs_qemu_img = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img not installed")
 NOTHING: Callable[[str, int | None], None] = lambda _text, _percent: None  # noqa: E731
@@ -106,3 +110,49 @@ def test_a_qcow2_that_cannot_be_read_is_named_with_the_way_out(tmp_path: Path) -
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BaseError, match=r"gone\.img"), open_disk(tmp_path / "gone.img"):
         pass
+
+
+@needs_qemu_img
+@pytest.mark.parametrize(
+    "subformat", ["monolithicSparse", "streamOptimized", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"]
+)
+def test_a_vmdk_is_read_as_qemu_reads_it(tmp_path: Path, subformat: str) -> None:
+    raw, vmdk = raw_disk(tmp_path / "disk.img"), tmp_path / "disk.vmdk"
+    qemu("img", "convert", "-f", "raw", "-O", "vmdk", "-o", f"subformat={subformat}", raw, vmdk)
+    assert is_vmdk(vmdk)
+    with open_vmdk(vmdk) as disk:
+        write_vdi(disk, tmp_path / "disk.vdi", NOTHING)
+    assert "identical" in qemu("img", "compare", "-f", "raw", "-F", "vdi", raw, tmp_path / "disk.vdi")
+
+
+@needs_qemu_img
+def test_a_vmdk_of_a_snapshot_is_refused(tmp_path: Path) -> None:
+    qemu("img", "create", "-f", "vmdk", tmp_path / "whole.vmdk", "1M")
+    overlay = tmp_path / "overlay.vmdk"
+    qemu("img", "create", "-f", "vmdk", "-b", tmp_path / "whole.vmdk", "-F", "vmdk", overlay)
+    with pytest.raises(BaseError, match="without its parent"), open_vmdk(overlay):
+        pass
+
+
+@needs_qemu_img
+@pytest.mark.parametrize("subformat", ["dynamic", "fixed"])
+def test_a_vhd_is_read_as_qemu_reads_it(tmp_path: Path, subformat: str) -> None:
+    raw, vhd = raw_disk(tmp_path / "disk.img"), tmp_path / "disk.vhd"
+    qemu("img", "convert", "-f", "raw", "-O", "vpc", "-o", f"subformat={subformat},force_size=on", raw, vhd)
+    assert is_vhd(vhd)
+    assert not is_vhd(raw)
+    with open_vhd(vhd) as disk:
+        write_vdi(disk, tmp_path / "disk.vdi", NOTHING)
+    assert "identical" in qemu("img", "compare", "-f", "raw", "-F", "vdi", raw, tmp_path / "disk.vdi")
+
+
+def test_an_appliance_is_known_by_how_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "vm.ovf").write_text('<?xml version="1.0"?>\n<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1">')
+    with tarfile.open(tmp_path / "vm.ova", "w") as ova:
+        ova.add(tmp_path / "vm.ovf", "vm.ovf")
+    with tarfile.open(tmp_path / "other.ova", "w") as other:
+        other.add(tmp_path / "vm.ovf", "notes.txt")
+    assert [is_appliance(tmp_path / name) for name in ("vm.ovf", "vm.ova", "other.ova")] == [True, True, False]
+    assert not is_appliance(raw_disk(tmp_path / "disk.img"))
+    with pytest.raises(BaseError, match=r"gone\.ova"):
+        is_appliance(tmp_path / "gone.ova")

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract.worlds import Specs
-from tests.unit.base_on_disk import put_base, put_layers
 from tests.unit.lab_world import ROOT
+from tests.virtualbox.conftest import Vboxlab, environment
 from tests.virtualbox.test_foreign import add_teachers_vm, fingerprints
 from tests.virtualbox.world import VirtualBoxWorld
-from vboxlab.topology.loader import load_topology
 
 MACHINES = ["client", "dns", "firewall", "srv-web", "srv-web-bis"]
 UP = ("up", "failover", "--until", "created")
-Vboxlab = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def home(world: VirtualBoxWorld) -> Path:
-    """Return a home with a base and its layers, whose disks are empty."""
-    home = world.home / "vboxlab"
-    members: dict[str, tuple[str, ...]] = {"apache-base": ("srv-web", "srv-web-bis")}
-    put_layers(put_base(home), load_topology(ROOT / "topologies" / "failover.yaml"), members)
-    for disk in home.rglob("disk.qcow2"):
-        disk.unlink()
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
-    return home
 
 
 @pytest.fixture(params=["C.UTF-8", "C", "fr_FR.UTF-8"])
@@ -44,32 +28,12 @@ def locale(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def environment(home: Path, locale: str = "C.UTF-8") -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
-    own = {"VBOXLAB_HOME": str(home), "VBOXLAB_SETTINGS": str(home / "none.yaml"), "VBOXLAB_DRIVER": "virtualbox"}
-    return {**kept, **own, "LANG": locale}
-
-
-@pytest.fixture
-def vboxlab(home: Path) -> Vboxlab:
-    """Return a runner of the command, that checks its exit code."""
-
-    def run(*arguments: str, code: int = 0, locale: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "vboxlab", *arguments],
-            cwd=ROOT, env=environment(home, locale), text=True, encoding="utf-8", capture_output=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    return run
-
-
 def machines_of(status: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
     rows = json.loads(status.stdout)
     return {row["machine"]: row for row in (rows["machines"] if isinstance(rows, dict) else rows)}
 
 
+@pytest.mark.usefixtures("home")
 def test_a_labs_life_in_every_locale(world: VirtualBoxWorld, vboxlab: Vboxlab, locale: str) -> None:
     add_teachers_vm(world, "Pare-feu (école)")
     foreign = fingerprints(world.folder / "Pare-feu (école)")
@@ -124,6 +88,7 @@ def test_a_service_killed_under_up_and_destroy_is_survived(
     assert list(world.open().machines()) == []
 
 
+@pytest.mark.usefixtures("home")
 def test_a_foreign_vm_in_the_way_is_named_and_nothing_is_made(world: VirtualBoxWorld, vboxlab: Vboxlab) -> None:
     world.add_foreign("srv-web")
     refused = vboxlab(*UP, code=4)
@@ -144,6 +109,7 @@ def test_two_processes_make_two_labs_of_one_base(world: VirtualBoxWorld, home: P
     assert made == sorted(f"ha/{copy}" for copy in ("zero", "one", "two") for _ in MACHINES)
 
 
+@pytest.mark.usefixtures("home")
 def test_a_start_without_the_kernel_driver_says_so(world: VirtualBoxWorld, vboxlab: Vboxlab, spec: Specs) -> None:
     if world.runs_internal:
         pytest.skip("the kernel driver is there")

@@ -16,7 +16,8 @@ class Login:
 
     user: str
     key_file: Path | None = None
-    password_file: Path | None = None
+    password_file: Path | None = None  # used where the key is refused
+    root_password_file: Path | None = None  # for su, where the user has no right to sudo
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Base:
     prepared: bool  # built by us: management address and our key are inside already
     digest: str
     size: int = 0
+    stock: bool = False  # knows nothing of vboxlab: a clone is first reached over adapter 1, with DHCP
 
 
 class Bases(Protocol):

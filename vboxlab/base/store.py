@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vboxlab.base import builder
+from vboxlab.base.added import AddedBase, AddedBases, NewBase
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.jobs import NoNamespaces
 from vboxlab.base.keys import ensure_key, key_file
@@ -62,9 +63,13 @@ class BaseStore:
         self.settings = settings
         self.directory = settings.home / "bases"
         self.layers = Layers(settings)
+        self.added = AddedBases(settings.home)
 
     def get(self, name: str) -> Base:
         """Return a base. Raises BaseError with the bases that exist and the command that makes it."""
+        added = self.added.find(name)
+        if added is not None:
+            return self.added.base(added)
         recipe = self._recipe(name)
         found = [base for base in self.list() if base.name == name]
         for base in found:
@@ -90,8 +95,36 @@ class BaseStore:
                 self._build(recipe, public_key, digest, final, progress)
         return self.get(name)
 
+    def add(self, new: NewBase, driver: Driver, progress: Progress = no_progress) -> str:
+        """Add a base that was not built here, and say what was done. All or nothing.
+
+        Raises BaseError when the name is taken, and what the driver raises.
+        """
+        new.check()
+        with self.locked(progress):
+            self._check_free(new.name, driver)
+            said = _hand_over(new, driver, progress)
+            self.added.write(new, driver.name)
+        return said
+
+    def _check_free(self, name: str, driver: Driver) -> None:
+        if name in RECIPES or name in {base.name for base in self.list()}:
+            raise BaseError(f"the name {name} is taken by a base that is built here", resolution="choose another name")
+        added = self.added.find(name)
+        if added is not None:
+            raise BaseError(
+                f"there is a base {name} already: {added.origin}",
+                resolution=f"choose another name, or `vboxlab base remove {name}` first",
+            )
+        if name in {image.name for image in driver.images()}:
+            raise BaseError(
+                f"{driver.name} has an image {name} already",
+                details=["it was left by an add that was interrupted, or belongs to another VBOXLAB_HOME"],
+                resolution=f"choose another name, or `vboxlab base remove {name}` when nothing needs it",
+            )
+
     def list(self) -> tuple[StoredBase, ...]:
-        """Return the bases on disk, the current ones first."""
+        """Return the bases that were built and are on disk, the current ones first."""
         records = (self._stored(path.parent) for path in sorted(self.directory.glob(f"*/{_RECORD}")))
         bases = (base for base in records if base)
         return tuple(sorted(bases, key=lambda base: (base.name, not base.current, base.built)))
@@ -99,11 +132,15 @@ class BaseStore:
     def remove(self, which: str, driver: Driver) -> tuple[str, ...]:
         """Remove a base (by name: all of that name; or by its image's name) with its layers, and return what went.
 
+        An added base is forgotten, and what was imported for it removed; a VM of the user's stays as it is.
         Raises BaseError, before anything is removed, while machines of the driver depend on it (naming them).
         """
+        added = self.added.find(which)
         wanted = [base for base in self.list() if which in (base.name, base.image)]
+        if added is not None or (not wanted and which in {image.name for image in driver.images()}):
+            return self._remove_added(which, added, driver)
         if not wanted:
-            known = ", ".join(base.image for base in self.list()) or "none"
+            known = ", ".join([base.image for base in self.list()] + [base.name for base in self.added.all()]) or "none"
             raise BaseError(f"there is no base {which}", details=[f"bases: {known}"], resolution="vboxlab base list")
         with self.locked():
             images = {name for base in wanted for name in (base.image, *base.layers)}
@@ -125,6 +162,16 @@ class BaseStore:
                 self._discard(base.directory)
         return tuple(removed)
 
+    def _remove_added(self, name: str, added: AddedBase | None, driver: Driver) -> tuple[str, ...]:
+        if added is not None and added.driver != driver.name:
+            raise _elsewhere(added, driver)
+        with self.locked():
+            if name in {image.name for image in driver.images()}:
+                driver.remove_image(name)
+            if added is not None:
+                self.added.forget(added)
+        return (name,)
+
     def ensure_image(
         self,
         driver: Driver,
@@ -136,8 +183,14 @@ class BaseStore:
         """Return the name of a driver image of the base with these packages installed, making it when missing.
 
         `later` are packages that later stages will want: their delta (see package_delta) is prepared as well. Where
-        packages cannot be installed natively, the base's own image is returned: guests then use apt.
+        packages cannot be installed natively, the base's own image is returned: guests then use apt. So it is for
+        bases that were added.
         """
+        added = self.added.find(base.name)
+        if added is not None:
+            if added.driver != driver.name or added.image not in {image.name for image in driver.images()}:
+                raise _elsewhere(added, driver)
+            return added.image
         directory = self.directory / base.image
         recipe = self._recipe(base.name)
         name = self.layers.image_name(base, packages) if packages else base.image
@@ -163,6 +216,8 @@ class BaseStore:
 
         It is made when missing, in seconds. None where that is not possible: install with apt then.
         """
+        if not base.prepared:
+            return None
         recipe = self._recipe(base.name)
         directory = self.directory / base.image
         found = self.layers.find_delta(base, before, after)
@@ -193,9 +248,11 @@ class BaseStore:
     def _recipe(self, name: str) -> Recipe:
         if name not in RECIPES:
             built = ", ".join(sorted({base.name for base in self.list()})) or "none"
+            added = [base.name for base in self.added.all()]
+            details = [f"bases that can be built: {', '.join(RECIPES)}", f"bases that are built: {built}"]
             raise BaseError(
                 f"there is no base {name}",
-                details=[f"bases that can be built: {', '.join(RECIPES)}", f"bases that are built: {built}"],
+                details=[*details, f"bases that were added: {', '.join(added)}"] if added else details,
                 resolution=f"use one of these in the topology, then: vboxlab base build {DEFAULT}",
             )
         return RECIPES[name]
@@ -238,3 +295,27 @@ class BaseStore:
         shutil.rmtree(gone, ignore_errors=True)
         directory.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def _hand_over(new: NewBase, driver: Driver, progress: Progress) -> str:
+    """Let the driver have a base's image, and say what was done."""
+    origin = new.origin
+    if origin.kind == "vm":
+        return driver.adopt_image(new.name, origin.what, snapshot=origin.snapshot, progress=progress)
+    if origin.kind == "ova":
+        driver.import_appliance(new.name, Path(origin.what), progress)
+    else:
+        driver.import_image(new.name, Path(origin.what), progress=progress)
+    return f"{new.name} was imported from {origin.what}"
+
+
+def _elsewhere(added: AddedBase, driver: Driver) -> BaseError:
+    if added.driver != driver.name:
+        return BaseError(
+            f"base {added.name} ({added.origin}) was added to {added.driver}, and this is {driver.name}",
+            resolution=f"choose the driver with --driver {added.driver} or VBOXLAB_DRIVER",
+        )
+    return BaseError(
+        f"base {added.name} is gone: {driver.name} has no {added.origin} with its snapshot any more",
+        resolution=f"`vboxlab base remove {added.name}`, then add it again",
+    )

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from vboxlab.cli import options
+from vboxlab.cli.base_add import add
+
 if TYPE_CHECKING:
+    from vboxlab.base.added import AddedBase
+    from vboxlab.base.store import BaseStore, StoredBase
     from vboxlab.hypervisor.driver import Driver, Progress
     from vboxlab.settings import Settings
 
 
 @click.group()
 def base() -> None:
-    """Build, list and remove the bases that machines are clones of."""
+    """Build, add, list and remove the bases that machines are clones of."""
+
+
+base.add_command(add)
 
 
 @base.command("build")
@@ -37,8 +46,9 @@ def build(name: str, *, again: bool, as_json: bool) -> None:
 
 
 @base.command("list")
+@options.driver
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def list_bases(*, as_json: bool) -> None:
+def list_bases(*, driver: str | None, as_json: bool) -> None:
     """List the bases with the package layers made from them and the machines that depend on them."""
     from vboxlab.base.store import BaseStore
     from vboxlab.cli import output
@@ -46,65 +56,76 @@ def list_bases(*, as_json: bool) -> None:
 
     settings = load_settings()
     store = BaseStore(settings)
-    bases = store.list()
-    layers = {stored.image: {name: store.layers.packages_of(name) for name in stored.layers} for stored in bases}
-    clones = _clones(settings)
-    machines = {
-        stored.image: sorted({m for name in (stored.image, *stored.layers) for m in clones.get(name, ())})
-        for stored in bases
-    }
+    clones = _clones(settings, driver)
+    rows = [_built(store, stored, clones) for stored in store.list()]
+    rows += [_added(each, clones) for each in store.added.all()]
     if as_json:
-        output.say_json(
-            [
-                {"name": b.name, "image": b.image, "digest": b.digest, "current": b.current, "size": b.size}
-                | {"built": b.built, "layers": layers[b.image], "machines": machines[b.image]}
-                for b in bases
-            ]
-        )
+        output.say_json(rows)
         return
-    if not bases:
-        output.say("no bases yet: vboxlab base build")
+    if not rows:
+        output.say("no bases yet: `vboxlab base build` makes one, `vboxlab base add` takes a VM of yours")
         return
-    rows = [
+    cells = [
         (
-            stored.name + ("" if stored.current else " (out of date)"),
-            stored.image,
-            _size(stored.size),
-            _age(time.time() - stored.built),
-            "; ".join(" ".join(packages) for packages in layers[stored.image].values()) or "-",
-            ", ".join(machines[stored.image]) or "-",
+            row["name"] + ("" if row["current"] else " (out of date)"),
+            row["image"],
+            "-" if row["size"] is None else _size(row["size"]),
+            _age(time.time() - row["built"]),
+            "; ".join(" ".join(packages) for packages in row["layers"].values()) or row["origin"],
+            ", ".join(row["machines"]) or "-",
         )
-        for stored in bases
+        for row in rows
     ]
-    output.table(("BASE", "IMAGE", "SIZE", "AGE", "LAYERS", "MACHINES"), rows)
+    output.table(("BASE", "IMAGE", "SIZE", "AGE", "LAYERS OR ORIGIN", "MACHINES"), cells)
+
+
+def _built(store: BaseStore, base: StoredBase, clones: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    machines = sorted({machine for name in (base.image, *base.layers) for machine in clones.get(name, ())})
+    layers = {name: store.layers.packages_of(name) for name in base.layers}
+    return {
+        "name": base.name, "image": base.image, "digest": base.digest, "current": base.current, "size": base.size,
+        "built": base.built, "layers": layers, "machines": machines, "origin": "-",
+    }  # fmt: skip
+
+
+def _added(base: AddedBase, clones: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    return {
+        "name": base.name, "image": base.image, "digest": "", "current": True, "size": None, "built": base.added,
+        "layers": {}, "machines": sorted(clones.get(base.image, ())), "origin": f"{base.origin} ({base.driver})",
+        "user": base.user,
+    }  # fmt: skip
 
 
 @base.command("remove")
 @click.argument("which")
-def remove(which: str) -> None:
-    """Remove the base WHICH (a name, or one image) with its layers, unless machines depend on it."""
+@options.driver
+def remove(which: str, *, driver: str | None) -> None:
+    """Remove the base WHICH (a name, or one image) with its layers, unless machines depend on it.
+
+    Of a base that is a VM of yours, only what vboxlab knows of it goes.
+    """
     from vboxlab.base.store import BaseStore
     from vboxlab.cli import output
     from vboxlab.settings import load_settings
 
     settings = load_settings()
-    driver = _driver(settings)
+    opened = _driver(settings, driver)
     try:
-        removed = BaseStore(settings).remove(which, driver)
+        removed = BaseStore(settings).remove(which, opened)
     finally:
-        driver.close()
+        opened.close()
     for name in removed:
         output.say(f"removed {name}")
 
 
-def _driver(settings: Settings) -> Driver:
+def _driver(settings: Settings, name: str | None) -> Driver:
     from vboxlab.hypervisor.registry import open_driver
 
-    return open_driver(settings).driver
+    return open_driver(settings, name).driver
 
 
-def _clones(settings: Settings) -> dict[str, tuple[str, ...]]:
-    driver = _driver(settings)
+def _clones(settings: Settings, name: str | None) -> dict[str, tuple[str, ...]]:
+    driver = _driver(settings, name)
     try:
         return {image.name: image.clones for image in driver.images()}
     finally:

@@ -36,6 +36,15 @@ def clear() -> None:
         click.clear()
 
 
+def ask_secret(what: str) -> str:
+    """Ask for a secret on the terminal without showing what is typed. Raises UsageError where there is no terminal."""
+    from vboxlab.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}: there is no terminal to ask on", resolution="give env:VARIABLE or a file instead")
+    return str(click.prompt(what, hide_input=True, err=True))
+
+
 def say_json(data: Any) -> None:
     """Print plain data as JSON on standard output."""
     say(json.dumps(data, indent=2, ensure_ascii=False, default=str))

@@ -88,7 +88,8 @@ def _base_names(settings: Settings) -> frozenset[str]:
     from vboxlab.base.recipe import RECIPES
     from vboxlab.base.store import BaseStore
 
-    return frozenset(RECIPES) | {base.name for base in BaseStore(settings).list()}
+    store = BaseStore(settings)
+    return frozenset(RECIPES) | {base.name for base in store.list()} | {base.name for base in store.added.all()}
 
 
 def _maker(source: Source, name: str, path: Path, settings: Settings) -> Topology:

@@ -148,6 +148,21 @@ class Images(Protocol):
         caller's; an image of format image_formats[0] may go on depending on it.
         """
 
+    def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
+        """Let a foreign VM (its name or UUID) be an image by reference, and say what was done to it.
+
+        Clones are made from the snapshot, by default its current one; only when it has none, one is taken. Nothing else
+        of it is ever changed, and remove_image only forgets it. Raises MachineNotFound with the nearest names,
+        MachineConflict when several VMs have the name, when it is ours or the image's name is taken, DriverError when
+        it runs and has no snapshot, CapabilityMissing where the driver cannot.
+        """
+
+    def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
+        """Make an image from an appliance (OVA or OVF file), all or nothing.
+
+        Raises BaseError when the file is none or the name is taken, CapabilityMissing where the driver cannot.
+        """
+
     def remove_image(self, name: str) -> None:
         """Remove an image. Raises BaseError, naming them, while machines or other images depend on it."""
 

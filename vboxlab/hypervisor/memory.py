@@ -236,6 +236,22 @@ class MemoryDriver:
             progress(f"registering {name}", 100)
             self.store.images[name] = Image(disk, parent)
 
+    def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
+        """Raise CapabilityMissing: there are no VMs but ours."""
+        del snapshot, progress
+        raise CapabilityMissing(
+            f"{vm} cannot become the base {name}: the memory driver has no VMs but vboxlab's",
+            resolution=f"give its disk instead: vboxlab base add {name} --disk FILE",
+        )
+
+    def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
+        """Raise CapabilityMissing: appliances are VirtualBox's."""
+        del progress
+        raise CapabilityMissing(
+            f"{file} cannot become the base {name}: the memory driver imports no appliances",
+            resolution="an OVA is a tar file: unpack it and give its disk with --disk",
+        )
+
     def remove_image(self, name: str) -> None:
         """Forget an image."""
         with self.store.call("remove_image", name):

@@ -133,6 +133,22 @@ class QemuDriver:
         self._work.layout.prepare()
         self._work.images.add(name, disk, parent)
 
+    def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
+        """Raise CapabilityMissing: there are no VMs but ours."""
+        del snapshot, progress
+        raise CapabilityMissing(
+            f"{vm} cannot become the base {name}: QEMU has no VMs but vboxlab's",
+            resolution=f"give its disk instead: vboxlab base add {name} --disk FILE",
+        )
+
+    def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
+        """Raise CapabilityMissing: appliances are VirtualBox's."""
+        del progress
+        raise CapabilityMissing(
+            f"{file} cannot become the base {name}: QEMU imports no appliances",
+            resolution="an OVA is a tar file: unpack it and give its disk with --disk",
+        )
+
     def remove_image(self, name: str) -> None:
         """Forget an image; its disk stays."""
         self._work.images.remove(name, self._machines.clones().get(name, ()))

@@ -138,9 +138,13 @@ class VirtualBoxDriver:
         """Make an image from a disk file."""
         self._images.create(name, disk, parent, progress)
 
-    def adopt_image(self, name: str, vm: str, progress: Progress = no_progress) -> str:
+    def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
         """Let an existing VM be an image by reference; return what was done to it."""
-        return self._images.adopt(name, vm, progress)
+        return self._images.adopt(name, vm, snapshot, progress)
+
+    def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
+        """Make an image from an OVA or OVF file."""
+        self._images.import_appliance(name, file, progress)
 
     def remove_image(self, name: str) -> None:
         """Remove an image."""

@@ -47,6 +47,12 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "off": (CapabilityMissing, "start it first"),
     "no-adapter": (DriverError, None),
     "no-image": (BaseError, "`vboxlab base list` shows the bases that exist; `vboxlab base build` makes one"),
+    "image-exists": (BaseError, "choose another name, or remove that base first: `vboxlab base remove NAME`"),
+    "no-vm": (MachineNotFound, "give --vm the name or UUID of a VM of this user, as VirtualBox's window shows it"),
+    "ambiguous": (MachineConflict, "give --vm the UUID of the one that is meant"),
+    "ours": (MachineConflict, "clone it in VirtualBox's window (a full clone) and add the clone"),
+    "no-base-snapshot": (DriverError, "power it off and try again, or name a snapshot with --snapshot"),
+    "appliance": (BaseError, "export the machine alone: File, Export Appliance in VirtualBox's window"),
     "image-in-use": (BaseError, "destroy the labs of these machines first"),
     "locked": (
         DriverError,

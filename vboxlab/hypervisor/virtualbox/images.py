@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
 
 from vboxlab.errors import BaseError
-from vboxlab.hypervisor.driver import ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.qcow2 import open_disk
-from vboxlab.hypervisor.virtualbox.vdi import copy_vdi, is_vdi, write_vdi
+from vboxlab.hypervisor.virtualbox.vdi import SECTOR, copy_vdi, is_vdi, write_vdi
+from vboxlab.hypervisor.virtualbox.vhd import is_vhd, open_vhd
+from vboxlab.hypervisor.virtualbox.vmdk import is_vmdk, open_vmdk
 
-IMAGE_FORMATS = ("qcow2", "raw", "vdi")
-VMDK_STARTS = (b"KDMV", b"# Disk DescriptorFile")
+IMAGE_FORMATS = ("qcow2", "raw", "vdi", "vmdk", "vhd")
+READERS = ((is_vmdk, open_vmdk), (is_vhd, open_vhd))
 
 
 class Images:
@@ -52,15 +56,26 @@ class Images:
             finally:
                 copy.unlink(missing_ok=True)
 
-    def adopt(self, name: str, vm: str, progress: Progress = no_progress) -> str:
+    def adopt(self, name: str, vm: str, snapshot: str, progress: Progress) -> str:
         """Let an existing VM be an image, and return what was done to it, for the user to read.
 
         The VM is not marked and never changed again; only when it has no snapshot, one is taken.
-        Raises MachineNotFound, DriverError when it is not off, MachineConflict when another image has the name.
         """
-        done = self._client.call("adopt_image", {"name": name, "vm": vm}, subject=vm, progress=progress)
-        taken = "a snapshot was taken for it" if done["made"] else "its current snapshot"
+        arguments = {"name": name, "vm": vm, "snapshot": snapshot}
+        done = self._client.call("adopt_image", arguments, subject=vm, progress=progress)
+        taken = "a snapshot was taken for it" if done["made"] else f"its {'' if snapshot else 'current '}snapshot"
         return f"{name} is the VM {done['vm']} as of {taken}, {done['snapshot']}"
+
+    def import_appliance(self, name: str, file: Path, progress: Progress) -> None:
+        """Make an image of an appliance, which is only read. Raises BaseError when the file is none."""
+        if not is_appliance(file):
+            raise BaseError(
+                f"{file} is no appliance",
+                details=["expected an OVA (a tar file that begins with an .ovf) or an OVF file"],
+                resolution="VirtualBox makes one with File, Export Appliance; a disk file is added with --disk",
+            )
+        arguments = {"name": name, "file": str(file.absolute())}
+        self._client.call("import_appliance", arguments, subject=str(file), progress=progress)
 
     def remove(self, name: str) -> None:
         """Remove an image. Raises BaseError, naming them, while machines or images depend on it."""
@@ -69,16 +84,29 @@ class Images:
         self._client.call("remove_image", {"name": name}, subject=f"image {name}")
 
 
+def is_appliance(file: Path) -> bool:
+    """Tell whether a file is an OVA or the OVF description of an appliance. Raises BaseError when it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(4096)
+            stream.seek(0)
+            with suppress(tarfile.TarError), tarfile.open(fileobj=stream, mode="r:") as members:
+                first = members.next()
+                return first is not None and first.name.lower().endswith(".ovf")
+    except OSError as error:
+        raise BaseError(f"{file}: cannot be read", details=[str(error)]) from error
+    return start.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<") and b"Envelope" in start
+
+
 def _convert(disk: Path, target: Path, progress: Progress) -> None:
     if is_vdi(disk):
         copy_vdi(disk, target)
         return
-    with disk.open("rb") as stream:
-        start = stream.read(32)
-    if start.startswith(VMDK_STARTS):
+    opener = next((opener for recognise, opener in READERS if recognise(disk)), open_disk)
+    if opener is open_disk and (disk.stat().st_size % SECTOR or not disk.stat().st_size):
         raise BaseError(
-            f"{disk} is a VMDK, which is not read here",
-            resolution=f"convert it: `VBoxManage clonemedium disk {disk.name} {disk.stem}.vdi`, then give that file",
+            f"{disk} is no disk",
+            details=[f"expected {', '.join(IMAGE_FORMATS)}; a raw disk is a multiple of {SECTOR} bytes"],
         )
-    with open_disk(disk) as source:
+    with opener(disk) as source:
         write_vdi(source, target, progress)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
@@ -127,9 +127,15 @@ def create(connection: Connection, call: Call) -> None:
             own = session.machine
             own.attachDevice(_disk_controller(connection, own), 0, 0, device, medium)
             own.saveSettings()
-            snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
-            marks.write_label(own, marks.Label(image=name))  # last: what carries the mark is whole
-            own.saveSettings()
+        finish(connection, machine, name, call)
+
+
+def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:
+    """Take the snapshot that clones are made from, and mark a registered machine as an image."""
+    with locked(connection, machine, f"making the image {name}") as session:
+        snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
+        marks.write_label(session.machine, marks.Label(image=name))  # last: what carries the mark is whole
+        session.machine.saveSettings()
 
 
 def _new_machine(connection: Connection, settings: Path, vm_name: str) -> Any:
@@ -153,26 +159,6 @@ def _disk_controller(connection: Connection, machine: Any) -> str:
         if controller.bus == sata:
             return str(controller.name)
     return str(machine.addStorageController("SATA", sata).name)
-
-
-def adopt(connection: Connection, call: Call) -> dict[str, Any]:
-    """Make an existing VM an image by reference. A snapshot is made on it only when it has none."""
-    name, vm = call.arguments["name"], call.arguments["vm"]
-    existing = find(connection, name)
-    if existing is not None and existing.machine.name != vm:
-        raise Failure("conflict", f"an image {name} exists already")
-    machine = machines.find(connection, vm)
-    with connection.errors(f"looking at {vm}"):
-        power.check_off(connection, machine, "it is to be a base; its settings")
-        made = machine.currentSnapshot is None
-    if made:
-        with locked(connection, machine, f"taking a snapshot of {vm}") as session:
-            snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
-    with connection.errors(f"recording {name}"):
-        snapshot = machine.currentSnapshot
-        reference = {"vm": str(machine.id), "snapshot": str(snapshot.id)}
-        connection.vbox.setExtraData(REFERENCE + name, json.dumps(reference))
-        return {"snapshot": str(snapshot.name), "made": made, "vm": str(machine.name)}
 
 
 def remove(connection: Connection, call: Call) -> None:

@@ -23,7 +23,9 @@ PENDING = "vboxlab-pending.json"
 GROUP = "/vboxlab"
 SUFFIX = ".vm"
 # What VirtualBox and we write into a machine's folder.
-OWN_FILES = ("*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.partial", "console.log", PENDING)
+OWN_FILES = (
+    "*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.vmdk", "*.nvram", "*.partial", "console.log", PENDING,
+)  # fmt: skip
 OWN_FOLDERS = ("Logs", "Snapshots")
 
 
@@ -121,13 +123,15 @@ def remove_own_files(folder: Path) -> None:
 def clear_folder(connection: Connection, folder: Path) -> bool:
     """Clear a folder that was left half-made; a machine that is registered there is whole, and only loses the file.
 
+    An image is whole only once it has its mark.
     Returns whether something was removed. Raises Failure when the folder is in use or not ours.
     """
     if not folder.exists():
         return False
     if (folder / PENDING).exists() and read_pending(folder) is None:
         raise Failure("busy", f"another vboxlab process works on {folder}")
-    if folder in registered_folders(connection):
+    settings = registered_folders(connection).get(folder)
+    if settings is not None and not _unregister_unmarked_image(connection, folder, settings):
         (folder / PENDING).unlink(missing_ok=True)
         return False
     if not (folder / PENDING).exists():
@@ -137,6 +141,19 @@ def clear_folder(connection: Connection, folder: Path) -> bool:
     forget_media(connection, folder)
     remove_own_files(folder)
     return True
+
+
+def _unregister_unmarked_image(connection: Connection, folder: Path, settings: str) -> bool:
+    """Unregister the VM of an image whose making was interrupted; return False when it is something else."""
+    record = read_pending(folder)
+    if record is None or record.get("what") != "image":
+        return False
+    with contextlib.suppress(connection.api_error):
+        machine = connection.vbox.findMachine(settings)
+        if machine.accessible and not marks.read_label(machine).image:
+            machine.unregister(connection.value_of("CleanupMode", "DetachAllReturnNone"))
+            return True
+    return False
 
 
 def collect(connection: Connection, call: Call) -> list[str]:

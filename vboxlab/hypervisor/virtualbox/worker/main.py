@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from vboxlab.hypervisor.virtualbox.worker import host, images, leftovers, machines, mending, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker import foreign, host, images, leftovers, machines, mending, power, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
@@ -54,7 +54,8 @@ CALLS: dict[str, Handler] = {
     "delete_snapshot": snapshots.delete,
     "images": images.list_images,
     "create_image": images.create,
-    "adopt_image": images.adopt,
+    "adopt_image": foreign.adopt,
+    "import_appliance": foreign.import_appliance,
     "remove_image": images.remove,
     "collect": leftovers.collect,
     "facts": host.facts,

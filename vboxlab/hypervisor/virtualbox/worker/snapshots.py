@@ -20,7 +20,7 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
 REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
 
 
-def _tree(connection: Connection, machine: Any) -> Iterator[Any]:
+def tree(connection: Connection, machine: Any) -> Iterator[Any]:
     """Yield all snapshots, hidden ones too, parents first."""
     if not machine.snapshotCount:
         return
@@ -47,7 +47,7 @@ def _shown(snapshot: Any) -> str | None:
 def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
     """Return a machine's snapshots and the name of the current one."""
     found = []
-    for snapshot in _tree(connection, machine):
+    for snapshot in tree(connection, machine):
         if _is_hidden(snapshot):
             continue
         taken = datetime.fromtimestamp(int(snapshot.timeStamp) / 1000, tz=timezone.utc)  # noqa: UP017 -- not in 3.10
@@ -63,7 +63,7 @@ def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
 
 def find_snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
     """Return the snapshot of that exact name (an API look-up would take a UUID for a name too), None if none."""
-    return next((each for each in _tree(connection, machine) if each.name == name and not _is_hidden(each)), None)
+    return next((each for each in tree(connection, machine) if each.name == name and not _is_hidden(each)), None)
 
 
 def _existing(connection: Connection, machine: Any, name: str) -> Any:
@@ -170,7 +170,7 @@ def disks(connection: Connection, snapshot: Any) -> list[Any]:
 
 def _sweep(connection: Connection, machine: Any, session: Any) -> None:
     """Really remove the hidden snapshots that can go by now; one that cannot stays hidden."""
-    for snapshot in [each for each in _tree(connection, machine) if _is_hidden(each)]:
+    for snapshot in [each for each in tree(connection, machine) if _is_hidden(each)]:
         if _can_go(connection, machine, snapshot):
             with contextlib.suppress(Failure):
                 connection.wait(session.machine.deleteSnapshot(snapshot.id), "removing a hidden snapshot")

@@ -1,0 +1,136 @@
+"""Bases that are the user's own VMs, appliances and disks, through the command line on real VirtualBox."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.contract.worlds import DEAF_GUEST, IMAGE, Specs, internal, nat
+from tests.unit.lab_world import ROOT
+from tests.virtualbox.conftest import Vboxlab
+from tests.virtualbox.test_foreign import add_teachers_vm, fingerprints
+from tests.virtualbox.world import VirtualBoxWorld
+from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
+
+TEACHERS = "Debian 12 (école)"
+LOGIN = ("--user", "teacher", "--password-from", "env:TEACHERS_PASSWORD")
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the teacher's password be in the environment."""
+    monkeypatch.setenv("TEACHERS_PASSWORD", PASSWORD)
+
+
+def test_a_teachers_vm_is_added_used_and_forgotten(world: VirtualBoxWorld, empty_home: Path, vboxlab: Vboxlab) -> None:
+    handle = add_teachers_vm(world, TEACHERS)
+    said = vboxlab("base", "add", "my-debian", "--vm", TEACHERS, *LOGIN)
+    assert "a snapshot was taken" in said.stdout
+    before = fingerprints(world.folder / TEACHERS)
+    record = empty_home / "bases" / "my-debian"
+    assert (record / "password").read_text() == f"{PASSWORD}\n"
+    assert stat.S_IMODE((record / "password").stat().st_mode) == 0o600
+    assert PASSWORD not in said.stdout + said.stderr + (record / "added.json").read_text()
+    vboxlab("up", "failover", "--until", "created", "--set", "base=my-debian")
+    driver = world.open()
+    made = [machine for machine in driver.machines() if machine.lab]
+    assert {machine.image for machine in made} == {"my-debian"}
+    (row,) = json.loads(vboxlab("base", "list", "--json").stdout)
+    assert (row["name"], row["origin"]) == ("my-debian", f"VM {TEACHERS} (virtualbox)")
+    assert row["machines"] == ["client", "dns", "firewall", "srv-web", "srv-web-bis"]
+    refused = vboxlab("base", "remove", "my-debian", code=4)
+    assert "srv-web-bis" in refused.stderr
+    vboxlab("destroy", "failover", "--yes")
+    vboxlab("base", "remove", "my-debian")
+    assert not record.exists()
+    assert [machine.handle for machine in driver.machines()] == [handle]
+    assert fingerprints(world.folder / TEACHERS) == before
+
+
+def test_what_cannot_be_a_base_is_refused_by_name(world: VirtualBoxWorld, empty_home: Path, vboxlab: Vboxlab) -> None:
+    def refused(*arguments: str, code: int = 4) -> str:
+        return vboxlab("base", "add", *arguments, *LOGIN, code=code).stderr
+
+    handle = add_teachers_vm(world, TEACHERS)
+    assert f"near it: {TEACHERS}" in refused("my", "--vm", "debian 12 (ecole)")
+    world.manage("createvm", "--name", "twin", "--basefolder", str(world.home / "a"), "--register")
+    world.manage("createvm", "--name", "twin", "--basefolder", str(world.home / "b"), "--register")
+    twins = [machine.handle for machine in world.open().machines() if machine.name == "twin"]
+    text = refused("my", "--vm", "twin")
+    assert "2 VMs are named twin" in text
+    assert all(twin in text for twin in twins)
+    assert "has no snapshot nope" in refused("my", "--vm", TEACHERS, "--snapshot", "nope")
+    world.manage("modifyvm", handle, "--nic2", "none")
+    world.open().start(handle)
+    assert "has no snapshot, and is not off (running)" in refused("my", "--vm", TEACHERS)
+    world.manage("controlvm", handle, "poweroff")
+    assert "no such file" in refused("my", "--ova", "/nowhere/vm.ova")
+    (world.home / "notes.ova").write_text("no appliance")
+    assert "is no appliance" in refused("my", "--ova", str(world.home / "notes.ova"))
+    assert "is no disk" in refused("my", "--disk", str(world.home / "notes.ova"))
+    assert "is taken" in refused("debian12", "--vm", TEACHERS)
+    assert "one of --vm, --ova and --disk" in refused("my", code=64)
+    vboxlab("base", "add", "my", "--vm", twins[0], *LOGIN)
+    assert "there is a base my already" in refused("my", "--vm", TEACHERS)
+    assert [path.name for path in (empty_home / "bases").iterdir() if path.is_dir()] == ["my"]
+    assert world.open().inspect(handle).snapshots == ()
+
+
+def test_a_snapshot_by_name_while_the_vm_runs(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> None:
+    handle = world.add_foreign("teacher")
+    for name in ("start of term", "later"):
+        world.manage("snapshot", handle, "take", name)
+    driver.start(handle)
+    world.manage("snapshot", handle, "take", "while it ran", "--live")
+    with pytest.raises(Exception, match="taken while it ran") as caught:
+        driver.adopt_image("my", "teacher")
+    assert "start of term, later" in str(caught.value)
+    assert "start of term" in driver.adopt_image("my", "teacher", snapshot="start of term")
+    made = driver.create(replace(spec("srv-web", adapters=(nat(1),)), image="my"))
+    driver.start(made.handle)
+
+
+def test_an_appliance_becomes_an_image(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> None:
+    handle = add_teachers_vm(world, TEACHERS)
+    ova = world.home / "modèle.ova"
+    world.manage("export", handle, "--output", str(ova))
+    before = ova.read_bytes()
+    driver.import_appliance("from-ova", ova)
+    assert ova.read_bytes() == before
+    made = driver.create(replace(spec("srv-web", adapters=(nat(1), internal(2, "sw-dmz"))), image="from-ova"))
+    assert {image.name: image.clones for image in driver.images()} == {IMAGE: (), "from-ova": ("srv-web",)}
+    driver.delete(made.handle)
+    driver.remove_image("from-ova")
+    assert [machine.name for machine in driver.machines()] == [TEACHERS]
+    assert not list((world.folder / "vboxlab").glob("*from-ova*"))
+    assert list(driver.collect_garbage()) == []
+
+
+@pytest.mark.parametrize("form", ["vmdk", "vpc", "vdi"])
+def test_a_disk_of_any_form_becomes_an_image(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs, form: str
+) -> None:
+    raw, disk = world.home / "disk.img", world.home / f"disk.{form}"
+    raw.write_bytes(DEAF_GUEST)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", form, raw, disk], check=True)
+    before = disk.read_bytes()
+    driver.import_image("from-disk", disk)
+    assert disk.read_bytes() == before
+    made = driver.create(replace(spec("srv-web", adapters=(nat(1),)), image="from-disk"))
+    driver.start(made.handle)
+
+
+def test_the_topology_file_may_name_the_base(world: VirtualBoxWorld, empty_home: Path, vboxlab: Vboxlab) -> None:
+    add_teachers_vm(world, TEACHERS)
+    file = world.home / "mine.yaml"
+    text = (ROOT / "topologies" / "failover.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace('base: "{base}"', "base: my-debian"), encoding="utf-8")
+    assert "there is no base `my-debian`" in vboxlab("validate", str(file), code=3).stdout
+    vboxlab("base", "add", "my-debian", "--vm", TEACHERS, *LOGIN)
+    assert "no problem" in vboxlab("validate", str(file)).stdout

@@ -1,0 +1,144 @@
+"""Bases that were not built here but added: the user's own VM, an appliance or a disk, with the login of its guest.
+
+bases/NAME/ holds the record and, each in a file that only the user can read, the passwords. The disks stay where the
+driver has them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vboxlab.base.keys import ensure_key, key_file
+from vboxlab.base.model import Base, Login
+from vboxlab.errors import BaseError
+
+RECORD = "added.json"
+PASSWORD = "password"  # noqa: S105 -- the name of a file
+ROOT_PASSWORD = "root-password"  # noqa: S105 -- the name of a file
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
+USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+Kind = Literal["vm", "ova", "disk"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a base is added from: a VM (name or UUID, and its snapshot if not the current one) or a file."""
+
+    kind: Kind
+    what: str
+    snapshot: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"VM {self.what}" if self.kind == "vm" else f"{'appliance' if self.kind == 'ova' else 'disk'} {self.what}"
+        )
+
+
+@dataclass(frozen=True)
+class NewBase:
+    """A base to add. Passwords are values here, on their way into files; never shown."""
+
+    name: str
+    origin: Origin
+    user: str
+    key_file: Path | None = None
+    password: str | None = field(default=None, repr=False)
+    root_password: str | None = field(default=None, repr=False)
+    stock: bool = True
+
+    def check(self) -> None:
+        """Raise BaseError for a name or user that cannot be."""
+        if not NAME.fullmatch(self.name):
+            raise BaseError(
+                f"{self.name!r} cannot be a base's name",
+                details=["expected up to 39 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit"],
+            )
+        if not USER.fullmatch(self.user):
+            raise BaseError(f"{self.user!r} cannot be a user's name in a Debian guest")
+
+
+@dataclass(frozen=True)
+class AddedBase:
+    """A base that was added, as it is recorded."""
+
+    name: str
+    driver: str  # the one that has its disks
+    origin: str  # in words
+    user: str
+    key_file: str  # "" for this home's own key
+    stock: bool
+    added: float  # seconds since the epoch
+
+    @property
+    def image(self) -> str:
+        """Return the name of its image within the driver."""
+        return self.name
+
+
+class AddedBases:
+    """The records of added bases below one home. Callers hold the lock of the home's bases where they change them."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._directory = home / "bases"
+
+    def all(self) -> tuple[AddedBase, ...]:
+        """Return the added bases, sorted by name; a record that cannot be read counts as none."""
+        return tuple(self._read_all())
+
+    def find(self, name: str) -> AddedBase | None:
+        """Return one added base, None if there is none of that name."""
+        return next((base for base in self._read_all() if base.name == name), None)
+
+    def _read_all(self) -> Iterator[AddedBase]:
+        for path in sorted(self._directory.glob(f"*/{RECORD}")):
+            try:
+                yield AddedBase(**json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError):
+                continue
+
+    def base(self, added: AddedBase) -> Base:
+        """Return what the rest of vboxlab sees of an added base."""
+        directory = self._directory / added.name
+        passwords = [path if path.exists() else None for path in (directory / PASSWORD, directory / ROOT_PASSWORD)]
+        key = Path(added.key_file) if added.key_file else key_file(self._home)
+        return Base(
+            added.name, Login(added.user, key, *passwords), added.image, prepared=False, digest="", stock=added.stock
+        )
+
+    def write(self, new: NewBase, driver: str) -> AddedBase:
+        """Record a base, with its passwords in files that only this user can read."""
+        ensure_key(self._home)  # clones of a base with a password get it at the first contact
+        key = str(new.key_file.absolute()) if new.key_file else ""
+        added = AddedBase(new.name, driver, str(new.origin), new.user, key, new.stock, time.time())
+        draft = self._directory / ".adding"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True, mode=0o700)
+        try:
+            for name, secret in ((PASSWORD, new.password), (ROOT_PASSWORD, new.root_password)):
+                if secret is not None:
+                    _write_secret(draft / name, secret)
+            (draft / RECORD).write_text(json.dumps(added.__dict__), encoding="utf-8")
+            draft.rename(self._directory / new.name)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return added
+
+    def forget(self, added: AddedBase) -> None:
+        """Remove a record with its passwords."""
+        (self._directory / added.name / RECORD).unlink()
+        shutil.rmtree(self._directory / added.name)
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(secret + "\n")

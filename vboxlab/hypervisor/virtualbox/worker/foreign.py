@@ -1,0 +1,130 @@
+"""Images from what was not made by vboxlab: the user's own VMs, by reference, and appliances."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, state_name
+
+NEAREST = 5  # names that an error offers
+
+
+def adopt(connection: Connection, call: Call) -> dict[str, Any]:
+    """Make an existing VM an image by reference. A snapshot is made on it only when it has none."""
+    name, vm = call.arguments["name"], call.arguments["vm"]
+    with connection.errors(f"looking for {vm}"):
+        machine = _named(connection, vm)
+        _check_name(connection, name, machine)
+        label = marks.read_label(machine)
+        if label.image or label.marks.get(marks.LAB):
+            owner = f"the image {label.image}" if label.image else f"a machine of lab {label.marks[marks.LAB]}"
+            raise Failure("ours", f"{vm} is vboxlab's own: it is {owner}")
+        snapshot = _snapshot(connection, machine, call.arguments["snapshot"])
+    if snapshot is None:
+        with locked(connection, machine, f"taking a snapshot of {vm}") as session:
+            snapshots.take_locked(
+                connection, session, images.SNAPSHOT, images.SNAPSHOT_TEXT, running=False, report=call.report
+            )
+    with connection.errors(f"recording {name}"):
+        used = snapshot if snapshot is not None else machine.currentSnapshot
+        reference = {"vm": str(machine.id), "snapshot": str(used.id)}
+        connection.vbox.setExtraData(images.REFERENCE + name, json.dumps(reference))
+        return {"snapshot": str(used.name), "made": snapshot is None, "vm": str(machine.name)}
+
+
+def _check_name(connection: Connection, name: str, machine: Any = None) -> None:
+    """Raise Failure when an image of that name exists, other than the same VM referred to."""
+    existing = images.find(connection, name)
+    if existing is None or (machine is not None and not existing.owned and existing.machine.id == machine.id):
+        return
+    raise Failure("image-exists", f"an image {name} exists already", details=[f"it is the VM {existing.machine.name}"])
+
+
+def _named(connection: Connection, wanted: str) -> Any:
+    """Return the VM of a name or UUID. Raises Failure when there is none or several."""
+    readable = [each for each in connection.array(connection.vbox, "machines") if each.accessible]
+    by_id = [each for each in readable if str(each.id) == wanted.strip("{}").lower()]
+    found = by_id or [each for each in readable if each.name == wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        details = [f"{each.id}  {each.settingsFilePath}" for each in found]
+        raise Failure("ambiguous", f"{len(found)} VMs are named {wanted}", details=details)
+    names = sorted({str(each.name) for each in readable if not marks.read_label(each).image})
+    by_lower = {name.lower(): name for name in names}
+    near = [by_lower[name] for name in difflib.get_close_matches(wanted.lower(), by_lower, NEAREST, 0.4)]
+    known = f"near it: {', '.join(near)}" if near else f"VMs: {', '.join(names[:20]) or 'none'}"
+    raise Failure("no-vm", f"VirtualBox has no VM {wanted}", details=[known])
+
+
+def _snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
+    """Return the snapshot that clones are to be made from, None when one must be taken. Raises Failure."""
+    known = list(snapshots.tree(connection, machine))
+    offline = [str(each.name) for each in known if not each.online]
+    listed = [f"snapshots taken while it was off: {', '.join(offline) or 'none'}"]
+    if name:
+        found = [each for each in known if name in (each.name, each.id)]
+        if not found:
+            raise Failure("no-base-snapshot", f"{machine.name} has no snapshot {name}", details=listed)
+        if len(found) > 1:
+            text = f"{machine.name} has {len(found)} snapshots {name}"
+            raise Failure("no-base-snapshot", text, details=[f"{each.id}  {each.description}" for each in found])
+    else:
+        current = machine.currentSnapshot
+        found = [current] if current is not None else []
+    if found and found[0].online:
+        text = f"the snapshot {found[0].name} of {machine.name} was taken while it ran: clones would be half-running"
+        raise Failure("no-base-snapshot", text, details=listed)
+    if found:
+        return found[0]
+    state = state_name(connection, machine)
+    if state in ONLINE or state in ("Saved", "AbortedSaved"):
+        raise Failure("no-base-snapshot", f"{machine.name} has no snapshot, and is not off ({state.lower()})")
+    return None
+
+
+def import_appliance(connection: Connection, call: Call) -> None:
+    """Make an image of an appliance of one machine. All or nothing: what is left after an error has a pending file."""
+    name, file = call.arguments["name"], call.arguments["file"]
+    with connection.errors(f"looking for {name}"):
+        _check_name(connection, name)
+    vm_name = images.VM_PREFIX + name
+    settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
+    leftovers.clear_folder(connection, settings.parent)
+    with leftovers.pending(settings.parent, {"what": "image", "name": vm_name}):
+        with connection.errors(f"importing {file}"):
+            appliance = connection.vbox.createAppliance()
+            connection.wait(appliance.read(file), f"reading {file}", call.report)
+            appliance.interpret()
+            systems = connection.array(appliance, "virtualSystemDescriptions")
+            if len(systems) != 1:
+                text = f"{file} holds {len(systems)} machines; a base is exactly one"
+                raise Failure("appliance", text)
+            _rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
+                                             "BaseFolder": str(settings.parent.parent),
+                                             "PrimaryGroup": leftovers.GROUP}, settings.parent)  # fmt: skip
+            connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
+            (handle,) = connection.array(appliance, "machines")
+        machine = machines.find(connection, str(handle))
+        images.finish(connection, machine, name, call)
+
+
+def _rename(connection: Connection, system: Any, values: dict[str, str], folder: Any) -> None:
+    """Let an appliance's machine have a name and place of ours, and its disks lie beside its settings."""
+    kinds, _references, _original, settings, extra = system.getDescription()
+    names = [connection.name_of("VirtualSystemDescriptionType", kind) for kind in kinds]
+    settings = list(settings)
+    for number, kind in enumerate(names):
+        if kind in values:
+            settings[number] = values[kind]
+        elif kind == "HardDiskImage":
+            settings[number] = str(folder / f"disk{number}.vmdk")
+    system.setFinalValues([True] * len(names), settings, list(extra))
+    for kind, value in values.items():
+        if kind not in names:
+            system.addDescription(connection.value_of("VirtualSystemDescriptionType", kind), value, value)
