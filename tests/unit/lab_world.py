@@ -44,11 +44,13 @@ class InstantBases:
     disk: Path
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
+    stock: set[str] = field(default_factory=set)  # bases whose guests know nothing of vboxlab
 
     def get(self, name: str) -> Base:
         if name in self.missing:
             raise BaseError(f"base {name} is not built yet", resolution=f"vboxlab base build {name}")
-        return Base(name, Login("root"), name, prepared=True, digest="0")
+        stock = name in self.stock
+        return Base(name, Login("root"), name, prepared=not stock, digest="0", stock=stock)
 
     def ensure_image(
         self,
@@ -59,7 +61,7 @@ class InstantBases:
         progress: Progress = no_progress,
     ) -> str:
         self.asked.append((base.name, packages))
-        name = "+".join((base.image, *packages))
+        name = "+".join((base.image, *packages)) if base.prepared else base.image
         driver.import_image(name, self.disk)
         return name
 
@@ -82,6 +84,16 @@ class RecordedGuests:
     scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
     on_configure: Callable[[str], None] = lambda _machine: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def introduce(self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, report: Report) -> str:
+        self._reach(machine)
+        first, management = self._now(machine).adapter(1), self._now(machine).adapter(8)
+        assert first is not None
+        assert management is not None
+        assert [forward.guest_port for forward in first.attachment.forwards] == [22]
+        assert management.attachment.forwards == ()
+        self._record("introduce", machine)
+        return "management address"
 
     def contact(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.worlds import IMAGE, Specs, free_port, internal, nat
 from tests.virtualbox.world import VirtualBoxWorld
-from vboxlab.errors import BaseError, CapabilityMissing
+from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 
 
@@ -67,12 +67,3 @@ def test_an_overlay_becomes_an_image_with_what_lies_behind_it(
     driver.start(made.handle)
     driver.import_image("again", disk)
     assert sorted(image.name for image in driver.images()) == ["again", "layer", IMAGE]
-
-
-def test_a_vmdk_is_refused_with_the_command_that_converts_it(world: VirtualBoxWorld, driver: VirtualBoxDriver) -> None:
-    disk = world.home / "disk.vmdk"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", disk, "8M"], check=True)
-    with pytest.raises(BaseError, match="VMDK") as caught:
-        driver.import_image("vmdk", disk)
-    assert "clonemedium" in str(caught.value.resolution)
-    assert [image.name for image in driver.images()] == [IMAGE]

@@ -28,7 +28,10 @@ PATIENCE = 60.0  # seconds for each step of a login: an emulated guest on a busy
 
 @dataclass(frozen=True)
 class Access:
-    """How to get in. Passwords are called for when they are needed, and kept nowhere."""
+    """How to get in: by key, or by password where there is no key or it is refused.
+
+    Passwords are called for when they are needed, and kept nowhere.
+    """
 
     port: int
     user: str
@@ -169,14 +172,22 @@ class SshExecutor:
     def _authenticate(self, transport: paramiko.Transport) -> None:
         access = self._access
         if access.key_file is not None:
-            transport.auth_publickey(access.user, _private_key(access.key_file))
-        elif access.password is not None:
+            import paramiko
+
+            try:
+                transport.auth_publickey(access.user, _private_key(access.key_file))
+            except paramiko.AuthenticationException:
+                if access.password is None:
+                    raise
+            else:
+                return
+        if access.password is not None:
             transport.auth_password(access.user, access.password())
-        else:
+        elif access.key_file is None:
             raise GuestError(f"{self._machine}: neither a key nor a password is known for {access.user}")
 
     def _refused(self, detail: str) -> GuestError:
-        with_what = "key" if self._access.key_file else "password"
+        with_what = "password" if self._access.password else "key"
         return GuestError(
             f"{self._machine}: {self._access.user} may not log in with the {with_what} of its base",
             details=[detail],

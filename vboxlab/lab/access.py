@@ -12,7 +12,8 @@ from vboxlab.base.model import Base, Bases
 from vboxlab.errors import GuestError
 from vboxlab.guest.configurator import StageReport, configure
 from vboxlab.guest.executor import Executor
-from vboxlab.guest.identity import take_identity
+from vboxlab.guest.identity import check_identity, take_identity
+from vboxlab.guest.introduction import introduce, ways_to_root
 from vboxlab.guest.readiness import wait_ready
 from vboxlab.guest.resources import Resource, packages
 from vboxlab.guest.script import AptOptions
@@ -115,6 +116,39 @@ class SshGuests:
         self._executors: dict[str, SshExecutor] = {}
         self._lock = threading.Lock()
 
+    def introduce(self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, report: Report) -> str:
+        """Reach the guest of a stock base over its adapter 1 and let it have its management address."""
+        adapter = machine.adapter(MANAGEMENT_SLOT)
+        if adapter is None:
+            raise GuestError(f"{machine.machine}: it has no management adapter")
+        executor = self._executor(directory, machine, base, first=True)
+        wait_ready(
+            executor,
+            Deadline.after(BOOT_SECONDS * self._patience),
+            alive=lambda: self._alive(machine.handle),
+            on_stage=report,
+        )
+        check_identity(executor, adapter.mac)
+        report("giving it its management address")
+        public_key = _public_half(base.login.key_file)
+        try:
+            for access in ways_to_root(executor.access, _reader(base.login.root_password_file)):
+                as_root = SshExecutor(machine.machine, access, directory.known_hosts, first_contact=True)
+                try:
+                    if as_root.run("exit 0", root=True, timeout=60.0 * self._patience).exit_code == 0:
+                        check_identity(as_root, adapter.mac)
+                        return introduce(as_root, base.login.user, public_key, time_scale=self._patience)
+                finally:
+                    as_root.close()
+        finally:
+            self.forget(machine)  # what follows answers elsewhere, with another host key
+        raise GuestError(
+            f"{machine.machine}: {base.login.user} cannot become root",
+            details=["tried: sudo without and with the user's password" + (
+                ", su with root's" if base.login.root_password_file else "; root's password is not known")],
+            resolution=f"add the base again with --root-password-from: vboxlab base remove {base.name}, then base add",
+        )  # fmt: skip
+
     def contact(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> None:
@@ -180,14 +214,26 @@ class SshGuests:
         with self._lock:
             found = self._executors.get(machine.handle)
             if found is None or found.access.port != _port(machine):
-                password = base.login.password_file
                 access = Access(
                     _port(machine),
                     base.login.user,
                     key_file=base.login.key_file,
-                    password=None if password is None else lambda: password.read_text(encoding="utf-8").strip(),
+                    password=_reader(base.login.password_file),
                 )
                 directory.ensure()
                 found = SshExecutor(machine.machine, access, directory.known_hosts, first_contact=first)
                 self._executors[machine.handle] = found
             return found
+
+
+def _reader(file: Path | None) -> Callable[[], str] | None:
+    """Return what reads a password when it is needed; None where there is none."""
+    return None if file is None else lambda: file.read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def _public_half(key: Path | None) -> str | None:
+    """Return the public half of a key where it lies beside it, as a line of authorized_keys."""
+    public = None if key is None else key.with_name(key.name + ".pub")
+    if public is None or not public.is_file():
+        return None
+    return public.read_text(encoding="utf-8").strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vboxlab.errors import VboxlabError
@@ -56,6 +57,8 @@ class Applier:
         match action.step:
             case act.Create(machine=name):
                 return self._create(name, report)
+            case act.Introduce(machine=name):
+                return self._introduce(name, report)
             case act.Contact(machine=name):
                 return self._contact(name, report)
             case act.Configure(machine=name, stage=stage):
@@ -110,18 +113,31 @@ class Applier:
             self._handles[name] = created.handle
         return f"from {image}"
 
-    def _contact(self, name: str, report: Reporter) -> str:
+    def _introduce(self, name: str, report: Reporter) -> str:
         machine = self._inspect(name)
-        first = MARK_CONTACTED not in machine.marks
         base = self.context.bases.get(self._base_name(name))
         directory = self.context.directory(self.lab)
+        with self._showing_console(machine):
+            return self.context.guests.introduce(directory, machine, base, report=lambda text: report(text, None))
+
+    @contextmanager
+    def _showing_console(self, machine: ObservedMachine) -> Iterator[None]:
+        """Add the last lines of the machine's console to an error."""
         try:
-            self.context.guests.contact(directory, machine, base, first=first, report=lambda text: report(text, None))
+            yield
         except VboxlabError as error:
             tail = self.context.driver.console_tail(machine.handle, 8)
             if tail:
                 error.details = (*error.details, "last lines of its console:", *tail.splitlines())
             raise
+
+    def _contact(self, name: str, report: Reporter) -> str:
+        machine = self._inspect(name)
+        first = MARK_CONTACTED not in machine.marks
+        base = self.context.bases.get(self._base_name(name))
+        directory = self.context.directory(self.lab)
+        with self._showing_console(machine):
+            self.context.guests.contact(directory, machine, base, first=first, report=lambda text: report(text, None))
         known = self.observed.machines.get(name)
         if known is not None and known.power is PowerState.SAVED:
             set_clock(self.context, self.lab, machine, base)

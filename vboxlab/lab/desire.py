@@ -88,15 +88,20 @@ def desire(
     *,
     until: str | None = None,
     prepared: Callable[[str], bool] = lambda _base: True,
+    stock: Callable[[str], bool] = lambda _base: False,
     free: Callable[[int], bool] = is_free,
     reserved: Reservations | None = None,
 ) -> Desired:
-    """Put together the desired state of a lab. `prepared` tells whether a base's packages need no network."""
+    """Put together the desired state of a lab.
+
+    `prepared` tells whether a base's packages need no network, `stock` whether its guests know nothing of vboxlab.
+    """
     members = members_of(sets)
     owned = topology.owned_machines
     ports = management_ports(lab, [machine.name for machine in owned], everything, free, reserved)
     machines = {
-        machine.name: _desired(topology, lab, machine, ports[machine.name], members, prepared) for machine in owned
+        machine.name: _desired(topology, lab, machine, ports[machine.name], members, prepared, stock)
+        for machine in owned
     }
     return Desired(topology, machines, marks_of(topology), members, until)
 
@@ -108,6 +113,7 @@ def _desired(
     port: int,
     members: Mapping[str, tuple[str, ...]],
     prepared: Callable[[str], bool],
+    stock: Callable[[str], bool],
 ) -> DesiredMachine:
     stages = stages_of(topology, machine, members)
     base = machine.base or topology.base
@@ -121,4 +127,5 @@ def _desired(
         digests={stage: digest_of(topology, machine, stage) for stage in (None, *stages)},
         snapshot_members=members,
         needs_network=not prepared(base),
+        stock=stock(base),
     )

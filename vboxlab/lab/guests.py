@@ -18,6 +18,13 @@ Report = Callable[[str], None]
 class Guests(Protocol):
     """Reaching and configuring the guests of a lab. All errors are GuestError or WaitTimeout."""
 
+    def introduce(self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, report: Report) -> str:
+        """Reach the guest of a stock base over its adapter 1 and let it have its management address.
+
+        Afterwards the base's user may become root without being asked, and the key of its login opens the guest.
+        Done again, it changes nothing. Returns what was done, in a few words.
+        """
+
     def contact(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> None:

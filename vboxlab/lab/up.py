@@ -47,14 +47,22 @@ def make_plan(
     everything = context.machines(lab)
     observed = observed_lab(context.driver, everything, lab, blueprint.topology)
 
-    def prepared(base: str) -> bool:
+    def of_base(name: str) -> tuple[bool, bool]:
         try:
-            return context.bases.get(base).prepared
+            base = context.bases.get(name)
         except BaseError:
-            return True
+            return True, False
+        return base.prepared, base.stock
 
     desired = desire(
-        blueprint.topology, lab, everything, blueprint.sets, until=until, prepared=prepared, reserved=context.ports
+        blueprint.topology,
+        lab,
+        everything,
+        blueprint.sets,
+        until=until,
+        prepared=lambda name: of_base(name)[0],
+        stock=lambda name: of_base(name)[1],
+        reserved=context.ports,
     )
     return plan(desired, observed), desired, observed
 

@@ -41,6 +41,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Introduce:
+    """Reach the guest of a stock base over adapter 1, and give it its management address and us our rights there."""
+
+    machine: str
+
+
+@dataclass(frozen=True)
 class Contact:
     """Wait until the guest answers over SSH; reset the clone's identity the first time."""
 
@@ -107,6 +114,7 @@ Step = (
     | SetAdapters
     | SetHardware
     | Start
+    | Introduce
     | Contact
     | Configure
     | Recheck

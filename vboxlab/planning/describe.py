@@ -9,20 +9,21 @@ from vboxlab.planning import actions as act
 from vboxlab.planning.observed import MARK_TOPOLOGY
 from vboxlab.planning.planner import machines_of
 
+FIXED_TITLES: dict[type[act.Step], str] = {
+    act.Create: "create",
+    act.SetAdapters: "set adapters",
+    act.Start: "start",
+    act.Introduce: "first contact over adapter 1",
+    act.Contact: "reach guest",
+    act.CheckAdopted: "start adopted VM",
+}
+
 
 def title(step: act.Step) -> str:
     """Return a step in a few words, without the machine's name."""
     match step:
-        case act.Create():
-            return "create"
-        case act.SetAdapters():
-            return "set adapters"
         case act.SetHardware():
             return f"set {step.cpus} processor(s), {step.memory} MiB"
-        case act.Start():
-            return "start"
-        case act.Contact():
-            return "reach guest"
         case act.Configure() | act.Recheck():
             verb = "configure" if isinstance(step, act.Configure) else "check"
             return f"{verb} {step.stage}" if step.stage else f"{verb} guest"
@@ -34,8 +35,8 @@ def title(step: act.Step) -> str:
             return f"restore snapshot {step.snapshot}"
         case act.SetMarks():
             return "record topology" if step.marks.get(MARK_TOPOLOGY) else "set aside"
-        case act.CheckAdopted():
-            return "start adopted VM"
+        case _:
+            return FIXED_TITLES[type(step)]
 
 
 def subject(step: act.Step) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vboxlab.planning.observed import (
     MARK_COPY,
@@ -21,6 +21,7 @@ from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT, Machine,
 # no driver's numbering by slot can make it meet the management network.
 WAN_NETWORK = "10.0.2.0/24"
 SSH_PORT = 22
+FIRST_SLOT = 1  # the adapter that a stock Debian asks for an address on (enp0s3)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,25 @@ class DesiredMachine:
     digests: Mapping[str | None, str]
     stages: tuple[str, ...]  # those of the topology's stages that concern this machine, in order
     gateway_machine: str | None = None  # machine that must be configured before this one can fetch packages
+    stock: bool = False  # its base knows only DHCP on adapter 1
+
+    @property
+    def first_adapters(self) -> tuple[AdapterState, ...]:
+        """Return the adapters for the first contact with a clone of a stock base: adapter 1 is lent the way in."""
+        ways_in = next(adapter.attachment.forwards for adapter in self.adapters if adapter.slot == MANAGEMENT_SLOT)
+        lent = {
+            FIRST_SLOT: Attachment("nat", subnet=WAN_NETWORK, forwards=ways_in),
+            MANAGEMENT_SLOT: Attachment("nat", subnet=str(MANAGEMENT_NETWORK)),
+        }
+        return tuple(
+            replace(adapter, attachment=lent[adapter.slot], cable=True) if adapter.slot in lent else adapter
+            for adapter in self.adapters
+        )
+
+    @property
+    def has_first_slot(self) -> bool:
+        """Tell whether there is an adapter 1."""
+        return any(adapter.slot == FIRST_SLOT for adapter in self.adapters)
 
     @property
     def last_stage(self) -> str | None:
@@ -106,6 +126,7 @@ def desired_machine(
     digests: Mapping[str | None, str],
     snapshot_members: Mapping[str, tuple[str, ...]],
     needs_network: bool,
+    stock: bool = False,
 ) -> DesiredMachine:
     """Put together one machine's desired state; `snapshot_members` maps snapshot sets to their machines."""
     return DesiredMachine(
@@ -118,4 +139,5 @@ def desired_machine(
         digests=digests,
         stages=stages_of(topology, machine, snapshot_members),
         gateway_machine=gateway_machine(topology, machine) if needs_network else None,
+        stock=stock,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.observed import (
+    MARK_CONTACTED,
     MARK_DESIRED,
     MARK_STAGE,
     MARK_TOPOLOGY,
@@ -16,6 +17,7 @@ from vboxlab.planning.observed import (
 )
 from vboxlab.topology.model import Topology
 
+UNTIL_CREATED = "created"
 BEFORE_STAGES = "-"  # value of the stage mark of a machine that is configured, but in no stage
 
 
@@ -27,6 +29,8 @@ class MachinePlan:
     power_off_first: str = ""
     hardware: str = ""
     adapters: str = ""
+    introduce: str = ""  # first contact over adapter 1, before the guest can be reached otherwise
+    lent: bool = False  # adapter 1 is ready for that
     start: str = ""
     configure_base: str = ""  # only for machines that no stage concerns
     stages: Mapping[str, str] = field(default_factory=dict)  # stage -> reason
@@ -88,16 +92,20 @@ def plan_machine(
 ) -> MachinePlan:
     """Compare one machine with what is observed; the steps of a restore that comes before are planned elsewhere."""
     stages = machine.stages[: machine.stages.index(until) + 1] if until in machine.stages else machine.stages
+    introduce = ""
+    if machine.stock and until != UNTIL_CREATED and (observed is None or MARK_CONTACTED not in observed.marks):
+        introduce = "its base knows only DHCP on adapter 1"
     if observed is None:
         return MachinePlan(
             create=f"there is no VM {machine.vm_name} of this lab yet",
+            introduce=introduce,
             start="it is new",
             configure_base="" if machine.stages else "it is new",
             stages={stage: f"{stage} not reached yet" for stage in stages},
         )
     if restored is not None:
         return _after_restore(restored, stages)
-    return _of_existing(machine, observed, stages)
+    return _of_existing(machine, observed, stages, introduce)
 
 
 def _after_restore(restored: Restored, stages: tuple[str, ...]) -> MachinePlan:
@@ -111,10 +119,13 @@ def _after_restore(restored: Restored, stages: tuple[str, ...]) -> MachinePlan:
     )
 
 
-def _of_existing(machine: DesiredMachine, observed: ObservedMachine, stages: tuple[str, ...]) -> MachinePlan:
+def _of_existing(
+    machine: DesiredMachine, observed: ObservedMachine, stages: tuple[str, ...], introduce: str
+) -> MachinePlan:
     active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
     hardware = _hardware_difference(machine, observed)
-    adapters = adapter_differences(machine.adapters, observed.adapters)
+    lent = bool(introduce) and machine.first_adapters == observed.adapters
+    adapters = [] if lent else adapter_differences(machine.adapters, observed.adapters)
     needs_off = active and (bool(hardware) or _needs_power_off(machine.adapters, observed.adapters))
     power_off = hardware or "; ".join(adapters) if needs_off else ""
     reached, todo = _stages_todo(machine, observed, stages)
@@ -125,6 +136,8 @@ def _of_existing(machine: DesiredMachine, observed: ObservedMachine, stages: tup
         power_off_first=power_off,
         hardware=hardware,
         adapters="; ".join(adapters),
+        introduce=introduce,
+        lent=lent,
         start="" if active and not needs_off else f"it is {'off' if needs_off else observed.power.value}",
         configure_base=base,
         stages=todo,

@@ -109,8 +109,9 @@ class ObservedMachine:
     @property
     def management_port(self) -> int | None:
         """Return the port of 127.0.0.1 that leads to the guest's SSH server, if there is one."""
-        adapter = self.adapter(MANAGEMENT_SLOT)
-        forwards = adapter.attachment.forwards if adapter else ()
+        # While the guest of a stock base is first contacted, another adapter has the forward.
+        adapters = sorted(self.adapters, key=lambda adapter: adapter.slot != MANAGEMENT_SLOT)
+        forwards = (forward for adapter in adapters for forward in adapter.attachment.forwards)
         return next((forward.host_port for forward in forwards if forward.guest_port == 22), None)
 
     def has_snapshot(self, name: str) -> bool:

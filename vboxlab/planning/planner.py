@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.desired import DesiredMachine
-from vboxlab.planning.machine import MachinePlan, Restored, plan_machine, restore_point
+from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.model import Topology
 
-UNTIL_CREATED = "created"
+__all__ = ["UNTIL_CREATED", "Desired", "machines_of", "plan", "with_rechecks"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
         for name, machine in observed.machines.items()
         if machine.power is PowerState.INACCESSIBLE and name in desired.machines
     ]
+    blockers += [
+        f"{name}: it has no adapter 1, over which a clone of a stock base is first reached; give it one in the topology"
+        for name, machine in desired.machines.items()
+        if machine.stock and not machine.has_first_slot
+    ]
     return blockers
 
 
@@ -178,13 +183,23 @@ class _Guests:
         self._plans = plans
         self.running = {name: machine_plan.running for name, machine_plan in plans.items()}
         self._contacted: set[str] = set()
+        self._strangers = {name for name, machine_plan in plans.items() if machine_plan.introduce}
         self._configured: dict[str, str] = {}
 
     def bring_up(self, name: str, reason: str) -> None:
+        stranger = name in self._strangers
+        if stranger and not self._plans[name].lent:
+            step = act.SetAdapters(name, self._desired.machines[name].first_adapters)
+            self._graph.add(step, self._plans[name].introduce, machines=(name,))
         if not self.running[name]:
             self._graph.add(act.Start(name), reason, machines=(name,))
             self.running[name] = True
             self._contacted.discard(name)
+        if stranger:
+            self._strangers.discard(name)
+            self._graph.add(act.Introduce(name), "its guest gets its management address", machines=(name,))
+            step = act.SetAdapters(name, self._desired.machines[name].adapters)
+            self._graph.add(step, "adapter 1 goes to its own network", machines=(name,))
         if name not in self._contacted:
             self._graph.add(act.Contact(name), "its guest is reached over SSH", machines=(name,))
             self._contacted.add(name)

@@ -1,0 +1,126 @@
+"""The first contact with a stock Debian, over its adapter 1: what it needs to be reached as all others are."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from vboxlab.errors import GuestError
+from vboxlab.guest.executor import Executor
+from vboxlab.guest.ssh import Access
+from vboxlab.topology.addressing import MANAGEMENT_INTERFACE
+from vboxlab.topology.model import MANAGEMENT_NETWORK
+
+FILE = "/etc/network/interfaces.d/vboxlab-management"
+ADDRESS = f"{MANAGEMENT_NETWORK[15]}/{MANAGEMENT_NETWORK.prefixlen}"
+STANZA = f"""\
+# vboxlab reaches this machine through adapter 8 (NAT with one port forward). No gateway and no resolver on purpose:
+# the routes of the lab are the lab's own.
+allow-hotplug {MANAGEMENT_INTERFACE}
+iface {MANAGEMENT_INTERFACE} inet static
+    address {ADDRESS}
+"""
+SECONDS = 300.0  # of which installing sudo takes most
+NO_IFUPDOWN, NO_SUDO, NO_ADDRESS = 21, 22, 23
+
+# Run as root; $1 is the user, $2 a public key or empty. VBOXLAB_ROOT is for tests.
+# su keeps the user's PATH, which lacks what only root uses. The media that Debian was installed from are no longer
+# there, and apt-get update fails over them.
+_SCRIPT = f"""\
+set -eu
+umask 022
+PATH=$PATH:/usr/sbin:/sbin LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export PATH LC_ALL DEBIAN_FRONTEND
+root=${{VBOXLAB_ROOT-}}
+done=
+command -v ifup >/dev/null || exit {NO_IFUPDOWN}
+if ! grep -Eqs '^[[:space:]]*source(-directory)?[[:space:]]+/etc/network/interfaces\\.d' \\
+    "$root/etc/network/interfaces"; then
+    printf '\\nsource /etc/network/interfaces.d/*\\n' >>"$root/etc/network/interfaces"
+fi
+mkdir -p "$root/etc/network/interfaces.d"
+if ! printf %s {shlex.quote(STANZA)} | cmp -s - "$root{FILE}"; then
+    printf %s {shlex.quote(STANZA)} >"$root{FILE}"
+    done="$done, management address"
+fi
+if [ -f "$root/etc/apt/sources.list" ]; then sed -i 's/^deb cdrom:/# &/' "$root/etc/apt/sources.list"; fi
+if [ "$1" != root ]; then
+    if ! command -v sudo >/dev/null; then
+        {{ apt-get -q update && apt-get -q -y --no-install-recommends install sudo; }} >&2 </dev/null || exit {NO_SUDO}
+        done="$done, sudo installed"
+    fi
+    rule="$root/etc/sudoers.d/vboxlab"
+    if [ ! -e "$rule" ]; then
+        mkdir -p "$root/etc/sudoers.d"
+        printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\n' "$1" >"$rule.new"
+        chmod 440 "$rule.new"
+        mv -f "$rule.new" "$rule"
+        done="$done, sudo without a password"
+    fi
+fi
+if [ -n "$2" ]; then
+    home=$root$(getent passwd "$1" | cut -d: -f6)
+    keys=$home/.ssh/authorized_keys
+    if ! grep -Fxqs "$2" "$keys"; then
+        mkdir -p -m 700 "$home/.ssh"
+        # A last line without an end must not swallow the key.
+        if [ -s "$keys" ] && [ -n "$(tail -c 1 "$keys")" ]; then echo >>"$keys"; fi
+        printf '%s\\n' "$2" >>"$keys"
+        chmod 600 "$keys"
+        chown -R "$1": "$home/.ssh"
+        done="$done, key"
+    fi
+fi
+case $(ip -br -4 addr show dev {MANAGEMENT_INTERFACE}) in
+    *" {ADDRESS} "* | *" {ADDRESS}") ;;
+    *)
+        ifdown --force {MANAGEMENT_INTERFACE} >/dev/null 2>&1 </dev/null || true
+        ip -4 addr flush dev {MANAGEMENT_INTERFACE}
+        ifup {MANAGEMENT_INTERFACE} >&2 </dev/null || exit {NO_ADDRESS}
+        ;;
+esac
+sync
+echo "introduced${{done:-, nothing left to do}}"
+"""
+
+_PROBLEMS = {
+    NO_IFUPDOWN: (
+        "its guest has no ifupdown, which vboxlab configures networks with",
+        "install it in the base: apt install ifupdown, with the interfaces in /etc/network/interfaces",
+    ),
+    NO_SUDO: (
+        "its guest has no sudo, and it could not be installed",
+        "install it in the base (as root: apt install sudo), or let this computer reach the Internet",
+    ),
+    NO_ADDRESS: (f"{MANAGEMENT_INTERFACE} did not get its address", "does something else configure it in the base?"),
+}
+
+
+def ways_to_root(access: Access, root_password: Callable[[], str] | None) -> Iterator[Access]:
+    """Yield the ways in which a user may become root, those that need no password first."""
+    yield access
+    if access.user == "root":
+        return
+    if access.password is not None:
+        yield replace(access, root_password=access.password)
+    if root_password is not None:
+        yield replace(access, root_by="su", root_password=root_password)
+
+
+def introduce(executor: Executor, user: str, public_key: str | None, *, time_scale: float = 1.0) -> str:
+    """Give the guest its management address, the user sudo rights and the key; return what was changed.
+
+    Raises GuestError saying what the base lacks.
+    """
+    script = f"set -- {shlex.quote(user)} {shlex.quote(public_key or '')}\n{_SCRIPT}"
+    found = executor.run(script, root=True, timeout=SECONDS * max(1.0, time_scale))
+    lines = found.stdout.strip().splitlines()
+    if found.exit_code == 0 and lines and lines[-1].startswith("introduced, "):
+        return lines[-1].removeprefix("introduced, ")
+    brief, resolution = _PROBLEMS.get(
+        found.exit_code, ("its guest could not be prepared", "is it a Debian with ifupdown and sudo?")
+    )
+    raise GuestError(
+        f"{executor.machine}: {brief}", details=found.stderr.strip().splitlines()[-4:], resolution=resolution
+    )
