@@ -31,6 +31,9 @@ class Settings(BaseModel):
     proxy: str | None = Field(default=None, description="HTTP proxy for apt in the guests")
     language: Language | None = Field(default=None, description="of explain and check; default: the locale's")
     vbox_python: Path | None = Field(default=None, description="interpreter that loads VirtualBox's binding")
+    lock_patience: float = Field(
+        default=20.0, ge=0, description="seconds to wait for a VM that another program has locked"
+    )
     time_scale: float = Field(default=1.0, gt=0)
 
     @property

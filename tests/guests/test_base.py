@@ -1,10 +1,8 @@
-"""The base boots as QEMU machine and is what the rest relies on. VBOXLAB_TEST_HOME reuses the bases of that home."""
+"""The base boots as QEMU machine and is what the rest relies on."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,31 +17,17 @@ from vboxlab.base.model import Base
 from vboxlab.base.store import BaseStore
 from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
-from vboxlab.settings import Settings, load_settings
 from vboxlab.waiting import Deadline, wait_until
 
-pytestmark = [
-    pytest.mark.guests,
-    pytest.mark.timeout(1200),
-    pytest.mark.skipif(
-        not all(map(shutil.which, ("mmdebstrap", "qemu-system-x86_64", "qemu-img"))),
-        reason="mmdebstrap, qemu-system-x86_64 and qemu-img are needed",
-    ),
-]
+pytestmark = [pytest.mark.guests, pytest.mark.timeout(1200)]
 
 BOOT_SECONDS = 300.0
 Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> BaseStore:
-    home = Path(os.environ.get("VBOXLAB_TEST_HOME") or tmp_path_factory.mktemp("home"))
-    return BaseStore(Settings(home=home, mirror=load_settings().mirror))
-
-
-@pytest.fixture(scope="module")
 def base(store: BaseStore) -> Base:
-    return store.build()
+    return store.get("debian12")
 
 
 @pytest.fixture(scope="module")

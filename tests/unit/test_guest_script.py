@@ -7,6 +7,7 @@ import grp
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -200,6 +201,12 @@ def test_services_are_asked_about_once_and_only_those_notified_restart(tmp_path:
     ]
     log.unlink()
     assert run(resources[:3], path=programs) == (0, [("unchanged", "")] * 3)
+    log.unlink()
+    (tmp_path / "a.conf").unlink()
+    began = time.monotonic()
+    assert run([resources[0], Service("service-a", pause=1)], path=programs)[0] == 0
+    assert time.monotonic() - began >= 1
+    assert log.read_text().splitlines()[1:] == ["--quiet stop service-a", "--quiet start service-a"]
 
 
 def test_a_service_that_cannot_start_says_what_systemd_said(tmp_path: Path, programs: Path) -> None:
@@ -295,9 +302,23 @@ def test_a_state_is_waited_for_and_given_up_with_what_was_last_said(tmp_path: Pa
     assert run([never], changes=False) == (0, [("would-change", "is not so now")])
 
 
+def test_a_state_that_stays_away_is_nudged_once(tmp_path: Path) -> None:
+    asked = tmp_path / "asked for it"
+    nudge = ("sh", "-c", 'echo x >>"$1"', "sh", str(asked))
+    wanted = Await("address", ("test", "-e", str(asked)), 20, nudge=nudge, nudge_after=1)
+    code, results = run([wanted])
+    assert (code, results[0][0]) == (0, "changed")
+    assert asked.read_text() == "x\n"
+    assert run([wanted]) == (0, [("unchanged", "")])
+    assert run([Await("never", ("false",), 3, nudge=nudge)])[0] == 1
+    assert asked.read_text() == "x\nx\n"
+
+
 def test_the_time_scale_stretches_what_is_waited_for() -> None:
     script = compile_script([Await("page", ("true",), 30)], changes=True, secrets={}, time_scale=4)
-    assert "await 0 120\n" in script
+    assert "await 0 120 -\n" in script
+    nudged = [Await("page", ("true",), 30, nudge=("true",), nudge_after=10)]
+    assert "await 0 120 40\n" in compile_script(nudged, changes=True, secrets={}, time_scale=4)
 
 
 def test_a_setting_replaces_its_commented_line_and_is_kept(tmp_path: Path) -> None:

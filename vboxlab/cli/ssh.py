@@ -18,7 +18,10 @@ from vboxlab.cli import options, output
 @options.copy
 @options.driver
 def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | None, driver: str | None) -> int:
-    """Open a shell on MACHINE, or run COMMAND there (after `--`) and pass its exit code on."""
+    """Open a shell on MACHINE, or run COMMAND there (after `--`) and pass its exit code on.
+
+    A COMMAND of one word, quoted, is a line for the guest's shell: vboxlab ssh srv-web -- 'ip a | grep 5'.
+    """
     from vboxlab.cli import session
     from vboxlab.errors import UsageError
     from vboxlab.lab.access import way_in
@@ -33,7 +36,7 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
             return subprocess.run([client, *entry.client_options(), *_remote(command)], check=False).returncode
         if not command:
             raise UsageError("no `ssh` client is installed for a shell", resolution="install the OpenSSH client")
-        done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(shlex.join(command))
+        done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(command_line(command))
         if done.stdout:
             output.say(done.stdout.rstrip("\n"))
         if done.stderr:
@@ -42,5 +45,12 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
 
 
 def _remote(command: tuple[str, ...]) -> list[str]:
-    # ssh(1) joins its arguments with spaces and hands them to a shell: quote them so that they arrive as typed.
-    return ["--", shlex.join(command)] if command else []
+    return ["--", command_line(command)] if command else []
+
+
+def command_line(command: tuple[str, ...]) -> str:
+    """Return what the guest's shell gets: several words arrive as typed, a single one is a line for the shell.
+
+    ssh(1) joins its arguments with spaces and hands them to a shell.
+    """
+    return command[0] if len(command) == 1 else shlex.join(command)

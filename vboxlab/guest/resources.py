@@ -72,11 +72,15 @@ class Package:
 
 @dataclass(frozen=True)
 class Service:
-    """A systemd unit. None leaves the aspect as it is."""
+    """A systemd unit. None leaves the aspect as it is.
+
+    `pause` are the seconds for which it stays stopped when it is restarted.
+    """
 
     name: str
     enabled: bool | None = True
     running: bool | None = True
+    pause: int = 0
 
     @property
     def key(self) -> str:
@@ -149,11 +153,16 @@ class Command:
 
 @dataclass(frozen=True)
 class Await:
-    """A state that must come about by itself: `until` succeeds within so many seconds (times the time scale)."""
+    """A state that must come about by itself: `until` succeeds within so many seconds (times the time scale).
+
+    `nudge` is a command run once when `nudge_after` seconds (times the time scale) have passed without it.
+    """
 
     name: str
     until: Argv
     within: float = 60.0
+    nudge: Argv = ()
+    nudge_after: float = 0.0
 
     @property
     def key(self) -> str:

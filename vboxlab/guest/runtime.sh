@@ -299,7 +299,7 @@ read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how th
     esac
 }
 
-service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
+service() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds between stop and start
     case $broken in
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
     esac
@@ -318,7 +318,8 @@ service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
     fi
     read_enabled "$2" "$enabled"
     case $active in active | reloading | activating) running=yes ;; *) running=no ;; esac
-    why= todo=
+    why= todo= restart=restart
+    [ "$6" = 0 ] || restart='stop pause start'
     case $4:$enabled in
         yes:no) why='not enabled at boot' todo=enable ;;
         no:yes) why='enabled at boot' todo=disable ;;
@@ -328,7 +329,7 @@ service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
         no:yes) why="${why:+$why, }running" todo="$todo stop" ;;
         yes:yes | -:yes)
             case $notified in
-                *" $2 "*) why="${why:+$why, }its configuration changed" todo="$todo restart" ;;
+                *" $2 "*) why="${why:+$why, }its configuration changed" todo="$todo $restart" ;;
             esac
             ;;
     esac
@@ -338,6 +339,7 @@ service() { # INDEX NAME N ENABLED RUNNING: yes, no or - (leave)
     for verb in $todo; do
         case $verb in
             enable | disable) attempt $enable "$verb" "$2" ;;
+            pause) sleep "$6" ;;
             *) attempt systemctl --quiet "$verb" "$2" ;;
         esac && continue
         report "$1" failed "systemctl $verb $2: $(journalctl -q -n 3 -o cat -u "$2" 2>/dev/null || printf %s "$said")"
@@ -354,17 +356,21 @@ command_done() { # INDEX FUNCTION: runs the function "run_INDEX" unless "unless_
     if attempt "run_$1"; then report "$1" changed 'was not done'; else report "$1" failed "$said"; fi
 }
 
-await() { # INDEX SECONDS: waits until the function "until_INDEX" succeeds
+await() { # INDEX SECONDS NUDGE: waits until the function "until_INDEX" succeeds; "nudge_INDEX" after NUDGE seconds
     if [ "$failures" -gt 0 ]; then report "$1" skipped 'not waited for, because something failed'; return; fi
     if "until_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
     may_change "$1" 'is not so now' || return
     seconds
-    began=$now
+    began=$now nudge=$3
     until "until_$1" >/dev/null 2>&1 </dev/null; do
         seconds
         if [ "$((now - began))" -ge "$2" ]; then
             report "$1" failed "did not come about within $2 s: $("until_$1" 2>&1 </dev/null | tail -n 2)"
             return
+        fi
+        if [ "$nudge" != - ] && [ "$((now - began))" -ge "$nudge" ]; then
+            attempt "nudge_$1"
+            nudge=-
         fi
         sleep 0.3
     done

@@ -233,15 +233,17 @@ class _Compiler:
             case Command(_, run, unless):
                 functions = f"unless_{index}() {{ {words(unless)}; }}\nrun_{index}() {{ {words(run)}; }}"
                 return f"{functions}\ncommand_done {index}"
-            case Service(name, enabled, running):
+            case Service(name, enabled, running, pause):
                 number = self._services.index(name)
-                return f"service {index} {name} {number} {_yes_no(enabled)} {_yes_no(running)}"
+                return f"service {index} {name} {number} {_yes_no(enabled)} {_yes_no(running)} {pause}"
             case _:
                 return ""
 
     def _await(self, index: int, wanted: Await) -> str:
         seconds = max(1, round(wanted.within * self._time_scale))
-        return f"until_{index}() {{ {words(wanted.until)}; }}\nawait {index} {seconds}"
+        nudge = f"nudge_{index}() {{ {words(wanted.nudge)}; }}\n" if wanted.nudge else ""
+        after = round(wanted.nudge_after * self._time_scale) if wanted.nudge else "-"
+        return f"until_{index}() {{ {words(wanted.until)}; }}\n{nudge}await {index} {seconds} {after}"
 
 
 def _wrapped(data: bytes) -> str:

@@ -84,7 +84,8 @@ def _open_usable(settings: Settings) -> OpenedDriver:
 def _open_virtualbox(settings: Settings) -> Driver:
     from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 
-    return VirtualBoxDriver(settings.home, python=str(settings.vbox_python) if settings.vbox_python else None)
+    python = str(settings.vbox_python) if settings.vbox_python else None
+    return VirtualBoxDriver(settings.home, python=python, patience=settings.lock_patience)
 
 
 def _open_qemu(settings: Settings) -> Driver:

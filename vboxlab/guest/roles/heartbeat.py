@@ -15,6 +15,12 @@ from vboxlab.topology.roles import HeartbeatRole
 
 # Heartbeat waits initdead for a peer that does not appear, then takes the address and starts the services.
 SETTLED_WITHIN = 90.0
+# A node that is back before its peer has finished taking over never gets its resources again ("T_STARTING received
+# during takeover" in the peer's log). Heartbeat's own init script waits deadtime + 10 s on restart; the unit does not.
+TAKEOVER = 15
+# When it happened nevertheless, say because somebody restarted Heartbeat by hand, the node asks its peer for them.
+ASKED_AFTER = 35.0
+ASK = ("/usr/share/heartbeat/hb_takeover", "local")
 TIMES = {
     "practical": ("keepalive 1", "warntime 3", "deadtime 5", "initdead 30"),
     "fast": ("keepalive 200ms", "warntime 1", "deadtime 2", "initdead 30"),
@@ -50,7 +56,7 @@ def heartbeat(role: HeartbeatRole, place: Place) -> Iterable[Resource]:
         for service in role.services:
             yield Service(service)
     yield starts_after("heartbeat", role.interface)
-    yield Service("heartbeat")
+    yield Service("heartbeat", pause=TAKEOVER)
     yield _address_settled(role, held=is_master)
     yield page_served(role.address.ip, within=SETTLED_WITHIN)
 
@@ -90,4 +96,5 @@ def _address_settled(role: HeartbeatRole, *, held: bool) -> Await:
     operator = "-n" if held else "-z"
     test = f'[ {operator} "$(ip -o -4 addr show dev "$1" to "$2")" ]'
     name = f"floating address {'held' if held else 'left to the master'}"
-    return Await(name, ("sh", "-c", test, "sh", role.interface, str(role.address.ip)), SETTLED_WITHIN)
+    until = ("sh", "-c", test, "sh", role.interface, str(role.address.ip))
+    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else (), nudge_after=ASKED_AFTER if held else 0.0)

@@ -12,13 +12,13 @@ from filelock import FileLock
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.virtualbox.client import Client
-from vboxlab.hypervisor.virtualbox.qcow2 import open_disk
+from vboxlab.hypervisor.virtualbox.qcow2 import is_qcow2, open_disk
 from vboxlab.hypervisor.virtualbox.vdi import SECTOR, copy_vdi, is_vdi, write_vdi
 from vboxlab.hypervisor.virtualbox.vhd import is_vhd, open_vhd
 from vboxlab.hypervisor.virtualbox.vmdk import is_vmdk, open_vmdk
 
 IMAGE_FORMATS = ("qcow2", "raw", "vdi", "vmdk", "vhd")
-READERS = ((is_vmdk, open_vmdk), (is_vhd, open_vhd))
+READERS = ((is_qcow2, open_disk), (is_vmdk, open_vmdk), (is_vhd, open_vhd))
 
 
 class Images:
@@ -102,11 +102,12 @@ def _convert(disk: Path, target: Path, progress: Progress) -> None:
     if is_vdi(disk):
         copy_vdi(disk, target)
         return
-    opener = next((opener for recognise, opener in READERS if recognise(disk)), open_disk)
-    if opener is open_disk and (disk.stat().st_size % SECTOR or not disk.stat().st_size):
+    opener = next((opener for recognise, opener in READERS if recognise(disk)), None)
+    size = disk.stat().st_size
+    if opener is None and (size % SECTOR or not size):
         raise BaseError(
             f"{disk} is no disk",
             details=[f"expected {', '.join(IMAGE_FORMATS)}; a raw disk is a multiple of {SECTOR} bytes"],
         )
-    with opener(disk) as source:
+    with (opener or open_disk)(disk) as source:
         write_vdi(source, target, progress)

@@ -114,6 +114,12 @@ class Qcow2Disk:
         return zlib.decompressobj(-12).decompress(packed, self._cluster).ljust(self._cluster, b"\0")
 
 
+def is_qcow2(path: Path) -> bool:
+    """Tell whether a file is a qcow2 disk."""
+    with path.open("rb") as stream:
+        return stream.read(4) == MAGIC
+
+
 @contextmanager
 def open_disk(path: Path, depth: int = 0) -> Iterator[Disk]:
     """Open a qcow2 file (known by its first bytes) or a raw one for reading. Raises BaseError."""

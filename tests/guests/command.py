@@ -1,0 +1,73 @@
+"""The command line as a user has it: another process, its output and exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TIME_SCALE = os.environ.get("VBOXLAB_TIME_SCALE", "3")
+
+
+@dataclass
+class CommandLine:
+    """Runs vboxlab on one home, with the topologies of this checkout."""
+
+    home: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Run a command to its end and return what it printed on standard output."""
+        done = subprocess.run(
+            self._argv(words), env=self._environment(), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        said = f"$ vboxlab {' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, f"exit code {done.returncode} instead of {code}\n{said}"
+        assert "Traceback" not in said, said
+        return done.stdout
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Run a command with --json and return its result: the last document that it printed."""
+        text = self(*words, "--json", code=code)
+        decoder, at, found = json.JSONDecoder(), 0, None
+        while (at := _next(text, at)) < len(text):
+            found, at = decoder.raw_decode(text, at)
+        return found
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command whose output is read by the caller."""
+        process = subprocess.Popen(
+            self._argv(words), env=self._environment(), cwd=ROOT, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+    def _argv(self, words: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "vboxlab", *words]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ, "VBOXLAB_HOME": str(self.home), "VBOXLAB_DRIVER": "qemu", "VBOXLAB_TIME_SCALE": TIME_SCALE,
+            "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+
+
+def _next(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at

@@ -1,0 +1,138 @@
+"""The practical on real guests: made, killed, repaired, proved, taken to the other topology and back, and removed.
+
+The tests are one story, told in order: each begins where the one before ended.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.guests.command import CommandLine
+
+pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800)]
+
+MACHINES = {"firewall", "dns", "client", "srv-web", "srv-web-bis"}
+PAGE = "/var/www/html/index.html"
+# What each of the practical's deadtimes allows at least: Heartbeat counts from the last packet that it heard, which is
+# up to one keepalive before the power cut.
+SHORTEST_DETECTION = {"practical": 5.0 - 1.0, "fast": 2.0 - 0.2}
+DETECTION_LIMIT = {"practical": 6.0, "fast": 3.0}
+
+
+def step(report: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(entry for entry in report["steps"] if entry["name"] == name)
+
+
+def measured(report: dict[str, Any], name: str) -> dict[str, Any]:
+    return {entry["name"]: entry for entry in step(report, name)["measurements"]}
+
+
+def processes_of(home: Path) -> list[str]:
+    """Return the command lines that work in this home."""
+    shown = subprocess.run(["ps", "-ww", "-eo", "args="], check=True, capture_output=True, text=True).stdout
+    return [line for line in shown.splitlines() if str(home) in line and "pytest" not in line]
+
+
+def test_up_killed_at_work_goes_on_and_builds_nothing_twice(vboxlab: CommandLine, home: Path) -> None:
+    begun = vboxlab.start("up", "failover")
+    assert begun.stdout is not None
+    for line in begun.stdout:
+        if line.startswith("ok") and "reach guest" in line:
+            break
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    before = {entry["name"]: entry for entry in vboxlab.json("status", "ha")["machines"]}
+    assert before
+    done = vboxlab.json("up", "failover")
+    assert done["result"] == "up"
+    after = {entry["name"]: entry for entry in vboxlab.json("status", "ha")["machines"]}
+    assert after.keys() == MACHINES
+    assert {entry["power"] for entry in after.values()} == {"running"}
+    assert {name: after[name]["management_port"] for name in before} == {
+        name: entry["management_port"] for name, entry in before.items()
+    }
+    emulators = [line for line in processes_of(home) if "qemu-system" in line]
+    assert len(emulators) == len(MACHINES)
+
+
+def test_a_second_up_changes_nothing(vboxlab: CommandLine) -> None:
+    assert "nothing to do" in vboxlab("plan", "failover")
+    assert vboxlab.json("up", "failover") == {"result": "up", "actions": 0, "repaired": []}
+
+
+def test_up_repairs_just_what_a_student_broke(vboxlab: CommandLine) -> None:
+    vboxlab("ssh", "srv-web", "--", "sudo", "rm", PAGE)
+    found = vboxlab.json("check", "failover", code=1)
+    wrong = {entry["machine"]: entry["findings"] for entry in found["machines"] if entry["findings"]}
+    assert wrong.keys() == {"srv-web"}
+    assert [finding["slip"] for finding in wrong["srv-web"]] == ["page-missing"]
+    assert vboxlab.json("up", "failover") == {"result": "up", "actions": 0, "repaired": ["srv-web"]}
+    assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
+    assert vboxlab.json("check", "failover")["fine"] is True
+
+
+def test_the_practical_is_proved_and_measured(vboxlab: CommandLine, tmp_path: Path) -> None:
+    junit = tmp_path / "report.xml"
+    report = vboxlab.json("verify", "failover", "--junit", str(junit))
+    assert report["passed"], report
+    assert 'failures="0"' in junit.read_text(encoding="utf-8")
+    interruption = measured(report, "interruption")
+    detection = interruption["detection"]
+    assert detection["actual"] >= SHORTEST_DETECTION["practical"]
+    assert detection["limit"] == DETECTION_LIMIT["practical"]
+    assert interruption["interruption"]["actual"] > detection["actual"] - detection["uncertainty"]
+    assert set(step(report, "interruption")["facts"]["served by"].split(", ")) != set()
+    assert vboxlab.json("up", "failover")["actions"] == 0
+
+
+def test_snapshots_of_the_whole_lab(vboxlab: CommandLine) -> None:
+    vboxlab("snapshot", "take", "proved")
+    listed = vboxlab("snapshot", "list")
+    assert re.search(r"proved", listed)
+    vboxlab("ssh", "srv-web", "--", "sudo", "rm", PAGE)
+    vboxlab("snapshot", "restore", "proved")
+    assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
+    vboxlab("snapshot", "delete", "proved")
+    assert "proved" not in vboxlab("snapshot", "list")
+
+
+def test_the_web_servers_go_back_to_apache_base(vboxlab: CommandLine) -> None:
+    vboxlab("snapshot", "restore", "apache-base")
+    for machine in ("srv-web", "srv-web-bis"):
+        assert vboxlab("ssh", machine, "--", "systemctl", "is-active", "apache2") == "active\n"
+        assert "heartbeat" not in vboxlab("ssh", machine, "--", "dpkg-query", "-W", "-f", "${Package}\\n")
+
+
+def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
+    vboxlab("up", "loadbalancing")
+    assert vboxlab.json("status", "ha")["topology"] == "loadbalancing"
+    assert vboxlab.json("up", "loadbalancing")["actions"] == 0
+    report = vboxlab.json("verify", "loadbalancing")
+    assert report["passed"], report
+    assert measured(report, "interruption")["failed"]["actual"] == 0
+
+
+def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
+    vboxlab("up", "failover", "--set", "tuning=fast")
+    assert vboxlab.json("up", "failover")["actions"] == 0
+    report = vboxlab.json("verify", "failover")
+    assert report["passed"], report
+    interruption = measured(report, "interruption")
+    assert interruption["detection"]["actual"] >= SHORTEST_DETECTION["fast"]
+    assert interruption["interruption"]["limit"] == 5
+
+
+def test_destroy_leaves_nothing(vboxlab: CommandLine, home: Path) -> None:
+    vboxlab("destroy", "ha", "--yes")
+    deadline = time.monotonic() + 10
+    while processes_of(home) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert processes_of(home) == []
+    assert [path for path in (home / "qemu" / "machines").iterdir() if not path.name.startswith(".")] == []
