@@ -28,7 +28,7 @@ def title(step: act.Step) -> str:
             verb = "configure" if isinstance(step, act.Configure) else "check"
             return f"{verb} {step.stage}" if step.stage else f"{verb} guest"
         case act.PowerOff():
-            return "power off"
+            return "power off" if step.how == "graceful" else "pull the plug"
         case act.TakeSnapshots():
             return f"take snapshot {step.snapshot}"
         case act.RestoreSnapshots():

@@ -147,7 +147,8 @@ def _restore(graph: _Graph, desired: Desired, observed: ObservedLab) -> dict[str
         source = observed.topology or "another topology"
         for name in members:
             if observed.machines[name].power is not PowerState.OFF:
-                graph.add(act.PowerOff(name), f"{snapshot} is restored on it", machines=(name,))
+                # What it would write while it shuts down is thrown away a moment later.
+                graph.add(act.PowerOff(name, "hard"), f"{snapshot} is restored on it", machines=(name,))
         graph.add(
             act.RestoreSnapshots(members, snapshot),
             f"the lab goes from {source} to {desired.topology.name}",
