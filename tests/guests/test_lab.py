@@ -48,16 +48,14 @@ def test_up_killed_at_work_goes_on_and_builds_nothing_twice(vboxlab: CommandLine
             break
     begun.send_signal(signal.SIGKILL)
     begun.wait()
-    before = {entry["name"]: entry for entry in vboxlab.json("status", "ha")["machines"]}
+    before = {entry["machine"]: entry for entry in vboxlab.json("status", "ha")["machines"]}
     assert before
     done = vboxlab.json("up", "failover")
     assert done["result"] == "up"
-    after = {entry["name"]: entry for entry in vboxlab.json("status", "ha")["machines"]}
+    after = {entry["machine"]: entry for entry in vboxlab.json("status", "ha")["machines"]}
     assert after.keys() == MACHINES
     assert {entry["power"] for entry in after.values()} == {"running"}
-    assert {name: after[name]["management_port"] for name in before} == {
-        name: entry["management_port"] for name, entry in before.items()
-    }
+    assert {name: after[name]["port"] for name in before} == {name: entry["port"] for name, entry in before.items()}
     emulators = [line for line in processes_of(home) if "qemu-system" in line]
     assert len(emulators) == len(MACHINES)
 
@@ -72,7 +70,7 @@ def test_up_repairs_just_what_a_student_broke(vboxlab: CommandLine) -> None:
     found = vboxlab.json("check", "failover", code=1)
     wrong = {entry["machine"]: entry["findings"] for entry in found["machines"] if entry["findings"]}
     assert wrong.keys() == {"srv-web"}
-    assert [finding["slip"] for finding in wrong["srv-web"]] == ["page-missing"]
+    assert [finding["code"] for finding in wrong["srv-web"]] == ["page-missing"]
     assert vboxlab.json("up", "failover") == {"result": "up", "actions": 0, "repaired": ["srv-web"]}
     assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
     assert vboxlab.json("check", "failover")["fine"] is True
