@@ -105,6 +105,12 @@ def test_a_script_longer_than_any_command_line_runs_and_is_in_no_command_line(ex
     assert "secret-in-script" not in done.stdout
 
 
+def test_administrators_programs_are_found(executor: SshExecutor) -> None:
+    found = executor.run("command -v sysctl; echo $PATH").stdout.splitlines()
+    assert found[0].endswith("/sbin/sysctl")
+    assert found[1].endswith(":/usr/local/sbin:/usr/sbin:/sbin")
+
+
 def test_much_output_on_both_sides_does_not_block(executor: SshExecutor) -> None:
     done = executor.run("head -c 6000000 /dev/zero | tr '\\0' e >&2; head -c 6000000 /dev/zero | tr '\\0' o")
     assert (done.stdout, done.stderr) == ("o" * 6_000_000, "e" * 6_000_000)

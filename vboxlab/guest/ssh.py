@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import paramiko
 
 CHUNK = 65536
+# Debian gives these to root's login shells only; sysctl, ip and ipvsadm are asked as the login user too.
+_PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 PATIENCE = 60.0  # seconds for each step of a login: an emulated guest on a busy host needs most of them
 
 
@@ -268,7 +270,7 @@ class SshExecutor:
 
     def _command(self, length: int, root: bool) -> str:
         # head reads no byte more than it is told, so the rest of the stream is the script's standard input.
-        shell = "sh -c " + shlex.quote(f'eval "$(head -c {length})"')
+        shell = "sh -c " + shlex.quote(f'{_PATH}; eval "$(head -c {length})"')
         if not root or self._access.user == "root":
             return shell
         if self._access.root_by == "su":

@@ -130,7 +130,7 @@ class InternetCheck(Step):
 
     def summary(self) -> str:
         """Return who reaches what."""
-        return f"{', '.join(self.source)} reach the Internet ({self.name})"
+        return f"the Internet can be reached from {', '.join(self.source)} ({self.name})"
 
 
 class AptCheck(Step):
