@@ -24,7 +24,7 @@ class CommandLine:
     def __call__(self, *words: str, code: int = 0) -> str:
         """Run a command to its end and return what it printed on standard output."""
         done = subprocess.run(
-            self._argv(words), env=self._environment(), cwd=ROOT, capture_output=True, text=True, check=False
+            self._argv(words), env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False
         )
         said = f"$ vboxlab {' '.join(words)}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == code, f"exit code {done.returncode} instead of {code}\n{said}"
@@ -42,7 +42,7 @@ class CommandLine:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command whose output is read by the caller."""
         process = subprocess.Popen(
-            self._argv(words), env=self._environment(), cwd=ROOT, text=True, stdout=subprocess.PIPE,
+            self._argv(words), env=self.environment(), cwd=ROOT, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.started.append(process)
@@ -60,7 +60,8 @@ class CommandLine:
     def _argv(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "vboxlab", *words]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment that the commands run in."""
         return {
             **os.environ, "VBOXLAB_HOME": str(self.home), "VBOXLAB_DRIVER": "qemu", "VBOXLAB_TIME_SCALE": TIME_SCALE,
             "PYTHONPATH": str(ROOT),

@@ -1,0 +1,64 @@
+"""Two students' copies of the practical at once: apart from each other, one broken and reset, both proved."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from tests.guests.command import CommandLine
+
+pytestmark = [pytest.mark.guests, pytest.mark.timeout(2400)]
+
+COPIES = ("--copies", "alice,bob")
+PAGE = "/var/www/html/index.html"
+
+
+def in_copy(copy: str, machine: str, command: str) -> tuple[str, ...]:
+    return ("ssh", machine, "--lab", "ha", "--copy", copy, "--", command)
+
+
+def test_two_copies_come_up_with_their_own_names(vboxlab: CommandLine) -> None:
+    vboxlab("up", "failover", *COPIES)
+    for copy in ("alice", "bob"):
+        assert vboxlab(*in_copy(copy, "srv-web", f"hostname; cat {PAGE}")) == (
+            f"srv-web-{copy}\n<h1>Srv-Web de {copy}</h1>\n"
+        )
+    rows = vboxlab.json("status", "--all")
+    assert [(row["topology"], row["running"], row["drift"]) for row in rows] == [("failover", 5, [])] * 2
+
+
+def test_no_frame_of_one_copy_reaches_the_other(vboxlab: CommandLine) -> None:
+    listen = "sudo timeout 8 tcpdump -nn -e -l -i enp0s3 2>/dev/null; true"
+    listening = vboxlab.start(*in_copy("alice", "srv-web", listen))
+    # Broadcasts of the other copy: the question for an address that nobody has, and Heartbeat's packets each second.
+    vboxlab(*in_copy("bob", "srv-web", "ping -c 3 -W 1 192.168.200.77 >/dev/null; true"))
+    heard, _ = listening.communicate(timeout=120)
+    senders = set(re.findall(r"^\S+ ((?:[0-9a-f]{2}:){5}[0-9a-f]{2}) >", heard, re.MULTILINE))
+    own = address_of(vboxlab, "alice", "srv-web-bis")
+    foreign = {address_of(vboxlab, "bob", machine) for machine in ("srv-web", "srv-web-bis")}
+    assert own in senders, heard
+    assert not senders & foreign, heard
+
+
+def address_of(vboxlab: CommandLine, copy: str, machine: str) -> str:
+    return vboxlab(*in_copy(copy, machine, "cat /sys/class/net/enp0s3/address")).strip()
+
+
+def test_a_broken_copy_is_reset_and_both_are_proved(vboxlab: CommandLine) -> None:
+    vboxlab(*in_copy("alice", "srv-web", f"sudo rm {PAGE}; sudo systemctl disable --now heartbeat"))
+    vboxlab("check", "failover", "srv-web", "--copy", "alice", code=1)
+    vboxlab("reset", "ha", *COPIES, "--yes")
+    vboxlab("check", "failover", *COPIES)
+    vboxlab("verify", "failover", *COPIES)
+    rows = vboxlab.json("status", "--all")
+    assert [(row["stage"], row["running"], row["drift"]) for row in rows] == [("heartbeat", 5, [])] * 2
+
+
+def test_copies_are_destroyed_one_by_one(vboxlab: CommandLine) -> None:
+    vboxlab("destroy", "ha", "--copies", "alice", "--yes")
+    assert vboxlab(*in_copy("bob", "srv-web", "hostname")) == "srv-web-bob\n"
+    vboxlab("destroy", "ha", "--all", "--yes")
+    shown = subprocess.run(["ps", "-ww", "-eo", "args="], check=True, capture_output=True, text=True).stdout
+    assert not [line for line in shown.splitlines() if str(vboxlab.home) in line and "qemu-system" in line]
