@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+SHOWN = 3000  # characters of a long output that are enough to see what went wrong
 TIME_SCALE = os.environ.get("VBOXLAB_TIME_SCALE", "3")
 
 
@@ -26,7 +27,7 @@ class CommandLine:
         done = subprocess.run(
             self._argv(words), env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False
         )
-        said = f"$ vboxlab {' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        said = f"$ vboxlab {' '.join(words)}\n{done.stdout[-SHOWN:]}\n{done.stderr}"
         assert done.returncode == code, f"exit code {done.returncode} instead of {code}\n{said}"
         assert "Traceback" not in said, said
         return done.stdout
