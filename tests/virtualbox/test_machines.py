@@ -12,6 +12,8 @@ from tests.contract.worlds import IMAGE, Specs, free_port, internal, nat
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
+from vboxlab.hypervisor.virtualbox.machines import observed
+from vboxlab.planning.observed import Attachment, Forward, ObservedMachine
 
 
 def test_a_clone_inherits_nothing_from_a_base_that_has_much(
@@ -67,3 +69,44 @@ def test_an_overlay_becomes_an_image_with_what_lies_behind_it(
     driver.start(made.handle)
     driver.import_image("again", disk)
     assert sorted(image.name for image in driver.images()) == ["again", "layer", IMAGE]
+
+
+def through_api(driver: VirtualBoxDriver, handle: str) -> ObservedMachine:
+    return observed(driver.client.call("inspect", {"handle": handle, "through_api": True}))
+
+
+def test_the_list_says_what_a_look_at_each_machine_says(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    forward = Forward(free_port(), 22)
+    kinds = (
+        nat(1, forward, Forward(free_port(), 80)),
+        internal(2, 'été & "co" <dmz>', cable=False),
+        replace(internal(3, "school"), attachment=Attachment("nat-network", "school")),
+        replace(internal(4, "none0"), attachment=Attachment("bridged", "none0")),
+        replace(internal(5, "vboxnet0"), attachment=Attachment("host-only", "vboxnet0")),
+        replace(nat(8), attachment=Attachment("nat", "", "", ())),
+    )
+    rich, plain, running = (driver.create(spec(name, adapters=own)) for name, own in (
+        ("rich", kinds), ("plain", ()), ("running", (nat(1),)),
+    ))  # fmt: skip
+    for name in ("first", "second", "third"):
+        driver.take_snapshot(rich.handle, name, description=f"{name} \n text, <b>&amp;</b>")
+    driver.restore_snapshot(rich.handle, "first")
+    driver.take_snapshot(rich.handle, "branch")
+    driver.restore_snapshot(rich.handle, "second")
+    driver.delete_snapshot(rich.handle, "second")
+    driver.start(running.handle)
+    driver.take_snapshot(running.handle, "live", live=True)
+    for _ in ("while it runs", "off"):
+        listed = {machine.handle: machine for machine in driver.machines()}
+        asked = {made.handle: through_api(driver, made.handle) for made in (rich, plain, running)}
+        assert listed == asked == {handle: driver.inspect(handle) for handle in asked}
+        driver.power_off(running.handle, "hard")
+    assert [snapshot.name for snapshot in listed[rich.handle].snapshots] == ["first", "third", "branch"]
+    assert listed[rich.handle].adapters == kinds
+    assert [snapshot.live for snapshot in listed[running.handle].snapshots] == [True]
+    driver.restore_snapshot(running.handle, "live")
+    assert next(m for m in driver.machines() if m.handle == running.handle) == through_api(driver, running.handle)
+    world.manage("modifyvm", plain.handle, "--nic1", "generic", "--nic-generic-drv1", "UDPTunnel", "--nic2", "null")
+    assert next(m for m in driver.machines() if m.handle == plain.handle) == through_api(driver, plain.handle)

@@ -116,7 +116,7 @@ class BaseStore:
                 f"there is a base {name} already: {added.origin}",
                 resolution=f"choose another name, or `vboxlab base remove {name}` first",
             )
-        if name in {image.name for image in driver.images()}:
+        if driver.has_image(name):
             raise BaseError(
                 f"{driver.name} has an image {name} already",
                 details=["it was left by an add that was interrupted, or belongs to another VBOXLAB_HOME"],
@@ -137,7 +137,7 @@ class BaseStore:
         """
         added = self.added.find(which)
         wanted = [base for base in self.list() if which in (base.name, base.image)]
-        if added is not None or (not wanted and which in {image.name for image in driver.images()}):
+        if added is not None or (not wanted and driver.has_image(which)):
             return self._remove_added(which, added, driver)
         if not wanted:
             known = ", ".join([base.image for base in self.list()] + [base.name for base in self.added.all()]) or "none"
@@ -166,7 +166,7 @@ class BaseStore:
         if added is not None and added.driver != driver.name:
             raise _elsewhere(added, driver)
         with self.locked():
-            if name in {image.name for image in driver.images()}:
+            if driver.has_image(name):
                 driver.remove_image(name)
             if added is not None:
                 self.added.forget(added)
@@ -188,7 +188,7 @@ class BaseStore:
         """
         added = self.added.find(base.name)
         if added is not None:
-            if added.driver != driver.name or added.image not in {image.name for image in driver.images()}:
+            if added.driver != driver.name or not driver.has_image(added.image):
                 raise _elsewhere(added, driver)
             return added.image
         directory = self.directory / base.image
@@ -201,7 +201,7 @@ class BaseStore:
             except NoNamespaces as error:
                 progress(f"{error.brief}: the guests will install {' '.join(packages)}", None)
                 name, packages = base.image, ()
-        if name not in {image.name for image in driver.images()}:
+        if not driver.has_image(name):
             driver.import_image(name, self.layers.disk(base, directory, packages), progress=progress)
         return name
 

@@ -222,6 +222,11 @@ class MemoryDriver:
         with self.store.call("images", ""):
             return [ImageInfo(name, image.disk.stat().st_size, self._clones(name)) for name, image in self._images()]
 
+    def has_image(self, name: str) -> bool:
+        """Tell whether there is an image of that name."""
+        with self.store.call("has_image", name):
+            return name in self.store.images
+
     def import_image(
         self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
     ) -> None:

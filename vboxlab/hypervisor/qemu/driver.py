@@ -125,6 +125,10 @@ class QemuDriver:
         """Report the images."""
         return self._work.images.infos(self._machines.clones())
 
+    def has_image(self, name: str) -> bool:
+        """Tell whether there is an image of that name."""
+        return self._work.images.find(name) is not None
+
     def import_image(
         self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
     ) -> None:

@@ -132,6 +132,10 @@ class VirtualBoxDriver:
         """Report the images."""
         return self._images.all()
 
+    def has_image(self, name: str) -> bool:
+        """Tell whether there is an image of that name."""
+        return self._images.has(name)
+
     def import_image(
         self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
     ) -> None:

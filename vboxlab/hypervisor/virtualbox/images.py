@@ -33,18 +33,22 @@ class Images:
         found = self._client.call("images")
         return [ImageInfo(image["name"], image["size"], tuple(image["clones"])) for image in found]
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is an image of that name."""
+        return bool(self._client.call("has_image", {"name": name}))
+
     def create(self, name: str, disk: Path, parent: str | None, progress: Progress) -> None:
         """Make an image of a disk file, which is only read. A qcow2 overlay is merged with what lies behind it.
 
         Raises BaseError when the file or the parent is missing, or the format is none of IMAGE_FORMATS.
         """
-        existing = {image.name for image in self.all()}
-        if name in existing:
+        if self.has(name):
             return
         if not disk.is_file():
             raise BaseError(f"image {name!r}: there is no disk file {disk}")
-        if parent is not None and parent not in existing:
-            raise BaseError(f"there is no image {parent!r}", details=[f"images that exist: {', '.join(existing)}"])
+        if parent is not None and not self.has(parent):
+            existing = ", ".join(image.name for image in self.all())
+            raise BaseError(f"there is no image {parent!r}", details=[f"images that exist: {existing}"])
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / "lock"):
             copy = self._folder / "disk.vdi"
@@ -79,7 +83,7 @@ class Images:
 
     def remove(self, name: str) -> None:
         """Remove an image. Raises BaseError, naming them, while machines or images depend on it."""
-        if name not in {image.name for image in self.all()}:
+        if not self.has(name):
             raise BaseError(f"there is no image {name!r}")
         self._client.call("remove_image", {"name": name}, subject=f"image {name}")
 

@@ -47,11 +47,23 @@ def all_images(connection: Connection) -> Iterator[Image]:
     for key in connection.array(connection.vbox, "extraDataKeys"):
         if not str(key).startswith(REFERENCE):
             continue
-        with contextlib.suppress(connection.api_error, ValueError, KeyError):
-            reference = json.loads(connection.vbox.getExtraData(key))
-            machine = connection.vbox.findMachine(reference["vm"])
-            snapshot = machine.findSnapshot(reference["snapshot"])
-            yield Image(str(key)[len(REFERENCE) :], machine, snapshot, owned=False)
+        found = _referred(connection, str(key))
+        if found is not None:
+            yield found
+
+
+def _referred(connection: Connection, key: str) -> Image | None:
+    """Return the image that a key of the global extra data refers to, None if it is not there (any more)."""
+    with contextlib.suppress(connection.api_error, ValueError, KeyError):
+        reference = json.loads(connection.vbox.getExtraData(key))
+        machine = connection.vbox.findMachine(reference["vm"])
+        return Image(key[len(REFERENCE) :], machine, machine.findSnapshot(reference["snapshot"]), owned=False)
+    return None
+
+
+def exists(connection: Connection, call: Call) -> bool:
+    """Tell whether there is an image of that name."""
+    return find(connection, call.arguments["name"]) is not None
 
 
 def find(connection: Connection, name: str) -> Image | None:
@@ -61,6 +73,9 @@ def find(connection: Connection, name: str) -> Image | None:
         if machine.accessible and marks.read_label(machine).image == name and machine.currentSnapshot is not None:
             return Image(name, machine, machine.currentSnapshot, owned=True)
     with connection.errors("looking for images"):
+        referred = _referred(connection, REFERENCE + name)
+        if referred is not None:
+            return referred
         return next((image for image in all_images(connection) if image.name == name), None)
 
 

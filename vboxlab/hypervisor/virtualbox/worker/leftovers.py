@@ -164,8 +164,9 @@ def collect(connection: Connection, call: Call) -> list[str]:
 def clear(connection: Connection, lab: str | None = None, copy: str | None = None) -> list[str]:
     """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
     root = settings_file(connection, "x", GROUP).parents[1]
+    top = root if lab is None else root.joinpath(*(name for name in (lab, copy) if name))
     cleared = []
-    for path in sorted(root.rglob(PENDING)) if root.exists() else []:
+    for path in sorted(top.rglob(PENDING)) if top.exists() else []:
         record = read_pending(path.parent)
         if record is None or not _wanted(record, lab, copy):
             continue
@@ -174,8 +175,10 @@ def clear(connection: Connection, lab: str | None = None, copy: str | None = Non
                 cleared.append(f"unfinished machine {record.get('name') or path.parent.name}")
         except Failure:
             continue
-    for folder in _folders_of(connection, lab, copy):
+    for folder in _folders_of_labs(connection) if lab is None else _folders_with_strangers(top):
         cleared += [f"unused disk {path}" for path in forget_media(connection, folder)]
+    if lab is not None:
+        return cleared  # the rest is nobody's in particular, and takes a look at every disk
     for medium in [medium for medium in all_media(connection) if _is_dead(connection, medium, root)]:
         with contextlib.suppress(connection.api_error):
             location = str(medium.location)
@@ -184,13 +187,23 @@ def clear(connection: Connection, lab: str | None = None, copy: str | None = Non
     return cleared
 
 
-def _folders_of(connection: Connection, lab: str | None, copy: str | None) -> list[Path]:
-    """Return the folders of the machines of a lab (None: of all labs)."""
+def _folders_with_strangers(top: Path) -> list[Path]:
+    """Return the machine folders right below a group's that hold a disk which the machine's settings do not name."""
+    found = []
+    for folder in top.glob(f"*{SUFFIX}"):
+        settings = "".join(path.read_text(encoding="utf-8", errors="replace") for path in folder.glob("*.vbox"))
+        disks = [*folder.glob("*.vdi"), *folder.glob("Snapshots/*.vdi")]
+        if any(disk.stem.strip("{}") not in settings for disk in disks):
+            found.append(folder)
+    return found
+
+
+def _folders_of_labs(connection: Connection) -> list[Path]:
+    """Return the folders of the machines of all labs."""
     found = []
     for machine in connection.array(connection.vbox, "machines"):
         with contextlib.suppress(connection.api_error):
-            own = marks.read_marks(machine) if machine.accessible else {}
-            if own.get("lab") and _wanted(own, lab, copy):
+            if machine.accessible and marks.read_marks(machine).get("lab"):
                 found.append(Path(str(machine.settingsFilePath)).parent)
     return found
 

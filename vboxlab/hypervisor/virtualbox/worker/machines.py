@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, marks, networks, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker import images, leftovers, marks, networks, power, settings_file, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked, retried, state_name
@@ -42,19 +42,39 @@ def why(machine: Any) -> str:
     return str(problem.text) if problem is not None else "VirtualBox does not say why"
 
 
-def describe(connection: Connection, machine: Any, *, full: bool) -> dict[str, Any]:
-    """Return what is known of a machine; an inaccessible one has a problem and no details."""
+def describe(connection: Connection, machine: Any, *, full: bool, through_api: bool = False) -> dict[str, Any]:
+    """Return what is known of a machine; an inaccessible one has a problem and no details.
+
+    With `full`, foreign machines have their details too; with `through_api` no settings file is read.
+    """
     handle = str(machine.id)
     if not machine.accessible:
         return _blank(handle, name_of(machine), "Inaccessible", problem=why(machine))
     label = marks.read_label(machine)
+    return _described(connection, machine, handle, label, full=full, through_api=through_api)
+
+
+def _described(
+    connection: Connection, machine: Any, handle: str, label: marks.Label, *, full: bool, through_api: bool = False
+) -> dict[str, Any]:
     found = _blank(handle, str(machine.name), state_name(connection, machine))
     found.update(marks=label.marks, image=label.source)
     found.update(cpus=int(machine.CPUCount), memory=int(machine.memorySize))
     if full or marks.LAB in label.marks:
-        found["adapters"] = networks.read_adapters(connection, machine)
-        found.update(snapshots.read_snapshots(connection, machine))
+        found.update((not through_api and _from_file(connection, machine)) or _from_api(connection, machine))
     return found
+
+
+def _from_api(connection: Connection, machine: Any) -> dict[str, Any]:
+    adapters = networks.read_adapters(connection, machine)
+    return {"adapters": adapters, **snapshots.read_snapshots(connection, machine)}
+
+
+def _from_file(connection: Connection, machine: Any) -> dict[str, Any] | None:
+    """Return adapters and snapshots from the settings file, None when a session may know better."""
+    if machine.sessionState != connection.value_of("SessionState", "Unlocked"):
+        return None
+    return settings_file.read(Path(str(machine.settingsFilePath)), marks.SNAPSHOT_MARKS)
 
 
 def _blank(handle: str, name: str, state: str, problem: str = "") -> dict[str, Any]:
@@ -71,9 +91,12 @@ def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
         registered = connection.array(connection.vbox, "machines")
     for machine in registered:
         try:
-            if machine.accessible and marks.read_label(machine).image:
+            if not machine.accessible:
+                found.append(describe(connection, machine, full=False))
                 continue
-            found.append(describe(connection, machine, full=False))
+            label = marks.read_label(machine)
+            if not label.image:
+                found.append(_described(connection, machine, str(machine.id), label, full=False))
         except connection.api_error as error:
             failure = connection.failure(error, "reading a machine")
             if failure.kind == "dead":
@@ -87,7 +110,7 @@ def inspect(connection: Connection, call: Call) -> dict[str, Any]:
     """Return one machine in full, an inaccessible one with the reason."""
     machine = find(connection, call.arguments["handle"], readable=False)
     with connection.errors("reading the machine"):
-        return describe(connection, machine, full=True)
+        return describe(connection, machine, full=True, through_api=bool(call.arguments.get("through_api")))
 
 
 def create(connection: Connection, call: Call) -> dict[str, Any]:

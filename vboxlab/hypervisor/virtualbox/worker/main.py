@@ -53,6 +53,7 @@ CALLS: dict[str, Handler] = {
     "restore_snapshot": snapshots.restore,
     "delete_snapshot": snapshots.delete,
     "images": images.list_images,
+    "has_image": images.exists,
     "create_image": images.create,
     "adopt_image": foreign.adopt,
     "import_appliance": foreign.import_appliance,

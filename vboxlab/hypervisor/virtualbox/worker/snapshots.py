@@ -16,8 +16,7 @@ from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, pow
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
-
-REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
+from vboxlab.hypervisor.virtualbox.worker.settings_file import REMOVED
 
 
 def tree(connection: Connection, machine: Any) -> Iterator[Any]:
@@ -50,11 +49,11 @@ def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
     for snapshot in tree(connection, machine):
         if _is_hidden(snapshot):
             continue
-        taken = datetime.fromtimestamp(int(snapshot.timeStamp) / 1000, tz=timezone.utc)  # noqa: UP017 -- not in 3.10
+        taken = datetime.fromtimestamp(int(snapshot.timeStamp) // 1000, tz=timezone.utc)  # noqa: UP017 -- not in 3.10
         found.append({
             "name": str(snapshot.name),
             "parent": _shown(snapshot.parent),
-            "taken_at": taken.isoformat(timespec="milliseconds"),
+            "taken_at": taken.isoformat(timespec="seconds"),
             "live": bool(snapshot.online),
             "description": marks.split_description(str(snapshot.description))[0],
         })  # fmt: skip

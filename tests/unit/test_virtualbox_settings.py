@@ -1,0 +1,95 @@
+"""Machines as their settings files tell of them; that it is what the API tells is tested on real VirtualBox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vboxlab.hypervisor.virtualbox.worker.marks import SNAPSHOT_MARKS
+from vboxlab.hypervisor.virtualbox.worker.settings_file import read
+
+FILE = """<?xml version="1.0"?>
+<VirtualBox xmlns="http://www.virtualbox.org/" version="1.20-linux">
+  <Machine uuid="{m}" name="srv-web" currentSnapshot="{c}">
+    <Snapshot uuid="{a}" name="first" timeStamp="2026-11-25T16:29:14Z">
+      <Description>by hand
+[vboxlab marks] {}</Description>
+      <Hardware><Network><Adapter slot="0" enabled="true" MACAddress="0"><NAT/></Adapter></Network></Hardware>
+      <Snapshots>
+        <Snapshot uuid="{b}" name="(removed) second" timeStamp="2026-11-25T16:29:15Z">
+          <Description>[vboxlab removed]
+</Description>
+          <Snapshots>
+            <Snapshot uuid="{c}" name="third" timeStamp="2026-11-25T16:29:16Z" stateFile="Snapshots/x.sav"/>
+          </Snapshots>
+        </Snapshot>
+      </Snapshots>
+    </Snapshot>
+    <Hardware>
+      <Network>
+        <Adapter slot="7" enabled="true" MACAddress="080027c341b3" type="virtio">
+          <DisabledModes><InternalNetwork name="intnet"/></DisabledModes>
+          <NAT network="10.0.9.0/24">
+            <Forwarding name="vboxlab-01-80" proto="1" hostip="127.0.0.1" hostport="8080" guestport="80"/>
+            <Forwarding name="vboxlab-00-22" proto="1" hostip="127.0.0.1" hostport="2222" guestport="22"/>
+          </NAT>
+        </Adapter>
+        <Adapter slot="0" enabled="true" MACAddress="08002751F9CC" cable="false" type="virtio">
+          <InternalNetwork name="sw-dmz"/>
+        </Adapter>
+        <Adapter slot="1" MACAddress="0800274077EC" type="virtio"/>
+      </Network>
+    </Hardware>
+  </Machine>
+</VirtualBox>
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "srv-web.vbox"
+    path.write_text(FILE)
+    return path
+
+
+def test_adapters_and_snapshots_are_read(file: Path) -> None:
+    found = read(file, SNAPSHOT_MARKS)
+    assert found is not None
+    assert found["adapters"] == [
+        {
+            "slot": 1, "kind": "internal", "name": "sw-dmz", "subnet": "", "forwards": [], "mac": "08002751F9CC",
+            "cable": False,
+        },
+        {
+            "slot": 8, "kind": "nat", "name": "", "subnet": "10.0.9.0/24", "forwards": [[2222, 22], [8080, 80]],
+            "mac": "080027C341B3", "cable": True,
+        },
+    ]  # fmt: skip
+    taken = "2026-11-25T16:29:1{}+00:00"
+    assert found["snapshots"] == [
+        {"name": "first", "parent": None, "taken_at": taken.format(4), "live": False, "description": "by hand"},
+        {"name": "third", "parent": "first", "taken_at": taken.format(6), "live": True, "description": ""},
+    ]
+    assert found["current_snapshot"] == "third"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<InternalNetwork name="sw-dmz"/>', '<GenericInterface driver="UDPTunnel"/>'),
+        ('<InternalNetwork name="sw-dmz"/>', ""),
+        ("</VirtualBox>", ""),
+        ("<Machine", "<MachineEncrypted"),
+        ('timeStamp="2026-11-25T16:29:14Z"', 'timeStamp="yesterday"'),
+        ('hostport="2222"', ""),
+    ],
+)
+def test_what_is_not_understood_is_left_to_the_api(file: Path, old: str, new: str) -> None:
+    text = FILE.replace(old, new).replace("</Machine>", "</MachineEncrypted>" if "Encrypted" in new else "</Machine>")
+    file.write_text(text)
+    assert read(file, SNAPSHOT_MARKS) is None
+
+
+def test_a_file_that_is_gone_is_left_to_the_api(tmp_path: Path) -> None:
+    assert read(tmp_path / "gone.vbox", SNAPSHOT_MARKS) is None
