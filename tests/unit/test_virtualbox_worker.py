@@ -189,3 +189,20 @@ def test_virtualboxs_own_binding_is_tried_before_the_packaged_one(tmp_path: Path
     assert tried[0] == Binding("/other/python", str(own))
     assert tried.index(Binding(sys.executable, str(own))) < tried.index(Binding(sys.executable))
     assert len(set(tried)) == len(tried)
+
+
+def test_where_no_binding_loads_the_fitting_interpreter_is_named() -> None:
+    assert "vbox-sdk==7.0.*" in readiness.binding_hint("7.0.16_Ubuntur162802")
+    assert "Python 3.11," in readiness.binding_hint("7.0.16_Ubuntur162802")
+    assert "Python 3.10," in readiness.binding_hint("6.1.50")
+    assert "another Python" in readiness.binding_hint("7.1.4")
+    assert readiness.binding_hint("") == readiness.BINDING_HINT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_the_version_is_told_apart_from_warnings(tmp_path: Path) -> None:
+    manage = tmp_path / "VBoxManage"
+    manage.write_text("#!/bin/sh\necho 'WARNING: The character device /dev/vboxdrv does not exist.'\necho 7.0.16r1\n")
+    manage.chmod(0o755)
+    assert readiness.installed_version(Installation(tmp_path, tmp_path / "sdk")) == "7.0.16r1"
+    assert readiness.installed_version(Installation(tmp_path / "none", tmp_path / "sdk")) == ""

@@ -20,12 +20,13 @@ from vboxlab.errors import DriverError, DriverUnavailable
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.readiness import (
-    BINDING_HINT,
     INSTALL_HINT,
     Binding,
     Installation,
+    binding_hint,
     find_bindings,
     find_installation,
+    installed_version,
 )
 from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
@@ -249,7 +250,9 @@ class Client:
                 self._remember(binding)
                 return worker
         raise DriverUnavailable(
-            "no interpreter could load VirtualBox's Python binding", details=problems, resolution=BINDING_HINT
+            "no interpreter could load VirtualBox's Python binding",
+            details=problems,
+            resolution=binding_hint(installed_version(installation)),
         )
 
     def _candidates(self, installation: Installation) -> list[Binding]:

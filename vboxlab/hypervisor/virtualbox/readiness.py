@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from vboxlab.hypervisor.virtualbox.worker.versions import PYTHONS, parse_version, spell
 
 INSTALL_HINT = (
     "install VirtualBox 7.2: https://www.virtualbox.org/wiki/Downloads, or on Debian `apt install virtualbox`"
@@ -72,13 +76,37 @@ def _program_folders(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(found).resolve().parent
 
 
+def installed_version(installation: Installation) -> str:
+    """Return the version that VBoxManage tells, "" when it does not: for when the API cannot be asked."""
+    try:
+        said = subprocess.run(
+            [installation.manage, "--version"], capture_output=True, text=True, timeout=20, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    # Debian's wrapper prints its warnings on standard output too.
+    return next((line for line in said.splitlines() if re.match(r"\d+\.\d+", line)), "")
+
+
+def binding_hint(version: str) -> str:
+    """Return what to do where no interpreter loads the binding of this VirtualBox ("": version unknown)."""
+    series = parse_version(version)[:2]
+    if len(series) != 2:
+        return BINDING_HINT
+    fitting = f"pip install 'vbox-sdk=={spell((series[0], series[1]))}.*'"
+    known = PYTHONS.get((series[0], series[1]), ())
+    which = f"a Python {' or '.join(known)}" if known else "another Python"
+    return f"VirtualBox {version}: `{fitting}` with {which}, and set VBOXLAB_VBOX_PYTHON to that interpreter"
+
+
 def find_bindings(installation: Installation, preferred: str | None) -> list[Binding]:
     """Return what can be tried to load the binding, best first: VirtualBox's own copy before the packaged one.
 
     Which interpreter works differs by release (one too new crashes on import): each is tried in its own process.
     """
     system = shutil.which("python3", path=os.defpath) or shutil.which("python3") or ""
-    interpreters = [name for name in (preferred, sys.executable, system) if name]
+    others = [shutil.which(f"python{version}") for versions in PYTHONS.values() for version in versions]
+    interpreters = [name for name in (preferred, sys.executable, system, *others) if name]
     folders = [str(folder) for folder in _own_copies(installation) if (folder / "__init__.py").is_file()]
     tried = [Binding(name, folder) for name in dict.fromkeys(interpreters) for folder in (*folders, "")]
     return list(dict.fromkeys(tried))

@@ -31,6 +31,9 @@ DIFFERENCES = {
     (7, 1): Differences(True, True, True, True, True),
     (7, 2): Differences(True, True, True, True, True),
 }
+# The Python versions whose import of the binding was seen to work with a series (Ubuntu's 6.1.50 and 7.0.16, Debian's
+# 7.2.22); others crash, or lack the binding's library.
+PYTHONS = {(6, 1): ("3.10",), (7, 0): ("3.11",), (7, 2): ("3.14", "3.13", "3.12", "3.11")}
 OLDEST, NEWEST = min(DIFFERENCES), max(DIFFERENCES)
 
 
