@@ -193,7 +193,9 @@ def test_script(command: list[str], user: str, work: str) -> str:
     environment = {
         "PATH": "/opt/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": os.environ.get("VBOXLAB_TEST_LANG", "C.UTF-8"),
-        "PYTHONPYCACHEPREFIX": PYCACHE,  # the checkout is read-only
+        # The command is started a hundred times: it must not be compiled each time. The checkout is read-only.
+        "PYTHONPYCACHEPREFIX": PYCACHE,
+        "PYTHONDONTWRITEBYTECODE": "",
         "TMPDIR": work,
         # A VirtualBox of its own: settings, machine folder and the socket of its service.
         "VBOX_USER_HOME": f"{work}/settings",
