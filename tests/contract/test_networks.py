@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.contract.worlds import Specs, World, free_port, internal, mac, management, nat
@@ -72,6 +74,21 @@ def test_running_forwards_are_exchanged(world: World, driver: Driver, spec: Spec
     driver.set_adapters(handle, (moved,))
     assert world.open().inspect(handle).adapters == (moved,)
     assert world.open().inspect(handle).management_port == moved.attachment.forwards[0].host_port
+
+
+def test_a_forward_moves_from_an_adapter_to_a_later_one_while_running(
+    world: World, driver: Driver, spec: Specs
+) -> None:
+    forward = Forward(free_port(), 22)
+    first, later = nat(1), management()
+    lent = (nat(1, forward), replace(later, attachment=replace(later.attachment, forwards=())))
+    handle = driver.create(spec(adapters=lent)).handle
+    assert driver.inspect(handle).management_port == forward.host_port
+    driver.start(handle)
+    own = (first, replace(later, attachment=replace(later.attachment, forwards=(forward,))))
+    driver.set_adapters(handle, own)
+    assert world.open().inspect(handle).adapters == own
+    assert world.open().inspect(handle).management_port == forward.host_port
 
 
 def test_a_running_forward_to_a_taken_port_is_refused(world: World, driver: Driver, spec: Specs) -> None:

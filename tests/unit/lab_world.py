@@ -75,12 +75,13 @@ class InstantBases:
 class RecordedGuests:
     """Guests without a machine inside: what is configured is kept with the machine, and so by its snapshots.
 
-    `failing` maps a machine's name to how often configuring it shall fail.
+    `failing` maps a machine's name to how often configuring it shall fail, `silent` to how often it shall not answer.
     """
 
     store: MemoryStore
     calls: list[tuple[str, str]] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
+    silent: dict[str, int] = field(default_factory=dict)
     scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
     on_configure: Callable[[str], None] = lambda _machine: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,6 +100,9 @@ class RecordedGuests:
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> None:
         self._reach(machine)
+        if self.silent.get(machine.machine, 0) > 0:
+            self.silent[machine.machine] -= 1
+            raise GuestError(f"{machine.machine}: no SSH server answers in the guest")
         self._record("first contact" if first else "contact", machine)
 
     def configure(

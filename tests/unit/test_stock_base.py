@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.lab_world import LAB, LabWorld
 from tests.unit.plan_world import World, desired, topology
+from vboxlab.errors import GuestError
 from vboxlab.hypervisor.memory import Crash
 from vboxlab.lab.status import machine_statuses
 from vboxlab.lab.up import make_plan
@@ -105,6 +106,27 @@ def test_a_machine_left_with_its_adapter_lent_is_put_right(world: LabWorld) -> N
     assert world.machine("srv-web").management_port == web.management_port
     world.up(until=UNTIL_CREATED)
     assert world.machine("srv-web").adapters == wanted.machines["srv-web"].adapters
+
+
+def test_a_machine_that_was_started_by_hand_is_switched_off_to_lend_its_adapter(world: LabWorld) -> None:
+    world.up(until=UNTIL_CREATED)
+    world.driver.start(world.machine("srv-web").handle)
+    kinds = [type(step) for step in steps_of(world, "srv-web")]
+    assert kinds[:5] == [act.PowerOff, act.SetAdapters, act.Start, act.Introduce, act.SetAdapters]
+    world.up()
+    assert world.plan().actions == ()
+
+
+def test_a_machine_that_was_met_but_did_not_answer_then_is_not_met_again(world: LabWorld) -> None:
+    world.guests.silent["srv-web"] = 1
+    with pytest.raises(GuestError, match="srv-web"):
+        world.up()
+    world.guests.calls.clear()
+    assert isinstance(steps_of(world, "srv-web")[0], act.Contact)
+    world.up()
+    assert ("introduce", "srv-web") not in world.guests.calls
+    assert ("first contact", "srv-web") in world.guests.calls
+    assert world.plan().actions == ()
 
 
 def test_status_shows_no_drift_while_nothing_is_wrong(world: LabWorld) -> None:

@@ -20,6 +20,7 @@ from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
     MARK_CONTACTED,
     MARK_DESIRED,
+    MARK_INTRODUCED,
     MARK_ORIGIN,
     MARK_STAGE,
     MARK_TOPOLOGY,
@@ -118,7 +119,9 @@ class Applier:
         base = self.context.bases.get(self._base_name(name))
         directory = self.context.directory(self.lab)
         with self._showing_console(machine):
-            return self.context.guests.introduce(directory, machine, base, report=lambda text: report(text, None))
+            said = self.context.guests.introduce(directory, machine, base, report=lambda text: report(text, None))
+        self.context.driver.set_marks(machine.handle, {MARK_INTRODUCED: "yes"})
+        return said
 
     @contextmanager
     def _showing_console(self, machine: ObservedMachine) -> Iterator[None]:

@@ -9,6 +9,7 @@ from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.observed import (
     MARK_CONTACTED,
     MARK_DESIRED,
+    MARK_INTRODUCED,
     MARK_STAGE,
     MARK_TOPOLOGY,
     AdapterState,
@@ -93,7 +94,8 @@ def plan_machine(
     """Compare one machine with what is observed; the steps of a restore that comes before are planned elsewhere."""
     stages = machine.stages[: machine.stages.index(until) + 1] if until in machine.stages else machine.stages
     introduce = ""
-    if machine.stock and until != UNTIL_CREATED and (observed is None or MARK_CONTACTED not in observed.marks):
+    met = observed is not None and (MARK_INTRODUCED in observed.marks or MARK_CONTACTED in observed.marks)
+    if machine.stock and until != UNTIL_CREATED and not met:
         introduce = "its base knows only DHCP on adapter 1"
     if observed is None:
         return MachinePlan(
@@ -126,8 +128,10 @@ def _of_existing(
     hardware = _hardware_difference(machine, observed)
     lent = bool(introduce) and machine.first_adapters == observed.adapters
     adapters = [] if lent else adapter_differences(machine.adapters, observed.adapters)
-    needs_off = active and (bool(hardware) or _needs_power_off(machine.adapters, observed.adapters))
-    power_off = hardware or "; ".join(adapters) if needs_off else ""
+    # A forward changes hands while the machine runs only from adapter 1 to the management adapter.
+    to_lend = bool(introduce) and not lent
+    needs_off = active and (bool(hardware) or to_lend or _needs_power_off(machine.adapters, observed.adapters))
+    power_off = hardware or "; ".join(adapters) or introduce if needs_off else ""
     reached, todo = _stages_todo(machine, observed, stages)
     base = ""
     if not machine.stages and not is_configured(machine, observed):

@@ -17,6 +17,7 @@ MARK_ORIGIN = "origin"  # name of the topology that the machine was made for
 MARK_TOPOLOGY = "topology"  # NAME of the topology that the machine was last brought to
 MARK_DESIRED = "desired"  # digest of the machine's desired state when it was last configured
 MARK_STAGE = "stage"  # name of the last stage reached, absent before the first
+MARK_INTRODUCED = "introduced"  # "yes" once the guest of a stock base has its management address
 MARK_CONTACTED = "contacted"  # "yes" once the clone's identity was reset
 MARK_USER = "user"  # host user who made the machine
 MARK_VALUES = "values"  # JSON of the parameters chosen, kept so that later commands need not repeat --set
