@@ -193,8 +193,8 @@ def test_virtualboxs_own_binding_is_tried_before_the_packaged_one(tmp_path: Path
 
 def test_where_no_binding_loads_the_fitting_interpreter_is_named() -> None:
     assert "vbox-sdk==7.0.*" in readiness.binding_hint("7.0.16_Ubuntur162802")
-    assert "Python 3.11," in readiness.binding_hint("7.0.16_Ubuntur162802")
-    assert "Python 3.10," in readiness.binding_hint("6.1.50")
+    assert "a Python 3.11 (" in readiness.binding_hint("7.0.16_Ubuntur162802")
+    assert "a Python 3.10 (" in readiness.binding_hint("6.1.50")
     assert "another Python" in readiness.binding_hint("7.1.4")
     assert readiness.binding_hint("") == readiness.BINDING_HINT
 

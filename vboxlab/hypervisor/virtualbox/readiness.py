@@ -93,10 +93,13 @@ def binding_hint(version: str) -> str:
     series = parse_version(version)[:2]
     if len(series) != 2:
         return BINDING_HINT
-    fitting = f"pip install 'vbox-sdk=={spell((series[0], series[1]))}.*'"
     known = PYTHONS.get((series[0], series[1]), ())
-    which = f"a Python {' or '.join(known)}" if known else "another Python"
-    return f"VirtualBox {version}: `{fitting}` with {which}, and set VBOXLAB_VBOX_PYTHON to that interpreter"
+    which = f"a Python {' or '.join(known)} (such as `uv python install {known[0]}`)" if known else "another Python"
+    package = f"`pip install 'vbox-sdk=={spell((series[0], series[1]))}.*'` in it"
+    return (
+        f"VirtualBox {version} needs {which}: vboxlab takes it from PATH or VBOXLAB_VBOX_PYTHON, and may itself run on "
+        f"another; if it still does not load, {package}"
+    )
 
 
 def find_bindings(installation: Installation, preferred: str | None) -> list[Binding]:
