@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vboxlab.hypervisor.virtualbox.worker.marks import SNAPSHOT_MARKS
-from vboxlab.hypervisor.virtualbox.worker.settings_file import read
+from vboxlab.hypervisor.virtualbox.worker.settings_file import leaves_nothing, read
 
 FILE = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.20-linux">
@@ -93,3 +93,24 @@ def test_what_is_not_understood_is_left_to_the_api(file: Path, old: str, new: st
 
 def test_a_file_that_is_gone_is_left_to_the_api(tmp_path: Path) -> None:
     assert read(tmp_path / "gone.vbox", SNAPSHOT_MARKS) is None
+
+
+@pytest.mark.parametrize(
+    ("inside", "nothing"),
+    [
+        ('<Hardware><Network><Adapter slot="0" MACAddress="0"/></Network></Hardware>', True),
+        ('<Hardware><AudioAdapter enabled="true"/><RemoteDisplay enabled="false"/></Hardware>', True),
+        ('<Hardware><Network><Adapter slot="0" enabled="true"/></Network></Hardware>', False),
+        ('<Snapshot><Hardware><Network><Adapter slot="3" enabled="true"/></Network></Hardware></Snapshot>', False),
+        ("<Hardware><Network><Adapter><NAT><Forwarding/></NAT></Adapter></Network></Hardware>", False),
+        ('<Hardware><SharedFolders><SharedFolder name="home"/></SharedFolders></Hardware>', False),
+        ('<Hardware><RemoteDisplay enabled="true"/></Hardware>', False),
+        ('<ExtraData><ExtraDataItem name="GUI/LastNormalWindowPosition" value="1,2"/></ExtraData>', False),
+        ('<ExtraData><ExtraDataItem name="vboxlab/marks" value="{}"/></ExtraData>', True),
+    ],
+)
+def test_what_a_clone_would_inherit_is_seen(tmp_path: Path, inside: str, nothing: bool) -> None:
+    file = tmp_path / "image.vbox"
+    file.write_text(f'<VirtualBox xmlns="http://www.virtualbox.org/"><Machine>{inside}</Machine></VirtualBox>')
+    assert leaves_nothing(file) is nothing
+    assert not leaves_nothing(tmp_path / "gone.vbox")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, snapshots
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, settings_file, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
@@ -25,6 +25,7 @@ SNAPSHOT = "vboxlab-base"
 SNAPSHOT_TEXT = "Machines of vboxlab are linked clones of this."
 VM_PREFIX = "vboxlab-image-"
 OS_TYPE = "Debian_64"
+_LEAVES_NOTHING: dict[str, bool] = {}  # by snapshot
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,23 @@ def find(connection: Connection, name: str) -> Image | None:
         return next((image for image in all_images(connection) if image.name == name), None)
 
 
-def find_snapshot(connection: Connection, name: str) -> Any:
-    """Return the snapshot that clones of an image are made from. Raises Failure."""
+def need(connection: Connection, name: str) -> Image:
+    """Return the image of a name. Raises Failure when it is not there."""
     image = find(connection, name)
     if image is None:
         unreadable = [
             f"{machines.name_of(each)} cannot be read: {machines.why(each)}" for each in _unreadable(connection)
         ]
         raise Failure("no-image", f"VirtualBox has no image {name}", details=unreadable)
-    return image.snapshot
+    return image
+
+
+def leaves_nothing(image: Image) -> bool:
+    """Tell whether clones of an image inherit nothing that they must not have: looked at once, a snapshot stays."""
+    snapshot = str(image.snapshot.id)
+    if snapshot not in _LEAVES_NOTHING:
+        _LEAVES_NOTHING[snapshot] = settings_file.leaves_nothing(Path(str(image.machine.settingsFilePath)))
+    return _LEAVES_NOTHING[snapshot]
 
 
 def _unreadable(connection: Connection) -> list[Any]:

@@ -120,7 +120,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
         existing = _existing(connection, call)
         if existing is not None:
             return describe(connection, existing, full=True)
-    snapshot = images.find_snapshot(connection, call.arguments["image"])
+    image = images.need(connection, call.arguments["image"])
     settings = leftovers.settings_file(connection, name, group)
     folder = settings.parent
     leftovers.clear_folder(connection, folder)
@@ -128,13 +128,16 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
     with leftovers.pending(folder, record):
         if _find_named(connection, name) is not None:  # made by another thread or process until the folder was ours
             raise Failure("busy", f"another vboxlab process has just made {name}")
-        machine = _clone(connection, snapshot, settings, name, call)
+        machine = _clone(connection, image.snapshot, settings, name, call)
         with connection.errors(f"setting up {name}"):
-            _strip_inherited(connection, machine)
+            if images.leaves_nothing(image):
+                networks.add_adapters(connection, machine, call.arguments["adapters"])
+            else:
+                _strip_inherited(connection, machine)
+                networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             connection.set_array(machine, "groups", [group])
             marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
             machine.CPUCount, machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
-            networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             _log_console(connection, machine, folder)
             if connection.engine:
                 set_execution_engine(machine, connection.constants, connection.differences, connection.engine)

@@ -63,10 +63,12 @@ def replace_marks(machine: Any, marks: Mapping[str, str]) -> None:
     write_label(machine, replace(read_label(machine), marks=dict(marks)))
 
 
-def check_ours(machine: Any) -> None:
-    """Raise Failure unless the machine carries a lab's mark."""
-    if not read_marks(machine).get(LAB):
+def check_ours(machine: Any) -> dict[str, str]:
+    """Return a machine's marks. Raises Failure unless it carries a lab's mark."""
+    own = read_marks(machine)
+    if not own.get(LAB):
         raise Failure("not-ours", f"{machine.name} is no machine of vboxlab's: it is left alone")
+    return own
 
 
 def describe_with_marks(description: str, marks: Mapping[str, str]) -> str:

@@ -102,6 +102,29 @@ def write_adapters(connection: Connection, machine: Any, adapters: list[dict[str
             adapter.cableConnected = state["cable"]
 
 
+def add_adapters(connection: Connection, machine: Any, adapters: list[dict[str, Any]]) -> None:
+    """Give a machine that has no adapter yet these: with fewer calls than to change those that are there."""
+    for state in adapters:
+        adapter = machine.getNetworkAdapter(state["slot"] - 1)
+        adapter.enabled = True
+        adapter.MACAddress = state["mac"]
+        type_name, attribute = KINDS[state["kind"]]
+        if attribute:
+            setattr(adapter, attribute, state["name"])
+        adapter.attachmentType = connection.value_of("NetworkAttachmentType", type_name)
+        if state["kind"] == "nat":
+            engine = adapter.NATEngine
+            engine.network = state["subnet"]
+            for number, (host, guest) in enumerate(state["forwards"]):
+                _add_forward(connection, engine, _rule_name(number, host, guest), host, guest)
+        if not state["cable"]:
+            adapter.cableConnected = False
+
+
+def _add_forward(connection: Connection, engine: Any, name: str, host: int, guest: int) -> None:
+    engine.addRedirect(name, connection.value_of("NATProtocol", "TCP"), LOOPBACK, host, "", guest)
+
+
 def _clear(connection: Connection, adapter: Any) -> None:
     if not adapter.enabled:
         return
@@ -135,8 +158,7 @@ def _set_forwards(connection: Connection, adapter: Any, forwards: list[list[int]
             adapter.NATEngine.removeRedirect(rule["name"])
     for name, (host, guest) in wanted.items():
         if name not in kept:
-            tcp = connection.value_of("NATProtocol", "TCP")
-            adapter.NATEngine.addRedirect(name, tcp, LOOPBACK, host, "", guest)
+            _add_forward(connection, adapter.NATEngine, name, host, guest)
 
 
 def _rule_name(number: int, host: int, guest: int) -> str:

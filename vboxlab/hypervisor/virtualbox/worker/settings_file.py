@@ -26,6 +26,26 @@ TCP = "1"
 REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
 
 
+def leaves_nothing(path: Path) -> bool:
+    """Tell whether a clone of a machine inherits none of what it must not have, as is so of the images made here.
+
+    That is: no adapter in use, no forward, no shared folder, no remote desktop, no memory of the window.
+    """
+    try:
+        elements = list(ET.parse(path).iter())  # noqa: S314 -- VirtualBox's own file
+    except (OSError, ET.ParseError):
+        return False
+    return not any(_is_left(element.tag.removeprefix(NAMESPACE), element) for element in elements)
+
+
+def _is_left(tag: str, element: ET.Element) -> bool:
+    if tag in ("Forwarding", "SharedFolder", "MachineEncrypted"):
+        return True
+    if tag in ("Adapter", "RemoteDisplay"):
+        return element.get("enabled", "false") == "true"
+    return tag == "ExtraDataItem" and element.get("name", "").startswith("GUI/")
+
+
 def read(path: Path, marks_begin: str) -> dict[str, Any] | None:
     """Return adapters, snapshots and current snapshot, None when the file cannot be read or says something unknown.
 

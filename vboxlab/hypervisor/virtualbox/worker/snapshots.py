@@ -77,7 +77,7 @@ def take(connection: Connection, call: Call) -> None:
     machine = machines.find(connection, call.arguments["handle"])
     name, doing = call.arguments["name"], f"taking the snapshot {call.arguments['name']}"
     with connection.errors(doing):
-        marks.check_ours(machine)
+        own = marks.check_ours(machine)
         if find_snapshot(connection, machine, name) is not None:
             if call.again:
                 return
@@ -86,7 +86,7 @@ def take(connection: Connection, call: Call) -> None:
         up = state in ("Running", "Paused")
         if up and not call.arguments["live"]:
             raise Failure("running", f"{machine.name} runs: only a live snapshot can be taken")
-        text = marks.describe_with_marks(call.arguments["description"], marks.read_marks(machine))
+        text = marks.describe_with_marks(call.arguments["description"], own)
     with locked(connection, machine, doing) as session:
         take_locked(connection, session, name, text, running=state == "Running", report=call.report)
     with connection.errors(doing):
