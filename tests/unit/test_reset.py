@@ -107,7 +107,7 @@ def test_a_reset_that_was_killed_is_finished_by_up(world: LabWorld, call: str) -
 def test_a_reset_goes_back_to_a_snapshot_taken_by_hand(world: LabWorld) -> None:
     take(world.context, observe(world.driver, LAB), ["dns", "client"], "monday")
     world.damage("dns")
-    assert back(world, snapshot="monday").machines == ("dns", "client")
+    assert set(back(world, snapshot="monday").machines) == {"dns", "client"}
     assert world.machine("dns").marks[GUEST] != "broken"
 
 
