@@ -32,8 +32,10 @@ def commands() -> list[list[str]]:
 def at_a_terminal(argv: list[str], home: Path) -> tuple[int, str]:
     """Run a command at a terminal of its own, answering what it asks; return its exit code and what was shown."""
     terminal, end = pty.openpty()
+    # The tests have no network, and `doctor` would wait for the mirror.
+    variables = {**environment(home), "VBOXLAB_MIRROR": "http://127.0.0.1:9/debian"}
     with subprocess.Popen(
-        argv, cwd=ROOT, env=environment(home), stdin=end, stdout=end, stderr=end, start_new_session=True
+        argv, cwd=ROOT, env=variables, stdin=end, stdout=end, stderr=end, start_new_session=True
     ) as process:
         os.close(end)
         shown, answered = "", 0
