@@ -251,7 +251,8 @@ DEBIAN12 = Recipe(
     command_line=(
         "root=LABEL=vboxlab rw console=tty0 console=ttyS0 quiet loglevel=3 mitigations=off "
         # On a busy host the kernel takes late ticks for a bad TSC, changes to the HPET and jumps half a minute ahead.
-        "tsc=reliable no_timer_check random.trust_cpu=on systemd.show_status=false systemd.gpt_auto=0 modprobe.blacklist="
+        "tsc=reliable no_timer_check random.trust_cpu=on systemd.show_status=false systemd.gpt_auto=0 "
+        "modprobe.blacklist="
         + ",".join(_NOT_LOADED)
     ),
 )  # fmt: skip
