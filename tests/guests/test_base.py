@@ -114,6 +114,14 @@ def test_the_login_user_becomes_root_without_password(machine: tuple[str, Run]) 
     assert len(run("cat /etc/machine-id")) == 32
 
 
+def test_the_clock_is_one_that_a_busy_host_does_not_spoil(machine: tuple[str, Run]) -> None:
+    _handle, run = machine
+    source = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+    assert run(f"cat {source}") in ("hpet", "kvm-clock")
+    ahead = float(run("date +%s.%N")) - time.time()
+    assert abs(ahead) < 10
+
+
 def test_what_a_student_uses_is_there(machine: tuple[str, Run]) -> None:
     _handle, run = machine
     programs = "nano vim.tiny less man ping ip curl wget dig tcpdump nft traceroute lsof ss journalctl hostnamectl perl"
