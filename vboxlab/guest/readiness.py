@@ -15,7 +15,8 @@ from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.ssh import SshExecutor
 from vboxlab.waiting import Deadline
 
-PAUSE = 0.2  # seconds between two connections or two looks at the process
+PAUSE = 0.2  # seconds between two connections
+LOOK = 1.0  # seconds between two looks at the process: each costs the hypervisor as much as reading all of the machine
 AT_ONCE = 4  # connections kept open; the oldest gives way to a new one (sshd's MaxStartups is 10)
 # Seconds between two connections. They grow, because a guest that is slow to answer gets slower by each one.
 FIRST_GAP = 1.0
@@ -82,6 +83,7 @@ class _Banner:
         self._opened: list[socket.socket] = []  # oldest first
         self._gap = FIRST_GAP
         self._next = 0.0
+        self._next_look = 0.0
 
     def wait(self, deadline: Deadline) -> socket.socket:
         """Return a connection on which the banner stands unread. Raises WaitTimeout at the deadline."""
@@ -104,8 +106,13 @@ class _Banner:
 
     def _look(self, deadline: Deadline) -> None:
         name, access = self._executor.machine, self._executor.access
-        if not self._alive():
-            raise GuestError(f"{name}: the machine is not running any more", resolution="look at its console or log")
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK
+            if not self._alive():
+                raise GuestError(
+                    f"{name}: the machine is not running any more", resolution="look at its console or log"
+                )
         if not self._running:
             self._running = True
             self._reached("process")
