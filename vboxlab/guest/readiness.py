@@ -16,7 +16,11 @@ from vboxlab.guest.ssh import SshExecutor
 from vboxlab.waiting import Deadline
 
 PAUSE = 0.2  # seconds between two connections
-LOOK = 1.0  # seconds between two looks at the process: each costs the hypervisor as much as reading all of the machine
+# Seconds between two looks at the process. They grow with what a look takes: a hypervisor that is slow to answer gets
+# slower by each one.
+LOOK = 1.0
+LONGEST_LOOK = 10.0
+LOOK_SHARE = 0.05  # of the time that goes into looking, until looks are LONGEST_LOOK apart
 AT_ONCE = 4  # connections kept open; the oldest gives way to a new one (sshd's MaxStartups is 10)
 # Seconds between two connections. They grow, because a guest that is slow to answer gets slower by each one.
 FIRST_GAP = 1.0
@@ -108,8 +112,10 @@ class _Banner:
         name, access = self._executor.machine, self._executor.access
         now = time.monotonic()
         if now >= self._next_look:
-            self._next_look = now + LOOK
-            if not self._alive():
+            alive = self._alive()
+            took = time.monotonic() - now
+            self._next_look = now + took + min(max(LOOK, took / LOOK_SHARE), LONGEST_LOOK)
+            if not alive:
                 raise GuestError(
                     f"{name}: the machine is not running any more", resolution="look at its console or log"
                 )
