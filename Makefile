@@ -70,6 +70,12 @@ test-virtualbox: ## Run the driver's tests on a real VirtualBox (needs root; mak
 	@$(MAKE) --no-print-directory $(STAMP)
 	$(BIN)/python tests/virtualbox/harness.py -- $(PYTEST)
 
+.PHONY: prove-virtualbox
+prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulated (needs root; slow, not part of CI)
+	@$(MAKE) --no-print-directory system COMMANDS="$(COMMANDS) debugfs:e2fsprogs unshare:util-linux ssh:openssh-client"
+	@$(MAKE) --no-print-directory $(STAMP)
+	$(BIN)/python -m tests.virtualbox.prove $(if $(CACHE),--cache '$(CACHE)')
+
 .PHONY: lint
 lint: $(STAMP) ## Check style and types
 	@$(SAY) "checking style and types"
