@@ -52,6 +52,7 @@ def list_bases(*, driver: str | None, as_json: bool) -> None:
     """List the bases with the package layers made from them and the machines that depend on them."""
     from vboxlab.base.store import BaseStore
     from vboxlab.cli import output
+    from vboxlab.cli.destroy import shortened
     from vboxlab.settings import load_settings
 
     settings = load_settings()
@@ -71,12 +72,12 @@ def list_bases(*, driver: str | None, as_json: bool) -> None:
             row["image"],
             "-" if row["size"] is None else _size(row["size"]),
             _age(time.time() - row["built"]),
-            "; ".join(" ".join(packages) for packages in row["layers"].values()) or row["origin"],
-            ", ".join(row["machines"]) or "-",
+            shortened(row["machines"]) or "-",
+            row["origin"],
         )
         for row in rows
     ]
-    output.table(("BASE", "IMAGE", "SIZE", "AGE", "LAYERS OR ORIGIN", "MACHINES"), cells)
+    output.table(("BASE", "IMAGE", "SIZE", "AGE", "MACHINES", "ORIGIN"), cells)
 
 
 def _built(store: BaseStore, base: StoredBase, clones: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def _built(store: BaseStore, base: StoredBase, clones: Mapping[str, tuple[str, .
     layers = {name: store.layers.packages_of(name) for name in base.layers}
     return {
         "name": base.name, "image": base.image, "digest": base.digest, "current": base.current, "size": base.size,
-        "built": base.built, "layers": layers, "machines": machines, "origin": "-",
+        "built": base.built, "layers": layers, "machines": machines, "origin": f"built here; package layers: {len(layers)}",
     }  # fmt: skip
 
 
