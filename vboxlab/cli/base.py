@@ -85,7 +85,8 @@ def _built(store: BaseStore, base: StoredBase, clones: Mapping[str, tuple[str, .
     layers = {name: store.layers.packages_of(name) for name in base.layers}
     return {
         "name": base.name, "image": base.image, "digest": base.digest, "current": base.current, "size": base.size,
-        "built": base.built, "layers": layers, "machines": machines, "origin": f"built here; package layers: {len(layers)}",
+        "built": base.built, "layers": layers, "machines": machines,
+        "origin": f"built here; package layers: {len(layers)}",
     }  # fmt: skip
 
 
