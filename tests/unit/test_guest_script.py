@@ -226,6 +226,7 @@ def test_missing_packages_go_into_one_apt_run_and_only_then(tmp_path: Path, prog
     program(programs, "dpkg-query", "printf 'have installed\\n'")
     program(programs, "apt-get", f'echo "$*" >>{log}\ncase "$*" in *--no-download*) exit 1;; esac')
     program(programs, "ip", "exit 0")
+    program(programs, "getent", "exit 0")
     resources = [Package("have"), Package("lack"), Package("other")]
     preview = [("unchanged", ""), ("would-change", "not installed"), ("would-change", "not installed")]
     assert run(resources, changes=False, path=programs) == (0, preview)
@@ -243,6 +244,24 @@ def test_missing_packages_go_into_one_apt_run_and_only_then(tmp_path: Path, prog
     log.unlink()
     assert run(resources[:1], path=programs) == (0, [("unchanged", "")])
     assert not log.exists()
+
+
+def test_packages_are_found_where_the_guests_name_server_does_not_answer_yet(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver, seen = tmp_path / "etc" / "resolv.conf", tmp_path / "seen"
+    resolver.parent.mkdir()
+    resolver.write_text("search mlif.local\nnameserver 192.168.100.10\n")
+    monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
+    program(programs, "dpkg-query", "exit 1")
+    program(programs, "ip", "exit 0")
+    program(programs, "getent", "exit 2")
+    program(programs, "apt-get", f'case "$*" in *--no-download*) exit 1;; *update*) cat {resolver} >{seen};; esac')
+    assert run([Package("lack")], path=programs) == (0, [("changed", "not installed")])
+    assert seen.read_text().splitlines() == [
+        "search mlif.local", "nameserver 192.168.100.10", "nameserver 10.0.2.3", "options timeout:2",
+    ]  # fmt: skip
+    assert resolver.read_text() == "search mlif.local\nnameserver 192.168.100.10\n"
 
 
 def test_proxy_and_mirror_reach_apt_quoted_and_nonsense_is_refused() -> None:

@@ -12,6 +12,7 @@ from tests.golden_files import check_golden
 from tests.unit.plan_world import LAB, World, desired, topology
 from vboxlab.planning import actions as act
 from vboxlab.planning import describe
+from vboxlab.planning.desired import fetches_through
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
@@ -239,3 +240,18 @@ def test_from_failover_to_load_balancing_and_back() -> None:
     assert powers(world)["load-balancer"] is PowerState.OFF
     switch(world, "loadbalancing")
     assert powers(world)["load-balancer"] is PowerState.RUNNING
+
+
+def test_packages_are_fetched_through_routers_and_name_servers_that_are_configured_before() -> None:
+    for name, expected in {
+        "failover": {
+            "firewall": (), "dns": ("firewall",), "client": ("dns", "firewall"), "srv-web": ("dns", "firewall"),
+            "srv-web-bis": ("dns", "firewall"),
+        },
+        "loadbalancing": {
+            "firewall": (), "dns": ("firewall",), "load-balancer": ("dns", "firewall"),
+            "srv-web": ("dns", "load-balancer"), "srv-web-bis": ("dns", "load-balancer"), "client": ("dns", "firewall"),
+        },
+    }.items():  # fmt: skip
+        found = topology(name)
+        assert {machine.name: fetches_through(found, machine) for machine in found.owned_machines} == expected

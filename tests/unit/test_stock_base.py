@@ -60,10 +60,11 @@ def test_a_lab_of_a_stock_base_is_up_and_stays_so(world: LabWorld) -> None:
     assert "introduce" not in {call for call, _ in calls}
 
 
-def test_its_packages_come_through_the_router(world: LabWorld) -> None:
+def test_its_packages_come_through_the_router_and_are_found_by_the_name_server(world: LabWorld) -> None:
     found = world.plan().actions
-    router = next(a.id for a in found if a.step == act.Configure("firewall", None))
-    assert all(router in a.after for a in found if a.step == act.Configure("srv-web", "web"))
+    router, names = (next(a.id for a in found if a.step == act.Configure(name, None)) for name in ("firewall", "dns"))
+    assert all({router, names} <= set(a.after) for a in found if a.step == act.Configure("srv-web", "web"))
+    assert all(router in a.after for a in found if a.step == act.Configure("dns", None))
 
 
 def test_created_machines_are_wired_as_the_topology_says_and_met_later(world: LabWorld) -> None:

@@ -10,6 +10,7 @@ tab='	'
 notified=' '     # services to restart, because a file of theirs changed
 broken=' '       # services not to touch, because a file of theirs could not be written
 failures=0
+resolv_conf=${VBOXLAB_ROOT-}/etc/resolv.conf # VBOXLAB_ROOT is for tests
 reload_units=0
 
 report() { # INDEX STATUS REASON
@@ -133,8 +134,12 @@ apt() { # ARGUMENT...: apt-get with the options given by the caller of the scrip
 is_own_resolver() { # whether the guest's name server is the guest itself, which has no name server yet
     while read -r word address _; do
         case "$word $addresses" in nameserver\ *" $address/"*) return 0 ;; esac
-    done </etc/resolv.conf
+    done <"$resolv_conf"
     return 1
+}
+
+resolves() { # whether a name server of the guest knows the mirror
+    [ -z "$apt_host" ] || RES_OPTIONS='timeout:3 attempts:1' getent -s dns ahostsv4 "$apt_host" >/dev/null 2>&1 </dev/null
 }
 
 install_missing() { # apt_within: seconds for the mirror to become reachable
@@ -145,16 +150,17 @@ install_missing() { # apt_within: seconds for the mirror to become reachable
         return
     fi
     resolver=
-    if [ -n "$apt_resolver" ] && is_own_resolver; then
-        resolver=$(cat /etc/resolv.conf)
-        printf 'nameserver %s\n' "$apt_resolver" >/etc/resolv.conf
+    if [ -n "$apt_resolver" ] && { is_own_resolver || ! resolves; }; then
+        # The lab's own name server may come up later than this guest: one of the hypervisor's is asked after it.
+        resolver=$(cat "$resolv_conf")
+        printf '%s\nnameserver %s\noptions timeout:2\n' "$resolver" "$apt_resolver" >"$resolv_conf"
     fi
     if said=$(update_and_install); then
         report_packages changed 'not installed'
     else
         report_packages failed "$said"
     fi
-    if [ -n "$resolver" ]; then printf '%s\n' "$resolver" >/etc/resolv.conf; fi
+    if [ -n "$resolver" ]; then printf '%s\n' "$resolver" >"$resolv_conf"; fi
 }
 
 update_and_install() { # says what failed

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from vboxlab.errors import GuestError
 from vboxlab.guest.resources import (
@@ -35,6 +36,7 @@ from vboxlab.guest.resources import (
     Sysctl,
 )
 
+DEBIAN_MIRROR = "http://deb.debian.org/debian"  # what Debian's own sources name
 END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64
 EXIT_PACKAGES_MISSING = 9
 _PLAIN = {
@@ -160,6 +162,7 @@ class _Compiler:
             parts.append("missing= missing_index=")
             parts += [f"package {i} {r.name}" for i, r in self._of(Package)]
             parts.append(f"apt_within={int(self._apt.within * self._time_scale)} apt_resolver={self._apt.resolver}")
+            parts.append(f"apt_host={quoted(self._apt_host())}")
             parts.append(f"apt_options={quoted(self._apt_options())}")
             parts += self._sources()
         if self._of(Interface) or wanted_packages:
@@ -176,6 +179,12 @@ class _Compiler:
             return []
         report = "report_packages missing 'not installed'"
         return [f'if [ -n "$missing" ]; then {report}; exit {EXIT_PACKAGES_MISSING}; fi']
+
+    def _apt_host(self) -> str:
+        """Return the name that has to be resolved for a download; empty where a proxy does that."""
+        if self._apt.proxy:
+            return ""
+        return urlsplit(self._apt.mirror or DEBIAN_MIRROR).hostname or ""
 
     def _apt_options(self) -> str:
         options = []

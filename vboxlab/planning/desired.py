@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 
 from vboxlab.planning.observed import (
     MARK_COPY,
@@ -36,7 +37,7 @@ class DesiredMachine:
     adapters: tuple[AdapterState, ...]
     digests: Mapping[str | None, str]
     stages: tuple[str, ...]  # those of the topology's stages that concern this machine, in order
-    gateway_machine: str | None = None  # machine that must be configured before this one can fetch packages
+    fetches_through: tuple[str, ...] = ()  # machines to be configured before this one can fetch packages
     stock: bool = False  # its base knows only DHCP on adapter 1
 
     @property
@@ -106,14 +107,37 @@ def stages_of(topology: Topology, machine: Machine, snapshot_members: Mapping[st
     )
 
 
-def gateway_machine(topology: Topology, machine: Machine) -> str | None:
-    """Return the owned machine that has the machine's gateway address, if any."""
-    gateways = {adapter.gateway for adapter in machine.adapters if adapter.gateway}
-    for other in topology.owned_machines:
-        for adapter in other.adapters:
-            if not isinstance(adapter.address, str) and adapter.address and adapter.address.ip in gateways:
-                return other.name
-    return None
+def fetches_through(topology: Topology, machine: Machine) -> tuple[str, ...]:
+    """Return the owned machines that a machine's downloads depend on: its gateway, and its DNS servers.
+
+    A DNS server that is itself behind the machine is none of them: a router must come up before it.
+    """
+    gateways = _owners(topology, _gateways(machine)) - {machine.name}
+    servers = _owners(topology, set(machine.dns)) - {machine.name}
+    return tuple(sorted(gateways | {name for name in servers if machine.name not in _path_out(topology, name)}))
+
+
+def _path_out(topology: Topology, name: str) -> set[str]:
+    """Return the machines that lie between a machine and the Internet."""
+    passed: set[str] = set()
+    ahead = {name}
+    while ahead:
+        ahead = set().union(*(_owners(topology, _gateways(topology.machines[each])) for each in ahead)) - passed
+        passed |= ahead
+    return passed
+
+
+def _gateways(machine: Machine) -> set[IPv4Address]:
+    return {adapter.gateway for adapter in machine.adapters if adapter.gateway}
+
+
+def _owners(topology: Topology, addresses: set[IPv4Address]) -> set[str]:
+    return {
+        machine.name
+        for machine in topology.owned_machines
+        for adapter in machine.adapters
+        if not isinstance(adapter.address, str) and adapter.address and adapter.address.ip in addresses
+    }
 
 
 def desired_machine(
@@ -138,6 +162,6 @@ def desired_machine(
         adapters=adapters(topology, lab, machine, port),
         digests=digests,
         stages=stages_of(topology, machine, snapshot_members),
-        gateway_machine=gateway_machine(topology, machine) if needs_network else None,
+        fetches_through=fetches_through(topology, machine) if needs_network else (),
         stock=stock,
     )

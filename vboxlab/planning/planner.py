@@ -207,8 +207,8 @@ class _Guests:
 
     def configure(self, name: str, stage: str | None, reason: str) -> None:
         self.bring_up(name, self._plans[name].start or reason)
-        gateway = self._desired.machines[name].gateway_machine
-        after = (self._configured[gateway],) if gateway and gateway in self._configured else ()
+        providers = self._desired.machines[name].fetches_through
+        after = tuple(self._configured[provider] for provider in providers if provider in self._configured)
         self._configured[name] = self._graph.add(act.Configure(name, stage), reason, machines=(name,), after=after)
 
     def take(self, observed: ObservedLab, stage: str, snapshot: str) -> None:
@@ -230,7 +230,7 @@ class _Guests:
 
 def _configure(graph: _Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
     guests = _Guests(graph, desired, plans)
-    for name in _routers_first(desired):
+    for name in _providers_first(desired):
         if plans[name].configure_base:
             guests.configure(name, None, plans[name].configure_base)
     for stage in desired.topology.stages:
@@ -246,9 +246,22 @@ def _configure(graph: _Graph, desired: Desired, observed: ObservedLab, plans: Ma
             guests.bring_up(name, machine_plan.start or "the lab is up when all its machines run")
 
 
-def _routers_first(desired: Desired) -> list[str]:
-    gateways = {machine.gateway_machine for machine in desired.machines.values()}
-    return sorted(desired.machines, key=lambda name: name not in gateways)
+def _providers_first(desired: Desired) -> list[str]:
+    """Return the machines such that those that others fetch packages through come before them."""
+    ordered: dict[str, None] = {}
+    waiting: set[str] = set()
+
+    def add(name: str) -> None:
+        if name in ordered or name in waiting or name not in desired.machines:
+            return
+        waiting.add(name)
+        for provider in desired.machines[name].fetches_through:
+            add(provider)
+        ordered[name] = None
+
+    for name in desired.machines:
+        add(name)
+    return list(ordered)
 
 
 def _record(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
