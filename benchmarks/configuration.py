@@ -1,7 +1,7 @@
 """Configuring one web server where nothing changes: vboxlab against pyinfra and ansible-core, same guest, one run.
 
-All three look at the same things, those of the stage `web` that the other two know too: the page, the packages, Apache
-enabled and running, the network's and SSH server's files, the host name. Each is called as its users call it (pyinfra
+All three look at the same things, those of a web server that the other two know too: the page, the network's files, the
+packages, services enabled and running, the host name. Each is called as its users call it (pyinfra
 and ansible-core as programs; vboxlab's configurator through `vboxlab up`'s own code, with the time of its start-up).
 ansible-core needs Python in the guest, which the others do not: it is installed first and not measured.
 
@@ -34,6 +34,7 @@ FILES = {
     "/etc/resolv.conf": 0o644,
 }
 PACKAGES = ("apache2", "openssh-server")
+UNITS = ("ssh", "cron")  # not apache2: Heartbeat owns it by now
 
 VBOXLAB = """\
 import sys
@@ -46,7 +47,7 @@ import json
 wanted = json.load(open(sys.argv[1]))
 resources = [File(path, text, mode=mode) for path, (text, mode) in wanted["files"].items()]
 resources += [Package(name) for name in wanted["packages"]]
-resources += [Hostname(wanted["hostname"]), Service("apache2"), Service("ssh")]
+resources += [Hostname(wanted["hostname"]), *(Service(name) for name in wanted["units"])]
 with session.opened("qemu", quiet=True) as context:
     target = session.only_lab(context, "ha", None)
     machine = need_machine(observe(context.driver, target.lab), "srv-web")
@@ -65,7 +66,7 @@ for path, (text, mode) in wanted["files"].items():
     files.put(src=StringIO(text), dest=path, mode=oct(mode)[2:], user="root", group="root", _sudo=True)
 apt.packages(packages=wanted["packages"], _sudo=True)
 server.hostname(hostname=wanted["hostname"], _sudo=True)
-for unit in ("apache2", "ssh"):
+for unit in wanted["units"]:
     systemd.service(service=unit, running=True, enabled=True, _sudo=True)
 """
 
@@ -87,8 +88,7 @@ def playbook(hostname: str, files: dict[str, tuple[str, int]]) -> list[dict[str,
     tasks.append({"ansible.builtin.apt": {"name": list(PACKAGES), "state": "present"}})
     tasks.append({"ansible.builtin.hostname": {"name": hostname, "use": "systemd"}})
     tasks += [
-        {"ansible.builtin.systemd_service": {"name": unit, "state": "started", "enabled": True}}
-        for unit in ("apache2", "ssh")
+        {"ansible.builtin.systemd_service": {"name": unit, "state": "started", "enabled": True}} for unit in UNITS
     ]
     return [{"hosts": "all", "become": True, "gather_facts": False, "tasks": tasks}]
 
@@ -107,7 +107,7 @@ def runners(vboxlab: CommandLine, folder: Path, bin_directory: Path) -> dict[str
     read = {path: vboxlab("ssh", "srv-web", "--", "cat", path) for path in FILES}
     files = {path: (text, FILES[path]) for path, text in read.items()}
     hostname = vboxlab("ssh", "srv-web", "--", "hostname").strip()
-    wanted = {"files": files, "packages": PACKAGES, "hostname": hostname}
+    wanted = {"files": files, "packages": PACKAGES, "units": UNITS, "hostname": hostname}
     (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
     (folder / "ours.py").write_text(VBOXLAB, encoding="utf-8")
     (folder / "deploy.py").write_text(PYINFRA.format(wanted=str(folder / "wanted.json")), encoding="utf-8")
