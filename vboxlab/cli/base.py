@@ -14,7 +14,7 @@ from vboxlab.cli.base_add import add
 if TYPE_CHECKING:
     from vboxlab.base.added import AddedBase
     from vboxlab.base.store import BaseStore, StoredBase
-    from vboxlab.hypervisor.driver import Driver, Progress
+    from vboxlab.hypervisor.driver import Driver
     from vboxlab.settings import Settings
 
 
@@ -37,7 +37,7 @@ def build(name: str, *, again: bool, as_json: bool) -> None:
     from vboxlab.settings import load_settings
 
     started = time.monotonic()
-    made = BaseStore(load_settings()).build(name, _show_progress(started), again=again)
+    made = BaseStore(load_settings()).build(name, output.timed_progress(started), again=again)
     seconds = time.monotonic() - started
     if as_json:
         output.say_json({"name": made.name, "image": made.image, "digest": made.digest, "seconds": round(seconds, 1)})
@@ -132,16 +132,6 @@ def _clones(settings: Settings, name: str | None) -> dict[str, tuple[str, ...]]:
         return {image.name: image.clones for image in driver.images()}
     finally:
         driver.close()
-
-
-def _show_progress(started: float) -> Progress:
-    from vboxlab.cli import output
-
-    def show(text: str, percent: int | None) -> None:
-        mark = "" if percent is None else f"{percent:3} % "
-        output.remark(f"{time.monotonic() - started:5.0f} s  {mark}{text}")
-
-    return show
 
 
 def _size(size: float) -> str:

@@ -67,14 +67,8 @@ def add(
     )
     settings = load_settings()
     opened = open_driver(settings, driver).driver
-    begun = time.monotonic()
-
-    def show(text: str, percent: int | None) -> None:
-        mark = "" if percent is None else f"{percent:3} % "
-        output.remark(f"{time.monotonic() - begun:5.0f} s  {mark}{text}")
-
     try:
-        said = BaseStore(settings).add(new, opened, show)
+        said = BaseStore(settings).add(new, opened, output.timed_progress(time.monotonic()))
     finally:
         opened.close()
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionS
 
 if TYPE_CHECKING:
     from vboxlab.errors import VboxlabError
+    from vboxlab.hypervisor.driver import Progress
 
 _lock = threading.Lock()
 
@@ -28,6 +30,16 @@ def remark(text: str) -> None:
     """Print a line on standard error: progress and hints that are no result."""
     with _lock:
         click.echo(text, err=True)
+
+
+def timed_progress(started: float) -> Progress:
+    """Return what prints progress with the seconds since `started` (of time.monotonic) before it."""
+
+    def show(text: str, percent: int | None) -> None:
+        mark = "" if percent is None else f"{percent:3} % "
+        remark(f"{time.monotonic() - started:5.0f} s  {mark}{text}")
+
+    return show
 
 
 def clear() -> None:
