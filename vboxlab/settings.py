@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vboxlab.errors import SettingsInvalid
 
 ENVIRONMENT_PREFIX = "VBOXLAB_"
+DEFAULT_MIRROR = "http://deb.debian.org/debian"  # Debian's public one, which its own sources name
 Language = Literal["en", "fr"]
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.base.mirror import DEFAULT_MIRROR, Mirror, check_reachable, choose, find_mirror, read_sources
+from vboxlab.base.mirror import Mirror, check_reachable, choose, find_mirror, read_sources
 from vboxlab.errors import BaseError
-from vboxlab.settings import Settings
+from vboxlab.settings import DEFAULT_MIRROR, Settings
 
 DEB822 = """\
 Types: deb deb-src

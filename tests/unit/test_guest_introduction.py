@@ -12,8 +12,9 @@ import pytest
 
 from tests.unit.guest_root import RootedExecutor
 from vboxlab.errors import GuestError
-from vboxlab.guest.introduction import STANZA, introduce, ways_to_root
+from vboxlab.guest.introduction import introduce, ways_to_root
 from vboxlab.guest.ssh import Access
+from vboxlab.topology.addressing import MANAGEMENT_STANZA
 
 KEY = "ssh-ed25519 AAAA vboxlab"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the script is for Debian's shell")
@@ -71,10 +72,10 @@ def guest(tmp_path: Path) -> Guest:
 def test_it_gets_its_management_address_and_we_our_rights(guest: Guest) -> None:
     said = guest.introduce()
     assert said == "management address, sudo without a password, key"
-    assert guest.read("etc/network/interfaces.d/vboxlab-management") == STANZA
-    assert "enp0s19" in STANZA
-    assert "10.0.9.15/24" in STANZA
-    assert "gateway " not in STANZA.split("iface")[1]
+    assert guest.read("etc/network/interfaces.d/vboxlab-management") == MANAGEMENT_STANZA
+    assert "enp0s19" in MANAGEMENT_STANZA
+    assert "10.0.9.15/24" in MANAGEMENT_STANZA
+    assert "gateway " not in MANAGEMENT_STANZA.split("iface")[1]
     assert guest.read("etc/network/interfaces").endswith("enp0s3\nsource /etc/network/interfaces.d/*\n")
     assert guest.read("etc/sudoers.d/vboxlab") == "teacher ALL=(ALL:ALL) NOPASSWD: ALL\n"
     assert stat.S_IMODE((guest.root / "etc/sudoers.d/vboxlab").stat().st_mode) == 0o440

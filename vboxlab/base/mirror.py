@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.errors import BaseError
-from vboxlab.settings import Settings
+from vboxlab.settings import DEFAULT_MIRROR, Settings
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 DEFAULT_SECURITY = "http://deb.debian.org/debian-security"
 APT_DIRECTORY = Path("/etc/apt")
 _DEBIAN_SUITE = re.compile(

@@ -18,6 +18,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from vboxlab.base.mirror import Mirror
+from vboxlab.topology.addressing import MANAGEMENT_FILE, MANAGEMENT_STANZA
 
 FORMAT = 2  # raise when builder, disk or initrd change what comes out of the same recipe
 
@@ -89,14 +90,6 @@ source /etc/network/interfaces.d/*
 # The loopback network interface
 auto lo
 iface lo inet loopback
-"""
-
-_MANAGEMENT = """\
-# vboxlab reaches this machine through adapter 8 (NAT with one port forward). No gateway and no resolver on purpose:
-# the routes of the lab are the lab's own.
-allow-hotplug enp0s19
-iface enp0s19 inet static
-    address 10.0.9.15/24
 """
 
 _HOSTS = """\
@@ -222,7 +215,7 @@ DEBIAN12 = Recipe(
         TreeFile("/etc/fstab", "# <file system> <mount point> <type> <options> <dump> <pass>\n"
                  "LABEL=vboxlab / ext4 errors=remount-ro 0 0\n"),
         TreeFile("/etc/network/interfaces", _INTERFACES),
-        TreeFile("/etc/network/interfaces.d/vboxlab-management", _MANAGEMENT),
+        TreeFile(MANAGEMENT_FILE, MANAGEMENT_STANZA),
         TreeFile("/etc/sudoers.d/debian", "debian ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440),
         TreeFile("/etc/ssh/sshd_config.d/vboxlab.conf", _SSHD),
         TreeFile("/etc/systemd/system/ssh.service.d/vboxlab.conf", _SSHD_UNIT),

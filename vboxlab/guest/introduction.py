@@ -9,18 +9,13 @@ from dataclasses import replace
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.ssh import Access
-from vboxlab.topology.addressing import MANAGEMENT_INTERFACE
-from vboxlab.topology.model import MANAGEMENT_NETWORK
+from vboxlab.topology.addressing import (
+    MANAGEMENT_ADDRESS,
+    MANAGEMENT_FILE,
+    MANAGEMENT_INTERFACE,
+    MANAGEMENT_STANZA,
+)
 
-FILE = "/etc/network/interfaces.d/vboxlab-management"
-ADDRESS = f"{MANAGEMENT_NETWORK[15]}/{MANAGEMENT_NETWORK.prefixlen}"
-STANZA = f"""\
-# vboxlab reaches this machine through adapter 8 (NAT with one port forward). No gateway and no resolver on purpose:
-# the routes of the lab are the lab's own.
-allow-hotplug {MANAGEMENT_INTERFACE}
-iface {MANAGEMENT_INTERFACE} inet static
-    address {ADDRESS}
-"""
 SECONDS = 300.0  # of which installing sudo takes most
 NO_IFUPDOWN, NO_SUDO, NO_ADDRESS = 21, 22, 23
 
@@ -40,8 +35,8 @@ if ! grep -Eqs '^[[:space:]]*source(-directory)?[[:space:]]+/etc/network/interfa
     printf '\\nsource /etc/network/interfaces.d/*\\n' >>"$root/etc/network/interfaces"
 fi
 mkdir -p "$root/etc/network/interfaces.d"
-if ! printf %s {shlex.quote(STANZA)} | cmp -s - "$root{FILE}"; then
-    printf %s {shlex.quote(STANZA)} >"$root{FILE}"
+if ! printf %s {shlex.quote(MANAGEMENT_STANZA)} | cmp -s - "$root{MANAGEMENT_FILE}"; then
+    printf %s {shlex.quote(MANAGEMENT_STANZA)} >"$root{MANAGEMENT_FILE}"
     done="$done, management address"
 fi
 if [ -f "$root/etc/apt/sources.list" ]; then sed -i 's/^deb cdrom:/# &/' "$root/etc/apt/sources.list"; fi
@@ -73,7 +68,7 @@ if [ -n "$2" ]; then
     fi
 fi
 case $(ip -br -4 addr show dev {MANAGEMENT_INTERFACE}) in
-    *" {ADDRESS} "* | *" {ADDRESS}") ;;
+    *" {MANAGEMENT_ADDRESS} "* | *" {MANAGEMENT_ADDRESS}") ;;
     *)
         ifdown --force {MANAGEMENT_INTERFACE} >/dev/null 2>&1 </dev/null || true
         ip -4 addr flush dev {MANAGEMENT_INTERFACE}

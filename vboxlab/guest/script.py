@@ -35,8 +35,8 @@ from vboxlab.guest.resources import (
     Service,
     Sysctl,
 )
+from vboxlab.settings import DEFAULT_MIRROR
 
-DEBIAN_MIRROR = "http://deb.debian.org/debian"  # what Debian's own sources name
 END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64
 EXIT_PACKAGES_MISSING = 9
 _PLAIN = {
@@ -184,7 +184,7 @@ class _Compiler:
         """Return the name that has to be resolved for a download; empty where a proxy does that."""
         if self._apt.proxy:
             return ""
-        return urlsplit(self._apt.mirror or DEBIAN_MIRROR).hostname or ""
+        return urlsplit(self._apt.mirror or DEFAULT_MIRROR).hostname or ""
 
     def _apt_options(self) -> str:
         options = []

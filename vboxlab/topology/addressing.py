@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from vboxlab.topology.model import MANAGEMENT_SLOT
+from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT
 
 # PCI slots of VirtualBox's PIIX3 adapters 1..8; Debian's predictable names follow from them (seen on 7.2).
 PCI_SLOTS = {1: 3, 2: 8, 3: 9, 4: 10, 5: 16, 6: 17, 7: 18, 8: 19}
@@ -37,6 +37,15 @@ def interface_name(slot: int) -> str:
 
 
 MANAGEMENT_INTERFACE = interface_name(MANAGEMENT_SLOT)
+MANAGEMENT_ADDRESS = f"{MANAGEMENT_NETWORK[15]}/{MANAGEMENT_NETWORK.prefixlen}"
+MANAGEMENT_FILE = "/etc/network/interfaces.d/vboxlab-management"
+MANAGEMENT_STANZA = f"""\
+# vboxlab reaches this machine through adapter 8 (NAT with one port forward). No gateway and no resolver on purpose:
+# the routes of the lab are the lab's own.
+allow-hotplug {MANAGEMENT_INTERFACE}
+iface {MANAGEMENT_INTERFACE} inet static
+    address {MANAGEMENT_ADDRESS}
+"""
 
 
 def vm_name(lab: LabName, machine: str) -> str:
