@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from vboxlab.errors import BaseError, LabError, VboxlabError
 from vboxlab.events import Note
@@ -47,6 +48,7 @@ def make_plan(
     everything = context.machines(lab)
     observed = observed_lab(context.driver, everything, lab, blueprint.topology)
 
+    @cache
     def of_base(name: str) -> tuple[bool, bool]:
         try:
             base = context.bases.get(name)

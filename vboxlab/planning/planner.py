@@ -248,20 +248,20 @@ def _configure(graph: _Graph, desired: Desired, observed: ObservedLab, plans: Ma
 
 def _providers_first(desired: Desired) -> list[str]:
     """Return the machines such that those that others fetch packages through come before them."""
-    ordered: dict[str, None] = {}
-    waiting: set[str] = set()
+    ordered: list[str] = []
+    seen: set[str] = set()
 
     def add(name: str) -> None:
-        if name in ordered or name in waiting or name not in desired.machines:
+        if name in seen or name not in desired.machines:
             return
-        waiting.add(name)
+        seen.add(name)
         for provider in desired.machines[name].fetches_through:
             add(provider)
-        ordered[name] = None
+        ordered.append(name)
 
     for name in desired.machines:
         add(name)
-    return list(ordered)
+    return ordered
 
 
 def _record(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:

@@ -97,4 +97,4 @@ def _address_settled(role: HeartbeatRole, *, held: bool) -> Await:
     test = f'[ {operator} "$(ip -o -4 addr show dev "$1" to "$2")" ]'
     name = f"floating address {'held' if held else 'left to the master'}"
     until = ("sh", "-c", test, "sh", role.interface, str(role.address.ip))
-    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else (), nudge_after=ASKED_AFTER if held else 0.0)
+    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else (), nudge_after=ASKED_AFTER)
