@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = "/var/www/html/index.html"
 SHOWN = 3000  # characters of a long output that are enough to see what went wrong
 TIME_SCALE = os.environ.get("VBOXLAB_TIME_SCALE", "3")
 
@@ -67,6 +68,12 @@ class CommandLine:
             **os.environ, "VBOXLAB_HOME": str(self.home), "VBOXLAB_DRIVER": "qemu", "VBOXLAB_TIME_SCALE": TIME_SCALE,
             "PYTHONPATH": str(ROOT),
         }  # fmt: skip
+
+
+def processes_of(home: Path) -> list[str]:
+    """Return the command lines that work in this home."""
+    shown = subprocess.run(["ps", "-ww", "-eo", "args="], check=True, capture_output=True, text=True).stdout
+    return [line for line in shown.splitlines() if str(home) in line and "pytest" not in line]
 
 
 def _next(text: str, at: int) -> int:

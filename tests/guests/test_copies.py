@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 import pytest
 
-from tests.guests.command import CommandLine
+from tests.guests.command import PAGE, CommandLine, processes_of
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(2400)]
 
 COPIES = ("--copies", "alice,bob")
-PAGE = "/var/www/html/index.html"
 
 
 def in_copy(copy: str, machine: str, command: str) -> tuple[str, ...]:
@@ -60,5 +58,4 @@ def test_copies_are_destroyed_one_by_one(vboxlab: CommandLine) -> None:
     vboxlab("destroy", "ha", "--copies", "alice", "--yes")
     assert vboxlab(*in_copy("bob", "srv-web", "hostname")) == "srv-web-bob\n"
     vboxlab("destroy", "ha", "--all", "--yes")
-    shown = subprocess.run(["ps", "-ww", "-eo", "args="], check=True, capture_output=True, text=True).stdout
-    assert not [line for line in shown.splitlines() if str(vboxlab.home) in line and "qemu-system" in line]
+    assert not [line for line in processes_of(vboxlab.home) if "qemu-system" in line]

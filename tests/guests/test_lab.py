@@ -6,19 +6,17 @@ The tests are one story, told in order: each begins where the one before ended.
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.guests.command import CommandLine
+from tests.guests.command import PAGE, CommandLine, processes_of
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800)]
 
 MACHINES = {"firewall", "dns", "client", "srv-web", "srv-web-bis"}
-PAGE = "/var/www/html/index.html"
 # What each of the practical's deadtimes allows at least: Heartbeat counts from the last packet that it heard, which is
 # up to one keepalive before the power cut.
 SHORTEST_DETECTION = {"practical": 5.0 - 1.0, "fast": 2.0 - 0.2}
@@ -31,12 +29,6 @@ def step(report: dict[str, Any], name: str) -> dict[str, Any]:
 
 def measured(report: dict[str, Any], name: str) -> dict[str, Any]:
     return {entry["name"]: entry for entry in step(report, name)["measurements"]}
-
-
-def processes_of(home: Path) -> list[str]:
-    """Return the command lines that work in this home."""
-    shown = subprocess.run(["ps", "-ww", "-eo", "args="], check=True, capture_output=True, text=True).stdout
-    return [line for line in shown.splitlines() if str(home) in line and "pytest" not in line]
 
 
 def ports(vboxlab: CommandLine) -> dict[str, int]:
