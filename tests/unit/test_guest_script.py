@@ -321,7 +321,16 @@ def test_a_state_is_waited_for_and_given_up_with_what_was_last_said(tmp_path: Pa
     assert run([never], changes=False) == (0, [("would-change", "is not so now")])
 
 
-def test_a_state_that_stays_away_is_nudged_once(tmp_path: Path) -> None:
+def test_a_state_that_does_not_come_about_is_explained_with_what_its_unit_logged(tmp_path: Path) -> None:
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text('#!/bin/sh\nfor unit; do :; done; echo "$unit: Giving up resources"\n')
+    journalctl.chmod(0o755)
+    never = Await("page", ("sh", "-c", "echo no route; false"), 1, unit="heartbeat")
+    reason = "did not come about within 1 s: no route;heartbeat: Giving up resources"
+    assert run([never], path=tmp_path) == (1, [("failed", reason)])
+
+
+def test_a_state_that_stays_away_is_nudged_until_it_comes(tmp_path: Path) -> None:
     asked = tmp_path / "asked for it"
     nudge = ("sh", "-c", 'echo x >>"$1"', "sh", str(asked))
     wanted = Await("address", ("test", "-e", str(asked)), 20, nudge=nudge, nudge_after=1)
@@ -329,15 +338,18 @@ def test_a_state_that_stays_away_is_nudged_once(tmp_path: Path) -> None:
     assert (code, results[0][0]) == (0, "changed")
     assert asked.read_text() == "x\n"
     assert run([wanted]) == (0, [("unchanged", "")])
-    assert run([Await("never", ("false",), 3, nudge=nudge)])[0] == 1
-    assert asked.read_text() == "x\nx\n"
+    twice = ("sh", "-c", '[ "$(wc -l <"$1")" -ge 3 ]', "sh", str(asked))
+    assert run([Await("twice", twice, 20, nudge=nudge, nudge_after=1)])[1][0][0] == "changed"
+    assert asked.read_text() == "x\nx\nx\n"
+    assert run([Await("never", ("false",), 3, nudge=nudge, nudge_after=2)])[0] == 1
+    assert asked.read_text() == "x\nx\nx\nx\n"
 
 
 def test_the_time_scale_stretches_what_is_waited_for() -> None:
     script = compile_script([Await("page", ("true",), 30)], changes=True, secrets={}, time_scale=4)
-    assert "await 0 120 -\n" in script
-    nudged = [Await("page", ("true",), 30, nudge=("true",), nudge_after=10)]
-    assert "await 0 120 40\n" in compile_script(nudged, changes=True, secrets={}, time_scale=4)
+    assert "await 0 120 - -\n" in script
+    nudged = [Await("page", ("true",), 30, nudge=("true",), nudge_after=10, unit="heartbeat")]
+    assert "await 0 120 40 heartbeat\n" in compile_script(nudged, changes=True, secrets={}, time_scale=4)
 
 
 def test_a_setting_replaces_its_commented_line_and_is_kept(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def described(resource: Resource) -> Iterable[str]:
         case Command(name, run, unless):
             yield f"command {name}: {' '.join(run)}"
             yield f"    unless {' '.join(unless)}"
-        case Await(name, until, within):
-            yield f"await {name} within {within:g} s: {' '.join(until)!r}"
+        case Await(name, until, within, unit=unit):
+            yield f"await {name} of {unit} within {within:g} s: {' '.join(until)!r}"
 
 
 def lines(found: Topology, machine: str, stage: str | None) -> list[str]:
@@ -118,6 +118,11 @@ def _roles(found: Topology) -> Iterable[Role]:
 
 def by_key(found: Topology, machine: str, stage: str | None) -> dict[str, Resource]:
     return {resource.key: resource for resource in resources_for(found, found.machines[machine], stage)}
+
+
+def test_the_master_asks_for_its_address_before_it_waits_for_the_page() -> None:
+    waited = [key for key in by_key(topology(), "srv-web", "heartbeat") if key.startswith("await:")]
+    assert waited == ["await:floating address held", "await:page"]
 
 
 def test_a_later_stage_has_the_last_word_on_apache() -> None:

@@ -155,7 +155,8 @@ class Command:
 class Await:
     """A state that must come about by itself: `until` succeeds within so many seconds (times the time scale).
 
-    `nudge` is a command run once when `nudge_after` seconds (times the time scale) have passed without it.
+    `nudge` is a command run each time that `nudge_after` seconds (times the time scale) have passed without it.
+    `unit` is the systemd unit that brings it about: what it logged last is the reason when it does not.
     """
 
     name: str
@@ -163,6 +164,7 @@ class Await:
     within: float = 60.0
     nudge: Argv = ()
     nudge_after: float = 0.0
+    unit: str = ""
 
     @property
     def key(self) -> str:
@@ -174,9 +176,13 @@ Resource = File | AbsentFile | Package | Service | Sysctl | Hostname | Interface
 
 
 def merge(resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    """Return the resources with later ones in the place of earlier ones of the same key, order kept otherwise."""
+    """Return the resources without those that a later one of the same key replaces, in the order of what is left.
+
+    The later one keeps its own place, as it may rest on what its role declares before it.
+    """
     merged: dict[str, Resource] = {}
     for resource in resources:
+        merged.pop(resource.key, None)
         merged[resource.key] = resource
     return tuple(merged.values())
 

@@ -286,6 +286,10 @@ $(systemctl show -p LoadState -p ActiveState -p UnitFileState "$@" 2>&1)
 END
 }
 
+logged() { # UNIT LINES: what the unit logged last
+    journalctl -q -b -n "$2" -o cat -u "$1" 2>/dev/null
+}
+
 read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how that is changed
     # systemctl enable also runs update-rc.d where an init script stands beside the unit, and reloads all units: 8 s
     # under emulation, for nothing when there is a native unit (systemd's ENVIRONMENT.md, SYSTEMCTL_SKIP_SYSV). Without
@@ -348,7 +352,8 @@ service() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds 
             pause) sleep "$6" ;;
             *) attempt systemctl --quiet "$verb" "$2" ;;
         esac && continue
-        report "$1" failed "systemctl $verb $2: $(journalctl -q -n 3 -o cat -u "$2" 2>/dev/null || printf %s "$said")"
+        reason=$(logged "$2" 3)
+        report "$1" failed "systemctl $verb $2: ${reason:-$said}"
         return
     done
     report "$1" changed "$why"
@@ -362,21 +367,23 @@ command_done() { # INDEX FUNCTION: runs the function "run_INDEX" unless "unless_
     if attempt "run_$1"; then report "$1" changed 'was not done'; else report "$1" failed "$said"; fi
 }
 
-await() { # INDEX SECONDS NUDGE: waits until the function "until_INDEX" succeeds; "nudge_INDEX" after NUDGE seconds
+await() { # INDEX SECONDS NUDGE UNIT: until the function "until_INDEX" succeeds; "nudge_INDEX" each NUDGE seconds
     if [ "$failures" -gt 0 ]; then report "$1" skipped 'not waited for, because something failed'; return; fi
     if "until_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
     may_change "$1" 'is not so now' || return
     seconds
-    began=$now nudge=$3
+    began=$now nudge=$3 next=$now
+    [ "$nudge" = - ] || next=$((now + nudge))
     until "until_$1" >/dev/null 2>&1 </dev/null; do
         seconds
         if [ "$((now - began))" -ge "$2" ]; then
-            report "$1" failed "did not come about within $2 s: $("until_$1" 2>&1 </dev/null | tail -n 2)"
+            said=$("until_$1" 2>&1 </dev/null | tail -n 2; [ "$4" = - ] || logged "$4" 6)
+            report "$1" failed "did not come about within $2 s: $said"
             return
         fi
-        if [ "$nudge" != - ] && [ "$((now - began))" -ge "$nudge" ]; then
+        if [ "$nudge" != - ] && [ "$now" -ge "$next" ]; then
             attempt "nudge_$1"
-            nudge=-
+            next=$((now + nudge))
         fi
         sleep 0.3
     done

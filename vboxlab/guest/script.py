@@ -252,7 +252,8 @@ class _Compiler:
         seconds = max(1, round(wanted.within * self._time_scale))
         nudge = f"nudge_{index}() {{ {words(wanted.nudge)}; }}\n" if wanted.nudge else ""
         after = round(wanted.nudge_after * self._time_scale) if wanted.nudge else "-"
-        return f"until_{index}() {{ {words(wanted.until)}; }}\n{nudge}await {index} {seconds} {after}"
+        unit = _plain("name", wanted.unit) if wanted.unit else "-"
+        return f"until_{index}() {{ {words(wanted.until)}; }}\n{nudge}await {index} {seconds} {after} {unit}"
 
 
 def _wrapped(data: bytes) -> str:

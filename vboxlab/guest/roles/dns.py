@@ -37,7 +37,7 @@ def dns(role: DnsRole, place: Place) -> Iterable[Resource]:
     yield Service("dnsmasq")
     known = next((name for name, _ in _records(role, place) if name != f"{place.machine.hostname}.{role.zone}"), None)
     if known:
-        yield Await("names answered", ("getent", "ahostsv4", known))
+        yield Await("names answered", ("getent", "ahostsv4", known), unit="dnsmasq")
 
 
 def _records(role: DnsRole, place: Place) -> Iterator[tuple[str, IPv4Address]]:

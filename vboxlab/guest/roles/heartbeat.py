@@ -13,6 +13,7 @@ from vboxlab.guest.roles.web import page_served
 from vboxlab.topology.model import Machine
 from vboxlab.topology.roles import HeartbeatRole
 
+UNIT = "heartbeat"
 # Heartbeat waits initdead for a peer that does not appear, then takes the address and starts the services.
 SETTLED_WITHIN = 90.0
 # A node that is back before its peer has finished taking over never gets its resources again ("T_STARTING received
@@ -37,13 +38,13 @@ def heartbeat(role: HeartbeatRole, place: Place) -> Iterable[Resource]:
     is_master = place.machine.name == role.nodes[0]
     yield Package("heartbeat")
     yield hosts_file(place, tuple(_peers(role, place, nodes)))
-    yield File("/etc/ha.d/ha.cf", _ha_cf(role, nodes), notifies=("heartbeat",))
-    yield File("/etc/ha.d/haresources", _haresources(role, nodes), notifies=("heartbeat",))
+    yield File("/etc/ha.d/ha.cf", _ha_cf(role, nodes), notifies=(UNIT,))
+    yield File("/etc/ha.d/haresources", _haresources(role, nodes), notifies=(UNIT,))
     yield File(
         "/etc/ha.d/authkeys",
         SecretText("auth 1\n1 md5 <secret>\n", role.secret),
         mode=0o600,
-        notifies=("heartbeat",),
+        notifies=(UNIT,),
     )
     if role.tuning == "practical":
         yield Package("net-tools")
@@ -55,10 +56,10 @@ def heartbeat(role: HeartbeatRole, place: Place) -> Iterable[Resource]:
         yield from lean_heartbeat()
         for service in role.services:
             yield Service(service)
-    yield starts_after("heartbeat", role.interface)
-    yield Service("heartbeat", pause=TAKEOVER)
+    yield starts_after(UNIT, role.interface)
+    yield Service(UNIT, pause=TAKEOVER)
     yield _address_settled(role, held=is_master)
-    yield page_served(role.address.ip, within=SETTLED_WITHIN)
+    yield page_served(role.address.ip, unit=UNIT, within=SETTLED_WITHIN)
 
 
 def _peers(role: HeartbeatRole, place: Place, nodes: list[Machine]) -> Iterator[tuple[str, Machine]]:
@@ -97,4 +98,4 @@ def _address_settled(role: HeartbeatRole, *, held: bool) -> Await:
     test = f'[ {operator} "$(ip -o -4 addr show dev "$1" to "$2")" ]'
     name = f"floating address {'held' if held else 'left to the master'}"
     until = ("sh", "-c", test, "sh", role.interface, str(role.address.ip))
-    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else (), nudge_after=ASKED_AFTER)
+    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else (), nudge_after=ASKED_AFTER, unit=UNIT)

@@ -34,7 +34,8 @@ def lvs(role: LvsRole, place: Place) -> Iterable[Resource]:
         yield Sysctl("net.ipv4.vs.expire_nodest_conn", "1")
         yield from (_keepalived if role.health == "keepalived" else _ldirectord)(role, place)
     servers = (f"{server}:{role.port}" for server in role.real_servers)
-    yield Await("real servers in the table", ("bash", "-c", _LISTED, "ipvsadm", *servers))
+    unit = "ipvsadm" if role.health == "none" else role.health
+    yield Await("real servers in the table", ("bash", "-c", _LISTED, "ipvsadm", *servers), unit=unit)
 
 
 # Each argument must be a real server that ipvsadm lists.

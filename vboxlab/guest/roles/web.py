@@ -21,10 +21,12 @@ def web(role: WebRole, _place: Place) -> Iterable[Resource]:
     yield Package("apache2")
     yield File("/var/www/html/index.html", role.page if role.page.endswith("\n") else role.page + "\n")
     yield Service("apache2")
-    yield page_served(IPv4Address("127.0.0.1"), containing=role.page.strip())
+    yield page_served(IPv4Address("127.0.0.1"), unit="apache2", containing=role.page.strip())
 
 
-def page_served(address: IPv4Address, *, port: int = 80, containing: str = "", within: float = 30.0) -> Await:
-    """Return the wish that a web server answers at an address, with a page that contains the text."""
+def page_served(
+    address: IPv4Address, *, unit: str, port: int = 80, containing: str = "", within: float = 30.0
+) -> Await:
+    """Return the wish that a web server, or what a unit starts it with, answers with a page that contains the text."""
     argv = ("timeout", "5", "bash", "-c", FETCH, "page", str(address), str(port), containing)
-    return Await("page", argv, within)
+    return Await("page", argv, within, unit=unit)
