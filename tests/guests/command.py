@@ -25,13 +25,15 @@ class CommandLine:
 
     def __call__(self, *words: str, code: int = 0) -> str:
         """Run a command to its end and return what it printed on standard output."""
-        done = subprocess.run(
-            self._argv(words), env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = self._run(words)
         said = f"$ vboxlab {' '.join(words)}\n{done.stdout[-SHOWN:]}\n{done.stderr}"
         assert done.returncode == code, f"exit code {done.returncode} instead of {code}\n{said}"
         assert "Traceback" not in said, said
         return done.stdout
+
+    def exit_code(self, *words: str) -> int:
+        """Run a command to its end and return its exit code, whatever it is."""
+        return self._run(words).returncode
 
     def json(self, *words: str, code: int = 0) -> Any:
         """Run a command with --json and return its result: the last document that it printed."""
@@ -59,6 +61,11 @@ class CommandLine:
             if process.stdout:
                 process.stdout.close()
 
+    def _run(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._argv(words), env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
     def _argv(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "vboxlab", *words]
 
@@ -70,10 +77,11 @@ class CommandLine:
         }  # fmt: skip
 
 
-def processes_of(home: Path) -> list[str]:
-    """Return the command lines that work in this home."""
-    shown = subprocess.run(["ps", "-ww", "-eo", "args="], check=True, capture_output=True, text=True).stdout
-    return [line for line in shown.splitlines() if str(home) in line and "pytest" not in line]
+def processes_of(home: Path) -> dict[int, str]:
+    """Return the processes that work in this home, with their command lines."""
+    shown = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], check=True, capture_output=True, text=True).stdout
+    found = (line.split(maxsplit=1) for line in shown.splitlines())
+    return {int(pid): words for pid, words in found if str(home) in words and "pytest" not in words}
 
 
 def _next(text: str, at: int) -> int:

@@ -58,4 +58,4 @@ def test_copies_are_destroyed_one_by_one(vboxlab: CommandLine) -> None:
     vboxlab("destroy", "ha", "--copies", "alice", "--yes")
     assert vboxlab(*in_copy("bob", "srv-web", "hostname")) == "srv-web-bob\n"
     vboxlab("destroy", "ha", "--all", "--yes")
-    assert not [line for line in processes_of(vboxlab.home) if "qemu-system" in line]
+    assert not [words for words in processes_of(vboxlab.home).values() if "qemu-system" in words]

@@ -5,8 +5,11 @@ The tests are one story, told in order: each begins where the one before ended.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +56,7 @@ def test_up_killed_at_work_goes_on_and_builds_nothing_twice(vboxlab: CommandLine
     assert after.keys() == MACHINES
     assert {name: after[name] for name in before} == before
     assert {entry["power"] for entry in vboxlab.json("status", "ha")["machines"]} == {"running"}
-    emulators = [line for line in processes_of(home) if "qemu-system" in line]
+    emulators = [words for words in processes_of(home).values() if "qemu-system" in words]
     assert len(emulators) == len(MACHINES)
 
 
@@ -71,6 +74,34 @@ def test_up_repairs_just_what_a_student_broke(vboxlab: CommandLine) -> None:
     assert vboxlab.json("up", "failover") == {"result": "up", "actions": 0, "repaired": ["srv-web"]}
     assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
     assert vboxlab.json("check", "failover")["fine"] is True
+
+
+@contextmanager
+def asleep(home: Path, *machines: str) -> Iterator[None]:
+    """Let the emulators of these machines stand still, as all do on a laptop that is closed."""
+    names = [f"guest={machine}" for machine in machines]
+    found = {pid: words for pid, words in processes_of(home).items() if any(name in words.split() for name in names)}
+    assert len(found) == len(machines)
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_heartbeat_survives_that_the_host_was_asleep(vboxlab: CommandLine, home: Path) -> None:
+    with asleep(home, "srv-web", "srv-web-bis"):
+        time.sleep(9)  # longer than deadtime: each takes the other for dead, and both restart when they meet
+    time.sleep(30)  # giving up the service, Heartbeat's own restart, and the pause before systemd's
+    for machine in ("srv-web", "srv-web-bis"):
+        deadline = time.monotonic() + 60
+        while vboxlab.exit_code("ssh", machine, "--", "pgrep -x heartbeat") and time.monotonic() < deadline:
+            time.sleep(2)
+        assert vboxlab("ssh", machine, "--", "systemctl", "is-active", "heartbeat") == "active\n"
+    vboxlab("up", "failover")
+    vboxlab("check", "failover")
 
 
 def test_the_practical_is_proved_and_measured(vboxlab: CommandLine, tmp_path: Path) -> None:
@@ -131,5 +162,5 @@ def test_destroy_leaves_nothing(vboxlab: CommandLine, home: Path) -> None:
     deadline = time.monotonic() + 10
     while processes_of(home) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert processes_of(home) == []
+    assert processes_of(home) == {}
     assert [path for path in (home / "qemu" / "machines").iterdir() if not path.name.startswith(".")] == []

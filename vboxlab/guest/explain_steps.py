@@ -136,12 +136,14 @@ def _undoes_nothing(resource: Resource, installed: Sequence[str]) -> bool:
 
 
 def _edit(steps: Steps, files: Iterable[File]) -> None:
+    made = set()
     for file in files:
         if file.path == DEFAULTS:
             _reconfigure(steps, file)
             continue
         folder = file.path.rpartition("/")[0]
-        if folder.startswith("/etc/systemd/system/"):  # no package makes it
+        if folder.startswith("/etc/systemd/system/") and folder not in made:  # no package makes it
+            made.add(folder)
             steps.say("folder")
             steps.run(f"mkdir -p {shlex.quote(folder)}")
         steps.say("edit", path=f"**{code(file.path)}**", command=code(f"{EDITOR} {shlex.quote(file.path)}"))

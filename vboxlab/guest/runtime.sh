@@ -343,9 +343,9 @@ service() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds 
             esac
             ;;
     esac
+    if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
     if [ -z "$todo" ]; then report "$1" unchanged ''; return; fi
     may_change "$1" "$why" || return
-    if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
     for verb in $todo; do
         case $verb in
             enable | disable) attempt $enable "$verb" "$2" ;;

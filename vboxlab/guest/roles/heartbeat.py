@@ -57,9 +57,21 @@ def heartbeat(role: HeartbeatRole, place: Place) -> Iterable[Resource]:
         for service in role.services:
             yield Service(service)
     yield starts_after(UNIT, role.interface)
+    yield _comes_back()
     yield Service(UNIT, pause=TAKEOVER)
     yield _address_settled(role, held=is_master)
     yield page_served(role.address.ip, unit=UNIT, within=SETTLED_WITHIN)
+
+
+def _comes_back() -> File:
+    """Return what brings Heartbeat back after its own restart (systemd.service(5), systemd.kill(5)).
+
+    Nodes that took each other for dead, as after a pause of the host that was longer than deadtime, restart themselves
+    when they meet again. The packaged unit loses track of the new process half of the time and stops it, and nobody has
+    the address any more. Killed processes stay dead, as a practical may want to see that.
+    """
+    lines = ("[Service]", "KillMode=control-group", "Restart=on-success", f"RestartSec={TAKEOVER}")
+    return File(f"/etc/systemd/system/{UNIT}.service.d/restart.conf", "\n".join(lines) + "\n")
 
 
 def _peers(role: HeartbeatRole, place: Place, nodes: list[Machine]) -> Iterator[tuple[str, Machine]]:
