@@ -20,13 +20,12 @@ SECONDS = 300.0  # of which installing sudo takes most
 NO_IFUPDOWN, NO_SUDO, NO_ADDRESS = 21, 22, 23
 
 # Run as root; $1 is the user, $2 a public key or empty. VBOXLAB_ROOT is for tests.
-# su keeps the user's PATH, which lacks what only root uses. The media that Debian was installed from are no longer
-# there, and apt-get update fails over them.
+# The media that Debian was installed from are no longer there, and apt-get update fails over them.
 _SCRIPT = f"""\
 set -eu
 umask 022
-PATH=$PATH:/usr/sbin:/sbin LC_ALL=C DEBIAN_FRONTEND=noninteractive
-export PATH LC_ALL DEBIAN_FRONTEND
+LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export LC_ALL DEBIAN_FRONTEND
 root=${{VBOXLAB_ROOT-}}
 done=
 command -v ifup >/dev/null || exit {NO_IFUPDOWN}

@@ -12,8 +12,9 @@ from filelock import FileLock
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.virtualbox.client import Client
+from vboxlab.hypervisor.virtualbox.disks import SECTOR
 from vboxlab.hypervisor.virtualbox.qcow2 import is_qcow2, open_disk
-from vboxlab.hypervisor.virtualbox.vdi import SECTOR, copy_vdi, is_vdi, write_vdi
+from vboxlab.hypervisor.virtualbox.vdi import copy_vdi, is_vdi, write_vdi
 from vboxlab.hypervisor.virtualbox.vhd import is_vhd, open_vhd
 from vboxlab.hypervisor.virtualbox.vmdk import is_vmdk, open_vmdk
 

@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from vboxlab.errors import BaseError
+from vboxlab.hypervisor.virtualbox.disks import SECTOR, Disk, RawDisk, blocks
 
 MAGIC = b"QFI\xfb"
 HEADER = struct.Struct(">4sIQIIQIIQQIIQ")  # up to snapshots_offset
@@ -23,28 +24,6 @@ OFFSET_MASK = 0x00FFFFFFFFFFFE00
 COMPRESSED = 1 << 62
 ZERO = 1
 MAX_DEPTH = 16
-
-
-class Disk(Protocol):
-    """A disk's contents."""
-
-    size: int
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return bytes, zeros where nothing was ever written."""
-
-
-class RawDisk:
-    """A raw disk file."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream = stream
-        self.size = size
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return bytes of the file."""
-        self._stream.seek(offset)
-        return self._stream.read(length).ljust(length, b"\0")
 
 
 class Qcow2Disk:
@@ -69,16 +48,10 @@ class Qcow2Disk:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, from the backing file where this one has none."""
-        parts = []
-        while length > 0:
-            within = offset & (self._cluster - 1)
-            part = min(length, self._cluster - within)
-            parts.append(self._read_cluster(offset, within, part))
-            offset, length = offset + part, length - part
-        return b"".join(parts)
+        return b"".join(self._read_cluster(*block) for block in blocks(offset, length, self._cluster))
 
-    def _read_cluster(self, offset: int, within: int, length: int) -> bytes:
-        entry = self._entry(offset >> self._cluster_bits)
+    def _read_cluster(self, number: int, within: int, length: int) -> bytes:
+        entry = self._entry(number)
         if entry & COMPRESSED:
             return self._inflate(entry)[within : within + length]
         at = entry & OFFSET_MASK
@@ -86,7 +59,7 @@ class Qcow2Disk:
             return bytes(length)
         if at == 0:
             assert self._backing is not None  # noqa: S101 -- looked at above
-            return self._read_backing(self._backing, offset, length)
+            return self._read_backing(self._backing, number * self._cluster + within, length)
         self._stream.seek(at + within)
         return self._stream.read(length).ljust(length, b"\0")
 
@@ -110,7 +83,7 @@ class Qcow2Disk:
         at = entry & ((1 << split) - 1)
         sectors = ((entry & (COMPRESSED - 1)) >> split) + 1
         self._stream.seek(at)
-        packed = self._stream.read(sectors * 512 - (at & 511))
+        packed = self._stream.read(sectors * SECTOR - at % SECTOR)
         return zlib.decompressobj(-12).decompress(packed, self._cluster).ljust(self._cluster, b"\0")
 
 

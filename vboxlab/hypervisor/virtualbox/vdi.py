@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from vboxlab.hypervisor.driver import Progress
-from vboxlab.hypervisor.virtualbox.qcow2 import Disk
+from vboxlab.hypervisor.virtualbox.disks import SECTOR, Disk
 
 TEXT = b"<<< Oracle VM VirtualBox Disk Image >>>\n"
 SIGNATURE, VERSION = 0xBEDA107F, 0x00010001
@@ -20,7 +20,6 @@ MAGIC = struct.pack("<I", SIGNATURE)
 MAGIC_OFFSET = 64
 DYNAMIC = 1
 BLOCK = 1 << 20
-SECTOR = 512
 FREE = 0xFFFFFFFF
 
 

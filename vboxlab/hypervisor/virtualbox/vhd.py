@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vboxlab.errors import BaseError
-from vboxlab.hypervisor.virtualbox.qcow2 import Disk, RawDisk
+from vboxlab.hypervisor.virtualbox.disks import SECTOR, Disk, RawDisk, blocks
 
 COOKIE = b"conectix"
 FOOTER = 512
 DYNAMIC_COOKIE = b"cxsparse"
 FIXED, DYNAMIC = 2, 3
-SECTOR = 512
 FREE = 0xFFFFFFFF
 
 
@@ -37,18 +36,14 @@ class DynamicVhd:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, zeros where nothing was ever written."""
-        parts = []
-        while length > 0:
-            number, within = divmod(offset, self._block)
-            part = min(length, self._block - within)
-            sector = self._table[number] if number < len(self._table) else FREE
-            if sector == FREE:
-                parts.append(bytes(part))
-            else:
-                self._stream.seek(sector * SECTOR + self._bitmap + within)
-                parts.append(self._stream.read(part).ljust(part, b"\0"))
-            offset, length = offset + part, length - part
-        return b"".join(parts)
+        return b"".join(self._read_block(*block) for block in blocks(offset, length, self._block))
+
+    def _read_block(self, number: int, within: int, length: int) -> bytes:
+        sector = self._table[number] if number < len(self._table) else FREE
+        if sector == FREE:
+            return bytes(length)
+        self._stream.seek(sector * SECTOR + self._bitmap + within)
+        return self._stream.read(length).ljust(length, b"\0")
 
 
 def is_vhd(path: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vboxlab.errors import BaseError
-from vboxlab.hypervisor.virtualbox.qcow2 import Disk, RawDisk
+from vboxlab.hypervisor.virtualbox.disks import SECTOR, Disk, RawDisk, blocks
 
 MAGIC = b"KDMV"
 DESCRIPTOR_START = b"# Disk DescriptorFile"
@@ -25,7 +25,6 @@ GRAIN = struct.Struct("<QI")  # before a compressed grain: its sector, its lengt
 COMPRESSED = 1 << 16
 AT_END = 0xFFFFFFFFFFFFFFFF  # the directory's place stands in the footer, a copy of the header
 FOOTER_FROM_END = 1024
-SECTOR = 512
 ZEROED = 1  # entry of a grain that was filled with zeros
 EXTENT = re.compile(r'^(?:RW|RDONLY)\s+(\d+)\s+(FLAT|SPARSE|ZERO|VMFS)(?:\s+"([^"]+)"(?:\s+(\d+))?)?\s*$', re.M)
 MAX_DESCRIPTOR = 1 << 16
@@ -56,13 +55,10 @@ class SparseVmdk:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return bytes, zeros where nothing was ever written."""
-        parts = []
-        while length > 0:
-            number, within = divmod(offset, self._grain)
-            part = min(length, self._grain - within)
-            parts.append(self._read_grain(number)[within : within + part].ljust(part, b"\0"))
-            offset, length = offset + part, length - part
-        return b"".join(parts)
+        return b"".join(
+            self._read_grain(number)[within : within + part].ljust(part, b"\0")
+            for number, within, part in blocks(offset, length, self._grain)
+        )
 
     def _read_at(self, offset: int, length: int) -> bytes:
         self._stream.seek(offset)
