@@ -46,9 +46,10 @@ def run(
     path: Path | None = None,
     stop: bool = False,
     prelude: str = "",
+    apt: AptOptions | None = None,
 ) -> tuple[int, list[tuple[str, str]]]:
     """Return the exit code and (status, reason) of each resource, in the order of the resources."""
-    script = compile_script(resources, changes=changes, secrets=secrets or {}, stop_at_missing_packages=stop)
+    script = compile_script(resources, changes=changes, secrets=secrets or {}, apt=apt, stop_at_missing_packages=stop)
     argv = [shell, "sh"] if shell == "busybox" else [shell]
     if path is not None:  # programs of the test go before the system's
         script = script.replace("PATH=/usr/local/sbin", f"PATH={path}:/usr/local/sbin", 1)
@@ -254,7 +255,6 @@ def test_packages_are_found_where_the_guests_name_server_does_not_answer_yet(
     resolver.write_text("search mlif.local\nnameserver 192.168.100.10\n")
     monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
     program(programs, "dpkg-query", "exit 1")
-    program(programs, "ip", "exit 0")
     program(programs, "getent", "exit 2")
     program(programs, "apt-get", f'case "$*" in *--no-download*) exit 1;; *update*) cat {resolver} >{seen};; esac')
     assert run([Package("lack")], path=programs) == (0, [("changed", "not installed")])
@@ -264,11 +264,35 @@ def test_packages_are_found_where_the_guests_name_server_does_not_answer_yet(
     assert resolver.read_text() == "search mlif.local\nnameserver 192.168.100.10\n"
 
 
+@pytest.mark.parametrize(
+    ("apt", "asked"),
+    [
+        (AptOptions(), "deb.debian.org"),
+        (AptOptions(proxy="http://proxy.example:3142"), "proxy.example"),
+    ],
+)
+def test_only_the_host_that_packages_come_from_has_to_be_known(
+    apt: AptOptions, asked: str, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver, seen = tmp_path / "etc" / "resolv.conf", tmp_path / "seen"
+    resolver.parent.mkdir()
+    resolver.write_text("nameserver 192.168.100.10\n")
+    monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
+    program(programs, "dpkg-query", "exit 1")
+    program(programs, "getent", f'[ "$*" = "-s dns ahostsv4 {asked}" ]')
+    program(programs, "apt-get", f'case "$*" in *--no-download*) exit 1;; *update*) cat {resolver} >{seen};; esac')
+    assert run([Package("lack")], path=programs, apt=apt) == (0, [("changed", "not installed")])
+    assert seen.read_text() == "nameserver 192.168.100.10\n"
+
+
 def test_proxy_and_mirror_reach_apt_quoted_and_nonsense_is_refused() -> None:
     apt = AptOptions(mirror="http://mirror.example/debian", proxy="http://proxy.example:3142")
     script = compile_script([Package("apache2")], changes=True, secrets={}, apt=apt)
     assert "-o Acquire::http::Proxy=http://proxy.example:3142" in script
     assert "deb http://mirror.example/debian bookworm main" in script
+    assert "apt_host=proxy.example\n" in script
+    direct = AptOptions(mirror="http://mirror.example/debian")
+    assert "apt_host=mirror.example\n" in compile_script([Package("lack")], changes=True, secrets={}, apt=direct)
     with pytest.raises(GuestError, match="is not an address that apt can use"):
         compile_script([Package("apache2")], changes=True, secrets={}, apt=AptOptions(proxy="http://x;reboot"))
 

@@ -131,15 +131,8 @@ apt() { # ARGUMENT...: apt-get with the options given by the caller of the scrip
         -o Acquire::Retries=2 $apt_options "$@" </dev/null 2>&1
 }
 
-is_own_resolver() { # whether the guest's name server is the guest itself, which has no name server yet
-    while read -r word address _; do
-        case "$word $addresses" in nameserver\ *" $address/"*) return 0 ;; esac
-    done <"$resolv_conf"
-    return 1
-}
-
-resolves() { # whether a name server of the guest knows the mirror
-    [ -z "$apt_host" ] || RES_OPTIONS='timeout:3 attempts:1' getent -s dns ahostsv4 "$apt_host" >/dev/null 2>&1 </dev/null
+resolves() { # whether a name server of the guest knows the host that packages come from
+    RES_OPTIONS='timeout:3 attempts:1' getent -s dns ahostsv4 "$apt_host" >/dev/null 2>&1 </dev/null
 }
 
 install_missing() { # apt_within: seconds for the mirror to become reachable
@@ -150,8 +143,8 @@ install_missing() { # apt_within: seconds for the mirror to become reachable
         return
     fi
     resolver=
-    if [ -n "$apt_resolver" ] && { is_own_resolver || ! resolves; }; then
-        # The lab's own name server may come up later than this guest: one of the hypervisor's is asked after it.
+    if [ -n "$apt_resolver" ] && ! resolves; then
+        # The lab's own name server may come up later, or be this guest: one of the hypervisor's is asked after it.
         resolver=$(cat "$resolv_conf")
         printf '%s\nnameserver %s\noptions timeout:2\n' "$resolver" "$apt_resolver" >"$resolv_conf"
     fi

@@ -55,7 +55,7 @@ class AptOptions:
     suite: str = "bookworm"
     proxy: str | None = None
     within: float = 180.0  # seconds (times the time scale) for the mirror to become reachable
-    resolver: str = "10.0.2.3"  # asked meanwhile by a guest that is its own name server
+    resolver: str = "10.0.2.3"  # asked as well where the guest's own name servers do not know the mirror yet
 
 
 def compile_script(
@@ -165,7 +165,7 @@ class _Compiler:
             parts.append(f"apt_host={quoted(self._apt_host())}")
             parts.append(f"apt_options={quoted(self._apt_options())}")
             parts += self._sources()
-        if self._of(Interface) or wanted_packages:
+        if self._of(Interface):
             parts.append("addresses=$(ip -br -4 addr)")
         if any(r.gateway for _, r in self._of(Interface)):
             parts.append("defaults=$(ip -4 route show default)")
@@ -181,10 +181,8 @@ class _Compiler:
         return [f'if [ -n "$missing" ]; then {report}; exit {EXIT_PACKAGES_MISSING}; fi']
 
     def _apt_host(self) -> str:
-        """Return the name that has to be resolved for a download; empty where a proxy does that."""
-        if self._apt.proxy:
-            return ""
-        return urlsplit(self._apt.mirror or DEFAULT_MIRROR).hostname or ""
+        """Return the name of the host that packages come from, which is the proxy where there is one."""
+        return urlsplit(self._apt.proxy or self._apt.mirror or DEFAULT_MIRROR).hostname or ""
 
     def _apt_options(self) -> str:
         options = []
