@@ -49,7 +49,7 @@ def test_a_broken_copy_is_reset_and_both_are_proved(vboxlab: CommandLine) -> Non
     vboxlab("check", "failover", "srv-web", "--copy", "alice", code=1)
     vboxlab("reset", "ha", *COPIES, "--yes")
     vboxlab("check", "failover", *COPIES)
-    vboxlab("verify", "failover", *COPIES)
+    vboxlab.verify("failover", *COPIES)
     rows = vboxlab.json("status", "--all")
     assert [(row["stage"], row["running"], row["drift"]) for row in rows] == [("heartbeat", 5, [])] * 2
 

@@ -106,7 +106,7 @@ def test_heartbeat_survives_that_the_host_was_asleep(vboxlab: CommandLine, home:
 
 def test_the_practical_is_proved_and_measured(vboxlab: CommandLine, tmp_path: Path) -> None:
     junit = tmp_path / "report.xml"
-    report = vboxlab.json("verify", "failover", "--junit", str(junit))
+    report = vboxlab.verify("failover", files=("--junit", str(junit)))
     assert report["passed"], report
     assert 'failures="0"' in junit.read_text(encoding="utf-8")
     interruption = measured(report, "interruption")
@@ -142,7 +142,7 @@ def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
     vboxlab("up", "loadbalancing")
     assert vboxlab.json("status", "ha")["topology"] == "loadbalancing"
     assert vboxlab.json("up", "loadbalancing")["actions"] == 0
-    report = vboxlab.json("verify", "loadbalancing")
+    report = vboxlab.verify("loadbalancing")
     assert report["passed"], report
     assert measured(report, "interruption")["failed"]["actual"] == 0
 
@@ -150,7 +150,7 @@ def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
 def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
     vboxlab("up", "failover", "--set", "tuning=fast")
     assert vboxlab.json("up", "failover")["actions"] == 0
-    report = vboxlab.json("verify", "failover")
+    report = vboxlab.verify("failover")
     assert report["passed"], report
     interruption = measured(report, "interruption")
     assert interruption["detection"]["actual"] >= SHORTEST_DETECTION["fast"]

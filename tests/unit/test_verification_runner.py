@@ -227,6 +227,25 @@ def test_what_cannot_be_undone_is_an_error_that_says_so(lab: LocalLab) -> None:
     )
 
 
+def test_a_failure_while_this_computer_stood_still_says_so(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 0")
+    stood_still = iter([4.0, 9.25, 0.0])
+    report = run_scenario(
+        Scenario(
+            steps=[
+                {"fault": "stop-service", "machine": "srv-web", "service": "apache2"},
+                {"check": "ping", "from": ["srv-web"], "to": ["192.0.2.1"]},
+            ]
+        ),
+        lab,
+        stood_still=lambda: next(stood_still),
+    )
+    done, failed = report.steps[:2]
+    assert (done.outcome, done.stood_still, done.message) == ("passed", 4.0, "done")
+    assert (failed.outcome, failed.stood_still) == ("failed", 9.2)
+    assert failed.message.endswith("; this computer stood still for 9.2 s meanwhile")
+
+
 def test_faults_are_undone_when_the_run_is_interrupted(lab: LocalLab) -> None:
     def interrupt(_event: Event) -> None:
         if lab.calls and not interrupted:

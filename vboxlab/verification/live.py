@@ -14,6 +14,7 @@ from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 from vboxlab.verification.report import Report, render_json
 from vboxlab.verification.runner import run_scenario
+from vboxlab.verification.stillness import Stillness
 
 
 class LiveLab:
@@ -115,7 +116,10 @@ def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: flo
             details=off,
             resolution=f"`vboxlab up {topology.name}` first",
         )
-    report = run_scenario(topology.verify, live, time_scale=time_scale, events=context.events)
+    with Stillness() as stillness:
+        report = run_scenario(
+            topology.verify, live, time_scale=time_scale, events=context.events, stood_still=stillness.take
+        )
     reports = context.directory(lab).reports
     reports.mkdir(parents=True, exist_ok=True)
     (reports / f"{topology.name}-{report.run}.json").write_text(render_json(report), encoding="utf-8")

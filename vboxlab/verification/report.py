@@ -46,7 +46,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What came of one step. `message` says in a line what was found; `facts` are further figures, ready to print."""
+    """What came of one step. `message` says in a line what was found; `facts` are further figures, ready to print.
+
+    `stood_still` are the seconds for which this computer did nothing at all meanwhile, when they are enough to matter.
+    """
 
     number: int
     kind: StepKind
@@ -56,6 +59,7 @@ class StepReport:
     message: str = ""
     details: tuple[str, ...] = ()
     seconds: float = 0.0
+    stood_still: float = 0.0
     attempts: int = 1
     note: str = ""
     measurements: tuple[Measurement, ...] = ()

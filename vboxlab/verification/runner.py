@@ -22,15 +22,21 @@ ACTION = "verify"
 
 
 def run_scenario(
-    scenario: Scenario, lab: LabUnderTest, *, time_scale: float = 1.0, events: EventSink = discard
+    scenario: Scenario,
+    lab: LabUnderTest,
+    *,
+    time_scale: float = 1.0,
+    events: EventSink = discard,
+    stood_still: Callable[[], float] = lambda: 0.0,
 ) -> Report:
     """Run the steps that apply under the topology's parameters and return the report.
 
     A failed step does not stop the run; trouble with the lab itself (a paused machine, a guest that cannot be reached)
     does, with the outcome `error` and the remaining steps skipped. Faults still in force are undone in any case, also
     on Ctrl-C and on a bug; what cannot be undone is an error of the report. Nothing of VboxlabError is raised.
+    `stood_still` is asked after each step for how many seconds this computer did nothing since it was last asked.
     """
-    run = _Run(lab, time_scale, events)
+    run = _Run(lab, time_scale, events, stood_still)
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     steps = [step for step in scenario.steps if step.applies(lab.topology.values)]
     try:
@@ -59,6 +65,7 @@ class _Run:
     lab: LabUnderTest
     time_scale: float
     events: EventSink
+    stood_still: Callable[[], float]
     faults: Faults = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,7 +109,7 @@ class _Run:
             reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
             self.events(ActionFailed(ACTION, None, blank.title, time.monotonic() - began, reason))
             raise
-        done = replace(done, seconds=round(time.monotonic() - began, 3))
+        done = _with_standstill(replace(done, seconds=round(time.monotonic() - began, 3)), self.stood_still())
         if done.outcome in ("failed", "error"):
             reason = "; ".join([done.message, *done.details])
             self.events(ActionFailed(ACTION, None, done.title, done.seconds, reason))
@@ -183,6 +190,14 @@ class _Run:
         except InfrastructureTrouble:
             return done
         return replace(done, outcome="warning")
+
+
+def _with_standstill(step: StepReport, seconds: float) -> StepReport:
+    """Say of a figure and of what did not pass that it may come from this computer's standing still."""
+    step = replace(step, stood_still=round(seconds, 1))
+    if not seconds or (step.outcome == "passed" and step.kind != "measure"):
+        return step
+    return replace(step, message=f"{step.message}; this computer stood still for {seconds:.1f} s meanwhile")
 
 
 _LIKELY = {
