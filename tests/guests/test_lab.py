@@ -126,6 +126,7 @@ def test_snapshots_of_the_whole_lab(vboxlab: CommandLine) -> None:
     assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
     vboxlab("snapshot", "delete", "proved", code=4)  # they run
     vboxlab("down", "failover")
+    vboxlab("ssh", "srv-web", "--", "true", code=4)  # there is nobody
     vboxlab("snapshot", "delete", "proved")
     assert "proved" not in vboxlab("snapshot", "list")
 

@@ -105,6 +105,15 @@ class RecordedGuests:
             raise GuestError(f"{machine.machine}: no SSH server answers in the guest")
         self._record("first contact" if first else "contact", machine)
 
+    def await_server(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, seconds: float | None = None
+    ) -> bool:
+        try:
+            self.contact(directory, machine, base, first=False, report=lambda _text: None)
+        except GuestError:
+            return False
+        return True
+
     def configure(
         self,
         directory: LabDirectory,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.lab_world import LAB, LabWorld
 from vboxlab.errors import DriverError, LabError, MachineConflict, SnapshotNotFound
+from vboxlab.events import Event, Note
 from vboxlab.hypervisor.memory import CAPABILITIES, Crash, MemoryDriver
 from vboxlab.lab.journal import Journal, finish_restore, read_journal
 from vboxlab.lab.observe import observe
@@ -179,6 +180,26 @@ def test_after_a_live_restore_clocks_are_set_before_anything_else(world: LabWorl
     assert world.powers()["srv-web"] == "running"
     assert [(name, "hwclock -s" in script) for name, script, _ in world.guests.scripts] == [(n, True) for n in PAIR]
     assert world.guests.calls == [("forget", n) for n in PAIR] + [("contact", n) for n in PAIR]
+
+
+def test_a_set_is_taken_and_restored_when_its_guests_answer_again(world: LabWorld) -> None:
+    events: list[Event] = []
+    real = MemoryDriver(world.store, replace(CAPABILITIES, boots_guests=True))
+    context = replace(world.context, driver=real, events=events.append)
+    world.guests.calls.clear()
+    take(context, seen(world), PAIR, "exam", base_of=world.bases.get)
+    assert sorted(world.guests.calls)[:2] == [("contact", name) for name in PAIR]
+    world.guests.calls.clear()
+    world.guests.silent["srv-web"] = 1
+    restore(context, seen(world), PAIR, "exam", base_of=world.bases.get)
+    assert ("contact", "srv-web-bis") in world.guests.calls
+    assert [event.text for event in events if isinstance(event, Note)] == [
+        "srv-web: started, and not reached: srv-web: no SSH server answers in the guest"
+    ]
+    assert set(world.powers().values()) == {"running"}
+    world.guests.calls.clear()
+    restore(context, seen(world), PAIR, "exam", start=False, base_of=world.bases.get)
+    assert "contact" not in {what for what, _ in world.guests.calls}
 
 
 def test_up_sets_the_clock_of_a_machine_that_was_saved(world: LabWorld) -> None:

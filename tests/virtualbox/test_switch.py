@@ -78,6 +78,11 @@ class WillingGuests:
     ) -> None:
         assert machine.power is PowerState.RUNNING
 
+    def await_server(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, seconds: float | None = None
+    ) -> bool:
+        return machine.power is PowerState.RUNNING
+
     def configure(
         self,
         directory: LabDirectory,

@@ -44,8 +44,8 @@ def take(name: str, *, live: bool, **chosen: Any) -> int:
     """Take snapshot NAME of all machines of the lab, switched off for it unless --live."""
     from vboxlab.lab import snapshot_sets
 
-    def work(context: Context, _target: Target, observed: ObservedLab, names: list[str], jobs: int) -> None:
-        snapshot_sets.take(context, observed, names, name, live=live, jobs=jobs)
+    def work(context: Context, target: Target, observed: ObservedLab, names: list[str], jobs: int) -> None:
+        snapshot_sets.take(context, observed, names, name, live=live, jobs=jobs, base_of=_base_of(context, target))
 
     return _run(name, work, "taken of", **chosen)
 
@@ -58,12 +58,13 @@ def restore(name: str, *, no_start: bool, **chosen: Any) -> int:
     from vboxlab.lab import snapshot_sets
     from vboxlab.lab.journal import finish_restore
 
-    def work(context: Context, target: Target, observed: ObservedLab, names: list[str], _jobs: int) -> None:
+    def work(context: Context, target: Target, observed: ObservedLab, names: list[str], jobs: int) -> None:
         snapshot_sets.check_has(observed, names, name)
         _warn(context, target, observed, names)
         if finish_restore(context, observed, unless=names):
             observed = _settled(context, target)
-        snapshot_sets.restore(context, observed, names, name, start=not no_start, base_of=_base_of(context, target))
+        base_of = _base_of(context, target)
+        snapshot_sets.restore(context, observed, names, name, start=not no_start, jobs=jobs, base_of=base_of)
 
     return _run(name, work, "restored on", finish=False, **chosen)
 

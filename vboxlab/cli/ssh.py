@@ -5,10 +5,19 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 import click
 
 from vboxlab.cli import options, output
+
+if TYPE_CHECKING:
+    from vboxlab.base.model import Base
+    from vboxlab.lab.context import Context
+    from vboxlab.planning.observed import ObservedMachine
+    from vboxlab.topology.addressing import LabName
+
+AT_ONCE = 2.0  # seconds within which a guest that is up answers
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -31,6 +40,7 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
         target = session.only_lab(context, lab, copy)
         observed = need_machine(observe(context.driver, target.lab), machine)
         entry = way_in(context, target.lab, observed, session.base_of(target, machine))
+        _await_server(context, target.lab, observed, entry.base)
         client = shutil.which("ssh")
         if client is not None:
             return subprocess.run([client, *entry.client_options(), *_remote(command)], check=False).returncode
@@ -42,6 +52,27 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
         if done.stderr:
             output.remark(done.stderr.rstrip("\n"))
         return done.exit_code
+
+
+def _await_server(context: Context, lab: LabName, machine: ObservedMachine, base: Base) -> None:
+    """Wait for a guest that boots: a client that comes too early gets no more than a reset connection."""
+    from vboxlab.errors import LabError
+    from vboxlab.planning.observed import PowerState
+
+    if machine.power is not PowerState.RUNNING:
+        raise LabError(
+            f"{machine.machine} is {machine.power.value}, so there is no way in",
+            resolution="`vboxlab up` starts the machines of a lab",
+        )
+    directory = context.directory(lab)
+    if context.guests.await_server(directory, machine, base, seconds=AT_ONCE):
+        return
+    output.remark(f"{machine.machine}: its guest does not answer yet, it may still boot; waiting")
+    if not context.guests.await_server(directory, machine, base):
+        raise LabError(
+            f"{machine.machine}: no SSH server answers in its guest",
+            resolution="look at its console; `vboxlab down`, then `vboxlab up`, start it anew",
+        )
 
 
 def _remote(command: tuple[str, ...]) -> list[str]:

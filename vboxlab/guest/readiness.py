@@ -61,13 +61,27 @@ def wait_ready(
         ready.stages[stage] = time.monotonic() - began
         on_stage(stage)
 
-    connection = _Banner(executor, alive, reached).wait(deadline)
+    connection = wait_banner(executor, deadline, alive=alive, on_stage=reached)
     reached("banner")
     executor.connect(connection)
     reached("authentication")
     ready.failed_units = _system_running(executor, deadline)
     reached("system running")
     return ready
+
+
+def wait_banner(
+    executor: SshExecutor,
+    deadline: Deadline,
+    *,
+    alive: Callable[[], bool] = lambda: True,
+    on_stage: Callable[[str], None] = lambda _stage: None,
+) -> socket.socket:
+    """Return a connection to the guest's SSH server once it answers, with its banner unread.
+
+    Raises WaitTimeout naming the stage that was not reached, GuestError when the machine stopped.
+    """
+    return _Banner(executor, alive, on_stage).wait(deadline)
 
 
 class _Banner:

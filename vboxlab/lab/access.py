@@ -9,12 +9,12 @@ from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta, apply_delta_script
 from vboxlab.base.model import Base, Bases
-from vboxlab.errors import GuestError
+from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.configurator import StageReport, configure
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.identity import check_identity, take_identity
 from vboxlab.guest.introduction import introduce, ways_to_root
-from vboxlab.guest.readiness import wait_ready
+from vboxlab.guest.readiness import wait_banner, wait_ready
 from vboxlab.guest.resources import Resource, packages
 from vboxlab.guest.script import AptOptions
 from vboxlab.guest.secrets import SecretStore
@@ -164,6 +164,18 @@ class SshGuests:
         if first and adapter is not None:
             report("resetting the clone's identity")
             take_identity(executor, adapter.mac, directory.known_hosts)
+
+    def await_server(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, seconds: float | None = None
+    ) -> bool:
+        """Wait so long (default: the time of a boot) until its SSH server answers; tell whether it does."""
+        executor = self._executor(directory, machine, base)
+        deadline = Deadline.after(BOOT_SECONDS * self._patience if seconds is None else seconds)
+        try:
+            wait_banner(executor, deadline, alive=lambda: self._alive(machine.handle)).close()
+        except WaitTimeout:
+            return False
+        return True
 
     def configure(
         self,

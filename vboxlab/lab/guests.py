@@ -30,6 +30,11 @@ class Guests(Protocol):
     ) -> None:
         """Wait until the guest answers and is the one expected; with first, reset the clone's identity."""
 
+    def await_server(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, seconds: float | None = None
+    ) -> bool:
+        """Wait so long (default: the time of a boot) until its SSH server answers; tell whether it does."""
+
     def configure(
         self,
         directory: LabDirectory,

@@ -137,10 +137,12 @@ def take(
     live: bool = False,
     start: bool = True,
     jobs: int = 4,
+    base_of: BaseOf = lambda _machine: None,
 ) -> None:
     """Take a snapshot set by hand. Raises MachineConflict when a machine has one of that name.
 
-    Without live, running machines are powered off gracefully first and (with start) started again afterwards.
+    Without live, running machines are powered off gracefully first and (with start) started again afterwards; it
+    returns once their guests, as far as their bases are known, answer again.
     """
     check_takable(context, observed, names, snapshot, live=live)
     machines = [observed.machines[name] for name in names]
@@ -161,6 +163,8 @@ def take(
     finally:
         if start:
             on_each(context, observed.name, running, "start", power_on, jobs=jobs)
+    if start:
+        _await_guests(context, observed, [machine.machine for machine in running], base_of, jobs)
 
 
 def restore(
@@ -170,11 +174,13 @@ def restore(
     snapshot: str,
     *,
     start: bool = True,
+    jobs: int = 4,
     base_of: BaseOf = lambda _machine: None,
 ) -> None:
     """Bring machines back to a snapshot in one step, then start those that ran; or change nothing at all.
 
     A machine whose snapshot is a live one is always started (with start), and its clock set before anything else.
+    It returns once the guests of what was started, as far as their bases are known, answer again.
     """
     check_has(observed, names, snapshot)
     machines = {name: observed.machines[name] for name in names}
@@ -184,11 +190,32 @@ def restore(
         context.guests.forget(machine)
     directory = context.directory(observed.name)
     restore_on(context.driver, directory, machines, snapshot, start=again if start else ())
-    if start and context.driver.capabilities.boots_guests:
-        resume(context, observed, live, base_of)
+    if not start:
+        return
+    if context.driver.capabilities.boots_guests:
+        _resume(context, observed, live, base_of)
+    _await_guests(context, observed, [name for name in again if name not in live], base_of, jobs)
 
 
-def resume(context: Context, observed: ObservedLab, names: Sequence[str], base_of: BaseOf) -> None:
+def _await_guests(context: Context, observed: ObservedLab, names: Sequence[str], base_of: BaseOf, jobs: int) -> None:
+    """Wait until the guests of machines that were started answer; one that does not is said, and fails nothing."""
+    if not context.driver.capabilities.boots_guests:
+        return
+    bases = {name: base for name in names if (base := base_of(name)) is not None}
+
+    def reach(machine: ObservedMachine) -> str:
+        now = context.driver.inspect(machine.handle)
+        directory = context.directory(observed.name)
+        try:
+            context.guests.contact(directory, now, bases[machine.machine], first=False, report=lambda _text: None)
+        except VboxlabError as error:
+            context.events(Note(f"{machine.machine}: started, and not reached: {error.brief}", level="warning"))
+        return ""
+
+    on_each(context, observed.name, [observed.machines[name] for name in bases], "reach guest", reach, jobs=jobs)
+
+
+def _resume(context: Context, observed: ObservedLab, names: Sequence[str], base_of: BaseOf) -> None:
     """Reach guests that went on from a saved state and set their clocks."""
     for name in names:
         base = base_of(name)
