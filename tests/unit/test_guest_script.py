@@ -247,16 +247,22 @@ def test_missing_packages_go_into_one_apt_run_and_only_then(tmp_path: Path, prog
     assert not log.exists()
 
 
+def without_packages(folder: Path, programs: Path, *, getent: str) -> tuple[Path, Path]:
+    """Make a guest that has to fetch packages; return its resolv.conf, and where apt keeps what it saw of that."""
+    resolver, seen = folder / "etc" / "resolv.conf", folder / "seen"
+    resolver.parent.mkdir()
+    resolver.write_text("search mlif.local\nnameserver 192.168.100.10\n")
+    program(programs, "dpkg-query", "exit 1")
+    program(programs, "getent", getent)
+    program(programs, "apt-get", f'case "$*" in *--no-download*) exit 1;; *update*) cat {resolver} >{seen};; esac')
+    return resolver, seen
+
+
 def test_packages_are_found_where_the_guests_name_server_does_not_answer_yet(
     tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolver, seen = tmp_path / "etc" / "resolv.conf", tmp_path / "seen"
-    resolver.parent.mkdir()
-    resolver.write_text("search mlif.local\nnameserver 192.168.100.10\n")
     monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
-    program(programs, "dpkg-query", "exit 1")
-    program(programs, "getent", "exit 2")
-    program(programs, "apt-get", f'case "$*" in *--no-download*) exit 1;; *update*) cat {resolver} >{seen};; esac')
+    resolver, seen = without_packages(tmp_path, programs, getent="exit 2")
     assert run([Package("lack")], path=programs) == (0, [("changed", "not installed")])
     assert seen.read_text().splitlines() == [
         "search mlif.local", "nameserver 192.168.100.10", "nameserver 10.0.2.3", "options timeout:2",
@@ -274,15 +280,10 @@ def test_packages_are_found_where_the_guests_name_server_does_not_answer_yet(
 def test_only_the_host_that_packages_come_from_has_to_be_known(
     apt: AptOptions, asked: str, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolver, seen = tmp_path / "etc" / "resolv.conf", tmp_path / "seen"
-    resolver.parent.mkdir()
-    resolver.write_text("nameserver 192.168.100.10\n")
     monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
-    program(programs, "dpkg-query", "exit 1")
-    program(programs, "getent", f'[ "$*" = "-s dns ahostsv4 {asked}" ]')
-    program(programs, "apt-get", f'case "$*" in *--no-download*) exit 1;; *update*) cat {resolver} >{seen};; esac')
+    _resolver, seen = without_packages(tmp_path, programs, getent=f'[ "$*" = "-s dns ahostsv4 {asked}" ]')
     assert run([Package("lack")], path=programs, apt=apt) == (0, [("changed", "not installed")])
-    assert seen.read_text() == "nameserver 192.168.100.10\n"
+    assert seen.read_text() == "search mlif.local\nnameserver 192.168.100.10\n"
 
 
 def test_proxy_and_mirror_reach_apt_quoted_and_nonsense_is_refused() -> None:
