@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from tests.contract.worlds import IMAGE, LAB, Specs, World, free_port, internal,
 from vboxlab.errors import BaseError, CapabilityMissing, DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.planning.observed import MachineSpec, PowerState
+
+ROUNDS = 6  # of what goes wrong only when threads meet in a bad moment
 
 
 def test_a_new_host_has_no_machines(driver: Driver) -> None:
@@ -91,10 +94,28 @@ def test_threads_that_create_one_name_get_one_machine(driver: Driver, spec: Spec
         except MachineConflict:
             return ""
 
+    for _round in range(ROUNDS):
+        with ThreadPoolExecutor(8) as pool:
+            handles = list(pool.map(create, [spec("only") for _ in range(8)]))
+        assert sorted(map(bool, handles)) == [False] * 7 + [True]
+        assert [machine.handle for machine in driver.machines()] == [max(handles)]
+        driver.delete(max(handles))
+
+
+def test_processes_that_create_and_delete_one_name_leave_nothing_half_made(world: World, spec: Specs) -> None:
+    def take_turns(driver: Driver) -> int:
+        made = 0
+        for wanted in [spec("only") for _ in range(ROUNDS)]:
+            with suppress(MachineConflict):
+                driver.delete(driver.create(wanted).handle)
+                made += 1
+        return made
+
+    one, other = world.open(), world.open()
     with ThreadPoolExecutor(4) as pool:
-        handles = list(pool.map(create, [spec("only") for _ in range(4)]))
-    assert sorted(map(bool, handles)) == [False, False, False, True]
-    assert [machine.handle for machine in driver.machines()] == [max(handles)]
+        assert sum(pool.map(take_turns, (one, other, one, other))) > 0
+    assert [list(driver.machines()) for driver in (one, other)] == [[], []]
+    assert one.inspect(one.create(spec("only")).handle).problem == ""
 
 
 def test_two_processes_work_on_one_host(world: World, spec: Specs) -> None:

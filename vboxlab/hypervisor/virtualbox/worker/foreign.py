@@ -95,8 +95,8 @@ def import_appliance(connection: Connection, call: Call) -> None:
         _check_name(connection, name)
     vm_name = images.VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
-    leftovers.clear_folder(connection, settings.parent)
-    with leftovers.pending(settings.parent, {"what": "image", "name": vm_name}):
+    folder = settings.parent
+    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
         with connection.errors(f"importing {file}"):
             appliance = connection.vbox.createAppliance()
             connection.wait(appliance.read(file), f"reading {file}", call.report)
@@ -106,8 +106,8 @@ def import_appliance(connection: Connection, call: Call) -> None:
                 text = f"{file} holds {len(systems)} machines; a base is exactly one"
                 raise Failure("appliance", text)
             _rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
-                                             "BaseFolder": str(settings.parent.parent),
-                                             "PrimaryGroup": leftovers.GROUP}, settings.parent)  # fmt: skip
+                                             "BaseFolder": str(folder.parent),
+                                             "PrimaryGroup": leftovers.GROUP}, folder)  # fmt: skip
             connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
             (handle,) = connection.array(appliance, "machines")
         machine = machines.find(connection, str(handle))

@@ -137,8 +137,7 @@ def create(connection: Connection, call: Call) -> None:
     vm_name = VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    leftovers.clear_folder(connection, folder)
-    with leftovers.pending(folder, {"what": "image", "name": vm_name}):
+    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
         target = folder / f"{name}.vdi"
         shutil.move(str(disk), str(target))
         with connection.errors(f"making the image {name}"):

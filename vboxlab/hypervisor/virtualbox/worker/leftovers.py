@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
-from vboxlab.hypervisor.virtualbox.worker.presence import try_lock
+from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
 PENDING = "vboxlab-pending.json"
@@ -24,7 +23,7 @@ GROUP = "/vboxlab"
 SUFFIX = ".vm"
 # What VirtualBox and we write into a machine's folder.
 OWN_FILES = (
-    "*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.vmdk", "*.nvram", "*.partial", "console.log", PENDING,
+    "*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.vmdk", "*.nvram", "*.partial", "console.log",
 )  # fmt: skip
 OWN_FOLDERS = ("Logs", "Snapshots")
 
@@ -41,36 +40,87 @@ def settings_file(connection: Connection, name: str, group: str) -> Path:
 
 
 @contextlib.contextmanager
-def pending(folder: Path, record: dict[str, str]) -> Iterator[None]:
-    """Mark a folder as being worked on until the block ends well; after an error the mark stays, unlocked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / PENDING
-    with path.open("a+", encoding="utf-8") as stream:
-        if not try_lock(stream):
-            raise Failure("busy", f"another vboxlab process works on {folder}")
-        stream.truncate(0)
-        json.dump(record, stream)
-        stream.flush()
+def making(connection: Connection, folder: Path, record: dict[str, str]) -> Iterator[None]:
+    """Hold a folder, without what an interrupted call left in it, until the block ends well.
+
+    After an error the mark stays, and whoever holds the folder next clears it. Raises Failure when it is in use or not
+    ours.
+    """
+    with _held(folder, make=True) as stream:
+        before = _read_record(stream)
+        if before is not None or any(path.name != PENDING for path in folder.iterdir()):
+            try:
+                _make_room(connection, folder, before, record["name"])
+            except Failure:
+                _let_go(folder, stream)
+                raise
+        _write_record(stream, record)
         yield
-        if os.name != "nt":
-            path.unlink()
-    if os.name == "nt":
-        path.unlink()
+        _let_go(folder, stream)
 
 
-def read_pending(folder: Path) -> dict[str, str] | None:
-    """Return the record of a folder that was left half-made, None for one that is whole or being worked on."""
-    try:
-        with (folder / PENDING).open("r+", encoding="utf-8") as stream:
-            if not try_lock(stream):
-                return None
-            stream.seek(0)
-            record = json.load(stream)
-    except OSError:
+def _make_room(connection: Connection, folder: Path, before: dict[str, str] | None, name: str) -> None:
+    """Clear a held folder that is not empty. Raises Failure when what is in it is whole or not ours."""
+    occupant = _occupant(connection, folder, before)
+    if occupant is None and before is not None:
+        _empty(connection, folder)
+    elif occupant is None:
+        raise Failure("folder-exists", f"{folder} exists already and is not vboxlab's", details=[str(folder)])
+    elif Path(occupant).stem == name:  # made by another thread or process until the folder was ours
+        raise Failure("busy", f"another vboxlab process has just made {name}")
+    else:
+        raise Failure("folder-exists", f"{folder} is that of the VM {Path(occupant).stem}", details=[str(folder)])
+
+
+@contextlib.contextmanager
+def removing(folder: Path, record: dict[str, str]) -> Iterator[None]:
+    """Hold a machine's folder until the block, which removes the machine, ends well, and leave nothing of ours in it.
+
+    After an error the mark stays: `clear` goes on where the machine is no longer registered.
+    """
+    with _held(folder, make=True) as stream:
+        _write_record(stream, record)
+        yield
+        remove_own_files(folder)
+        _let_go(folder, stream)
+
+
+@contextlib.contextmanager
+def _held(folder: Path, *, make: bool) -> Iterator[IO[str]]:
+    """Hold a folder's pending file, made if asked for. Raises Failure of kind "busy" when that is not possible now."""
+    if make:
+        folder.mkdir(parents=True, exist_ok=True)
+    stream = hold(folder / PENDING, make=make)
+    if stream is None:
+        raise Failure("busy", f"another vboxlab process works on {folder}")
+    with stream:
+        yield stream
+
+
+def _let_go(folder: Path, stream: IO[str]) -> None:
+    """Take the mark away, and the folder when nothing else is in it."""
+    remove_held(folder / PENDING, stream)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _read_record(stream: IO[str]) -> dict[str, str] | None:
+    """Return what the holder before wrote, None when that is nothing: then nothing was begun either."""
+    stream.seek(0)
+    text = stream.read()
+    if not text:
         return None
+    try:
+        record = json.loads(text)
     except ValueError:
-        return {}  # killed before the record was written
+        return {}
     return record if isinstance(record, dict) else {}
+
+
+def _write_record(stream: IO[str], record: dict[str, str]) -> None:
+    stream.truncate(0)
+    json.dump(record, stream)
+    stream.flush()
 
 
 def registered_folders(connection: Connection) -> dict[Path, str]:
@@ -110,50 +160,34 @@ def forget_media(connection: Connection, folder: Path) -> list[str]:
 
 
 def remove_own_files(folder: Path) -> None:
-    """Remove what VirtualBox and we put into a machine's folder, and the folder when nothing else is in it."""
+    """Remove what VirtualBox and we put into a machine's folder, but the pending file that holds it."""
     for name in OWN_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     for pattern in OWN_FILES:
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
-def clear_folder(connection: Connection, folder: Path) -> bool:
-    """Clear a folder that was left half-made; a machine that is registered there is whole, and only loses the file.
+def _occupant(connection: Connection, folder: Path, record: dict[str, str] | None) -> str | None:
+    """Return the settings file of the machine that is registered in a folder, None if there is none.
 
-    An image is whole only once it has its mark.
-    Returns whether something was removed. Raises Failure when the folder is in use or not ours.
+    A registered machine is whole, but an image only once it has its mark: without it, it is unregistered here.
     """
-    if not folder.exists():
-        return False
-    if (folder / PENDING).exists() and read_pending(folder) is None:
-        raise Failure("busy", f"another vboxlab process works on {folder}")
-    settings = registered_folders(connection).get(folder)
-    if settings is not None and not _unregister_unmarked_image(connection, folder, settings):
-        (folder / PENDING).unlink(missing_ok=True)
-        return False
-    if not (folder / PENDING).exists():
-        if any(folder.iterdir()):
-            raise Failure("folder-exists", f"{folder} exists already and is not vboxlab's", details=[str(folder)])
-        return False
-    forget_media(connection, folder)
-    remove_own_files(folder)
-    return True
-
-
-def _unregister_unmarked_image(connection: Connection, folder: Path, settings: str) -> bool:
-    """Unregister the VM of an image whose making was interrupted; return False when it is something else."""
-    record = read_pending(folder)
-    if record is None or record.get("what") != "image":
-        return False
+    with connection.errors(f"looking into {folder}"):
+        settings = registered_folders(connection).get(folder)
+    if settings is None or not record or record.get("what") != "image":
+        return settings
     with contextlib.suppress(connection.api_error):
         machine = connection.vbox.findMachine(settings)
         if machine.accessible and not marks.read_label(machine).image:
             machine.unregister(connection.value_of("CleanupMode", "DetachAllReturnNone"))
-            return True
-    return False
+            return None
+    return settings
+
+
+def _empty(connection: Connection, folder: Path) -> None:
+    forget_media(connection, folder)
+    remove_own_files(folder)
 
 
 def collect(connection: Connection, call: Call) -> list[str]:
@@ -167,14 +201,8 @@ def clear(connection: Connection, lab: str | None = None, copy: str | None = Non
     top = root if lab is None else root.joinpath(*(name for name in (lab, copy) if name))
     cleared = []
     for path in sorted(top.rglob(PENDING)) if top.exists() else []:
-        record = read_pending(path.parent)
-        if record is None or not _wanted(record, lab, copy):
-            continue
-        try:
-            if clear_folder(connection, path.parent):
-                cleared.append(f"unfinished machine {record.get('name') or path.parent.name}")
-        except Failure:
-            continue
+        with contextlib.suppress(Failure):
+            cleared += _clear_folder(connection, path.parent, lab, copy)
     for folder in _folders_of_labs(connection) if lab is None else _folders_with_strangers(top):
         cleared += [f"unused disk {path}" for path in forget_media(connection, folder)]
     if lab is not None:
@@ -185,6 +213,19 @@ def clear(connection: Connection, lab: str | None = None, copy: str | None = Non
             medium.close()
             cleared.append(f"entry of the missing disk {location}")
     return cleared
+
+
+def _clear_folder(connection: Connection, folder: Path, lab: str | None, copy: str | None) -> list[str]:
+    """Clear a folder that was left half-made; a machine that is registered there only loses the mark."""
+    with _held(folder, make=False) as stream:
+        record = _read_record(stream)
+        if not _wanted(record, lab, copy):
+            return []
+        unfinished = _occupant(connection, folder, record) is None and record is not None
+        if unfinished:
+            _empty(connection, folder)
+        _let_go(folder, stream)
+    return [f"unfinished machine {(record or {}).get('name') or folder.name}"] if unfinished else []
 
 
 def _folders_with_strangers(top: Path) -> list[Path]:
@@ -215,7 +256,7 @@ def _is_used(connection: Connection, medium: Any) -> bool:
     return bool(users) or medium.state not in idle
 
 
-def _wanted(record: dict[str, str], lab: str | None, copy: str | None) -> bool:
+def _wanted(record: dict[str, str] | None, lab: str | None, copy: str | None) -> bool:
     if lab is None or not record:
         return True
     return record.get("lab") == lab and (record.get("copy") or None) == copy

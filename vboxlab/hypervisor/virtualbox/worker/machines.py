@@ -123,9 +123,8 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
     image = images.need(connection, call.arguments["image"])
     settings = leftovers.settings_file(connection, name, group)
     folder = settings.parent
-    leftovers.clear_folder(connection, folder)
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    with leftovers.pending(folder, record):
+    with leftovers.making(connection, folder, record):
         if _find_named(connection, name) is not None:  # made by another thread or process until the folder was ours
             raise Failure("busy", f"another vboxlab process has just made {name}")
         machine = _clone(connection, image.snapshot, settings, name, call)
@@ -236,7 +235,7 @@ def remove_registered(
 ) -> None:
     """Unregister a machine and delete its files; when that is interrupted, `leftovers.collect` finishes it."""
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
-    with leftovers.pending(folder, record), connection.errors(f"removing {record['name']}"):
+    with leftovers.removing(folder, record), connection.errors(f"removing {record['name']}"):
         try:
             media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}")
             own = [medium for medium in media if folder in Path(str(medium.location)).parents]
@@ -245,7 +244,6 @@ def remove_registered(
             if failure.code != IN_USE:
                 raise
             raise Failure("stale", failure.text, code=failure.code, details=failure.details) from failure
-    leftovers.remove_own_files(folder)
 
 
 def set_marks(connection: Connection, call: Call) -> None:

@@ -7,31 +7,14 @@ that is locked beside a client's file that is not belongs to such an orphan, wha
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from pathlib import Path
-from typing import IO
+
+from vboxlab.hypervisor.virtualbox.worker.locks import hold, is_held, remove_held
 
 WORKER, CLIENT = "worker-", "client-"
-FAR_BYTE = 1 << 30  # locked bytes cannot be read on Windows, so one far behind the text is locked
 POLL = 0.005
-
-
-def try_lock(stream: IO[str]) -> bool:
-    """Lock an open file until it is closed; return False when another open file of any process holds the lock."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            stream.seek(FAR_BYTE)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+HOLD_TIMEOUT = 5.0
 
 
 class Presence:
@@ -40,14 +23,18 @@ class Presence:
     def __init__(self, folder: Path, role: str, token: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / (role + token)
-        self._stream = self._path.open("a+", encoding="ascii")
-        try_lock(self._stream)
+        deadline = time.monotonic() + HOLD_TIMEOUT
+        # Others that look whether it is held lock it for an instant.
+        while (stream := hold(self._path)) is None:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"{self._path} is locked by another program")
+            time.sleep(POLL)
+        self._stream = stream
 
     def leave(self) -> None:
         """Take the file away."""
-        self._stream.close()
         with contextlib.suppress(OSError):
-            self._path.unlink()
+            remove_held(self._path, self._stream)
 
 
 def wait_for_orphans(folder: Path, token: str, timeout: float) -> None:
@@ -57,17 +44,15 @@ def wait_for_orphans(folder: Path, token: str, timeout: float) -> None:
         if path.name == WORKER + token:
             continue
         client = path.with_name(CLIENT + path.name[len(WORKER) :])
-        while _is_held(path) and not _is_held(client) and time.monotonic() < deadline:
+        while is_held(path) and not is_held(client) and time.monotonic() < deadline:
             time.sleep(POLL)
-        if not _is_held(client) and not _is_held(path):
+        if not is_held(client):
             for gone in (path, client):
-                with contextlib.suppress(OSError):
-                    gone.unlink()
+                _remove_unheld(gone)
 
 
-def _is_held(path: Path) -> bool:
-    try:
-        with path.open("r+", encoding="ascii") as stream:
-            return not try_lock(stream)
-    except OSError:
-        return False
+def _remove_unheld(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        stream = hold(path, make=False)
+        if stream is not None:
+            remove_held(path, stream)
