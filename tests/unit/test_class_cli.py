@@ -187,6 +187,12 @@ def test_gc_shows_and_removes_what_no_lab_needs(
     assert "folder of lab ha/a, which has no machines" in out
     assert "package layer" not in out
     assert run(["destroy", "ha", "--copies", "b", "--yes"]) == 0
+    with LabDirectory(home, LabName("ha", "a")).locked(discard, patience=0):
+        assert run(["gc", "--yes", "--keep-layers"]) == 0
+    out, err = capsys.readouterr()
+    assert "1 folders, 0 package layers" in out
+    assert "ha--a: lab ha/a is in use by" in err
+    (home / "labs" / "ha--b" / "secrets").mkdir(parents=True)
     assert run(["gc", "--yes"]) == 0
     assert "2 folders, 4 package layers and 0 leftovers removed" in capsys.readouterr().out
     assert list((home / "labs").iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -198,12 +199,43 @@ def test_folders_of_labs_that_are_gone(world: LabWorld) -> None:
     found = leftover_folders(world.home, world.driver.machines())
     assert [(folder.lab, folder.reports) for folder in found] == [(alice, 0), (bob, 1)]
     with world.context.directory(alice).locked(discard, patience=0), pytest.raises(LabBusy):
-        remove_folder(found[0], world.home, discard)
+        remove_folder(found[0], world.home, world.driver.machines, discard)
     for folder in found:
-        remove_folder(folder, world.home, discard)
+        assert remove_folder(folder, world.home, world.driver.machines, discard)
     assert not world.context.directory(alice).path.exists()
     assert [path.name for path in world.context.directory(bob).path.iterdir() if path.name != "lock"] == ["reports"]
     assert leftover_folders(world.home, world.driver.machines()) == []
     (left,) = leftover_folders(world.home, world.driver.machines(), with_reports=True)
-    remove_folder(left, world.home, discard, with_reports=True)
+    remove_folder(left, world.home, world.driver.machines, discard, with_reports=True)
     assert [path.name for path in (world.home / "labs").iterdir()] == ["ha"]
+
+
+def test_the_folder_of_a_lab_that_has_come_up_since_it_was_looked_at_stays(world: LabWorld) -> None:
+    directory = world.context.directory(LAB)
+    directory.secrets.mkdir(parents=True)
+    (directory.secrets / "key").write_text("secret")
+    (found,) = leftover_folders(world.home, world.driver.machines())
+    world.up(until="created")
+    assert not remove_folder(found, world.home, world.driver.machines, discard)
+    assert (directory.secrets / "key").read_text() == "secret"
+
+
+def test_who_waits_for_the_lock_of_a_folder_that_goes_gets_one_that_holds(world: LabWorld) -> None:
+    directory = world.context.directory(LAB)
+    inside, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with directory.locked(discard, patience=30):
+            inside.set()
+            done.wait(30)
+
+    waiting = threading.Thread(target=work)
+    with directory.locked(discard, patience=0):
+        waiting.start()
+        time.sleep(0.3)  # long enough to have the file open, whatever becomes of it
+        directory.remove_lock()
+    assert inside.wait(30)
+    with pytest.raises(LabBusy), directory.locked(discard, patience=0):
+        pass
+    done.set()
+    waiting.join()

@@ -6,6 +6,7 @@ import click
 
 from vboxlab.cli import options, output
 from vboxlab.cli.destroy import confirm
+from vboxlab.errors import LabBusy
 
 
 @click.command()
@@ -37,13 +38,20 @@ def gc(driver: str | None, *, yes: bool, reports: bool, keep_layers: bool) -> No
         output.say("and what interrupted runs left in the hypervisor, if anything")
         if not yes:
             confirm("remove all this?")
+        removed = 0
         for folder in folders:
-            remove_folder(folder, home, context.events, with_reports=reports)
+            try:
+                if remove_folder(folder, home, context.machines, context.events, with_reports=reports):
+                    removed += 1
+                else:
+                    output.remark(f"kept {folder.path}: lab {folder.lab} has machines now")
+            except LabBusy as busy:
+                output.remark(f"kept {folder.path}: {busy.brief}")
         remove_layers(store, context.driver, layers)
         left = context.driver.collect_garbage()
     for line in left:
         output.say(f"removed: {line}")
-    output.say(f"{len(folders)} folders, {len(layers)} package layers and {len(left)} leftovers removed")
+    output.say(f"{removed} folders, {len(layers)} package layers and {len(left)} leftovers removed")
 
 
 def _size(count: int) -> str:

@@ -20,6 +20,7 @@ from vboxlab.events import EventSink, Note
 from vboxlab.topology.addressing import LabName
 
 POLL_SECONDS = 0.2
+LOCK, HOLDER = "lock", "holder.json"
 
 
 class LabDirectory:
@@ -65,6 +66,15 @@ class LabDirectory:
                 secret.unlink()
             self.secrets.rmdir()
 
+    def remove_lock(self) -> None:
+        """Remove the lock's file while the lock is held: nobody who waits for it then gets a file that is gone.
+
+        filelock looks for that after locking. Windows keeps an open file; there filelock removes it itself.
+        """
+        (self.path / HOLDER).unlink(missing_ok=True)
+        with suppress(PermissionError):
+            (self.path / LOCK).unlink(missing_ok=True)
+
     @contextmanager
     def locked(self, events: EventSink, *, patience: float) -> Iterator[None]:
         """Hold the lab's lock; wait so many seconds for another holder, naming it.
@@ -73,8 +83,8 @@ class LabDirectory:
         system's file locks).
         """
         self.ensure()
-        lock = FileLock(str(self.path / "lock"))
-        holder_file = self.path / "holder.json"
+        lock = FileLock(str(self.path / LOCK))
+        holder_file = self.path / HOLDER
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -87,6 +97,7 @@ class LabDirectory:
                     f"lab {self.lab} is in use by {_holder(holder_file)}",
                     resolution="wait for it to end, or stop it with Ctrl-C in its own window",
                 ) from None
+        self.ensure()  # the one who had the lock may have removed the folder
         try:
             holder_file.write_text(json.dumps(_ourselves()), encoding="utf-8")
             yield

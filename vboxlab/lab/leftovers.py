@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.events import EventSink
-from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.directory import HOLDER, LOCK, LabDirectory
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
-
-LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,32 @@ def leftover_folders(
     return found
 
 
-def remove_folder(folder: LabFolder, home: Path, events: EventSink, *, with_reports: bool = False) -> None:
-    """Remove a lab's folder. Raises LabBusy when another vboxlab works on the lab after all."""
+def remove_folder(
+    folder: LabFolder,
+    home: Path,
+    look: Callable[[], Sequence[ObservedMachine]],
+    events: EventSink,
+    *,
+    with_reports: bool = False,
+) -> bool:
+    """Remove a lab's folder; leave it and return False when the lab, looked at anew, has machines after all.
+
+    Raises LabBusy when another vboxlab works on the lab.
+    """
     directory = LabDirectory(home, folder.lab)
     with directory.locked(events, patience=0):
+        if any(machine.lab == folder.lab for machine in look()):
+            return False
         for path in list(_removable(directory.path, with_reports=with_reports)):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    if not directory.reports.exists():
-        shutil.rmtree(directory.path, ignore_errors=True)
+        if not directory.reports.exists():
+            directory.remove_lock()
+    with suppress(OSError):  # another vboxlab has begun with the lab since
+        directory.path.rmdir()
+    return True
 
 
 def _folder(path: Path) -> LabFolder:
@@ -64,5 +78,5 @@ def _folder(path: Path) -> LabFolder:
 
 
 def _removable(path: Path, *, with_reports: bool) -> Iterator[Path]:
-    kept = {LOCK, "holder.json"} | (set() if with_reports else {"reports"})
+    kept = {LOCK, HOLDER} | (set() if with_reports else {"reports"})
     return (entry for entry in path.iterdir() if entry.name not in kept)
