@@ -55,6 +55,10 @@ class VboxlabError(Exception):
             lines.append(f"  -> {self.resolution}")
         return "\n".join(lines)
 
+    def brief_without(self, subject: str) -> str:
+        """Return the brief without its subject in front, for a line that names it already."""
+        return self.brief.removeprefix(f"{subject}: ")
+
     def __eq__(self, other: object) -> bool:
         return (
             type(self) is type(other)

@@ -93,7 +93,7 @@ def test_a_failing_guest_is_named_with_what_is_left_and_the_others_go_on(world: 
     with pytest.raises(GuestError) as caught:
         world.up()
     error = caught.value
-    assert error.brief == "lab ha: configure web failed on srv-web: srv-web: file:/etc/motd failed"
+    assert error.brief == "lab ha: configure web failed on srv-web: file:/etc/motd failed"
     assert error.details[0] == "disk full"
     assert error.details[-1].startswith("not done because of that: srv-web: power off, ")
     assert error.resolution == "make room; `vboxlab up failover` goes on from here once the cause is mended"

@@ -46,7 +46,9 @@ def on_each(
         raise LabError(
             f"lab {lab}: {what} failed on {', '.join(machine.machine for machine, _ in failures)}",
             details=[
-                line for machine, error in failures for line in (f"{machine.machine}: {error.brief}", *error.details)
+                line
+                for machine, error in failures
+                for line in (f"{machine.machine}: {error.brief_without(machine.machine)}", *error.details)
             ],
             resolution=failures[0][1].resolution,
         )

@@ -80,7 +80,9 @@ def restore_on(
     if failed:
         raise LabError(
             f"snapshot {snapshot} could not be restored on {', '.join(failed)}",
-            details=[f"{name}: {failed[name].brief if name in failed else 'restored'}" for name in machines],
+            details=[
+                f"{name}: {failed[name].brief_without(name) if name in failed else 'restored'}" for name in machines
+            ],
             resolution="once the cause is mended, the next `vboxlab up` or `vboxlab snapshot restore` finishes it",
         )
     _start(driver, directory, machines, Journal(snapshot, (), tuple(start)))

@@ -127,15 +127,17 @@ def _need_bases(context: Context, changes: Plan, topology: Topology) -> None:
 
 def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabError:
     action, first = outcome.failed[0]
+    machine = subject(action.step)
     details = list(first.details)
     for other, error in outcome.failed[1:]:
-        details.append(f"also failed: {subject(other.step)}: {title(other.step)}: {error.brief}")
+        brief = error.brief_without(subject(other.step))
+        details.append(f"also failed: {subject(other.step)}: {title(other.step)}: {brief}")
     if outcome.left:
         left = ", ".join(f"{subject(a.step)}: {title(a.step)}" for a in outcome.left)
         details.append(f"not done because of that: {left}")
     again = f"`vboxlab up {topology}` goes on from here once the cause is mended"
     failure = type(first)(
-        f"lab {lab}: {title(action.step)} failed on {subject(action.step)}: {first.brief}",
+        f"lab {lab}: {title(action.step)} failed on {machine}: {first.brief_without(machine)}",
         details=details,
         resolution=f"{first.resolution}; {again}" if first.resolution else again,
     )
