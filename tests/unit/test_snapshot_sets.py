@@ -178,8 +178,14 @@ def test_after_a_live_restore_clocks_are_set_before_anything_else(world: LabWorl
     world.guests.calls.clear()
     restore(context, seen(world), PAIR, "running", base_of=world.bases.get)
     assert world.powers()["srv-web"] == "running"
-    assert [(name, "hwclock -s" in script) for name, script, _ in world.guests.scripts] == [(n, True) for n in PAIR]
-    assert world.guests.calls == [("forget", n) for n in PAIR] + [("contact", n) for n in PAIR]
+    assert sorted((name, "hwclock -s" in script) for name, script, _ in world.guests.scripts) == [
+        (name, True) for name in PAIR
+    ]
+    assert sorted(world.guests.calls) == [(what, name) for what in ("contact", "forget") for name in PAIR]
+    world.guests.silent["srv-web"] = 1
+    with pytest.raises(LabError, match="reach guest failed on srv-web") as caught:
+        restore(context, seen(world), PAIR, "running", base_of=world.bases.get)
+    assert caught.value.details == ("srv-web: no SSH server answers in the guest",)
 
 
 def test_a_set_is_taken_and_restored_when_its_guests_answer_again(world: LabWorld) -> None:
@@ -194,7 +200,7 @@ def test_a_set_is_taken_and_restored_when_its_guests_answer_again(world: LabWorl
     restore(context, seen(world), PAIR, "exam", base_of=world.bases.get)
     assert ("contact", "srv-web-bis") in world.guests.calls
     assert [event.text for event in events if isinstance(event, Note)] == [
-        "srv-web: started, and not reached: srv-web: no SSH server answers in the guest"
+        "srv-web: started, and not reached: no SSH server answers in the guest"
     ]
     assert set(world.powers().values()) == {"running"}
     world.guests.calls.clear()

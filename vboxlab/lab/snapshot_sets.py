@@ -190,42 +190,48 @@ def restore(
         context.guests.forget(machine)
     directory = context.directory(observed.name)
     restore_on(context.driver, directory, machines, snapshot, start=again if start else ())
-    if not start:
-        return
-    if context.driver.capabilities.boots_guests:
-        _resume(context, observed, live, base_of)
-    _await_guests(context, observed, [name for name in again if name not in live], base_of, jobs)
+    if start:
+        _await_guests(context, observed, again, base_of, jobs, live=live)
 
 
-def _await_guests(context: Context, observed: ObservedLab, names: Sequence[str], base_of: BaseOf, jobs: int) -> None:
-    """Wait until the guests of machines that were started answer; one that does not is said, and fails nothing."""
+def _await_guests(
+    context: Context,
+    observed: ObservedLab,
+    names: Sequence[str],
+    base_of: BaseOf,
+    jobs: int,
+    *,
+    live: Sequence[str] = (),
+) -> None:
+    """Wait until the guests of machines that were started answer, and set the clocks of those that `live` names.
+
+    A guest that does not answer is said, and fails nothing. Raises LabError where a clock could not be set.
+    """
     if not context.driver.capabilities.boots_guests:
         return
     bases = {name: base for name in names if (base := base_of(name)) is not None}
+    for name in live:
+        if name not in bases:
+            text = f"{name}: its clock stands where the snapshot was taken; set it (its topology cannot be read)"
+            context.events(Note(text, level="warning"))
 
     def reach(machine: ObservedMachine) -> str:
+        name, base = machine.machine, bases[machine.machine]
         now = context.driver.inspect(machine.handle)
         directory = context.directory(observed.name)
         try:
-            context.guests.contact(directory, now, bases[machine.machine], first=False, report=lambda _text: None)
+            context.guests.contact(directory, now, base, first=False, report=lambda _text: None)
         except VboxlabError as error:
-            context.events(Note(f"{machine.machine}: started, and not reached: {error.brief}", level="warning"))
+            if name in live:
+                raise
+            context.events(Note(f"{name}: started, and not reached: {error.brief_without(name)}", level="warning"))
+            return ""
+        if name in live:
+            set_clock(context, observed.name, now, base)
+            return "clock set"
         return ""
 
     on_each(context, observed.name, [observed.machines[name] for name in bases], "reach guest", reach, jobs=jobs)
-
-
-def _resume(context: Context, observed: ObservedLab, names: Sequence[str], base_of: BaseOf) -> None:
-    """Reach guests that went on from a saved state and set their clocks."""
-    for name in names:
-        base = base_of(name)
-        if base is None:
-            text = f"{name}: its clock stands where the snapshot was taken; set it (its topology cannot be read)"
-            context.events(Note(text, level="warning"))
-            continue
-        machine = context.driver.inspect(observed.machines[name].handle)
-        context.guests.contact(context.directory(observed.name), machine, base, first=False, report=lambda _text: None)
-        set_clock(context, observed.name, machine, base)
 
 
 def _is_live(machine: ObservedMachine, snapshot: str) -> bool:
