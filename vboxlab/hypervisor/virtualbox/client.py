@@ -199,18 +199,23 @@ class Client:
         The worker then looks at the real state first, and takes what the lost call had done for done. `silence` is how
         many seconds may pass without a word. Raises the errors of `failures.to_error`.
         """
-        for attempt in range(ATTEMPTS):
+        lost, lingered = 0, False
+        while lost < ATTEMPTS:
             worker = self._connected()
             try:
-                return worker.call(name, arguments or {}, progress, again=attempt > 0, silence=silence)
+                return worker.call(name, arguments or {}, progress, again=lingered or lost > 0, silence=silence)
             except WorkerGone:
                 self._drop(worker)
+                lost += 1
             except Failure as failure:
-                if failure.kind not in ("dead", "stale") or (failure.kind == "stale" and attempt > 0):
+                if failure.kind == "stale" and not lingered:
+                    self._drop(worker, linger=SERVICE_LINGERS)
+                    lingered = True
+                elif failure.kind == "dead":
+                    self._drop(worker)
+                    lost += 1
+                else:
                     raise to_error(failure, subject) from failure
-                self._drop(worker)
-                if failure.kind == "stale":
-                    time.sleep(SERVICE_LINGERS)
         raise DriverError(
             f"VirtualBox's service ended {ATTEMPTS} times during one call ({name})",
             details=[f"the worker's log is {self._folder / LOG}"],
@@ -224,11 +229,13 @@ class Client:
                 self._worker.leave(timeout=8.0)
             self._worker = None
 
-    def _drop(self, worker: Worker) -> None:
+    def _drop(self, worker: Worker, *, linger: float = 0.0) -> None:
+        """Let another worker be started, not before so many seconds: calls of other threads wait as well."""
         with self._lock:
             worker.leave(timeout=0.5)
             if self._worker is worker:
                 self._worker = None
+                time.sleep(linger)
 
     def _connected(self) -> Worker:
         with self._lock:
@@ -271,7 +278,7 @@ class Client:
 
     def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
         environment = worker_environment(installation, os.environ)
-        for _attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             worker = Worker(binding, self._argv, environment, self._folder)
             try:
                 self._greeting = worker.greeting(START_TIMEOUT)
@@ -281,13 +288,14 @@ class Client:
                 return None
             except Failure as failure:
                 worker.leave(timeout=1.0)
-                if failure.kind == "version":
+                if failure.kind == "version" or (failure.kind == "lost" and attempt == ATTEMPTS):
                     raise to_error(failure) from failure
                 if failure.kind == "binding":
                     problems.append(f"{binding}: {failure.text}")
                     return None
                 problems.append(f"{binding}: {failure.text}")
-                time.sleep(0.5)  # several programs that start the service at once get into each other's way
+                # Several programs that start the service at once get into each other's way.
+                time.sleep(SERVICE_LINGERS if failure.kind == "lost" else 0.5)
             else:
                 return worker
         return None

@@ -63,6 +63,10 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
         DriverError,
         "VirtualBox remembers a program that was killed: close all its windows, wait ten seconds and try again",
     ),
+    "lost": (
+        DriverError,
+        "close all windows of VirtualBox, wait ten seconds and try again: it then reads its list of machines anew",
+    ),
     "port-taken": (DriverError, "end that program, or destroy and make the machine again to get another port"),
     "screen": (DriverError, "try again in a few seconds"),
     "version": (DriverUnavailable, "install a supported VirtualBox"),

@@ -13,8 +13,10 @@ from typing import Any
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.versions import Differences, differences_of
 
-# Result codes that say that VBoxSVC is gone (xpcom and COM: aborted, call failed, server unavailable, disconnected).
-DEAD = frozenset({0x80004004, 0x800706BE, 0x800706BA, 0x80010108})
+# Result codes that say that VBoxSVC is gone: XPCOM's and COM's aborted, call failed, server unavailable, disconnected,
+# and XPCOM's of a pipe whose other end is gone (nsError.h, NS_ERROR_MODULE_BASE: stream closed, system error, would
+# block; the last was seen when the service was killed between two calls).
+DEAD = frozenset({0x80004004, 0x800706BE, 0x800706BA, 0x80010108, 0x80470002, 0x80470003, 0x80470007})
 
 
 def load_binding(folder: str) -> Any:

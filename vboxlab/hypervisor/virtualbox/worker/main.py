@@ -15,7 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from vboxlab.hypervisor.virtualbox.worker import foreign, host, images, leftovers, machines, mending, power, snapshots
+from vboxlab.hypervisor.virtualbox.worker import (
+    foreign,
+    host,
+    images,
+    leftovers,
+    machines,
+    mending,
+    power,
+    registry,
+    snapshots,
+)
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
@@ -166,8 +176,10 @@ def main(arguments: list[str]) -> None:
     requests, answers = take_pipes()
     presence = Presence(options.folder, WORKER, options.token)
     try:
+        restored = registry.restore(registry.home())
         connection = Connection(options.binding, patience=options.patience, engine=options.engine)
-        mended = mending.mend(connection)
+        registry.check(connection)
+        mended = [str(path) for path in (restored,) if path] + mending.mend(connection)
         greeting = Reply(0, {**host.greeting(connection), "mended": mended})
     except Failure as failure:
         greeting = Reply(0, error=failure_fields(failure))
