@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from vboxlab.errors import DriverError
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.planning.observed import PowerState
 
-MOMENTS = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05]
+MOMENTS = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08]
 # Holds a machine's lock as another program would, until it is killed.
 HOLDER = """
 import sys, time
@@ -37,6 +38,18 @@ def after(seconds: float, act: Callable[[], None]) -> threading.Timer:
     timer = threading.Timer(seconds, act)
     timer.start()
     return timer
+
+
+def wait_for_answer(ask: Callable[[], str]) -> str:
+    """Return what a program answers that first may meet what is left of a killed service."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return ask()
+        except subprocess.CalledProcessError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def kill(pid: int) -> None:
@@ -108,6 +121,35 @@ def test_a_service_killed_under_a_call_is_started_again(
     driver.delete(kept.handle)
     driver.remove_image(IMAGE)
     assert [path for path in world.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("victim", ["worker", "service"])
+def test_an_image_is_made_and_removed_whatever_dies_under_it(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs, victim: str, moment: float
+) -> None:
+    def kill_victim() -> None:
+        if victim == "service":
+            world.kill_service()
+        else:
+            kill(pid)
+
+    disk, pid = world.disk("second"), driver.client.worker_pid
+    content = disk.read_bytes()
+    killer = after(moment, kill_victim)
+    driver.import_image("second", disk)
+    killer.join()
+    assert disk.read_bytes() == content
+    made = driver.create(replace(spec(), image="second"))
+    assert {image.name: image.clones for image in driver.images()} == {IMAGE: (), "second": (made.name,)}
+    driver.delete(made.handle)
+    pid = driver.client.worker_pid
+    killer = after(moment, kill_victim)
+    driver.remove_image("second")
+    killer.join()
+    driver.collect_garbage()
+    assert [image.name for image in driver.images()] == [IMAGE]
+    assert not list(world.home.rglob("*second*.vdi"))
 
 
 def test_machines_of_a_dead_service_are_off_and_start_again(
@@ -184,3 +226,21 @@ def test_a_paused_machine_is_seen_and_resumed(world: VirtualBoxWorld, driver: Vi
     assert driver.inspect(made.handle).power is PowerState.SAVED
     driver.start(made.handle)
     assert driver.inspect(made.handle).power is PowerState.RUNNING
+
+
+def test_a_list_of_machines_that_a_killed_service_lost_is_put_back(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    teachers = world.add_foreign("PF_FIREWALL")
+    made = driver.create(spec())
+    for serviced in (False, True):
+        driver.close()
+        world.kill_service()
+        registry = world.settings / "VirtualBox.xml"
+        content = registry.read_bytes()
+        registry.replace(registry.with_name("VirtualBox.xml-prev"))
+        if serviced:  # another program has started a service since, which knows no machine
+            assert wait_for_answer(lambda: world.manage("list", "vms")).strip() == ""
+        driver = world.open_virtualbox()
+        assert {machine.handle for machine in driver.machines()} == {teachers, made.handle}
+        assert registry.read_bytes() == content

@@ -7,6 +7,7 @@ An image is a VM of ours that carries the image mark, or an existing VM that the
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Iterator
@@ -129,28 +130,47 @@ def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
 
 
 def create(connection: Connection, call: Call) -> None:
-    """Make an image around a VDI, which is moved into its folder. No-op when the image exists."""
+    """Make an image around a VDI, which stays where it is, for a call that is made again. No-op when it exists."""
     name, disk = call.arguments["name"], Path(call.arguments["disk"])
     if find(connection, name) is not None:
-        disk.unlink(missing_ok=True)
         return
     vm_name = VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
     with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
-        target = folder / f"{name}.vdi"
-        shutil.move(str(disk), str(target))
+        target = _free_place(connection, folder / f"{name}.vdi")
+        _give(disk, target)
         with connection.errors(f"making the image {name}"):
             machine = _new_machine(connection, settings, vm_name)
             connection.vbox.registerMachine(machine)
             device = connection.value_of("DeviceType", "HardDisk")
             access = connection.value_of("AccessMode", "ReadWrite")
-            medium = connection.vbox.openMedium(str(target), device, access, False)
+            medium = connection.vbox.openMedium(str(target), device, access, True)  # the lost disk has its UUID
         with locked(connection, machine, f"making the image {name}") as session:
             own = session.machine
             own.attachDevice(_disk_controller(connection, own), 0, 0, device, medium)
             own.saveSettings()
         finish(connection, machine, name, call)
+
+
+def _free_place(connection: Connection, wanted: Path) -> Path:
+    """Return a path like the wanted one at which the service knows no disk.
+
+    When a client is killed that has attached a disk and not saved it, the service (7.2) rolls the machine back, but
+    counts the disk as in use until it ends.
+    """
+    with connection.errors(f"looking for a place for {wanted.name}"):
+        known = {Path(str(medium.location)) for medium in leftovers.all_media(connection)}
+    names = itertools.chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2)))
+    return next(path for path in names if path not in known)
+
+
+def _give(disk: Path, target: Path) -> None:
+    """Give a file a second name, or where the file system cannot do that, copy it."""
+    try:
+        target.hardlink_to(disk)
+    except OSError:
+        shutil.copyfile(disk, target)
 
 
 def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:

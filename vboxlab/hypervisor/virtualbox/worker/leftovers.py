@@ -17,6 +17,7 @@ from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.sessions import retried
 
 PENDING = "vboxlab-pending.json"
 GROUP = "/vboxlab"
@@ -52,7 +53,8 @@ def making(connection: Connection, folder: Path, record: dict[str, str]) -> Iter
             try:
                 _make_room(connection, folder, before, record["name"])
             except Failure:
-                _let_go(folder, stream)
+                if before is None:
+                    _let_go(folder, stream)
                 raise
         _write_record(stream, record)
         yield
@@ -177,12 +179,14 @@ def _occupant(connection: Connection, folder: Path, record: dict[str, str] | Non
         settings = registered_folders(connection).get(folder)
     if settings is None or not record or record.get("what") != "image":
         return settings
-    with contextlib.suppress(connection.api_error):
+    with connection.errors(f"looking into {folder}"):
         machine = connection.vbox.findMachine(settings)
-        if machine.accessible and not marks.read_label(machine).image:
-            machine.unregister(connection.value_of("CleanupMode", "DetachAllReturnNone"))
-            return None
-    return settings
+        if not machine.accessible or marks.read_label(machine).image:
+            return settings
+    detach = connection.value_of("CleanupMode", "DetachAllReturnNone")
+    # VirtualBox takes a moment to see that the client which held the lock is dead.
+    retried(connection, lambda: machine.unregister(detach), f"clearing {folder}")
+    return None
 
 
 def _empty(connection: Connection, folder: Path) -> None:
