@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,11 +56,12 @@ BOOT_SECONDS = 900.0
 TIME_STAMPS = "VBoxManage setextradata global VBoxInternal/TM/TSCMode RealTSCOffset"
 BEGAN = time.monotonic()
 
-# What tells why: VirtualBox's view of its machines, and the ends of their logs.
+# What tells why: VirtualBox's view of its machines, and the ends of their logs and consoles.
 LOOK = (
-    "VBoxManage list runningvms; for log in /root/VirtualBox*/*/*/Logs/VBox.log /root/VirtualBox*/*/*/*/Logs/VBox.log; "
-    'do [ -f "$log" ] && echo "$log" && tail -n 25 "$log"; done; true'
+    "uptime; VBoxManage list runningvms; find /root -name VBox.log -o -name console.log | while read -r log; do "
+    'echo "== $log"; tail -n 25 "$log"; done'
 )
+LOOK_SECONDS = 900.0  # how long a guest's boot may take before it is looked into
 
 
 class ProofFailed(Exception):
@@ -162,6 +164,24 @@ class Machine:
             raise ProofFailed(f"`{command}` failed in the emulated machine (exit code {process.returncode})")
 
 
+@contextmanager
+def looked_into(machine: Machine) -> Iterator[None]:
+    """Print what the machine's logs say, again and again, while the block takes longer than expected."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            with suppress(ProofFailed):
+                machine.run(LOOK, seconds=600)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
 def prove(machine: Machine, seconds: float, took: dict[str, float]) -> None:
     """Bring the lab up in the machine and let its guests ping each other. Raises ProofFailed."""
     with step("boot of the emulated machine", took):
@@ -172,7 +192,7 @@ def prove(machine: Machine, seconds: float, took: dict[str, float]) -> None:
     try:
         with step("vboxlab up: images and machines", took):
             machine.run("vboxlab up proof --until created", seconds=seconds)
-        with step("vboxlab up: boot, SSH, configuration", took):
+        with step("vboxlab up: boot, SSH, configuration", took), looked_into(machine):
             machine.run("vboxlab up proof", seconds=seconds)
         with step("the guests ping each other", took):
             for name in MACHINES:
