@@ -36,9 +36,10 @@ class VirtualBoxWorld(World):
         self._before: dict[str, str | None] = {}
 
     def prepare(self) -> None:
-        """Make the settings, and the image."""
+        """Make the settings, and the image; no client is left, whose service would remember those that were killed."""
         self.enter()
         super().prepare()
+        self.opened.pop().close()
 
     def enter(self) -> None:
         """Let this process and those that it starts see this VirtualBox."""

@@ -166,7 +166,16 @@ class Worker:
 class Client:
     """VirtualBox, called through a worker that is replaced when it dies."""
 
-    def __init__(self, home: Path, *, preferred: str | None = None, patience: float = 20.0, engine: str = "") -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        preferred: str | None = None,
+        patience: float = 20.0,
+        engine: str = "",
+        lingers: float = SERVICE_LINGERS,
+    ) -> None:
+        self._lingers = lingers
         self._folder = home / "virtualbox"
         self._preferred = preferred
         self._argv = ["--patience", str(patience), "--engine", engine]
@@ -208,8 +217,10 @@ class Client:
                 self._drop(worker)
                 lost += 1
             except Failure as failure:
+                if failure.kind == "locked" and failure.holder is not None and not _is_alive(failure.holder):
+                    failure.kind = "stale"
                 if failure.kind == "stale" and not lingered:
-                    self._drop(worker, linger=SERVICE_LINGERS)
+                    self._drop(worker, linger=self._lingers)
                     lingered = True
                 elif failure.kind == "dead":
                     self._drop(worker)
@@ -295,10 +306,22 @@ class Client:
                     return None
                 problems.append(f"{binding}: {failure.text}")
                 # Several programs that start the service at once get into each other's way.
-                time.sleep(SERVICE_LINGERS if failure.kind == "lost" else 0.5)
+                time.sleep(self._lingers if failure.kind == "lost" else 0.5)
             else:
                 return worker
         return None
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process runs: VirtualBox may never learn that one died just when it was given a lock."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def worker_environment(installation: Installation, environ: Mapping[str, str]) -> dict[str, str]:

@@ -185,7 +185,7 @@ def _occupant(connection: Connection, folder: Path, record: dict[str, str] | Non
             return settings
     detach = connection.value_of("CleanupMode", "DetachAllReturnNone")
     # VirtualBox takes a moment to see that the client which held the lock is dead.
-    retried(connection, lambda: machine.unregister(detach), f"clearing {folder}")
+    retried(connection, lambda: machine.unregister(detach), f"clearing {folder}", machine)
     return None
 
 

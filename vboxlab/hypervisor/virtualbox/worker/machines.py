@@ -237,7 +237,7 @@ def remove_registered(
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
     with leftovers.removing(folder, record), connection.errors(f"removing {record['name']}"):
         try:
-            media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}")
+            media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}", machine)
             own = [medium for medium in media if folder in Path(str(medium.location)).parents]
             connection.wait(machine.deleteConfig(own), f"removing {record['name']}", report)
         except Failure as failure:

@@ -14,11 +14,11 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import (
     ONLINE,
     POLL,
     TRANSIENT,
-    describe_holder,
     locked,
     state_name,
     unlock,
     wait_unlocked,
+    with_holder,
 )
 
 SAVED = frozenset({"Saved", "AbortedSaved"})
@@ -60,7 +60,7 @@ def start(connection: Connection, call: Call) -> None:
     with connection.errors("starting the machine"):
         while not _bring_up(connection, machine, call):
             if time.monotonic() >= deadline:
-                raise Failure("locked", f"{machine.name} is locked", details=[describe_holder(connection, machine)])
+                raise with_holder(connection, machine, Failure("locked", f"{machine.name} is locked"))
             time.sleep(POLL)
         if settle(connection, machine) not in {"Running", "Paused"}:
             raise Failure("start", f"{machine.name} started and ended at once", details=_log_lines(machine))

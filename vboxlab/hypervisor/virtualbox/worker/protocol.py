@@ -14,15 +14,24 @@ class Failure(Exception):
     """A call that failed, in a form that crosses the pipe.
 
     `kind` says which of the contract's errors it is ("api" for what VirtualBox itself refused), `code` is VirtualBox's
-    result code as an unsigned number.
+    result code as an unsigned number, `holder` the process that holds the lock that was needed, as VirtualBox knows it.
     """
 
-    def __init__(self, kind: str, text: str, *, code: int | None = None, details: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        text: str,
+        *,
+        code: int | None = None,
+        details: list[str] | None = None,
+        holder: int | None = None,
+    ) -> None:
         super().__init__(text)
         self.kind = kind
         self.text = text
         self.code = code
         self.details = details or []
+        self.holder = holder
 
 
 @dataclass(frozen=True)
@@ -89,4 +98,7 @@ def decode_message(line: bytes) -> Message:
 
 def failure_fields(failure: Failure) -> dict[str, Any]:
     """Return a failure as the fields of a reply."""
-    return {"kind": failure.kind, "text": failure.text, "code": failure.code, "details": failure.details}
+    return {
+        "kind": failure.kind, "text": failure.text, "code": failure.code, "details": failure.details,
+        "holder": failure.holder,
+    }  # fmt: skip

@@ -30,10 +30,10 @@ def state_name(connection: Connection, machine: Any) -> str:
     return connection.name_of("MachineState", machine.state)
 
 
-def retried(connection: Connection, call: Callable[[], T], doing: str) -> T:
+def retried(connection: Connection, call: Callable[[], T], doing: str, machine: Any | None = None) -> T:
     """Make a call that a lock of somebody else may refuse, again and again until the connection's patience ends.
 
-    Raises Failure of kind "locked", saying who holds the lock as far as VirtualBox tells.
+    Raises Failure of kind "locked", saying who holds the machine's lock as far as VirtualBox tells.
     """
     deadline = time.monotonic() + connection.patience
     while True:
@@ -46,7 +46,8 @@ def retried(connection: Connection, call: Callable[[], T], doing: str) -> T:
         if failure.code not in TRANSIENT:
             raise failure
         if time.monotonic() >= deadline:
-            raise Failure("locked", failure.text, code=failure.code, details=failure.details)
+            refused = Failure("locked", failure.text, code=failure.code, details=failure.details)
+            raise refused if machine is None else with_holder(connection, machine, refused)
         time.sleep(POLL)
 
 
@@ -64,12 +65,7 @@ def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
         machine.lockMachine(session, connection.value_of("LockType", "Shared" if shared else "Write"))
         holder.append(session)
 
-    try:
-        retried(connection, lock, doing)
-    except Failure as failure:
-        if failure.kind == "locked":
-            failure.details.append(describe_holder(connection, machine))
-        raise
+    retried(connection, lock, doing, machine)
     session = holder[0]
     try:
         with connection.errors(doing):
@@ -78,13 +74,16 @@ def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
         unlock(connection, session)
 
 
-def describe_holder(connection: Connection, machine: Any) -> str:
-    """Say who holds a machine's lock, as far as VirtualBox tells."""
+def with_holder(connection: Connection, machine: Any, failure: Failure) -> Failure:
+    """Return a failure that says who holds the machine's lock, as far as VirtualBox tells."""
+    text = "held by an unknown program"
     with contextlib.suppress(connection.api_error):
         pid = int(machine.sessionPID)
         name = str(machine.sessionName) or "a program that does not give its name"
-        return f"held by {name}" + (f", process {pid}" if 0 < pid < 0xFFFFFFFF else "")
-    return "held by an unknown program"
+        failure.holder = pid if 0 < pid < 0xFFFFFFFF else None
+        text = f"held by {name}" + (f", process {pid}" if failure.holder else "")
+    failure.details.append(text)
+    return failure
 
 
 def unlock(connection: Connection, session: Any) -> None:
@@ -107,6 +106,6 @@ def wait_unlocked(connection: Connection, machine: Any) -> None:
     deadline = time.monotonic() + min(UNLOCK_TIMEOUT, connection.patience)
     while machine.sessionState != unlocked:
         if time.monotonic() >= deadline:
-            raise Failure("locked", "the machine is off but its process holds it still",
-                          details=[describe_holder(connection, machine)])  # fmt: skip
+            failure = Failure("locked", "the machine is off but its process holds it still")
+            raise with_holder(connection, machine, failure)
         time.sleep(POLL)

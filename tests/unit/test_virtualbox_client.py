@@ -1,0 +1,96 @@
+"""What the client makes of a worker's answers, told by a worker that speaks the protocol and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vboxlab.errors import DriverError
+from vboxlab.hypervisor.virtualbox.client import Client
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts a script as an interpreter")
+# Answers each call, over all its lives, with the next line of a file; "end" makes it end instead.
+WORKER = f"""#!{sys.executable}
+import json, pathlib, sys
+answers = pathlib.Path(__file__).with_name("answers")
+print(json.dumps({{"id": 0, "result": {{"version": "7.2.4"}}}}), flush=True)
+for line in sys.stdin:
+    first, _, rest = answers.read_text().partition("\\n")
+    answers.write_text(rest)
+    if first == "end":
+        sys.exit()
+    print(json.dumps({{"id": json.loads(line)["id"], **json.loads(first)}}), flush=True)
+"""
+DEAD = {"kind": "dead", "text": "the service is gone"}
+STALE = {"kind": "stale", "text": "the service remembers somebody"}
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    (tmp_path / "VBoxSVC").touch()
+    worker = tmp_path / "worker.py"
+    worker.write_text(WORKER)
+    worker.chmod(0o755)
+    monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
+    (tmp_path / "virtualbox").mkdir()
+    made = Client(tmp_path, preferred=str(worker), lingers=0.0)
+    yield made
+    made.close()
+
+
+def answer(tmp_path: Path, *answers: dict[str, Any] | str) -> None:
+    lines = [
+        each if isinstance(each, str) else json.dumps(each if "result" in each else {"error": each}) for each in answers
+    ]
+    (tmp_path / "answers").write_text("".join(f"{line}\n" for line in lines))
+
+
+def dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
+
+
+@pytest.mark.parametrize("failures", [["end"], [DEAD, "end"], [STALE], ["end", STALE, DEAD], [STALE, "end", DEAD]])
+def test_a_call_is_made_again_when_worker_or_service_were_lost(
+    client: Client, tmp_path: Path, failures: list[Any]
+) -> None:
+    answer(tmp_path, *failures, {"result": 42})
+    assert client.call("inspect") == 42
+
+
+@pytest.mark.parametrize(
+    ("failures", "said"),
+    [
+        ([DEAD, "end", DEAD], "ended 3 times during one call"),
+        ([STALE, STALE], "remembers somebody"),
+        ([{"kind": "api", "text": "refused"}], "refused"),
+    ],
+)
+def test_what_does_not_pass_is_said(client: Client, tmp_path: Path, failures: list[Any], said: str) -> None:
+    answer(tmp_path, *failures, {"result": "too late"})
+    with pytest.raises(DriverError, match=said):
+        client.call("inspect")
+
+
+def test_the_lock_of_a_process_that_is_dead_is_waited_out(client: Client, tmp_path: Path) -> None:
+    locked = {"kind": "locked", "text": "locked already", "holder": dead_process()}
+    answer(tmp_path, locked, {"result": "done"})
+    assert client.call("delete") == "done"
+    answer(tmp_path, locked, locked)
+    with pytest.raises(DriverError, match="locked already") as caught:
+        client.call("delete")
+    assert "a program that was killed" in str(caught.value)
+
+
+@pytest.mark.parametrize("holder", [None, 1])
+def test_the_lock_of_a_process_that_lives_is_respected(client: Client, tmp_path: Path, holder: int | None) -> None:
+    answer(tmp_path, {"kind": "locked", "text": "locked already", "holder": holder}, {"result": "done"})
+    with pytest.raises(DriverError, match="locked already") as caught:
+        client.call("delete")
+    assert "wait for the program that holds it" in str(caught.value)
