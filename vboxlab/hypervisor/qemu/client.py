@@ -34,6 +34,8 @@ START_TIMEOUT = 60.0
 # The shell puts QEMU in the background and ends: nobody has to reap QEMU, and it outlives us. $0 is the error log.
 LAUNCHER = '"$@" </dev/null >/dev/null 2>"$0" &'
 
+# What the library raises when QEMU ends under it; it asserts that the session still runs at the end of connecting.
+GONE = (ConnectError, QMPError, OSError, EOFError, TimeoutError, AssertionError)
 # Without a handler, logging's last resort would print the library's warnings on the user's terminal.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
@@ -126,7 +128,7 @@ async def _connect(path: Path, deadline: Deadline) -> QMPClient:
                 await asyncio.sleep(0.01)
         await asyncio.wait_for(client.connect(stream), deadline.remaining)
     except BaseException:
-        with suppress(QMPError, OSError, EOFError):
+        with suppress(*GONE):
             await client.disconnect()
         stream.close()
         raise
@@ -142,11 +144,11 @@ async def _execute(path: Path, commands: Sequence[tuple[str, Mapping[str, Any]]]
             for name, arguments in commands:
                 answer = await asyncio.wait_for(client.execute(name, dict(arguments)), deadline.remaining)
         finally:
-            with suppress(QMPError, OSError, EOFError):
+            with suppress(*GONE):
                 await client.disconnect()
     except ExecuteError as error:
         raise MonitorRefused("QEMU refused", details=[str(error)]) from error
-    except (ConnectError, QMPError, OSError, EOFError, TimeoutError) as error:
+    except GONE as error:
         raise MonitorGone(f"QEMU does not answer at {path}", details=[str(error) or type(error).__name__]) from error
     return answer
 

@@ -1,0 +1,81 @@
+"""What becomes of a question when the emulator ends under it, at whatever point of the conversation."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("needs UNIX sockets", allow_module_level=True)
+
+from vboxlab.hypervisor.qemu.client import MonitorGone, Monitors
+
+GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}, "capabilities": []}}
+ALL = 3  # greeting, capabilities, status
+MANY = 100  # how the end is noticed depends on the order of things in the event loop
+
+
+@contextmanager
+def emulator(path: Path, answers: int) -> Iterator[None]:
+    """Let a monitor greet, give so many answers, and end, again and again."""
+
+    def converse(connection: socket.socket) -> None:
+        with connection, suppress(OSError, ValueError):
+            if answers:
+                connection.sendall(json.dumps(GREETING).encode() + b"\r\n")
+            for _ in range(answers - 1):
+                request = json.loads(connection.recv(4096))
+                reply = {"return": {"status": "running"}, **{key: request[key] for key in ("id",) if key in request}}
+                connection.sendall(json.dumps(reply).encode() + b"\r\n")
+            if answers == ALL:
+                connection.recv(1)
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=converse, args=(connection,), daemon=True).start()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(4 * MANY)
+        serving = threading.Thread(target=serve)
+        serving.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            serving.join()
+
+
+@pytest.fixture
+def monitors() -> Iterator[Monitors]:
+    made = Monitors()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2])
+def test_an_emulator_that_ends_is_gone_and_no_bug(monitors: Monitors, tmp_path: Path, answers: int) -> None:
+    path = tmp_path / "qmp"
+    with emulator(path, answers):
+        assert monitors.states([path] * MANY) == [""] * MANY  # the socket is there still
+        for _ in range(MANY // 4):
+            with pytest.raises(MonitorGone):
+                monitors.execute(path, ("query-status", {}))
+    assert monitors.states([path]) == [None]
+
+
+def test_an_emulator_that_answers_is_understood(monitors: Monitors, tmp_path: Path) -> None:
+    path = tmp_path / "qmp"
+    with emulator(path, ALL):
+        assert monitors.states([path] * MANY) == ["running"] * MANY
