@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,6 +19,8 @@ from vboxlab.hypervisor.virtualbox.failures import CODES, KINDS, STATUSES, to_er
 from vboxlab.hypervisor.virtualbox.machines import group_of, observed
 from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
 from vboxlab.hypervisor.virtualbox.worker import marks
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.main import Server
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Failure,
     Progressed,
@@ -206,3 +210,26 @@ def test_the_version_is_told_apart_from_warnings(tmp_path: Path) -> None:
     manage.chmod(0o755)
     assert readiness.installed_version(Installation(tmp_path, tmp_path / "sdk")) == "7.0.16r1"
     assert readiness.installed_version(Installation(tmp_path / "none", tmp_path / "sdk")) == ""
+
+
+class VanishedHost:
+    """A connection whose objects are None, as XPCOM gives them while the service dies."""
+
+    api_error, vbox, patience = RuntimeError, None, 0.0
+
+    def __init__(self, *, alive: bool) -> None:
+        self._alive = alive
+
+    def is_alive(self) -> bool:
+        return self._alive
+
+
+@pytest.mark.parametrize(("alive", "kind"), [(False, "dead"), (True, "bug")])
+def test_nonsense_from_a_dying_service_is_its_death_and_no_bug(tmp_path: Path, alive: bool, kind: str) -> None:
+    requests, answers = io.BytesIO(encode(Request(1, "inspect", {"handle": "x"}))), io.BytesIO()
+    Server(cast("Connection", VanishedHost(alive=alive)), requests, answers, tmp_path, "1").serve()
+    reply = decode_message(answers.getvalue())
+    assert isinstance(reply, Reply)
+    assert reply.error is not None
+    assert reply.error["kind"] == kind
+    assert "findMachine" in reply.error["text"]

@@ -77,6 +77,13 @@ class Connection:
             self._local.vbox = self._connect()
         return self._local.vbox
 
+    def is_alive(self) -> bool:
+        """Tell whether the service still answers."""
+        try:
+            return bool(self.vbox.version)
+        except self.api_error:
+            return False
+
     def array(self, owner: Any, attribute: str) -> list[Any]:
         """Return an attribute that is an array: the two bindings differ in how it is read."""
         return list(self.manager.getArray(owner, attribute) or [])

@@ -146,6 +146,8 @@ class Server:
         except OSError as error:
             return Reply(request.id, error=failure_fields(Failure("host", str(error))))
         except Exception as error:  # noqa: BLE001 -- the pipe is the only place where a bug of the worker can be seen
+            if not self._connection.is_alive():  # XPCOM may then give None for an object instead of an error
+                return Reply(request.id, error=failure_fields(Failure("dead", repr(error))))
             lines = traceback.format_exc().splitlines()[-6:]
             return Reply(request.id, error=failure_fields(Failure("bug", repr(error), details=lines)))
 
