@@ -100,7 +100,7 @@ def test_heartbeat_survives_that_the_host_was_asleep(vboxlab: CommandLine, home:
         deadline = time.monotonic() + 180  # on a busy computer giving up the service alone takes a minute
         while vboxlab.exit_code("ssh", machine, "--", IS_ACTIVE) and time.monotonic() < deadline:
             time.sleep(2)
-        vboxlab("ssh", machine, "--", IS_ACTIVE)
+        assert vboxlab("ssh", machine, "--", IS_ACTIVE) == "active\n"
     vboxlab("up", "failover")
     vboxlab("check", "failover")
 

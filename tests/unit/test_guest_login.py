@@ -12,6 +12,7 @@ import paramiko
 import pytest
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
 
+from tests.unit.listening import serve_each
 from vboxlab.base.keys import ensure_key
 from vboxlab.errors import GuestError
 from vboxlab.guest.ssh import Access, SshExecutor
@@ -62,18 +63,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
     host_key = paramiko.ECDSAKey.generate()
     transports = []
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            transport = paramiko.Transport(connection)
-            transport.add_server_key(host_key)
-            transport.start_server(threading.Event(), door)
-            transports.append(transport)
+    def let_in(connection: socket.socket) -> None:
+        transport = paramiko.Transport(connection)
+        transport.add_server_key(host_key)
+        transport.start_server(threading.Event(), door)
+        transports.append(transport)
 
-    threading.Thread(target=serve, daemon=True).start()
+    serve_each(listener, let_in)
     yield Server(door, listener.getsockname()[1], tmp_path)
     listener.close()
     for transport in transports:

@@ -15,6 +15,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("needs UNIX sockets", allow_module_level=True)
 
+from tests.unit.listening import serve_each
 from vboxlab.hypervisor.qemu.client import MonitorGone, Monitors
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}, "capabilities": []}}
@@ -37,19 +38,12 @@ def emulator(path: Path, answers: int) -> Iterator[None]:
             if answers == ALL:
                 connection.recv(1)
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=converse, args=(connection,), daemon=True).start()
-
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(4 * MANY)
-        serving = threading.Thread(target=serve)
-        serving.start()
+        serving = serve_each(
+            listener, lambda connection: threading.Thread(target=converse, args=(connection,), daemon=True).start()
+        )
         try:
             yield
         finally:
