@@ -180,8 +180,8 @@ def main(arguments: list[str]) -> None:
     try:
         restored = registry.restore(registry.home())
         connection = Connection(options.binding, patience=options.patience, engine=options.engine)
-        registry.check(connection)
-        mended = [str(path) for path in (restored,) if path] + mending.mend(connection)
+        mended = [str(restored)] if restored else []
+        mended += mending.mend(connection, registry.registered(connection))
         greeting = Reply(0, {**host.greeting(connection), "mended": mended})
     except Failure as failure:
         greeting = Reply(0, error=failure_fields(failure))

@@ -19,14 +19,14 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 PREVIOUS = "-prev"
 
 
-def mend(connection: Connection) -> list[str]:
+def mend(connection: Connection, registered: list[Any]) -> list[str]:
     """Make unreadable machines of ours readable again where that is possible; return the settings files of those.
 
     A machine is ours when its settings lie where only we put machines. What cannot be mended stays as it is.
     """
     with connection.errors("looking for unreadable machines"):
         root = leftovers.settings_file(connection, "x", leftovers.GROUP).parents[1]
-        broken = [machine for machine in connection.array(connection.vbox, "machines") if _is_broken(machine, root)]
+        broken = [machine for machine in registered if _is_broken(machine, root)]
     mended = []
     for _round in range(2):  # a machine may be unreadable because its base is
         for machine in broken:

@@ -15,6 +15,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
@@ -81,14 +82,19 @@ def machines_in(path: Path) -> int | None:
     return sum(element.tag.rpartition("}")[2] == "MachineEntry" for element in root.iter())
 
 
-def check(connection: Connection) -> None:
-    """Raise Failure when the service runs without the machines of its list: it was started when that was not there."""
+def registered(connection: Connection) -> list[Any]:
+    """Return all machines that the service knows.
+
+    Raises Failure when it knows none of those in its list: it was started when that was not there.
+    """
     with connection.errors("looking for the list of machines"):
-        if connection.array(connection.vbox, "machines"):
-            return
+        machines = connection.array(connection.vbox, "machines")
+        if machines:
+            return machines
         path = Path(str(connection.vbox.homeFolder)) / FILE
     deadline = time.monotonic() + REPLACING_SECONDS
     while machines_in(path):
         if time.monotonic() >= deadline:
             raise Failure("lost", f"VirtualBox's service does not know the machines of {path}")
         time.sleep(POLL)
+    return []
