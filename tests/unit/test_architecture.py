@@ -17,7 +17,7 @@ import vboxlab
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"errors", "events", "waiting", "settings", "__init__"},
+    {"errors", "events", "files", "waiting", "settings", "__init__"},
     {"topology"},
     {"planning"},
     {"hypervisor"},

@@ -74,6 +74,7 @@ class SnapshotState:
     taken_at: str  # ISO 8601, UTC
     live: bool = False
     description: str = ""
+    id: str = ""  # the driver's own word for it, never that of another snapshot of the machine
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class ObservedMachine:
     snapshots: tuple[SnapshotState, ...] = ()
     current_snapshot: str | None = None
     problem: str = ""  # why it is inaccessible, or what a user should know
+    untouched: bool = False  # it is off, and was not started since current_snapshot was taken or restored
+    last_power_change: str = ""  # a word of the driver's that is another one after each start and each stop
 
     @property
     def lab(self) -> LabName | None:

@@ -1,0 +1,58 @@
+"""Files that survive whole and stay private."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vboxlab.files import make_private_folder, remove_durably, write_durably
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_file_is_replaced_and_readable_by_its_owner_only(tmp_path: Path, no_umask: None) -> None:
+    path = tmp_path / "journal.json"
+    path.write_text("old")
+    write_durably(path, "neu: é\n")
+    assert path.read_bytes() == "neu: é\n".encode()
+    assert mode_of(path) == 0o600
+    write_durably(path, b"\0\1", mode=0o644)
+    assert path.read_bytes() == b"\0\1"
+    assert mode_of(path) == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "journal.json"
+    path.mkdir()
+    with pytest.raises(OSError):  # which one differs between systems
+        write_durably(path, "new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_removing_what_is_not_there_is_fine(tmp_path: Path) -> None:
+    write_durably(tmp_path / "a", "")
+    remove_durably(tmp_path / "a")
+    remove_durably(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_private_folder_is_closed_from_its_creation(tmp_path: Path, no_umask: None) -> None:
+    folder = tmp_path / "home" / "labs" / "ha"
+    make_private_folder(folder)
+    assert [mode_of(each) for each in (folder, folder.parent, folder.parent.parent)] == [0o700] * 3
+    folder.chmod(0o755)
+    make_private_folder(folder)
+    assert mode_of(folder) == 0o700
