@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.model import Base, Login
-from vboxlab.errors import BaseError, GuestError
+from vboxlab.errors import BaseError, GuestError, UsageError
 from vboxlab.events import Event
 from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.executor import Completed, Executor
@@ -82,6 +82,7 @@ class RecordedGuests:
     calls: list[tuple[str, str]] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
     silent: dict[str, int] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)  # contents that are ours
     scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
     on_configure: Callable[[str], None] = lambda _machine: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -123,6 +124,7 @@ class RecordedGuests:
         *,
         changes: bool,
         installed: tuple[str, ...],
+        fresh: bool = False,
     ) -> StageReport:
         self._reach(machine)
         self._record("configure", machine)
@@ -131,10 +133,14 @@ class RecordedGuests:
             self.failing[machine.machine] -= 1
             raise GuestError(f"{machine.machine}: file:/etc/motd failed", details=["disk full"], resolution="make room")
         wanted = hashlib.sha256(repr(resources).encode()).hexdigest()
-        same = self._now(machine).marks.get(GUEST) == wanted
+        found = self._now(machine).marks.get(GUEST)
+        same = found == wanted
+        self.written.add(wanted)
         if changes:
             self.write(machine.handle, wanted)
-        return StageReport(machine.machine, (ResourceResult("everything", "unchanged" if same else "changed"),))
+        kept = () if fresh or found in (None, *self.written) else ("/etc/motd",)
+        status = "unchanged" if same else "changed" if changes else "would-change"
+        return StageReport(machine.machine, (ResourceResult("everything", status, found or "nothing there"),), kept)
 
     def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:
         def answer(script: str, _stdin: bytes) -> Completed:
@@ -178,11 +184,18 @@ class LabWorld:
         self.bases = InstantBases(disk)
         self.guests = RecordedGuests(self.store)
         self.events: list[Event] = []
+        self.asked: list[tuple[LabName, str]] = []  # what was asked before work was thrown away
+        self.declines = False
         self.context = self.new_context()
 
     def new_context(self) -> Context:
         settings = Settings(home=self.home, driver="memory")
-        return Context(self.driver, self.bases, self.guests, settings, self.events.append)
+        return Context(self.driver, self.bases, self.guests, settings, self.events.append, confirm=self._agree)
+
+    def _agree(self, lab: LabName, question: str) -> None:
+        self.asked.append((lab, question))
+        if self.declines:
+            raise UsageError("declined")
 
     def blueprint(self, name: str = "failover", values: Mapping[str, str] | None = None) -> Blueprint:
         topology = load_topology(ROOT / "topologies" / f"{name}.yaml", values or {})
@@ -193,7 +206,7 @@ class LabWorld:
         return up(self.context, self.blueprint(name), lab, until=until, jobs=jobs)
 
     def plan(self, name: str = "failover", lab: LabName = LAB) -> Plan:
-        return make_plan(self.context, self.blueprint(name), lab)[0]
+        return make_plan(self.context, self.blueprint(name), lab, look=True)[0]
 
     def machine(self, name: str, lab: LabName = LAB) -> ObservedMachine:
         return observe(self.driver, lab).machines[name]

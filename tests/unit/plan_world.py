@@ -110,7 +110,9 @@ class World:
                     self._restore(name, snapshot)
             case act.CheckAdopted(machine=name):
                 self.adopted[name] = replace(self.adopted[name], power=PowerState.RUNNING)
-            case act.Recheck(machine=name):
+            case act.FinishRestore() | act.RemoveLeftovers():
+                raise AssertionError(step)  # this world leaves nothing half done
+            case act.Recheck(machine=name) | act.Repair(machine=name):
                 assert self.machines[name].power is PowerState.RUNNING
 
     def _take(self, name: str, snapshot: str) -> None:

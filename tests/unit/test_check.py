@@ -246,6 +246,7 @@ class CheckedGuests(RecordedGuests):
         *,
         changes: bool,
         installed: tuple[str, ...],
+        fresh: bool = False,
     ) -> StageReport:
         self.asked_to_change.append(changes)
         reasons = self.previews.get(machine.machine, {})

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import getpass
 import grp
+import hashlib
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,6 +38,7 @@ from vboxlab.guest.script import EXIT_PACKAGES_MISSING, AptOptions, compile_scri
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+GUEST_ROOT = tempfile.TemporaryDirectory()  # where the scripts keep what they remember of a guest
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 
 
@@ -47,9 +52,17 @@ def run(
     stop: bool = False,
     prelude: str = "",
     apt: AptOptions | None = None,
+    fresh: bool = False,
+    kept: list[list[str]] | None = None,
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Return the exit code and (status, reason) of each resource, in the order of the resources."""
-    script = compile_script(resources, changes=changes, secrets=secrets or {}, apt=apt, stop_at_missing_packages=stop)
+    """Return the exit code and (status, reason) of each resource, in the order of the resources.
+
+    What is kept beside is added to `kept`: the file, and the file that it is kept as.
+    """
+    script = compile_script(
+        resources, changes=changes, secrets=secrets or {}, apt=apt, stop_at_missing_packages=stop, fresh=fresh
+    )
+    prelude = f"VBOXLAB_ROOT=${{VBOXLAB_ROOT-{GUEST_ROOT.name}}}\n{prelude}"
     argv = [shell, "sh"] if shell == "busybox" else [shell]
     if path is not None:  # programs of the test go before the system's
         script = script.replace("PATH=/usr/local/sbin", f"PATH={path}:/usr/local/sbin", 1)
@@ -57,7 +70,11 @@ def run(
     assert done.stderr == b"", done.stderr.decode()
     found = {}
     for line in done.stdout.decode().splitlines():
-        index, status, reason = line.split("\t")
+        index, status, reason, *place = line.split("\t")
+        if status == "kept":
+            if kept is not None:
+                kept.append([reason, *place])
+            continue
         found[int(index.removeprefix("@"))] = (status, reason.strip())
     return done.returncode, [found[index] for index in sorted(found)]
 
@@ -443,3 +460,105 @@ def test_words_are_words_again_in_the_shell(argv: list[str]) -> None:
 def test_a_service_that_is_not_installed_is_off(programs: Path, wanted: Service, status: str, reason: str) -> None:
     program(programs, "systemctl", "printf 'LoadState=not-found\\nActiveState=inactive\\nUnitFileState=\\n'")
     assert run([wanted], path=programs)[1] == [(status, reason)]
+
+
+# --- what somebody changed is kept beside
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Path:
+    """The folder of a guest's own records: what was written in it, and what its packages bring."""
+    root = tmp_path / "guest"
+    (root / "var/lib/dpkg/info").mkdir(parents=True)
+    return root
+
+
+def in_guest(root: Path, resource: Resource, **options: Any) -> tuple[list[str], list[list[str]]]:
+    """Return the statuses, and what was kept, of one run."""
+    kept: list[list[str]] = []
+    code, results = run([resource], prelude=f"VBOXLAB_ROOT={root}\n", kept=kept, **options)
+    assert code == 0, results
+    return [status for status, _ in results], kept
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_file_that_somebody_changed_is_kept_beside_and_what_we_wrote_is_not(
+    tmp_path: Path, guest: Path, shell: str
+) -> None:
+    path = tmp_path / "ha.cf"
+    assert in_guest(guest, file(path, "ours\n"), shell=shell) == (["changed"], [])
+    assert in_guest(guest, file(path, "ours, changed\n"), shell=shell) == (["changed"], [])
+    assert in_guest(guest, file(path, "ours\n"), shell=shell) == (["changed"], [])  # written by us before, too
+    path.write_text("theirs\n")
+    path.chmod(0o640)
+    statuses, ((was, place),) = in_guest(guest, file(path, "ours\n"), changes=False, shell=shell)
+    assert (statuses, was) == (["would-change"], str(path))
+    assert path.read_text() == "theirs\n"
+    statuses, ((was, place),) = in_guest(guest, file(path, "ours\n"), shell=shell)
+    assert (statuses, was) == (["changed"], str(path))
+    assert re.fullmatch(rf"{re.escape(str(path))}\.vboxlab-\d{{8}}-\d{{6}}", place)
+    assert (Path(place).read_text(), Path(place).stat().st_mode & 0o777) == ("theirs\n", 0o640)
+    assert path.read_text() == "ours\n"
+    assert in_guest(guest, file(path, "ours\n"), shell=shell) == (["unchanged"], [])
+    assert (guest / "var/lib/vboxlab/written").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_changes_within_a_second_are_both_kept(tmp_path: Path, guest: Path, programs: Path) -> None:
+    program(programs, "date", "echo 20261128-100000")
+    path = tmp_path / "hosts"
+    for content in ("first\n", "second\n"):
+        path.write_text(content)
+        in_guest(guest, file(path, "ours\n"), path=programs)
+    assert sorted(p.read_text() for p in tmp_path.glob("hosts.vboxlab-*")) == ["first\n", "second\n"]
+
+
+def test_in_a_folder_that_programs_read_whole_the_kept_file_is_hidden(tmp_path: Path, guest: Path) -> None:
+    path = tmp_path / "interfaces.d" / "lan"
+    path.parent.mkdir()
+    path.write_text("theirs\n")
+    _, ((_, place),) = in_guest(guest, file(path, "ours\n"))
+    assert Path(place).parent == path.parent
+    assert Path(place).name.startswith(".lan.vboxlab-")
+
+
+@pytest.mark.parametrize("brought", ["info", "status", "obsolete", "fresh", "empty", "same"])
+def test_what_is_nobodys_work_is_not_kept(tmp_path: Path, guest: Path, brought: str) -> None:
+    path = tmp_path / "index.html"
+    path.write_text("" if brought == "empty" else "ours\n" if brought == "same" else "It works!\n")
+    path.chmod(0o600)
+    digest = hashlib.md5(path.read_bytes()).hexdigest()
+    if brought == "info":
+        (guest / "var/lib/dpkg/info/apache2.md5sums").write_text(f"{digest}  usr/share/apache2/index.html\n")
+    elif brought != "fresh":
+        end = " obsolete" if brought == "obsolete" else ""
+        (guest / "var/lib/dpkg/status").write_text(f"Conffiles:\n /etc/other {digest}{end}\n")
+    assert in_guest(guest, file(path, "ours\n"), fresh=brought == "fresh") == (["changed"], [])
+    assert path.read_text() == "ours\n"
+    assert list(tmp_path.glob("*.vboxlab-*")) == []
+
+
+def test_a_file_that_cannot_be_kept_is_not_overwritten(tmp_path: Path, guest: Path, programs: Path) -> None:
+    program(programs, "cp", "echo 'No space left on device' >&2; exit 1")
+    path = tmp_path / "hosts"
+    path.write_text("theirs\n")
+    code, results = run([file(path, "ours\n")], path=programs, prelude=f"VBOXLAB_ROOT={guest}\n")
+    assert (code, results) == (
+        1, [("failed", f"{path} cannot be kept, so it stays as it is: No space left on device")],
+    )  # fmt: skip
+    assert path.read_text() == "theirs\n"
+    assert list(tmp_path.glob("*.vboxlab-*")) == []
+
+
+def test_links_settings_and_files_that_must_go_are_kept_too(tmp_path: Path, guest: Path) -> None:
+    link, gone, settings_file = tmp_path / "link", tmp_path / "gone", tmp_path / "sysctl.conf"
+    link.symlink_to("elsewhere")
+    gone.write_text("theirs\n")
+    settings_file.write_text("kernel.hostname=theirs\n")
+    for resource in (file(link, "ours\n"), AbsentFile(str(gone))):
+        statuses, ((_, place),) = in_guest(guest, resource)
+        assert statuses == ["changed"]
+        assert Path(place).is_symlink() or Path(place).read_text() == "theirs\n"
+    assert not gone.exists()
+    wanted = Sysctl("kernel.pid_max", Path("/proc/sys/kernel/pid_max").read_text().strip(), str(settings_file))
+    statuses, ((_, place),) = in_guest(guest, wanted, changes=False)
+    assert (statuses, Path(place).name.split(".vboxlab")[0]) == (["would-change"], "sysctl.conf")

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lab_world import LAB, LabWorld
-from vboxlab.errors import BaseError, DriverError, GuestError, LabError
+from vboxlab.errors import BaseError, DriverError, GuestError, LabError, UsageError
 from vboxlab.events import ActionStarted
 from vboxlab.hypervisor.memory import Crash
+from vboxlab.lab.observe import observe
+from vboxlab.lab.snapshot_sets import restore
+from vboxlab.planning import actions as act
 
 ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}
 
@@ -45,9 +48,44 @@ def test_a_second_up_has_no_action_and_looks_into_every_guest(world: LabWorld) -
 def test_up_repairs_a_broken_guest_and_says_so(world: LabWorld) -> None:
     world.up()
     world.damage("srv-web")
+    (action,) = world.plan().actions
+    assert action.step == act.Repair("srv-web", "heartbeat", ("/etc/motd",))
+    assert action.reason == "everything: broken (kept beside first: /etc/motd)"
     result = world.up()
-    assert (result.actions, result.repaired) == (0, ("srv-web",))
+    assert (result.actions, result.repaired) == (1, ("srv-web",))
+    assert "srv-web: /etc/motd" in world.texts()
     assert world.up().repaired == ()
+
+
+def test_up_asks_before_another_topology_throws_work_away(world: LabWorld) -> None:
+    world.up()
+    before = dict(world.machines())
+    world.declines = True
+    with pytest.raises(UsageError, match="declined"):
+        world.up("loadbalancing")
+    assert world.asked == [(
+        LAB,
+        "throw away what was done on srv-web, srv-web-bis of lab ha, which go back to apache-base for loadbalancing?",
+    )]  # fmt: skip
+    assert world.machines() == before
+
+
+def test_up_asks_nothing_where_nothing_is_lost(world: LabWorld) -> None:
+    world.up()
+    restore(world.context, observe(world.driver, LAB), ["srv-web", "srv-web-bis"], "apache-base", start=False)
+    world.declines = True
+    world.up("loadbalancing")
+    assert world.asked == []
+
+
+def test_what_interrupted_runs_left_is_told_by_the_plan_and_removed_by_up(world: LabWorld) -> None:
+    world.up()
+    world.store.leftovers.append(("interrupted create of x", LAB))
+    (action,) = world.plan().actions
+    assert action.step == act.RemoveLeftovers(("interrupted create of x",))
+    assert world.store.leftovers != []
+    assert world.up().actions == 1
+    assert world.store.leftovers == []
 
 
 CALLS = ["create", "start", "power_off", "set_marks", "take_snapshot", "import_image", "inspect"]

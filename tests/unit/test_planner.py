@@ -16,11 +16,13 @@ from vboxlab.planning.desired import fetches_through
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
+    GuestLook,
     ObservedLab,
     ObservedMachine,
+    PendingRestore,
     PowerState,
 )
-from vboxlab.planning.planner import UNTIL_CREATED, machines_of, plan, with_rechecks
+from vboxlab.planning.planner import UNTIL_CREATED, losses, machines_of, plan
 from vboxlab.topology.addressing import LabName, mac_address
 
 
@@ -56,23 +58,92 @@ def test_converged_lab_needs_nothing() -> None:
     assert describe.lines(found)[1] == "nothing to do: the lab is what the topology says"
 
 
-def test_up_looks_at_every_guest_of_a_converged_lab() -> None:
+def test_a_guest_that_was_seen_to_differ_is_repaired_and_what_is_kept_is_said() -> None:
     world = converged()
-    wanted = desired(topology(), world.observed)
-    whole = with_rechecks(plan(wanted, world.observed), wanted, world.observed)
-    assert [s for s in steps(whole) if isinstance(s, act.Recheck)] == [
-        act.Recheck("firewall", None), act.Recheck("dns", None), act.Recheck("client", None),
-        act.Recheck("srv-web", "heartbeat"), act.Recheck("srv-web-bis", "heartbeat"),
-    ]  # fmt: skip
+    looks = {
+        "firewall": GuestLook(),
+        "client": GuestLook(trouble="no SSH server answers in the guest"),
+        "srv-web": GuestLook(("file:/etc/hosts: content differs", "service:ssh: not running"), ("/etc/hosts",)),
+    }
+    found = plan(desired(topology(), world.observed), replace(world.observed, guests=looks))
+    assert [(action.step, action.reason) for action in found.actions] == [
+        (act.Contact("client"), "its guest could not be looked at: no SSH server answers in the guest"),
+        (act.Recheck("client", None), "it is looked at once it answers"),
+        (
+            act.Repair("srv-web", "heartbeat", ("/etc/hosts",)),
+            "file:/etc/hosts: content differs; service:ssh: not running (kept beside first: /etc/hosts)",
+        ),
+    ]
+    assert plan(desired(topology(), world.observed, until="web"), replace(world.observed, guests=looks)).actions == ()
 
 
-def test_powered_off_lab_is_started_and_not_configured() -> None:
+def test_powered_off_lab_is_started_and_looked_at_and_not_configured() -> None:
     world = converged()
     for name in world.machines:
         world.change(name, power=PowerState.OFF)
     found = plan(desired(topology(), world.observed), world.observed)
-    assert {type(step) for step in steps(found)} == {act.Start, act.Contact}
-    assert len(found.actions) == 10
+    assert {type(step) for step in steps(found)} == {act.Start, act.Contact, act.Recheck}
+    assert len(found.actions) == 15
+
+
+def test_leftovers_are_removed_before_anything_else() -> None:
+    observed = replace(World().observed, leftovers=("unfinished machine srv-web",))
+    found = plan(desired(topology(), observed), observed)
+    first, *others = found.actions
+    assert first.step == act.RemoveLeftovers(("unfinished machine srv-web",))
+    assert [action for action in others if not action.after] == []
+    assert describe.lines(found)[1].startswith("  01 lab")
+
+
+def interrupted(world: World, **fields: object) -> ObservedLab:
+    taken = {"snapshot": "apache-base", "begun": "2026-11-28T08:00:00+00:00", "done": ("srv-web",)}
+    pending = PendingRestore(**{**taken, "undone": ("srv-web-bis",), **fields})  # type: ignore[arg-type]
+    return replace(world.observed, pending=pending)
+
+
+def test_a_restore_that_loses_nothing_more_is_finished_and_the_plan_goes_on_from_there() -> None:
+    world = converged()
+    for name in ("srv-web", "srv-web-bis"):
+        world.change(name, power=PowerState.OFF)
+    observed = interrupted(world)
+    found = plan(desired(topology(), observed), observed)
+    assert found.blockers == ()
+    assert found.actions[0].step == act.FinishRestore(("srv-web-bis",), "apache-base")
+    assert found.actions[0].reason == (
+        "the restore of apache-base, begun 2026-11-28T08:00:00+00:00, was interrupted: done on srv-web, not on "
+        "srv-web-bis"
+    )
+    assert act.Configure("srv-web-bis", "heartbeat") in steps(found)
+    assert losses(found, observed) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"used": ("srv-web-bis",)}, "srv-web-bis was started since: finishing it throws away what was done there"),
+        ({"impossible": ("srv-web-bis no longer has the snapshot apache-base",)}, "no longer has the snapshot"),
+        ({"unknown": "restore.json: is no record of a restore"}, "its record cannot be read (restore.json"),
+    ],
+)
+def test_a_restore_that_would_lose_work_blocks_the_plan_and_names_the_ways_out(
+    fields: dict[str, object], said: str
+) -> None:
+    observed = interrupted(converged(), **fields)
+    found = plan(desired(topology(), observed), observed)
+    assert any(said in blocker for blocker in found.blockers)
+    assert found.blockers[-1] == (
+        "`vboxlab snapshot restore --finish` ends it, `vboxlab snapshot restore --drop` leaves the machines as they are"
+    )
+    assert not any(isinstance(step, act.FinishRestore) for step in steps(found))
+
+
+def test_what_a_change_of_topology_throws_away_is_told() -> None:
+    world = converged()
+    wanted = desired(topology("loadbalancing"), world.observed)
+    found = plan(wanted, world.observed)
+    assert losses(found, world.observed) == {"srv-web": "apache-base", "srv-web-bis": "apache-base"}
+    world.change("srv-web", untouched=True)
+    assert losses(found, world.observed) == {"srv-web-bis": "apache-base"}
 
 
 def test_snapshot_is_taken_before_heartbeat_and_with_both_machines_off() -> None:
@@ -103,6 +174,7 @@ def test_other_memory_means_off_and_on_again() -> None:
     found = plan(desired(topology(), world.observed), world.observed)
     assert steps(found) == [
         act.PowerOff("client"), act.SetHardware("client", 1, 512), act.Start("client"), act.Contact("client"),
+        act.Recheck("client", None),
     ]  # fmt: skip
     assert found.actions[0].reason == "memory: 256 MiB, expected 512 MiB"
 

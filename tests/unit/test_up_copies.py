@@ -28,7 +28,7 @@ def bring_up(
 ) -> list[CopyResult[UpResult]]:
     return up_copies(
         world.context, topology, Which(roll=parse_copies(copies)), {}, until=None, at_most=at_most, force=True,
-        gui=False, jobs=4, patience=0,
+        gui=False, jobs=4, patience=0, yes=True,
     )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ class WillingGuests:
         *,
         changes: bool,
         installed: tuple[str, ...],
+        fresh: bool = False,
     ) -> StageReport:
         self.configured.append(machine.machine)
         return StageReport(machine.machine, tuple(ResourceResult(each.key, "unchanged") for each in resources))

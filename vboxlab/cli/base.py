@@ -52,7 +52,7 @@ def list_bases(*, driver: str | None, as_json: bool) -> None:
     """List the bases with the package layers made from them and the machines that depend on them."""
     from vboxlab.base.store import BaseStore
     from vboxlab.cli import output
-    from vboxlab.cli.destroy import shortened
+    from vboxlab.cli.questions import shortened
     from vboxlab.settings import load_settings
 
     settings = load_settings()

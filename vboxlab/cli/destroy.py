@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.cli.questions import confirm, shortened
 from vboxlab.errors import UsageError
 
 
@@ -52,15 +51,3 @@ def destroy(
     done = f"lab {chosen[0].lab} is gone: {count} machines removed"
     output.say(done if count else f"lab {chosen[0].lab}: nothing to remove")
     return 0
-
-
-def shortened(names: list[str], most: int = 12) -> str:
-    """Return names in a line, the first ones only where there are many."""
-    return ", ".join(names[:most]) + (f", … {len(names) - most} more" if len(names) > most else "")
-
-
-def confirm(question: str) -> None:
-    """Ask before something is lost. Raises UsageError where nobody can answer."""
-    if not sys.stdin.isatty():
-        raise UsageError(f"will not {question.removesuffix('?')} without asking", resolution="add --yes")
-    click.confirm(question, abort=True, err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vboxlab.cli import options, output
-from vboxlab.cli.destroy import confirm
+from vboxlab.cli.questions import confirm
 from vboxlab.errors import LabBusy
 
 

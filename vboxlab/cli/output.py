@@ -6,7 +6,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,10 +121,21 @@ class LiveProgress:
 
     def __enter__(self) -> LiveProgress:
         self._progress.start()
+        _SHOWN.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _SHOWN.remove(self)
         self._progress.stop()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the live block off the terminal while something else is shown there."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def __call__(self, event: Event) -> None:  # noqa: D102
         if isinstance(event, ActionStarted):
@@ -138,6 +150,15 @@ class LiveProgress:
             if isinstance(event, ActionFinished | ActionFailed) and event.action in self._tasks:
                 self._progress.remove_task(self._tasks.pop(event.action))
             self._console.print(_line(event), markup=False)
+
+
+_SHOWN: list[LiveProgress] = []  # the live block on the terminal, if there is one
+
+
+def ask(question: str) -> None:
+    """Ask a question on the terminal; return for a yes, raise click.Abort for anything else."""
+    with _SHOWN[-1].hidden() if _SHOWN else nullcontext():
+        click.confirm(question, abort=True, err=True)
 
 
 def _line(event: Event) -> str:

@@ -58,7 +58,10 @@ class Planned:
 def plan(
     topology: str, values: dict[str, str], which: options.Which, driver: str | None, until: str | None, *, as_json: bool
 ) -> int:
-    """Show what `up TOPOLOGY` would do and why; exit 0 when nothing, 2 when there are changes, 4 when it cannot."""
+    """Show all that `up TOPOLOGY` would do and why, after a look into the guests that run.
+
+    Exit 0 when there is nothing to do, 2 when there are changes, 4 when it cannot be done.
+    """
     from vboxlab.cli import session, several
     from vboxlab.lab.run_copies import exit_code
 
@@ -68,12 +71,13 @@ def plan(
             results = several.each(
                 context,
                 several.choose(context, topology, which, parameters=True),
-                lambda own, entry, _share: _plan(own, entry.target(own, values), until),
-                jobs=1,
+                lambda own, entry, share: _plan(own, entry.target(own, values), until, share),
+                jobs=None,
                 patience=None,
             )
         else:
-            found = _plan(opened, session.target(opened, topology, values, which.copy), until)
+            target = session.target(opened, topology, values, which.copy)
+            found = _plan(opened, target, until, opened.settings.concurrency)
     if which.several:
         plans = [result.value for result in results if result.value is not None]
         if as_json:
@@ -90,10 +94,10 @@ def plan(
     return found.exit_code
 
 
-def _plan(context: Context, target: Target, until: str | None) -> Planned:
+def _plan(context: Context, target: Target, until: str | None, jobs: int) -> Planned:
     from vboxlab.lab.up import make_plan, missing_source
 
-    changes, _, observed = make_plan(context, target.needed, target.lab, until=until)
+    changes, _, observed = make_plan(context, target.needed, target.lab, until=until, look=True, jobs=jobs)
     source = missing_source(target.needed, observed) if until is None else None
     if source is None:
         return Planned(changes, None, "")

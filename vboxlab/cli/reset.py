@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from vboxlab.cli import options, output
-from vboxlab.cli.destroy import confirm, shortened
+from vboxlab.cli.questions import ask_for_all
 
 if TYPE_CHECKING:
+    from vboxlab.cli.several import Chosen
     from vboxlab.lab.context import Context
 
 
@@ -52,12 +54,8 @@ def reset(
     with session.opened(driver, quiet=as_json) as opened:
         context = several.many(opened)
         chosen = several.choose_or_only(context, lab, which)
-        machines = sorted(m.name for m in context.machines() if m.lab in {entry.lab for entry in chosen})
-        if not yes and machines:
-            of = f"lab {chosen[0].lab}" if len(chosen) == 1 else f"{len(chosen)} labs"
-            kept = f", kept as {keep} before" if keep else ""
-            question = f"throw away what was done in {of}{kept} ({shortened(machines)})?"
-            confirm(question)
+        lost = {entry.lab: _lost(context, entry, values, snapshot) for entry in chosen}
+        context = replace(context, confirm=ask_for_all(lost, yes=yes, kept=f", kept as {keep} before," if keep else ""))
         with output.progress(as_json=as_json) as events:
 
             def one(own: Context, entry: several.Chosen, share: int) -> ResetResult:
@@ -76,6 +74,18 @@ def reset(
     if not which.several and results[0].error is not None:
         raise results[0].error
     return several.report(results, _said, as_json=as_json)
+
+
+def _lost(context: Context, entry: Chosen, values: dict[str, str], snapshot: str | None) -> list[str]:
+    """Return the machines of a lab that lose work by a reset; none where it cannot be told: there it will fail."""
+    from vboxlab.errors import VboxlabError
+    from vboxlab.lab.observe import settle
+    from vboxlab.lab.reset import lost_by_reset
+
+    try:
+        return lost_by_reset(entry.target(context, values).needed, settle(context, entry.lab), snapshot)
+    except VboxlabError:
+        return []
 
 
 def _said(result: object) -> str:

@@ -120,21 +120,26 @@ def _one(context: Context, lab: str | None, copy: str | None, *, as_json: bool) 
     from dataclasses import asdict
 
     from vboxlab.cli import session
-    from vboxlab.lab.observe import observe
+    from vboxlab.lab.observe import settle
     from vboxlab.lab.status import machine_statuses
     from vboxlab.lab.up import make_plan
+    from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 
     target = session.only_lab(context, lab, copy)
     if target.blueprint is not None:
         _, desired, observed = make_plan(context, target.blueprint, target.lab)
     else:
-        desired, observed = None, observe(context.driver, target.lab)
+        desired, observed = None, settle(context, target.lab)
     rows = machine_statuses(observed, desired)
     if as_json:
         record: Mapping[str, Any] = {"lab": target.lab.lab, "copy": target.lab.copy, "topology": observed.topology}
-        output.say_json({**record, "machines": [asdict(row) for row in rows]})
+        pending = asdict(observed.pending) if observed.pending else None
+        output.say_json({**record, "pending_restore": pending, "machines": [asdict(row) for row in rows]})
         return
     output.say(f"lab {target.lab}, topology {observed.topology or 'none or mixed'}")
+    if observed.pending:
+        for line in (*describe_pending(observed.pending), FINISH_OR_DROP):
+            output.say(f"  {line}")
     if target.problem is not None:
         output.say(f"its topology cannot be read: {target.problem.brief}")
     headers = ("MACHINE", "VM", "STATE", "STAGE", "SSH PORT", "ADAPTERS")

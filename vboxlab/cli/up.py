@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @options.driver
 @options.jobs
 @options.patience
+@options.yes
 @options.as_json
 @click.option("--until", metavar="STAGE", help="Stop after this stage, or after `created`: everything but the boot.")
 @click.option("--gui", is_flag=True, help="Start the machines with a window.")
@@ -38,12 +40,18 @@ def up(
     until: str | None,
     at_most_running: int | None,
     *,
+    yes: bool,
     as_json: bool,
     gui: bool,
     force: bool,
 ) -> int:
-    """Bring a lab up to TOPOLOGY: create, boot and configure what is missing, check the rest."""
+    """Bring a lab up to TOPOLOGY: create, boot and configure what is missing, check the rest.
+
+    It asks before machines go back to a snapshot because the lab changes its topology; a file of a guest that somebody
+    changed is kept beside it before it is overwritten.
+    """
     from vboxlab.cli import session, several
+    from vboxlab.cli.questions import asking
     from vboxlab.cli.up_copies import up_copies
     from vboxlab.lab.up import up as bring_up
 
@@ -54,7 +62,7 @@ def up(
             patience = several.patience_of(patience)
             run = up_copies(
                 context, topology, which, values, until=until, at_most=at_most_running, force=force, gui=gui,
-                jobs=jobs, patience=patience,
+                jobs=jobs, patience=patience, yes=yes,
             )  # fmt: skip
         else:
             target = session.target(context, topology, values, which.copy)
@@ -63,7 +71,12 @@ def up(
             directory = context.directory(target.lab)
             with session.stopping_gently(context.stop), directory.locked(events, patience=patience):
                 result = bring_up(
-                    context, target.needed, target.lab, until=until, jobs=jobs or context.settings.concurrency, gui=gui
+                    replace(context, confirm=asking(yes=yes)),
+                    target.needed,
+                    target.lab,
+                    until=until,
+                    jobs=jobs or context.settings.concurrency,
+                    gui=gui,
                 )
     if which.several:
         return several.report(run, said, as_json=as_json)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vboxlab.cli import several
 from vboxlab.cli.options import Which
+from vboxlab.cli.questions import ask_for_all
 from vboxlab.cli.up import check_stage
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
@@ -16,10 +18,10 @@ from vboxlab.lab.down import down
 from vboxlab.lab.images import ensure_images
 from vboxlab.lab.observe import see
 from vboxlab.lab.run_copies import CopyResult, CopyStopped
-from vboxlab.lab.up import UpResult, missing_source
+from vboxlab.lab.up import UpResult, make_plan, missing_source
 from vboxlab.lab.up import up as bring_up
 from vboxlab.planning.observed import PowerState
-from vboxlab.planning.planner import UNTIL_CREATED
+from vboxlab.planning.planner import UNTIL_CREATED, losses
 from vboxlab.topology.addressing import LabName
 
 if TYPE_CHECKING:
@@ -40,11 +42,12 @@ def up_copies(
     gui: bool,
     jobs: int | None,
     patience: float,
+    yes: bool,
 ) -> list[CopyResult[UpResult]]:
     """Bring copies up and return what became of each; one whose topology is wrong with its values fails alone.
 
-    Raises LabError, before anything is made, when they do not fit on this computer; BaseError when images cannot be
-    made.
+    It is asked once where copies would lose work. Raises LabError, before anything is made, when they do not fit on
+    this computer; BaseError when images cannot be made.
     """
     context = several.many(context)
     chosen = several.choose(context, topology, which, parameters=True)
@@ -57,6 +60,8 @@ def up_copies(
             targets[entry.lab] = target
         except VboxlabError as error:
             wrong.append(CopyResult(entry.lab, "failed", step="read the topology", error=error))
+    lost = {lab: _lost(context, target, until) for lab, target in targets.items()}
+    context = replace(context, confirm=ask_for_all(lost, yes=yes))
     prepare(context, list(targets.values()), until=until, at_most=at_most, force=force)
 
     def one(own: Context, entry: several.Chosen, share: int) -> UpResult:
@@ -73,6 +78,15 @@ def up_copies(
         order.sort(key=lambda entry: not _runs(context, entry))
     results = several.each(context, order, one, jobs=jobs, patience=patience, at_most=at_most)
     return sorted([*wrong, *results], key=lambda result: [entry.lab for entry in chosen].index(result.lab))
+
+
+def _lost(context: Context, target: Target, until: str | None) -> list[str]:
+    """Return the machines of a copy that lose work; none where it cannot be planned: there `up` will fail."""
+    try:
+        plan, _, observed = make_plan(context, target.needed, target.lab, until=until)
+    except VboxlabError:
+        return []
+    return list(losses(plan, observed))
 
 
 def prepare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 from vboxlab.errors import GuestError
@@ -52,6 +52,7 @@ class StageReport:
 
     machine: str
     results: tuple[ResourceResult, ...]
+    kept: tuple[str, ...] = ()  # files that somebody changed, and what they were (in a preview: would be) kept as
 
     def with_status(self, *statuses: Status) -> tuple[ResourceResult, ...]:
         """Return the results of these statuses."""
@@ -85,11 +86,13 @@ def configure(
     time_scale: float = 1.0,
     apt: AptOptions | None = None,
     delta: PackageDelta | None = None,
+    fresh: bool = False,
 ) -> StageReport:
     """Bring the guest to the resources (with changes off: only tell what would change) and return what came out.
 
-    A delta is tried for missing packages before apt. Raises GuestError with machine, resource and reason when a
-    resource failed, and whatever the executor raises.
+    A delta is tried for missing packages before apt. A file that somebody changed is kept beside before it is
+    overwritten, unless the guest is fresh: nobody has worked in it. Raises GuestError with machine, resource and reason
+    when a resource failed, and whatever the executor raises.
     """
     timeout = _timeout(resources, time_scale)
 
@@ -101,8 +104,9 @@ def configure(
             time_scale=time_scale,
             apt=apt,
             stop_at_missing_packages=stop,
+            fresh=fresh,
         )
-        return _parsed(executor, resources, executor.run(script, root=True, timeout=timeout))
+        return _parsed(executor, resources, executor.run(script, root=True, timeout=timeout), changes=changes)
 
     report = run(stop=changes and delta is not None)
     missing = [result.key.removeprefix("package:") for result in report.with_status("missing")]
@@ -135,21 +139,22 @@ def _apply(executor: Executor, delta: PackageDelta, timeout: float) -> bool:
 
 def _as_installed(report: StageReport, names: Sequence[str]) -> StageReport:
     keys = {f"package:{name}" for name in names}
-    return StageReport(
-        report.machine,
-        tuple(
-            ResourceResult(result.key, "changed", "not installed")
-            if result.key in keys and result.status == "unchanged"
-            else result
-            for result in report.results
-        ),
+    results = tuple(
+        ResourceResult(result.key, "changed", "not installed")
+        if result.key in keys and result.status == "unchanged"
+        else result
+        for result in report.results
     )
+    return replace(report, results=results)
 
 
-def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed) -> StageReport:
+def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed, *, changes: bool) -> StageReport:
     found: dict[int, ResourceResult] = {}
+    kept: dict[str, None] = {}
     for line in done.stdout.splitlines():
-        index, status, reason = [*line.split("\t"), "", ""][:3]
+        index, status, reason, place = [*line.split("\t"), "", "", ""][:4]
+        if line.startswith("@") and status == "kept":
+            kept[f"{reason} was changed by somebody, and is kept as {place}" if changes else reason] = None
         if not line.startswith("@") or status not in get_args(Status):
             continue
         number = int(index[1:])
@@ -161,7 +166,7 @@ def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed) 
             details=[f"exit code {done.exit_code}", *(done.stderr or done.stdout).strip().splitlines()[-3:]],
             resolution="can the user of the base become root without being asked?",
         )
-    return StageReport(executor.machine, tuple(found[number] for number in sorted(found)))
+    return StageReport(executor.machine, tuple(found[number] for number in sorted(found)), tuple(kept))
 
 
 def _raise_failures(report: StageReport) -> None:

@@ -11,6 +11,10 @@ notified=' '     # services to restart, because a file of theirs changed
 broken=' '       # services not to touch, because a file of theirs could not be written
 failures=0
 resolv_conf=${VBOXLAB_ROOT-}/etc/resolv.conf # VBOXLAB_ROOT is for tests
+written=${VBOXLAB_ROOT-}/var/lib/vboxlab/written # "DIGEST  PATH" of all that we ever wrote
+dpkg=${VBOXLAB_ROOT-}/var/lib/dpkg
+known=
+[ ! -r "$written" ] || known=$(cat "$written")
 reload_units=0
 
 report() { # INDEX STATUS REASON
@@ -68,11 +72,51 @@ unlike() { # "RAWMODE OWNER GROUP" RAWMODE OWNER GROUP: says how the second diff
     [ "$2:$3" = "$5:$6" ] || printf 'owner is %s:%s instead of %s:%s' "$5" "$6" "$2" "$3"
 }
 
-put() { # INDEX PATH MODE OWNER GROUP SERVICE...: writes the file from base64 on standard input; $why says why
-    index=$1 path=$2 mode=$3 owner=$4 group=$5
-    shift 5
+somebodys() { # PATH: whether what stands there is neither what we wrote nor what a package brings
+    [ "$fresh" = 0 ] || return 1
+    case $nl$stats in
+        *"$nl$1 "*) ;;
+        *) return 1 ;; # it is not there, or came with a package a moment ago
+    esac
+    [ -f "$1" ] && [ ! -L "$1" ] || return 0
+    set -- "$1" $(sha256sum <"$1")
+    case $nl$known$nl in *"$nl$2  $1$nl"*) return 1 ;; esac
+    set -- "$1" $(md5sum <"$1")
+    ! grep -qs "^$2 " "$dpkg"/info/*.md5sums && ! grep -qs " $2\( obsolete\)\?\$" "$dpkg/status" && [ -s "$1" ]
+}
+
+keep() { # INDEX PATH: keeps beside what somebody changed, before it is overwritten; $said says why it cannot
+    somebodys "$2" || return 0
+    case ${2%/*} in
+        *.d) kept=${2%/*}/.${2##*/} ;; # programs read all that lies in such a folder, but for hidden files
+        *) kept=$2 ;;
+    esac
+    kept=$kept.vboxlab-$(date +%Y%m%d-%H%M%S)
+    if [ "$apply" = 1 ]; then
+        while [ -e "$kept" ] || [ -L "$kept" ]; do kept=$kept+; done
+        attempt cp -a "$2" "$kept" || { rm -f "$kept"; said="$2 cannot be kept, so it stays as it is: $said"; return 1; }
+    fi
+    printf '@%s\tkept\t%s\t%s\n' "$1" "$2" "$kept"
+}
+
+remember() { # PATH DIGEST: that we wrote it
+    [ "$apply" = 1 ] || return 0
+    case $nl$known$nl in *"$nl$2  $1$nl"*) return 0 ;; esac
+    known="$known$nl$2  $1"
+    { (umask 077; [ -d "${written%/*}" ] || mkdir -p "${written%/*}"; printf '%s  %s\n' "$2" "$1" >>"$written"); } 2>/dev/null
+    return 0
+}
+
+put() { # INDEX PATH MODE OWNER GROUP DIGEST SERVICE...: writes the file from base64 on standard input; $why says why
+    index=$1 path=$2 mode=$3 owner=$4 group=$5 digest=$6
+    shift 6
+    case $nl$sums$nl in
+        *"$nl$path: OK$nl"*) ;; # only its rights differ
+        *) keep "$index" "$path" || { notify broken "$@"; report "$index" failed "$said"; return; } ;;
+    esac
     may_change "$index" "$why" || { notify notified "$@"; return; }
     if said=$(write_file 2>&1); then
+        remember "$path" "$digest"
         notify notified "$@"
         case $path in /etc/systemd/system/*) reload_units=1 ;; esac
         report "$index" changed "$why"
@@ -98,6 +142,7 @@ absent() { # INDEX PATH SERVICE...
     index=$1 path=$2
     shift 2
     if [ ! -e "$path" ] && [ ! -L "$path" ]; then report "$index" unchanged ''; return; fi
+    keep "$index" "$path" || { notify broken "$@"; report "$index" failed "$said"; return; }
     may_change "$index" 'exists' || { notify notified "$@"; return; }
     if attempt rm -f "$path"; then
         notify notified "$@"
@@ -227,12 +272,14 @@ sysctl() { # INDEX NAME VALUE FILE PROCPATH PATTERN: PATTERN is NAME as a regula
     [ "$current" = "$3" ] || why="is ${current:-not there}"
     grep -Eq "^[[:space:]]*$6[[:space:]]*=[[:space:]]*$3[[:space:]]*\$" "$4" 2>/dev/null || why="${why:-not in $4}"
     if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
+    keep "$1" "$4" || { report "$1" failed "$said"; return; }
     may_change "$1" "$why" || return
     if said=$({
         [ ! -e "$4" ] || sed -i -E "s/^#?[[:space:]]*$6[[:space:]]*=.*/$2=$3/" "$4"
         grep -Fxqs "$2=$3" "$4" || printf '%s=%s\n' "$2" "$3" >>"$4"
         printf %s "$3" >"$5"
     } 2>&1); then
+        remember "$4" "$(sha256sum <"$4" | cut -d ' ' -f 1)"
         report "$1" changed "$why"
     else
         report "$1" failed "$said"

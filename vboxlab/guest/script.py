@@ -66,14 +66,18 @@ def compile_script(
     time_scale: float = 1.0,
     apt: AptOptions | None = None,
     stop_at_missing_packages: bool = False,
+    fresh: bool = False,
 ) -> str:
     """Return the script that brings a guest to these resources, or with changes off tells what it would change.
 
     With stop_at_missing_packages it ends before it changes anything when a package is missing, with exit code
     EXIT_PACKAGES_MISSING and the indexes of those that are missing reported, so that a faster way can be tried.
+    A file that somebody changed is kept beside as NAME.vboxlab-DATE before it is overwritten, unless the guest is
+    fresh: nobody has worked in it yet.
     Raises GuestError for what no script can carry: a NUL character, a name of unusual characters, an unknown secret.
     """
-    return _Compiler(resources, changes, secrets, time_scale, apt or AptOptions(), stop_at_missing_packages).script()
+    compiler = _Compiler(resources, changes, secrets, time_scale, apt or AptOptions(), stop_at_missing_packages)
+    return f"fresh={int(fresh)}\n{compiler.script()}"
 
 
 def quoted(text: str) -> str:
@@ -150,10 +154,13 @@ class _Compiler:
         """Return the questions that are asked once for all resources of a kind."""
         parts = []
         wanted = self._of(File)
+        touched = [r.path for _, r in wanted] + [r.path for _, r in self._of(AbsentFile)]
+        touched += [r.file for _, r in self._of(Sysctl)]
         if wanted:
-            digests = "\n".join(f"{hashlib.sha256(self._content(r)).hexdigest()}  {r.path}" for _, r in wanted)
-            paths = " ".join(_plain("path", r.path) for _, r in wanted)
+            digests = "\n".join(f"{self._digest(r)}  {r.path}" for _, r in wanted)
             parts.append(f"sums=$(sha256sum -c 2>/dev/null <<'{END}'\n{digests}\n{END}\n)")
+        if touched:
+            paths = " ".join(_plain("path", path) for path in dict.fromkeys(touched))
             parts.append(f"stats=$(stat -c '%n %f %U %G' {paths} 2>/dev/null)")
         wanted_packages = [_plain("name", r.name) for _, r in self._of(Package)]
         if wanted_packages:
@@ -203,6 +210,9 @@ class _Compiler:
             return _encoded(file.content.filled(self._secret(file.content.secret)))
         return _encoded(file.content)
 
+    def _digest(self, file: File) -> str:
+        return hashlib.sha256(self._content(file)).hexdigest()
+
     def _secret(self, name: str) -> str:
         try:
             return self._secrets[name]
@@ -215,11 +225,10 @@ class _Compiler:
         path, owner, group = _plain("path", file.path), _plain("name", file.owner), _plain("name", file.group)
         raw_mode = f"{0o100000 | file.mode:x}"  # st_mode of a regular file, as stat's %f prints it
         data = _wrapped(self._content(file))
-        put = f"put {index} {path} {file.mode:o} {owner} {group} {self._units(file.notifies)}".rstrip()
-        return (
-            f"if difference {path} {raw_mode} {owner} {group}; then report {index} unchanged ''\n"
-            f"else {put} <<'{END}'\n{data}{END}\nfi"
-        )
+        digest = self._digest(file)
+        put = f"put {index} {path} {file.mode:o} {owner} {group} {digest} {self._units(file.notifies)}".rstrip()
+        right = f"remember {path} {digest}; report {index} unchanged ''"
+        return f"if difference {path} {raw_mode} {owner} {group}; then {right}\nelse {put} <<'{END}'\n{data}{END}\nfi"
 
     def _units(self, names: Iterable[str]) -> str:
         return " ".join(_plain("name", name) for name in names)

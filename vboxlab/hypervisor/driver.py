@@ -195,6 +195,9 @@ class Driver(Lifecycle, Networks, Snapshots, Images, Console, Protocol):
     def capabilities(self) -> Capabilities:
         """Return what this driver can do on this host."""
 
+    def garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Say what collect_garbage would remove, changing nothing."""
+
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Remove what interrupted calls left (of one lab, or of all) and say what it was."""
 

@@ -276,10 +276,17 @@ class MemoryDriver:
         """Raise CapabilityMissing."""
         raise CapabilityMissing(f"{self._find(handle).name} has no screen to write to {target}")
 
+    def garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Say what crashed calls left."""
+        return [text for text, _ in self._left(lab)]
+
+    def _left(self, lab: LabName | None) -> list[tuple[str, LabName | None]]:
+        return [(text, owner) for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
+
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Remove what crashed calls left."""
         with self.store.call("collect_garbage", str(lab or "")):
-            found = [(text, owner) for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
+            found = self._left(lab)
             self.store.leftovers = [leftover for leftover in self.store.leftovers if leftover not in found]
             return [text for text, _ in found]
 

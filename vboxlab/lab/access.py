@@ -186,8 +186,12 @@ class SshGuests:
         *,
         changes: bool,
         installed: tuple[str, ...],
+        fresh: bool = False,
     ) -> StageReport:
-        """Bring the guest to its resources in one run; `installed` are the packages that its image came with."""
+        """Bring the guest to its resources in one run; `installed` are the packages that its image came with.
+
+        A file that somebody changed is kept beside before it is overwritten, unless the guest is fresh.
+        """
         wanted = packages(resources)
         delta = None
         if changes and base.prepared and not set(wanted) <= set(installed):
@@ -200,6 +204,7 @@ class SshGuests:
             time_scale=self._patience,
             apt=AptOptions(mirror=self._settings.mirror, proxy=self._settings.proxy),
             delta=DeltaOfBase(delta) if delta is not None else None,
+            fresh=fresh,
         )
 
     def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:

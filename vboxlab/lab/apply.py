@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from vboxlab.errors import VboxlabError
+from vboxlab.events import Note
 from vboxlab.guest.roles import resources_for
 from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import digest_of, package_sets
 from vboxlab.lab.engine import Reporter
-from vboxlab.lab.journal import restore_on
+from vboxlab.lab.journal import finish_restore, restore_on
 from vboxlab.lab.snapshot_sets import take_on
 from vboxlab.planning import actions as act
 from vboxlab.planning.machine import BEFORE_STAGES
@@ -64,7 +65,7 @@ class Applier:
                 return self._contact(name, report)
             case act.Configure(machine=name, stage=stage):
                 return self._configure(name, stage)
-            case act.Recheck(machine=name, stage=stage):
+            case act.Recheck(machine=name, stage=stage) | act.Repair(machine=name, stage=stage):
                 return self._recheck(name, stage)
             case act.PowerOff(machine=name, how=how):
                 return self._power_off(name, how)
@@ -72,6 +73,10 @@ class Applier:
                 take_on(self.context.driver, {name: self._handles[name] for name in names}, snapshot)
             case act.RestoreSnapshots(machines=names, snapshot=snapshot):
                 return self._restore(names, snapshot)
+            case act.FinishRestore(machines=names):
+                return self._finish_restore(names)
+            case act.RemoveLeftovers():
+                return ", ".join(self.context.driver.collect_garbage(self.lab)) or "gone already"
             case step:
                 self._change_hardware(step)
         return ""
@@ -160,8 +165,16 @@ class Applier:
             resources_for(topology, machine, stage),
             changes=True,
             installed=wanted.image,
+            fresh=self._is_fresh(name),
         )
+        for kept in report.kept:
+            self.context.events(Note(f"{name}: {kept}", level="warning"))
         return observed, report.summary, bool(report.changed)
+
+    def _is_fresh(self, name: str) -> bool:
+        """Tell whether nobody can have worked in the guest: it was made in this run, or never reached before."""
+        known = self.observed.machines.get(name)
+        return known is None or MARK_CONTACTED not in known.marks
 
     def _configure(self, name: str, stage: str | None) -> str:
         observed, summary, _ = self._run_configurator(name, stage)
@@ -193,7 +206,18 @@ class Applier:
         for machine in machines.values():
             self.context.guests.forget(machine)
         restore_on(self.context.driver, self.context.directory(self.lab), machines, snapshot)
-        for machine in machines.values():
-            # What follows changes adapters: the memory that a live snapshot brings back would not fit.
-            self.context.driver.power_off(machine.handle, "hard")
+        self._discard_memory(names)
         return f"{len(machines)} machines"
+
+    def _finish_restore(self, names: Sequence[str]) -> str:
+        assert self.observed.pending is not None  # noqa: S101 -- the action is planned of it
+        finish_restore(
+            self.context.driver, self.context.directory(self.lab), self.observed, self.observed.pending
+        )  # fmt: skip
+        self._discard_memory(names)
+        return f"{len(names)} machines"
+
+    def _discard_memory(self, names: Sequence[str]) -> None:
+        """Switch restored machines off: what follows changes adapters, which a live snapshot's memory would not fit."""
+        for name in names:
+            self.context.driver.power_off(self._handles[name], "hard")

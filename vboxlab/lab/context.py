@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from vboxlab.base.model import Bases
+from vboxlab.errors import UsageError
 from vboxlab.events import EventSink, discard
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.directory import LabDirectory
@@ -16,6 +17,14 @@ from vboxlab.lab.ports import Reservations
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName
+
+Confirm = Callable[[LabName, str], None]
+"""Asks whether work may be thrown away ("throw away ...?") and returns if so; raises, whatever the reason, if not."""
+
+
+def refuse(_lab: LabName, question: str) -> None:
+    """Answer for somebody who cannot be asked. Raises UsageError."""
+    raise UsageError(f"will not {question.removesuffix('?')} without asking", resolution="add --yes")
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class Context:
     stop: threading.Event = field(default_factory=threading.Event)  # set by the first Ctrl-C
     listing: Listing | None = None  # set by operations on many copies
     ports: Reservations = field(default_factory=Reservations)
+    confirm: Confirm = refuse
 
     def directory(self, lab: LabName) -> LabDirectory:
         """Return the folder of a lab."""

@@ -5,15 +5,28 @@ from __future__ import annotations
 from vboxlab.events import Note
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import on_each
+from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import see
 from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.topology.addressing import LabName
 
 
 def down(context: Context, lab: LabName, *, timeout: float, hard: bool, jobs: int) -> int:
-    """Power the lab's machines off, gracefully and after so many seconds hard; return how many ran."""
+    """Power the lab's machines off, gracefully and after so many seconds hard; return how many ran.
+
+    A saved machine does not run: what its memory holds stays, unless `hard` is asked for. An unfinished restore stays
+    one, and is told.
+    """
     observed = see(context, lab)
-    active = [m for m in observed.machines.values() if m.power not in (PowerState.OFF, PowerState.INACCESSIBLE)]
+    resting = (PowerState.OFF, PowerState.INACCESSIBLE, *(() if hard else (PowerState.SAVED,)))
+    active = [m for m in observed.machines.values() if m.power not in resting]
+    saved = [name for name, m in observed.machines.items() if m.power is PowerState.SAVED and not hard]
+    if saved:
+        context.events(Note(f"left saved, with what they were doing: {', '.join(saved)} (--hard discards it)"))
+    pending = pending_restore(context.directory(lab), observed)
+    if pending is not None:
+        context.events(Note("; ".join([*describe_pending(pending), FINISH_OR_DROP]), level="warning"))
 
     def stop(machine: ObservedMachine) -> str:
         context.guests.forget(machine)

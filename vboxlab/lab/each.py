@@ -52,3 +52,11 @@ def on_each(
             ],
             resolution=failures[0][1].resolution,
         )
+
+
+def afterwards(error: VboxlabError, then: Callable[[], None]) -> None:
+    """Do what must follow a failure; where that fails too, the first failure stays the message and tells of it."""
+    try:
+        then()
+    except VboxlabError as second:
+        error.details = (*error.details, f"and then: {second.brief}", *second.details)

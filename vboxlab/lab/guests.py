@@ -44,8 +44,13 @@ class Guests(Protocol):
         *,
         changes: bool,
         installed: tuple[str, ...],
+        fresh: bool = False,
     ) -> StageReport:
-        """Bring the guest to its resources in one run; `installed` are the packages that its image came with."""
+        """Bring the guest to its resources in one run; `installed` are the packages that its image came with.
+
+        A file that somebody changed is kept beside before it is overwritten, unless the guest is fresh: a clone in
+        which nobody has worked yet.
+        """
 
     def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:
         """Return the way to run commands in the guest."""

@@ -1,48 +1,152 @@
-"""Restoring snapshots on several machines, written down before it begins so that the next command can finish it."""
+"""Restoring snapshots on several machines, written down so that an interruption is known, and what it had come to.
+
+The record is on the disk before the first machine goes back, and says after each one that it did. Nothing finishes it
+unasked where that could lose work: a machine that was started since is nobody's to throw away.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
+from vboxlab.files import remove_durably, write_durably
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
-from vboxlab.planning.observed import ObservedLab, ObservedMachine
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PendingRestore, PowerState
+from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
+from vboxlab.planning.snapshot_states import would_lose
+
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Journal:
-    """What a restore is about: machines that go back to the snapshot, then those that are started again."""
+    """A restore under way. `stopped` holds each machine's last_power_change once all were off, before any went back."""
 
     snapshot: str
     machines: tuple[str, ...]
-    start: tuple[str, ...] = ()
+    begun: str = ""  # ISO 8601, UTC; "" in records of versions that wrote none
+    done: tuple[str, ...] = ()
+    stopped: Mapping[str, str] | None = None
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """Return the machines that have not gone back, as far as was recorded."""
+        return tuple(name for name in self.machines if name not in self.done)
+
+
+class JournalUnreadable(LabError):
+    """The record of a restore is there and cannot be read."""
 
 
 def write_journal(path: Path, journal: Journal) -> None:
-    """Write down, atomically, which restore is under way."""
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(journal)), encoding="utf-8")
-    temporary.replace(path)
+    """Write down, atomically and flushed to the disk, how far a restore has come. Raises LabError where it cannot."""
+    try:
+        write_durably(path, json.dumps({"version": VERSION, **asdict(journal)}, ensure_ascii=False))
+    except OSError as error:
+        raise LabError(
+            f"{path}: the restore of {journal.snapshot} cannot be recorded: {error.strerror or error}",
+            details=[f"restored so far: {', '.join(journal.done) or 'no machine'}"],
+            resolution="make room on the disk of that folder, or give yourself the right to write there",
+        ) from error
 
 
 def read_journal(path: Path) -> Journal | None:
-    """Return the restore that was under way; None when there was none or its record cannot be read."""
+    """Return the restore that was under way, None when there was none. Raises JournalUnreadable; the file stays.
+
+    A record of the first version (without date) that only had machines to start left stands for none.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        names, start = ([str(name) for name in record.get(key, ())] for key in ("machines", "start"))
-        if names or start:
-            return Journal(str(record["snapshot"]), tuple(names), tuple(start))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    path.unlink(missing_ok=True)
-    return None
+    except (OSError, ValueError) as error:
+        raise JournalUnreadable(f"{path}: {error}") from error
+    try:
+        version = record.get("version", 1)
+        if version not in (1, VERSION):
+            raise JournalUnreadable(f"{path}: version {version!r}, written by a newer vboxlab")
+        machines, done = (tuple(_names(record.get(key, []))) for key in ("machines", "done"))
+        stopped = record.get("stopped")
+        known = None if stopped is None else {str(name): str(word) for name, word in stopped.items()}
+        journal = Journal(_text(record["snapshot"]), machines, _text(record.get("begun", "")), done, known)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise JournalUnreadable(f"{path}: is no record of a restore") from error
+    return journal if journal.undone else None
+
+
+def _names(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError
+    return [_text(name) for name in value]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def pending_restore(directory: LabDirectory, observed: ObservedLab) -> PendingRestore | None:
+    """Return the restore that an earlier command began and did not end, None when there is none. Changes nothing."""
+    try:
+        journal = read_journal(directory.journal)
+    except JournalUnreadable as error:
+        return PendingRestore(unknown=error.brief)
+    if journal is None:
+        return None
+    left = {name: observed.machines[name] for name in journal.undone if name in observed.machines}
+    # Killed between the restore and its line in the record, a machine stands on the snapshot.
+    undone = {name: machine for name, machine in left.items() if would_lose(machine, journal.snapshot)}
+    if not undone:
+        return None
+    return PendingRestore(
+        snapshot=journal.snapshot,
+        begun=journal.begun,
+        done=tuple(name for name in journal.machines if name not in undone and name in observed.machines),
+        undone=tuple(undone),
+        used=tuple(name for name, machine in undone.items() if not _stood_still(machine, journal)),
+        impossible=tuple(
+            f"{name} no longer has the snapshot {journal.snapshot}"
+            for name, machine in undone.items()
+            if not machine.has_snapshot(journal.snapshot)
+        ),
+    )
+
+
+def record_progress(directory: LabDirectory, pending: PendingRestore | None) -> None:
+    """Write down which machines an interrupted restore had come to, before anything is started on them.
+
+    Killed just after a machine went back, it had not said so: seen only as long as that machine stands still.
+    """
+    try:
+        journal = read_journal(directory.journal)
+    except JournalUnreadable:
+        return
+    if journal is None or pending is None:
+        remove_durably(directory.journal)
+    elif (done := tuple(name for name in journal.machines if name not in pending.undone)) != journal.done:
+        write_journal(directory.journal, replace(journal, done=done))
+
+
+def _stood_still(machine: ObservedMachine, journal: Journal) -> bool:
+    """Tell whether a machine was surely not started since the restore began."""
+    word = (journal.stopped or {}).get(machine.machine)
+    return machine.power is PowerState.OFF and bool(word) and word == machine.last_power_change
+
+
+def check_not_pending(pending: PendingRestore | None, observed: ObservedLab, doing: str) -> None:
+    """Raise LabError, naming the two ways out, while a restore of the lab is unfinished."""
+    if pending is not None:
+        raise LabError(
+            f"lab {observed.name}: {doing} has to wait: a restore is unfinished; nothing was changed",
+            details=describe_pending(pending),
+            resolution=FINISH_OR_DROP,
+        )
 
 
 def restore_on(
@@ -52,87 +156,92 @@ def restore_on(
     snapshot: str,
     *,
     start: Sequence[str] = (),
+    before: Journal | None = None,
 ) -> None:
     """Restore a snapshot on several machines, then start those named; nothing is touched unless all have the snapshot.
 
-    Machines that run are powered off hard: what they hold is thrown away anyway. When this process is killed, or a
-    machine fails in the middle (LabError, with what became of each), the journal makes the next command finish it:
-    what is thrown away cannot be brought back.
+    The caller has asked: what runs is powered off hard, as what it holds is thrown away anyway. When this process is
+    killed, or a machine fails in the middle (LabError, with what became of each), the record says how far it came.
+    With `before`, the restore that the record tells of is gone on with: the machines are those that it has left.
     """
     lacking = [name for name, machine in machines.items() if not machine.has_snapshot(snapshot)]
     if lacking:
         raise SnapshotNotFound(f"{', '.join(lacking)}: no snapshot {snapshot!r}; nothing was changed")
     directory.ensure()
-    write_journal(directory.journal, Journal(snapshot, tuple(machines), tuple(start)))
-    try:
-        for machine in machines.values():
-            driver.power_off(machine.handle, "hard")
-    except VboxlabError as error:
-        directory.journal.unlink(missing_ok=True)
-        error.details = (*error.details, f"{snapshot} was restored on no machine")
-        raise
+    journal = _begin(driver, machines, snapshot, before)
+    write_journal(directory.journal, journal)
     failed: dict[str, VboxlabError] = {}
     for name, machine in machines.items():
         try:
             driver.restore_snapshot(machine.handle, snapshot)
         except VboxlabError as error:
             failed[name] = error
+            continue
+        journal = replace(journal, done=(*journal.done, name))
+        write_journal(directory.journal, journal)
     if failed:
         raise LabError(
             f"snapshot {snapshot} could not be restored on {', '.join(failed)}",
             details=[
                 f"{name}: {failed[name].brief_without(name) if name in failed else 'restored'}" for name in machines
             ],
-            resolution="once the cause is mended, the next `vboxlab up` or `vboxlab snapshot restore` finishes it",
+            resolution=f"once the cause is mended, {FINISH_OR_DROP}",
         )
-    _start(driver, directory, machines, Journal(snapshot, (), tuple(start)))
+    remove_durably(directory.journal)
+    _start(driver, {name: machines[name] for name in start if name in machines}, snapshot)
 
 
-def _start(driver: Driver, directory: LabDirectory, machines: Mapping[str, ObservedMachine], journal: Journal) -> None:
-    if journal.start:
-        write_journal(directory.journal, journal)
+def _begin(driver: Driver, machines: Mapping[str, ObservedMachine], snapshot: str, before: Journal | None) -> Journal:
+    """Switch the machines off and return the record of a restore that has restored nothing yet."""
+    off: list[str] = []
+    try:
+        for name, machine in machines.items():
+            driver.power_off(machine.handle, "hard")
+            off.append(name)
+        stopped = {name: driver.inspect(machine.handle).last_power_change for name, machine in machines.items()}
+    except VboxlabError as error:
+        was = [name for name in off if machines[name].power is not PowerState.OFF]
+        said = f"{snapshot} was restored on no machine"
+        error.details = (*error.details, said, *([f"switched off: {', '.join(was)}"] if was else []))
+        raise
+    if before is not None:
+        return replace(before, done=tuple(name for name in before.machines if name not in machines), stopped=stopped)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Journal(snapshot, tuple(machines), now, (), stopped)
+
+
+def _start(driver: Driver, machines: Mapping[str, ObservedMachine], snapshot: str) -> None:
     failed: dict[str, VboxlabError] = {}
-    for name in journal.start:
+    for name, machine in machines.items():
         try:
-            if name in machines:
-                driver.start(machines[name].handle)
+            driver.start(machine.handle)
         except VboxlabError as error:
             failed[name] = error
-    directory.journal.unlink(missing_ok=True)
     if failed:
         raise LabError(
-            f"{journal.snapshot} is restored, but {', '.join(failed)} did not start",
+            f"{snapshot} is restored, but {', '.join(failed)} did not start",
             details=[line for error in failed.values() for line in (error.brief, *error.details)],
             resolution=next(iter(failed.values())).resolution,
         )
 
 
-def finish_restore(context: Context, observed: ObservedLab, *, unless: Sequence[str] = ()) -> str | None:
-    """Finish a restore that an earlier command began and did not end; return what was done, None for nothing.
+def finish_restore(driver: Driver, directory: LabDirectory, observed: ObservedLab, pending: PendingRestore) -> None:
+    """Restore what an interrupted restore has left; the machines that it came to are not touched.
 
-    It is dropped when all its machines are among `unless`: those that are about to be restored anyway.
+    The caller has asked where `pending` names machines that were used since. Raises LabError where it cannot be
+    finished, and what restore_on raises.
     """
-    directory = context.directory(observed.name)
+    if pending.unknown or pending.impossible:
+        raise LabError(
+            f"lab {observed.name}: the restore cannot be finished; nothing was changed",
+            details=describe_pending(pending),
+            resolution="`vboxlab snapshot restore NAME` restores all machines anew, --drop leaves them as they are",
+        )
     journal = read_journal(directory.journal)
-    if journal is None:
-        return None
-    machines = {name: observed.machines[name] for name in journal.machines if name in observed.machines}
-    if journal.machines and set(machines) <= set(unless):
-        directory.journal.unlink(missing_ok=True)
-        return None
-    for name in {*journal.machines, *journal.start} & observed.machines.keys():
-        context.guests.forget(observed.machines[name])
-    # A live snapshot's machine is left to `up`, which sets its clock once it goes on.
-    start = tuple(name for name in journal.start if name in observed.machines and not _is_live(observed, name, journal))
-    if not journal.machines:
-        _start(context.driver, directory, observed.machines, replace(journal, start=start))
-        return f"machines were started again after the restore of {journal.snapshot}: {', '.join(journal.start)}"
-    if not machines or any(not machine.has_snapshot(journal.snapshot) for machine in machines.values()):
-        directory.journal.unlink(missing_ok=True)
-        return f"an interrupted restore of {journal.snapshot} was dropped: its machines no longer have it"
-    restore_on(context.driver, directory, machines, journal.snapshot, start=start)
-    return f"an interrupted restore of {journal.snapshot} on {', '.join(machines)} was finished"
+    machines = {name: observed.machines[name] for name in pending.undone}
+    restore_on(driver, directory, machines, pending.snapshot, before=journal)
 
 
-def _is_live(observed: ObservedLab, name: str, journal: Journal) -> bool:
-    return any(found.live for found in observed.machines[name].snapshots if found.name == journal.snapshot)
+def drop_restore(directory: LabDirectory) -> None:
+    """Forget an interrupted restore; the machines stay as they are."""
+    remove_durably(directory.journal)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
+from vboxlab.lab.journal import pending_restore, record_progress
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName, vm_name
 from vboxlab.topology.model import Topology
@@ -45,8 +47,15 @@ def see(context: Context, lab: LabName, topology: Topology | None = None) -> Obs
     return observed_lab(context.driver, context.machines(lab), lab, topology)
 
 
+def begin(context: Context, lab: LabName) -> ObservedLab:
+    """Observe a lab that is about to be changed, as `settle` does. The caller holds its lock."""
+    observed = settle(context, lab)
+    record_progress(context.directory(lab), observed.pending)
+    return observed
+
+
 def settle(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:
-    """Observe a lab once none of its machines is between two states.
+    """Observe a lab, with the restore that it may be in the middle of, once no machine of it is between two states.
 
     Raises InfrastructureTrouble naming the machines that stay between states.
     """
@@ -57,7 +66,7 @@ def settle(context: Context, lab: LabName, topology: Topology | None = None) -> 
         return None if changing else found
 
     try:
-        return wait_until(
+        found = wait_until(
             settled, Deadline.after(SETTLE_SECONDS), what=f"an end to the changes of lab {lab}", every=0.3
         )
     except WaitTimeout as error:
@@ -66,6 +75,7 @@ def settle(context: Context, lab: LabName, topology: Topology | None = None) -> 
             f"lab {lab}: {stuck} neither runs nor is off after {SETTLE_SECONDS:.0f} s",
             resolution="look at it in the hypervisor's own window; power it off there",
         ) from error
+    return replace(found, pending=pending_restore(context.directory(lab), found))
 
 
 def labs(everything: Sequence[ObservedMachine]) -> Mapping[LabName, list[ObservedMachine]]:

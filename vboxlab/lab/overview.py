@@ -9,10 +9,19 @@ from pathlib import Path
 
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
 from vboxlab.planning.desired import adapters
 from vboxlab.planning.machine import adapter_differences
-from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedMachine, PowerState, current_topology
+from vboxlab.planning.observed import (
+    MARK_STAGE,
+    MARK_TOPOLOGY,
+    ObservedLab,
+    ObservedMachine,
+    PowerState,
+    current_topology,
+)
+from vboxlab.planning.pending import describe_pending
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 
@@ -74,6 +83,9 @@ def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topol
         drift.append(f"topology {name} cannot be read")
     if topology is not None:
         drift += _drift(topology, lab, by_name)
+    pending = pending_restore(LabDirectory(home, lab), ObservedLab(lab, by_name))
+    if pending is not None:
+        drift.insert(0, describe_pending(pending)[0])
     return LabStatus(
         lab=lab.lab,
         copy=lab.copy,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import members_of
-from vboxlab.lab.journal import finish_restore
-from vboxlab.lab.observe import settle
+from vboxlab.lab.each import afterwards
+from vboxlab.lab.observe import begin, settle
 from vboxlab.lab.run_copies import CopyStopped
-from vboxlab.lab.snapshot_sets import check_has, check_takable, restore, take
+from vboxlab.lab.snapshot_sets import check_has, check_takable, lost_by_restore, restore, take
 from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import ObservedLab, PowerState
@@ -66,6 +66,13 @@ def check_reset(
     return name, members
 
 
+def lost_by_reset(blueprint: Blueprint, observed: ObservedLab, snapshot: str | None) -> list[str]:
+    """Return the machines on which a reset throws away what was done there; none where it cannot be done at all."""
+    name = snapshot or reset_snapshot(blueprint.topology)
+    members = reset_members(blueprint, observed, name) if name is not None else ()
+    return lost_by_restore(observed, [member for member in members if member in observed.machines], name or "")
+
+
 def reset(
     context: Context,
     blueprint: Blueprint,
@@ -80,12 +87,12 @@ def reset(
 
     With `keep`, what the lab is now is kept as a snapshot of that name first. Without `bring_up`, a lab of which a
     machine ran is brought up, and one that was off stays off. Raises what check_reset raises, before anything is
-    touched, and LabError when the lab is not what the topology says afterwards.
+    touched, what context.confirm raises, and LabError when the lab is not what the topology says afterwards.
     """
-    observed = settle(context, lab)
+    observed = begin(context, lab)
     name, members = check_reset(context, blueprint, observed, snapshot, keep=keep)
-    finish_restore(context, observed, unless=members)
-    observed = settle(context, lab)
+    if lost := lost_by_reset(blueprint, observed, snapshot):
+        context.confirm(lab, f"throw away what was done on {', '.join(lost)} of lab {lab}?")
     ran = any(machine.power is not PowerState.OFF for machine in observed.machines.values())
     if keep is not None:
         _keep(context, observed, keep, jobs)
@@ -103,8 +110,8 @@ def reset(
 def _keep(context: Context, observed: ObservedLab, keep: str, jobs: int) -> None:
     try:
         take(context, observed, list(observed.machines), keep, start=False, jobs=jobs)
-    except VboxlabError:
-        _start_again(context, observed)
+    except VboxlabError as error:
+        afterwards(error, lambda: _start_again(context, observed))
         raise
 
 

@@ -11,10 +11,10 @@ from vboxlab.events import Note
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
-from vboxlab.lab.each import on_each
-from vboxlab.lab.journal import restore_on
-from vboxlab.lab.snapshot_states import description_of
+from vboxlab.lab.each import afterwards, on_each
+from vboxlab.lab.journal import check_not_pending, restore_on
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
+from vboxlab.planning.snapshot_states import description_of, would_lose
 
 GRACEFUL_SECONDS = 60.0
 BaseOf = Callable[[str], Base | None]
@@ -106,6 +106,7 @@ def _undo(driver: Driver, handle: str, snapshot: str) -> bool:
 
 def check_takable(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str, *, live: bool) -> None:
     """Raise, before anything is touched, what keeps a snapshot from being taken of any of the machines."""
+    check_not_pending(observed.pending, observed, f"taking {snapshot}")
     machines = {name: observed.machines[name] for name in names}
     having = [name for name, machine in machines.items() if machine.has_snapshot(snapshot)]
     if having:
@@ -157,12 +158,17 @@ def take(
         context.driver.start(machine.handle)
         return ""
 
+    def start_again() -> None:
+        if start:
+            on_each(context, observed.name, running, "start", power_on, jobs=jobs)
+
     try:
         on_each(context, observed.name, running, "power off", stop, jobs=jobs)
         take_on(context.driver, {machine.machine: machine.handle for machine in machines}, snapshot, live=live)
-    finally:
-        if start:
-            on_each(context, observed.name, running, "start", power_on, jobs=jobs)
+    except VboxlabError as error:
+        afterwards(error, start_again)
+        raise
+    start_again()
     if start:
         _await_guests(context, observed, [machine.machine for machine in running], base_of, jobs)
 
@@ -179,10 +185,13 @@ def restore(
 ) -> None:
     """Bring machines back to a snapshot in one step, then start those that ran; or change nothing at all.
 
-    A machine whose snapshot is a live one is always started (with start), and its clock set before anything else.
-    It returns once the guests of what was started, as far as their bases are known, answer again.
+    The caller has asked, where `lost_by_restore` names machines. An unfinished restore of the same machines or fewer is
+    replaced by this one; with others left, LabError is raised. A machine whose snapshot is a live one is always started
+    (with start), and its clock set before anything else. It returns once the guests of what was started, as far as
+    their bases are known, answer again.
     """
     check_has(observed, names, snapshot)
+    _check_supersedes(observed, names, snapshot)
     machines = {name: observed.machines[name] for name in names}
     live = [name for name, machine in machines.items() if _is_live(machine, snapshot)]
     again = [name for name, machine in machines.items() if machine.power is PowerState.RUNNING or name in live]
@@ -192,6 +201,18 @@ def restore(
     restore_on(context.driver, directory, machines, snapshot, start=again if start else ())
     if start:
         _await_guests(context, observed, again, base_of, jobs, live=live)
+
+
+def _check_supersedes(observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
+    """Raise LabError where an unfinished restore concerns machines that this one leaves out."""
+    pending = observed.pending
+    if pending is not None and not set(pending.undone or observed.machines) <= set(names):
+        check_not_pending(pending, observed, f"the restore of {snapshot} on {', '.join(names)} alone")
+
+
+def lost_by_restore(observed: ObservedLab, names: Sequence[str], snapshot: str) -> list[str]:
+    """Return the machines on which a restore of the snapshot throws away what was done there."""
+    return [name for name in names if would_lose(observed.machines[name], snapshot)]
 
 
 def _await_guests(
@@ -238,8 +259,9 @@ def _is_live(machine: ObservedMachine, snapshot: str) -> bool:
     return any(found.live for found in machine.snapshots if found.name == snapshot)
 
 
-def delete(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
-    """Delete a snapshot of machines that are off. Raises LabError naming those that run, before any is changed."""
+def check_deletable(observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
+    """Raise, before any machine is changed, what keeps a snapshot from being deleted, naming machines that run."""
+    check_not_pending(observed.pending, observed, f"deleting {snapshot}")
     check_has(observed, names, snapshot, purpose="delete")
     running = [name for name in names if observed.machines[name].power is not PowerState.OFF]
     if running:
@@ -247,6 +269,14 @@ def delete(context: Context, observed: ObservedLab, names: Sequence[str], snapsh
             f"lab {observed.name}: {', '.join(running)} must be off to delete {snapshot}; nothing was changed",
             resolution="run `vboxlab down` first",
         )
+
+
+def delete(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
+    """Delete a snapshot of machines that are off; the caller has asked: what it holds is gone with it.
+
+    Raises what check_deletable raises.
+    """
+    check_deletable(observed, names, snapshot)
 
     def remove(machine: ObservedMachine) -> str:
         context.driver.delete_snapshot(machine.handle, snapshot)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
-from vboxlab.lab.snapshot_states import SnapshotContent, content_of
 from vboxlab.planning.actions import Plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import (
-    MARK_DESIRED,
     MARK_STAGE,
     MARK_TOPOLOGY,
     AdapterState,
-    Attachment,
     ObservedLab,
     ObservedMachine,
     PowerState,
 )
 from vboxlab.planning.planner import Desired, plan
-from vboxlab.topology.model import NetworkKind, Topology
+from vboxlab.planning.snapshot_states import UNPLUGGED, content_of, restored
+from vboxlab.topology.model import Topology
 from vboxlab.topology.roles import HeartbeatRole
-
-UNPLUGGED = " (unplugged)"
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], 
                 f"{name}: its snapshot does not say what it holds (another program or an older vboxlab took it)"
             )
             continue
-        machines[name] = _restored(machine, content, snapshot)
+        machines[name] = replace(restored(machine, snapshot), power=machine.power, current_snapshot=snapshot)
         changes += _machine_changes(name, machine, machines[name])
     before, after = _steps(plan(desired, observed)), _steps(plan(desired, replace(observed, machines=machines)))
     return RestoreDiff(
@@ -101,23 +96,6 @@ def _steps(found: Plan) -> Mapping[str, str]:
         f" ({action.reason})"
         for action in found.actions
     }
-
-
-def _restored(machine: ObservedMachine, content: SnapshotContent, snapshot: str) -> ObservedMachine:
-    kept = {key: v for key, v in machine.marks.items() if key not in (MARK_TOPOLOGY, MARK_STAGE, MARK_DESIRED)}
-    adapters = tuple(_adapter(machine, slot, plug) for slot, plug in sorted(content.plugs.items()))
-    return replace(machine, marks={**kept, **content.marks}, adapters=adapters, current_snapshot=snapshot)
-
-
-def _adapter(machine: ObservedMachine, slot: int, plug: str) -> AdapterState:
-    now = machine.adapter(slot)
-    text = plug.removesuffix(UNPLUGGED)
-    cable = not plug.endswith(UNPLUGGED)
-    if now is not None and str(now.attachment) == text:
-        return replace(now, cable=cable)
-    kind, _, name = text.partition(" ")
-    known: NetworkKind = next((found for found in get_args(NetworkKind) if found == kind), "internal")
-    return AdapterState(slot, Attachment(known, name), now.mac if now else "", cable)
 
 
 def _machine_changes(name: str, before: ObservedMachine, after: ObservedMachine) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from vboxlab.errors import BaseError, LabError, VboxlabError
@@ -12,12 +12,12 @@ from vboxlab.lab import engine
 from vboxlab.lab.apply import Applier
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
-from vboxlab.lab.journal import finish_restore
-from vboxlab.lab.observe import observed_lab, settle
+from vboxlab.lab.look import look_into
+from vboxlab.lab.observe import begin, observed_lab, settle
 from vboxlab.planning.actions import Create, Plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import ObservedLab
-from vboxlab.planning.planner import UNTIL_CREATED, Desired, plan, with_rechecks
+from vboxlab.planning.planner import UNTIL_CREATED, Desired, losses, plan
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SnapshotSet, Topology
 
@@ -33,7 +33,7 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class UpResult:
-    """What `up` did: how many actions of the plan, and which guests had to be repaired beyond it."""
+    """What `up` did: how many actions, and which guests had to be repaired."""
 
     actions: int
     repaired: tuple[str, ...] = ()
@@ -41,12 +41,24 @@ class UpResult:
 
 
 def make_plan(
-    context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None
+    context: Context,
+    blueprint: Blueprint,
+    lab: LabName,
+    *,
+    until: str | None = None,
+    look: bool = False,
+    jobs: int = 1,
 ) -> tuple[Plan, Desired, ObservedLab]:
-    """Observe the lab and plan what is left to do. Changes nothing."""
-    settle(context, lab)
+    """Observe the lab and plan what is left to do. Changes nothing.
+
+    With `look` it is the whole plan of `up`: guests that run are looked into (`jobs` at once), and what interrupted
+    runs left in the hypervisor. Without, it is what can be told from machines and marks alone.
+    """
+    pending = settle(context, lab).pending
     everything = context.machines(lab)
-    observed = observed_lab(context.driver, everything, lab, blueprint.topology)
+    observed = replace(observed_lab(context.driver, everything, lab, blueprint.topology), pending=pending)
+    if look:
+        observed = replace(observed, leftovers=tuple(context.driver.garbage(lab)))
 
     @cache
     def of_base(name: str) -> tuple[bool, bool]:
@@ -66,7 +78,13 @@ def make_plan(
         stock=lambda name: of_base(name)[1],
         reserved=context.ports,
     )
-    return plan(desired, observed), desired, observed
+    found = plan(desired, observed)
+    if look and not found.blockers:
+        guests = look_into(context, desired, observed, found, jobs=jobs)
+        if guests:
+            observed = replace(observed, guests=guests)
+            found = plan(desired, observed)
+    return found, desired, observed
 
 
 def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet | None:
@@ -84,15 +102,11 @@ def up(
 ) -> UpResult:
     """Bring the lab to its topology. The caller holds the lab's lock.
 
+    Where the plan throws work away, context.confirm is asked before anything is changed, and raises if it may not.
     Raises LabError when the plan has blockers, BaseError when machines are to be made of a base that is not there (both
     before anything is changed), or the first failure, naming what is left to do.
     """
-    observed = settle(context, lab)
-    for line in context.driver.collect_garbage(lab):
-        context.events(Note(f"removed what an interrupted run left: {line}"))
-    finished = finish_restore(context, observed)
-    if finished:
-        context.events(Note(finished))
+    observed = begin(context, lab)
     done = 0
     source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
     if source is not None:
@@ -101,7 +115,7 @@ def up(
         done += result.actions
         if result.stopped:
             return UpResult(done, stopped=True)
-    changes, desired, observed = make_plan(context, blueprint, lab, until=until)
+    changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs)
     if changes.blockers:
         raise LabError(
             f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
@@ -109,14 +123,22 @@ def up(
     _need_bases(context, changes, blueprint.topology)
     for note in changes.notes:
         context.events(Note(note))
-    whole = with_rechecks(changes, desired, observed) if until is None else changes
+    if lost := losses(changes, observed):
+        context.confirm(lab, question(lab, changes.topology, lost))
     applier = Applier(context, lab, desired, observed, gui=gui)
-    outcome = engine.run(whole.actions, applier, context.events, jobs=jobs, stop=context.stop)
-    planned = {action.id for action in changes.actions}
-    done += sum(action.id in planned for action in outcome.done)
+    outcome = engine.run(changes.actions, applier, context.events, jobs=jobs, stop=context.stop)
+    done += len(outcome.done)
     if outcome.failed:
         raise _failure(lab, blueprint.topology.name, outcome)
     return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
+
+
+def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
+    """Return the question that is asked before a plan throws work away."""
+    return (
+        f"throw away what was done on {', '.join(lost)} of lab {lab}, which go back to "
+        f"{', '.join(dict.fromkeys(lost.values()))} for {topology}?"
+    )
 
 
 def _need_bases(context: Context, changes: Plan, topology: Topology) -> None:

@@ -64,10 +64,19 @@ class Configure:
 
 @dataclass(frozen=True)
 class Recheck:
-    """Compare a guest that should be right already with its stage, and repair what is not."""
+    """Compare a guest that should be right already with its stage once it runs, and repair what is not."""
 
     machine: str
     stage: str | None
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Bring a guest back to its stage, from which a look has shown it to differ; `kept` are files kept beside first."""
+
+    machine: str
+    stage: str | None
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,22 @@ class RestoreSnapshots:
 
 
 @dataclass(frozen=True)
+class FinishRestore:
+    """Restore a snapshot on the machines that an interrupted restore has not come to."""
+
+    machines: tuple[str, ...]
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class RemoveLeftovers:
+    """Remove what interrupted calls of the driver left."""
+
+    what: tuple[str, ...]
+    machines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SetMarks:
     """Record what a machine has been brought to."""
 
@@ -118,9 +143,12 @@ Step = (
     | Contact
     | Configure
     | Recheck
+    | Repair
     | PowerOff
     | TakeSnapshots
     | RestoreSnapshots
+    | FinishRestore
+    | RemoveLeftovers
     | SetMarks
     | CheckAdopted
 )

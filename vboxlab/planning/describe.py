@@ -16,7 +16,9 @@ FIXED_TITLES: dict[type[act.Step], str] = {
     act.Introduce: "first contact over adapter 1",
     act.Contact: "reach guest",
     act.CheckAdopted: "start adopted VM",
+    act.RemoveLeftovers: "remove leftovers",
 }
+VERBS: dict[type[act.Step], str] = {act.Configure: "configure", act.Recheck: "check", act.Repair: "repair"}
 
 
 def title(step: act.Step) -> str:
@@ -24,15 +26,16 @@ def title(step: act.Step) -> str:
     match step:
         case act.SetHardware():
             return f"set {step.cpus} processor(s), {step.memory} MiB"
-        case act.Configure() | act.Recheck():
-            verb = "configure" if isinstance(step, act.Configure) else "check"
-            return f"{verb} {step.stage}" if step.stage else f"{verb} guest"
+        case act.Configure() | act.Recheck() | act.Repair():
+            return f"{VERBS[type(step)]} {step.stage or 'guest'}"
         case act.PowerOff():
             return "power off" if step.how == "graceful" else "pull the plug"
         case act.TakeSnapshots():
             return f"take snapshot {step.snapshot}"
         case act.RestoreSnapshots():
             return f"restore snapshot {step.snapshot}"
+        case act.FinishRestore():
+            return f"finish restore of {step.snapshot}"
         case act.SetMarks():
             return "record topology" if step.marks.get(MARK_TOPOLOGY) else "set aside"
         case _:
@@ -41,7 +44,7 @@ def title(step: act.Step) -> str:
 
 def subject(step: act.Step) -> str:
     """Return the machine or machines that a step works on."""
-    return ", ".join(machines_of(step))
+    return ", ".join(machines_of(step)) or "lab"
 
 
 def lines(plan: act.Plan) -> list[str]:

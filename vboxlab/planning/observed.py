@@ -136,6 +136,40 @@ class MachineSpec:
 
 
 @dataclass(frozen=True)
+class PendingRestore:
+    """A restore of several machines that was begun, confirmed, and did not come to its end.
+
+    `unknown` says why its record cannot be read: then it may concern every machine. `used` are machines still to be
+    restored that were started since it began, or of which that cannot be told: finishing it loses what was done there.
+    """
+
+    snapshot: str = ""
+    begun: str = ""  # ISO 8601, UTC
+    done: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
+    impossible: tuple[str, ...] = ()  # why it cannot be finished
+    unknown: str = ""
+
+    @property
+    def harmless(self) -> bool:
+        """Tell whether finishing it throws nothing away that was not given up when it began."""
+        return not (self.used or self.impossible or self.unknown)
+
+
+@dataclass(frozen=True)
+class GuestLook:
+    """What a look into a guest found otherwise than its stage says; `kept` are files that somebody changed.
+
+    `trouble` says why the guest could not be looked at.
+    """
+
+    differences: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
 class ObservedLab:
     """All machines that carry one lab's mark, and the adopted ones that the topology names."""
 
@@ -143,6 +177,9 @@ class ObservedLab:
     machines: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
     adopted: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
     conflicts: Mapping[str, str] = field(default_factory=dict)  # machine name -> foreign VM that has its VM name
+    pending: PendingRestore | None = None
+    leftovers: tuple[str, ...] = ()  # what interrupted calls of the driver left
+    guests: Mapping[str, GuestLook] = field(default_factory=dict)  # by machine name: those looked into
 
     @property
     def topology(self) -> str | None:

@@ -9,10 +9,13 @@ from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, PowerState
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, PendingRestore, PowerState
+from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
+from vboxlab.planning.snapshot_states import restored as as_restored
+from vboxlab.planning.snapshot_states import would_lose
 from vboxlab.topology.model import Topology
 
-__all__ = ["UNTIL_CREATED", "Desired", "machines_of", "plan", "with_rechecks"]
+__all__ = ["UNTIL_CREATED", "Desired", "losses", "machines_of", "plan"]
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,21 @@ class Desired:
 
 
 class _Graph:
-    """Actions in the making: numbers them and remembers the last one of each machine."""
+    """Actions in the making: numbers them and remembers the last one of each machine.
+
+    All of them come after `first`, once that is set.
+    """
 
     def __init__(self) -> None:
         self.actions: list[act.Action] = []
         self.last: dict[str, str] = {}
+        self.first: tuple[str, ...] = ()
 
     def add(self, step: act.Step, reason: str, *, machines: tuple[str, ...], after: tuple[str, ...] = ()) -> str:
         identifier = f"{len(self.actions) + 1:02d}"
         own = tuple(dict.fromkeys(self.last[name] for name in machines if name in self.last))
-        self.actions.append(act.Action(identifier, step, reason, tuple(dict.fromkeys((*own, *after)))))
+        before = tuple(dict.fromkeys((*own, *after))) or self.first
+        self.actions.append(act.Action(identifier, step, reason, before))
         for name in machines:
             self.last[name] = identifier
         return identifier
@@ -47,9 +55,17 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
 
     The same input gives the same plan. Blockers say why the plan cannot be applied as it stands.
     """
-    blockers = [*_conflicts(desired, observed), *adopted_mismatches(desired.topology, observed)]
+    blockers = [
+        *_conflicts(desired, observed),
+        *adopted_mismatches(desired.topology, observed),
+        *_pending_blockers(observed.pending),
+    ]
     notes: list[str] = []
     graph = _Graph()
+    if observed.leftovers:
+        step = act.RemoveLeftovers(observed.leftovers)
+        graph.first = (graph.add(step, f"an interrupted run left {', '.join(observed.leftovers)}", machines=()),)
+    observed = _finish_restore(graph, observed)
     _stop_extra_machines(graph, desired, observed)
     restored = _restore(graph, desired, observed)
     _start_adopted(graph, desired, observed)
@@ -63,30 +79,71 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     if desired.until != UNTIL_CREATED:
         _configure(graph, desired, observed, plans)
         _record(graph, desired, observed)
+    if desired.until is None:
+        _look(graph, desired, observed)
     return act.Plan(observed.name, desired.topology.name, tuple(graph.actions), tuple(notes), tuple(blockers))
 
 
-def with_rechecks(plan: act.Plan, desired: Desired, observed: ObservedLab) -> act.Plan:
-    """Return the plan with a look at every guest that it would leave as it is: what `up` does beyond the plan."""
-    steps = [action.step for action in plan.actions]
+def losses(plan: act.Plan, observed: ObservedLab) -> dict[str, str]:
+    """Return the machines on which the plan throws away what was done there, each with the snapshot it goes back to.
+
+    What is left of a restore that was begun does not count: it was given up then.
+    """
+    return {
+        name: action.step.snapshot
+        for action in plan.actions
+        if isinstance(action.step, act.RestoreSnapshots)
+        for name in action.step.machines
+        if would_lose(observed.machines[name], action.step.snapshot)
+    }
+
+
+def _pending_blockers(pending: PendingRestore | None) -> list[str]:
+    if pending is None or pending.harmless:
+        return []
+    return [*describe_pending(pending), FINISH_OR_DROP]
+
+
+def _finish_restore(graph: _Graph, observed: ObservedLab) -> ObservedLab:
+    """Plan the end of an interrupted restore where nothing is lost by it; return the lab as it will be then."""
+    pending = observed.pending
+    if pending is None or not pending.harmless:
+        return observed
+    reason = describe_pending(pending)[0]
+    graph.add(act.FinishRestore(pending.undone, pending.snapshot), reason, machines=pending.undone)
+    back = {name: as_restored(observed.machines[name], pending.snapshot) for name in pending.undone}
+    return replace(observed, machines={**observed.machines, **back})
+
+
+def _look(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+    """Plan the repair of guests that were seen to differ, and a look at those that could not be looked at yet."""
+    steps = [action.step for action in graph.actions]
     configured = {step.machine for step in steps if isinstance(step, act.Configure)}
     contacted = {step.machine for step in steps if isinstance(step, act.Contact)}
-    graph = _Graph()
-    for action in plan.actions:
-        graph.actions.append(action)
-        graph.last.update(dict.fromkeys(machines_of(action.step), action.id))
     for name, machine in desired.machines.items():
+        look = observed.guests.get(name)
         if name in configured or name not in observed.machines:
             continue
-        if name not in contacted:
-            graph.add(act.Contact(name), "the guest is looked at", machines=(name,))
-        graph.add(act.Recheck(name, machine.last_stage), "the guest is looked at", machines=(name,))
-    return replace(plan, actions=tuple(graph.actions))
+        recheck = act.Recheck(name, machine.last_stage)
+        if name in contacted:
+            graph.add(recheck, "what its guest is can be seen only once it runs", machines=(name,))
+        elif look is not None and look.trouble:
+            graph.add(act.Contact(name), f"its guest could not be looked at: {look.trouble}", machines=(name,))
+            graph.add(recheck, "it is looked at once it answers", machines=(name,))
+        elif look is not None and look.differences:
+            step = act.Repair(name, machine.last_stage, look.kept)
+            graph.add(step, "; ".join(look.differences) + _kept(look.kept), machines=(name,))
+
+
+def _kept(paths: tuple[str, ...]) -> str:
+    return f" (kept beside first: {', '.join(paths)})" if paths else ""
 
 
 def machines_of(step: act.Step) -> tuple[str, ...]:
     """Return the machines that a step works on."""
-    return step.machines if isinstance(step, act.RestoreSnapshots | act.TakeSnapshots) else (step.machine,)
+    if isinstance(step, act.RestoreSnapshots | act.TakeSnapshots | act.FinishRestore | act.RemoveLeftovers):
+        return step.machines
+    return (step.machine,)
 
 
 def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
@@ -109,7 +166,7 @@ def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
 
 def _stop_extra_machines(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
     for name, machine in observed.machines.items():
-        if name not in desired.machines and machine.power is not PowerState.OFF:
+        if name not in desired.machines and machine.power not in (PowerState.OFF, PowerState.SAVED):
             reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
             graph.add(act.PowerOff(name), reason, machines=(name,))
         if name not in desired.machines and MARK_TOPOLOGY in machine.marks:
@@ -178,9 +235,12 @@ def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) 
 class _Guests:
     """Plans what happens inside the guests, and remembers which of them will run and be reached at each point."""
 
-    def __init__(self, graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:
+    def __init__(
+        self, graph: _Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]
+    ) -> None:
         self._graph = graph
         self._desired = desired
+        self._kept = {name: _kept(look.kept) for name, look in observed.guests.items()}
         self._plans = plans
         self.running = {name: machine_plan.running for name, machine_plan in plans.items()}
         self._contacted: set[str] = set()
@@ -209,7 +269,8 @@ class _Guests:
         self.bring_up(name, self._plans[name].start or reason)
         providers = self._desired.machines[name].fetches_through
         after = tuple(self._configured[provider] for provider in providers if provider in self._configured)
-        self._configured[name] = self._graph.add(act.Configure(name, stage), reason, machines=(name,), after=after)
+        why = reason + self._kept.pop(name, "")
+        self._configured[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
 
     def take(self, observed: ObservedLab, stage: str, snapshot: str) -> None:
         """Plan the snapshot set that ends a stage for the machines that stand at its end and do not have it."""
@@ -229,7 +290,7 @@ class _Guests:
 
 
 def _configure(graph: _Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
-    guests = _Guests(graph, desired, plans)
+    guests = _Guests(graph, desired, observed, plans)
     for name in _providers_first(desired):
         if plans[name].configure_base:
             guests.configure(name, None, plans[name].configure_base)

@@ -1,0 +1,58 @@
+"""Looking into the guests that a plan would leave as they are, for what is not as their stage says."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from vboxlab.errors import VboxlabError
+from vboxlab.guest.roles import resources_for
+from vboxlab.lab.context import Context
+from vboxlab.lab.desire import package_sets
+from vboxlab.planning import actions as act
+from vboxlab.planning.observed import MARK_CONTACTED, GuestLook, ObservedLab, PowerState
+from vboxlab.planning.planner import Desired, machines_of
+
+
+def look_into(
+    context: Context, desired: Desired, observed: ObservedLab, plan: act.Plan, *, jobs: int
+) -> dict[str, GuestLook]:
+    """Look into each guest that runs and that the plan does not switch off; change nothing in it.
+
+    A guest that cannot be looked into is told with the reason; nothing is raised for it.
+    """
+    stopped = {
+        name
+        for action in plan.actions
+        if isinstance(action.step, act.PowerOff | act.RestoreSnapshots | act.FinishRestore)
+        for name in machines_of(action.step)
+    }
+    names = [
+        name
+        for name in desired.machines
+        if name not in stopped
+        and (machine := observed.machines.get(name)) is not None
+        and machine.power is PowerState.RUNNING
+        and MARK_CONTACTED in machine.marks
+    ]
+    if desired.until is not None or not names:
+        return {}
+    topology = desired.topology
+
+    def look(name: str) -> GuestLook:
+        machine = topology.machines[name]
+        try:
+            report = context.guests.configure(
+                context.directory(observed.name),
+                observed.machines[name],
+                context.bases.get(machine.base or topology.base),
+                resources_for(topology, machine, desired.machines[name].last_stage),
+                changes=False,
+                installed=package_sets(topology, machine, desired.snapshot_members).image,
+            )
+        except VboxlabError as error:
+            return GuestLook(trouble=error.brief_without(name))
+        differences = (*report.changed, *report.failed)
+        return GuestLook(tuple(f"{result.key}: {result.reason}" for result in differences), report.kept)
+
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
+        return dict(zip(names, pool.map(look, names), strict=True))
