@@ -61,6 +61,8 @@ class Lifecycle(Protocol):
         """Report every VM of this hypervisor, ours and foreign; an inaccessible one is reported, never raised.
 
         Details of foreign machines (adapters, snapshots) may be left empty unless `inspect` asks for one.
+        Of machines of ours, `untouched` is never claimed wrongly, whoever started them and whatever was killed; a
+        change of settings may withdraw it. `last_power_change` changes with each start and stop, and with nothing else.
         """
 
     def inspect(self, handle: str) -> ObservedMachine:

@@ -92,6 +92,7 @@ class MemoryDriver:
             image=spec.image,
             adapters=self._checked(spec.adapters),
             marks=dict(spec.marks),
+            last_power_change="off",
         )
         with self.store.call("create", spec.name, made.lab):
             self._get_image(spec.image)
@@ -112,7 +113,7 @@ class MemoryDriver:
                 raise DriverError(f"{machine.name} cannot start", details=[machine.problem])
             if machine.power is not PowerState.RUNNING:
                 self._check_ports(machine, machine.adapters)
-            self._put(machine, power=PowerState.RUNNING)
+            self.store.switch(handle, PowerState.RUNNING)
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Let the machine be off; a deaf guest has to be forced, and its timeout passes at once."""
@@ -122,7 +123,7 @@ class MemoryDriver:
             by_itself = machine.power is PowerState.OFF or (
                 how == "graceful" and machine.power is not PowerState.SAVED and machine.name not in self.store.deaf
             )
-            self._put(machine, power=PowerState.OFF)
+            self.store.switch(handle, PowerState.OFF)
         return by_itself
 
     def delete(self, handle: str) -> None:
@@ -181,7 +182,7 @@ class MemoryDriver:
             taken_at = datetime.now(UTC).isoformat(timespec="seconds")
             snapshot = SnapshotState(name, machine.current_snapshot, taken_at, running, description)
             self.store.held[handle, name] = machine
-            self._put(machine, snapshots=(*machine.snapshots, snapshot), current_snapshot=name)
+            self._put(machine, snapshots=(*machine.snapshots, snapshot), current_snapshot=name, untouched=not running)
 
     def restore_snapshot(self, handle: str, name: str) -> None:
         """Bring back what a snapshot holds."""
@@ -199,6 +200,7 @@ class MemoryDriver:
                 adapters=held.adapters,
                 marks=held.marks,
                 current_snapshot=name,
+                untouched=not snapshot.live,
             )
 
     def delete_snapshot(self, handle: str, name: str) -> None:
@@ -215,7 +217,8 @@ class MemoryDriver:
             )
             current = snapshot.parent if machine.current_snapshot == name else machine.current_snapshot
             del self.store.held[handle, name]
-            self._put(machine, snapshots=kept, current_snapshot=current)
+            untouched = machine.untouched and current == machine.current_snapshot
+            self._put(machine, snapshots=kept, current_snapshot=current, untouched=untouched)
 
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""

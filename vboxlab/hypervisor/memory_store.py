@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vboxlab.errors import DriverError, VboxlabError
@@ -43,6 +43,7 @@ class MemoryStore:
     _errors: dict[str, list[VboxlabError]] = field(default_factory=lambda: defaultdict(list))
     _crashes: dict[str, tuple[int, bool]] = field(default_factory=dict)  # call -> (calls left, after the effect)
     _handles: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _changes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def fail(self, call: str, times: int = 1, error: VboxlabError | None = None) -> None:
         """Make the next calls of that name fail, having changed nothing."""
@@ -63,6 +64,17 @@ class MemoryStore:
         machine = ObservedMachine(self.new_handle(), name, power, 1, 512, "", adapters)
         self.machines[machine.handle] = machine
         return machine
+
+    def switch(self, handle: str, power: PowerState) -> None:
+        """Start or stop a VM, as its driver, its guest or somebody else does; no-op when it is so already."""
+        machine = self.machines[handle]
+        was_up, up = (state in (PowerState.RUNNING, PowerState.PAUSED) for state in (machine.power, power))
+        self.machines[handle] = replace(
+            machine,
+            power=power,
+            untouched=machine.untouched and power is machine.power,
+            last_power_change=machine.last_power_change if up is was_up else f"{power.value} {next(self._changes)}",
+        )
 
     def new_handle(self) -> str:
         """Return a handle that no machine has had."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from vboxlab.errors import DriverError, MachineNotFound
-from vboxlab.hypervisor.qemu.layout import Layout, remove_tree, write_atomically
+from vboxlab.files import write_durably
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState
 from vboxlab.topology.addressing import LabName
 
@@ -50,7 +51,9 @@ class Definition:
 
     `revert` is a promise: the disk must be brought back to that tag before anything else is done with it. It is
     written together with what a restored snapshot brings back, so that a restore that was killed is finished by
-    whoever comes next. `saved` is the tag whose memory the next start resumes.
+    whoever comes next. `saved` is the tag whose memory the next start resumes. `started` is another word for each
+    start, and `untouched` says that the machine is off and was not started since it was at `current`: both are written
+    before a process is.
     """
 
     id: str
@@ -61,6 +64,8 @@ class Definition:
     current: str | None = None
     saved: str | None = None
     revert: str | None = None
+    started: str = ""
+    untouched: bool = False
     version: int = field(default=1)
 
     @property
@@ -138,7 +143,7 @@ class Definitions:
         """Write a machine. Raises MachineNotFound when its directory is gone."""
         path = self._layout.machine(definition.id) / DEFINITION_FILE
         try:
-            write_atomically(path, encode(definition))
+            write_durably(path, encode(definition))
         except FileNotFoundError:
             raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
 

@@ -52,7 +52,7 @@ class Snapshots:
             run_disk_tool("snapshot", "-q", "-c", tag, str(disk_path(self._work.layout, machine_id)))
         taken_at = datetime.now(UTC).isoformat(timespec="seconds")
         snapshot = Snapshot(name, tag, definition.current, taken_at, live, description, definition.hardware)
-        changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name)
+        changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name, untouched=not live)
         self._work.definitions.save(changed)
 
     def _save_live(self, monitor: Path, tag: str) -> None:
@@ -90,6 +90,7 @@ class Snapshots:
             current=name,
             saved=snapshot.tag if snapshot.live else None,
             revert=snapshot.tag,
+            untouched=not snapshot.live,
         )
         self._work.definitions.save(restored)
         try:
@@ -114,7 +115,8 @@ class Snapshots:
             if other is not snapshot
         )
         current = snapshot.parent if definition.current == name else definition.current
-        self._work.definitions.save(replace(definition, snapshots=kept, current=current))
+        untouched = definition.untouched and definition.current != name
+        self._work.definitions.save(replace(definition, snapshots=kept, current=current, untouched=untouched))
         if definition.saved != snapshot.tag:
             run_disk_tool("snapshot", "-q", "-d", snapshot.tag, str(disk_path(self._work.layout, machine_id)))
 

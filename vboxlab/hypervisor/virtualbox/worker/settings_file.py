@@ -60,10 +60,13 @@ def read(path: Path, marks_begin: str) -> dict[str, Any] | None:
     except (OSError, ET.ParseError, ValueError, KeyError):
         return None
     shown = {uuid: name for uuid, name, _ in found}
+    visible = {uuid for uuid, _, snapshot in found if snapshot is not None}
+    current = machine.get("currentSnapshot", "")
     return {
         "adapters": sorted((each for each in adapters if each is not None), key=lambda each: int(each["slot"])),
         "snapshots": [snapshot for _, _, snapshot in found if snapshot is not None],
-        "current_snapshot": shown.get(machine.get("currentSnapshot", "")),
+        "current_snapshot": shown.get(current),
+        "untouched": current in visible and machine.get("currentStateModified") == "false",
     }
 
 

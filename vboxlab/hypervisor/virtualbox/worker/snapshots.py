@@ -44,7 +44,7 @@ def _shown(snapshot: Any) -> str | None:
 
 
 def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
-    """Return a machine's snapshots and the name of the current one."""
+    """Return a machine's snapshots, the name of the current one, and whether the machine is still as that one is."""
     found = []
     for snapshot in tree(connection, machine):
         if _is_hidden(snapshot):
@@ -57,7 +57,10 @@ def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
             "live": bool(snapshot.online),
             "description": marks.split_description(str(snapshot.description))[0],
         })  # fmt: skip
-    return {"snapshots": found, "current_snapshot": _shown(machine.currentSnapshot)}
+    current = machine.currentSnapshot
+    # True from a change of settings or a start on, before its guest runs (SDK: IMachine::currentStateModified).
+    modified = current is None or _is_hidden(current) or bool(machine.currentStateModified)
+    return {"snapshots": found, "current_snapshot": _shown(current), "untouched": not modified}
 
 
 def find_snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
