@@ -71,6 +71,12 @@ class World(ABC):
         """Pull a machine's plug as somebody else would, past the drivers that are open."""
         self.open().power_off(handle, "hard")
 
+    takes_by_hand = False  # somebody else can take a snapshot of a machine of ours
+
+    def take_by_hand(self, handle: str, name: str) -> None:
+        """Take a snapshot as somebody else would, of whatever name."""
+        raise NotImplementedError
+
     @contextmanager
     def occupied_port(self) -> Iterator[int]:
         """Listen at a free port of 127.0.0.1 as some other program would."""
@@ -120,6 +126,11 @@ class MemoryWorld(World):
 
     def stop_by_hand(self, handle: str) -> None:
         store_of(self.home).switch(handle, PowerState.OFF)
+
+    takes_by_hand = True
+
+    def take_by_hand(self, handle: str, name: str) -> None:
+        store_of(self.home).take(handle, name)
 
     @contextmanager
     def occupied_port(self) -> Iterator[int]:

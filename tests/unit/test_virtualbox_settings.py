@@ -69,10 +69,17 @@ def test_adapters_and_snapshots_are_read(file: Path) -> None:
     ]  # fmt: skip
     taken = "2026-11-25T16:29:1{}+00:00"
     assert found["snapshots"] == [
-        {"name": "first", "parent": None, "taken_at": taken.format(4), "live": False, "description": "by hand"},
-        {"name": "third", "parent": "first", "taken_at": taken.format(6), "live": True, "description": ""},
+        {
+            "id": "a",
+            "name": "first",
+            "parent": None,
+            "taken_at": taken.format(4),
+            "live": False,
+            "description": "by hand",
+        },
+        {"id": "c", "name": "third", "parent": "a", "taken_at": taken.format(6), "live": True, "description": ""},
     ]
-    assert found["current_snapshot"] == "third"
+    assert found["current_snapshot"] == "c"
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,11 @@ class VirtualBoxWorld(World):
         while self.pids("VBoxHeadless") and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    takes_by_hand = True
+
+    def take_by_hand(self, handle: str, name: str) -> None:
+        self.manage("snapshot", handle, "take", name)
+
     def pids(self, *names: str) -> list[int]:
         """Return the processes of this VirtualBox that have one of these names."""
         return [pid for pid, name in self._processes() if name in (names or PROCESSES)]

@@ -113,7 +113,11 @@ class Networks(Protocol):
 
 
 class Snapshots(Protocol):
-    """Snapshots of one machine. They hold disks, hardware, adapters and marks."""
+    """Snapshots of one machine. They hold disks, hardware, adapters and marks.
+
+    Where one is named, its name or its id (or 8 or more characters that begin it) will do; when several may be meant by
+    that, the call raises SnapshotAmbiguous with the ids of all.
+    """
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one, which it becomes.

@@ -12,6 +12,7 @@ from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.planning.observed import ObservedLab, ObservedMachine
+from vboxlab.planning.snapshots import check_one_each
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ def restore_on(
     machine fails in the middle (LabError, with what became of each), the journal makes the next command finish it:
     what is thrown away cannot be brought back.
     """
-    lacking = [name for name, machine in machines.items() if not machine.has_snapshot(snapshot)]
+    lacking = [name for name, machine in machines.items() if not machine.find_snapshots(snapshot)]
     if lacking:
         raise SnapshotNotFound(f"{', '.join(lacking)}: no snapshot {snapshot!r}; nothing was changed")
+    check_one_each(machines, snapshot)
     directory.ensure()
     write_journal(directory.journal, Journal(snapshot, tuple(machines), tuple(start)))
     try:
@@ -127,7 +129,7 @@ def finish_restore(context: Context, observed: ObservedLab, *, unless: Sequence[
     if not journal.machines:
         _start(context.driver, directory, observed.machines, replace(journal, start=start))
         return f"machines were started again after the restore of {journal.snapshot}: {', '.join(journal.start)}"
-    if not machines or any(not machine.has_snapshot(journal.snapshot) for machine in machines.values()):
+    if not machines or any(not machine.find_snapshots(journal.snapshot) for machine in machines.values()):
         directory.journal.unlink(missing_ok=True)
         return f"an interrupted restore of {journal.snapshot} was dropped: its machines no longer have it"
     restore_on(context.driver, directory, machines, journal.snapshot, start=start)
@@ -135,4 +137,4 @@ def finish_restore(context: Context, observed: ObservedLab, *, unless: Sequence[
 
 
 def _is_live(observed: ObservedLab, name: str, journal: Journal) -> bool:
-    return any(found.live for found in observed.machines[name].snapshots if found.name == journal.snapshot)
+    return any(found.live for found in observed.machines[name].find_snapshots(journal.snapshot))

@@ -10,6 +10,7 @@ from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, PowerState
+from vboxlab.planning.snapshots import described
 from vboxlab.topology.model import Topology
 
 __all__ = ["UNTIL_CREATED", "Desired", "machines_of", "plan", "with_rechecks"]
@@ -52,6 +53,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     graph = _Graph()
     _stop_extra_machines(graph, desired, observed)
     restored = _restore(graph, desired, observed)
+    blockers += _doubtful_restores(observed, restored)
     _start_adopted(graph, desired, observed)
     plans = {
         name: plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
@@ -156,6 +158,19 @@ def _restore(graph: _Graph, desired: Desired, observed: ObservedLab) -> dict[str
         )
         restored.update(dict.fromkeys(members, Restored(snapshot, stages.get(snapshot))))
     return restored
+
+
+def _doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -> list[str]:
+    blockers = []
+    for name, point in restored.items():
+        found = observed.machines[name].find_snapshots(point.snapshot)
+        if len(found) > 1:
+            ids = "; ".join(described(name, snapshot) for snapshot in found)
+            blockers.append(
+                f"{name}: several snapshots may be meant by {point.snapshot} ({ids}); delete those that are not: "
+                "`vboxlab snapshot delete ID`"
+            )
+    return blockers
 
 
 def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:

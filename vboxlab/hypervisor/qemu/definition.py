@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from vboxlab.errors import DriverError, MachineNotFound
 from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
-from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState
+from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
 ID_PATTERN = re.compile(r"[0-9a-f]{12}")
@@ -34,7 +34,10 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot; `tag` is its name within the disk, which people never see and which is never used twice."""
+    """A snapshot; `tag` is its name within the disk, which is never used twice: it is the snapshot's id.
+
+    `parent`, like `current` of a definition, is a name: no two snapshots of a machine have the same.
+    """
 
     name: str
     tag: str
@@ -77,6 +80,17 @@ class Definition:
     def snapshot(self, name: str) -> Snapshot | None:
         """Return the snapshot of that name."""
         return next((snapshot for snapshot in self.snapshots if snapshot.name == name), None)
+
+    def snapshot_states(self) -> tuple[SnapshotState, ...]:
+        """Return the snapshots as they are reported."""
+        return tuple(
+            SnapshotState(s.name, self.snapshot_id(s.parent), s.taken_at, s.live, s.description, s.tag)
+            for s in self.snapshots
+        )
+
+    def snapshot_id(self, name: str | None) -> str | None:
+        """Return the id of the snapshot of that name, None when there is none."""
+        return next((snapshot.tag for snapshot in self.snapshots if snapshot.name == name), None)
 
     def adapter(self, slot: int) -> AdapterState | None:
         """Return the adapter in that slot."""
