@@ -9,6 +9,7 @@ VboxlabError                 root; never raised itself
 │   ├── MachineNotFound      the machine is not there (any more)
 │   ├── MachineConflict      something foreign stands where ours should be
 │   ├── SnapshotNotFound     the machine has no such snapshot
+│   ├── SnapshotAmbiguous    several snapshots may be meant
 │   └── CapabilityMissing    this driver cannot do that
 ├── BaseError                a base image is missing or cannot be built                exit 4
 ├── GuestError               a guest does not answer or a resource failed              exit 5
@@ -100,6 +101,10 @@ class MachineConflict(DriverError):
 
 class SnapshotNotFound(DriverError):
     """The machine has no snapshot of that name."""
+
+
+class SnapshotAmbiguous(DriverError):
+    """Several snapshots of the machine may be meant by the name."""
 
 
 class CapabilityMissing(DriverError):

@@ -7,9 +7,24 @@ from datetime import datetime
 import pytest
 
 from tests.contract.worlds import Specs, World, internal, nat
-from vboxlab.errors import DriverError, MachineConflict, SnapshotNotFound
+from vboxlab.errors import DriverError, MachineConflict, SnapshotAmbiguous, SnapshotNotFound
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.planning.observed import PowerState
+from vboxlab.planning.observed import ObservedMachine, PowerState
+
+
+def names(machine: ObservedMachine) -> list[str]:
+    return [snapshot.name for snapshot in machine.snapshots]
+
+
+def parents(machine: ObservedMachine) -> dict[str, str | None]:
+    by_id: dict[str | None, str] = {snapshot.id: snapshot.name for snapshot in machine.snapshots}
+    assert len(by_id) == len(machine.snapshots)
+    return {snapshot.name: by_id[snapshot.parent] if snapshot.parent else None for snapshot in machine.snapshots}
+
+
+def current(machine: ObservedMachine) -> str:
+    (found,) = [snapshot.name for snapshot in machine.snapshots if snapshot.id == machine.current_snapshot]
+    return found
 
 
 def test_a_snapshot_brings_back_hardware_adapters_and_marks(world: World, driver: Driver, spec: Specs) -> None:
@@ -24,7 +39,8 @@ def test_a_snapshot_brings_back_hardware_adapters_and_marks(world: World, driver
     assert (found.cpus, found.memory) == (made.cpus, made.memory)
     assert found.adapters == made.adapters
     assert found.marks == made.marks
-    assert found.current_snapshot == "apache-base"
+    assert names(found) == ["apache-base"]
+    assert found.current_snapshot == found.snapshots[0].id
 
 
 def test_what_a_snapshot_says_of_itself(driver: Driver, spec: Specs) -> None:
@@ -43,12 +59,8 @@ def test_snapshots_form_a_tree(driver: Driver, spec: Specs) -> None:
     driver.restore_snapshot(handle, "root")
     driver.take_snapshot(handle, "right")
     found = driver.inspect(handle)
-    assert {snapshot.name: snapshot.parent for snapshot in found.snapshots} == {
-        "root": None,
-        "left": "root",
-        "right": "root",
-    }
-    assert found.current_snapshot == "right"
+    assert parents(found) == {"root": None, "left": "root", "right": "root"}
+    assert current(found) == "right"
 
 
 def test_deleting_a_snapshot_leaves_its_children_and_the_present(driver: Driver, spec: Specs) -> None:
@@ -59,11 +71,11 @@ def test_deleting_a_snapshot_leaves_its_children_and_the_present(driver: Driver,
     driver.set_marks(handle, {"stage": "now"})
     driver.delete_snapshot(handle, "two")
     found = driver.inspect(handle)
-    assert {snapshot.name: snapshot.parent for snapshot in found.snapshots} == {"one": None, "three": "one"}
-    assert found.current_snapshot == "three"
+    assert parents(found) == {"one": None, "three": "one"}
+    assert current(found) == "three"
     assert found.marks["stage"] == "now"
     driver.delete_snapshot(handle, "three")
-    assert driver.inspect(handle).current_snapshot == "one"
+    assert current(driver.inspect(handle)) == "one"
     driver.restore_snapshot(handle, "one")
     assert driver.inspect(handle).marks["stage"] == "one"
 
@@ -167,3 +179,73 @@ def test_live_of_a_machine_that_is_off_is_an_ordinary_snapshot(driver: Driver, s
     assert driver.inspect(handle).snapshots[0].live is False
     driver.restore_snapshot(handle, "cold")
     assert driver.inspect(handle).power is PowerState.OFF
+
+
+def test_an_id_is_as_good_as_a_name(world: World, driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(stage="one")).handle
+    driver.take_snapshot(handle, "first")
+    driver.set_marks(handle, {"stage": "two"})
+    driver.take_snapshot(handle, "second")
+    first, second = driver.inspect(handle).snapshots
+    assert [snapshot.id for snapshot in world.open().inspect(handle).snapshots] == [first.id, second.id]
+    driver.restore_snapshot(handle, first.id)
+    found = world.open().inspect(handle)
+    assert (found.current_snapshot, found.marks["stage"]) == (first.id, "one")
+    driver.restore_snapshot(handle, second.id[:8])
+    assert driver.inspect(handle).current_snapshot == second.id
+    for part in (second.id[:7], "", first.id + "0"):
+        with pytest.raises(SnapshotNotFound):
+            driver.restore_snapshot(handle, part)
+    driver.delete_snapshot(handle, first.id)
+    assert names(driver.inspect(handle)) == ["second"]
+
+
+def test_a_name_that_is_anothers_id_is_refused(driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "first")
+    (first,) = driver.inspect(handle).snapshots
+    driver.take_snapshot(handle, first.id)
+    before = driver.inspect(handle)
+    for attempt in (driver.restore_snapshot, driver.delete_snapshot):
+        with pytest.raises(SnapshotAmbiguous, match="several snapshots may be meant"):
+            attempt(handle, first.id)
+    assert driver.inspect(handle) == before
+    driver.delete_snapshot(handle, before.snapshots[1].id)
+    driver.restore_snapshot(handle, first.id)
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["nested", "siblings"])
+def test_two_snapshots_of_one_name_are_told_apart_by_their_ids(
+    world: World, driver: Driver, spec: Specs, nested: bool
+) -> None:
+    if not world.takes_by_hand:
+        pytest.skip("nobody but the driver takes snapshots here")
+    handle = driver.create(spec()).handle
+    driver.take_snapshot(handle, "root")
+    driver.set_hardware(handle, cpus=1, memory=80)
+    driver.take_snapshot(handle, "monday")
+    if not nested:
+        driver.restore_snapshot(handle, "root")
+    driver.set_hardware(handle, cpus=1, memory=96)
+    world.take_by_hand(handle, "monday")
+    before = driver.inspect(handle)
+    root, one, other = before.snapshots
+    assert (one.name, other.name, one.parent) == ("monday", "monday", root.id)
+    assert other.parent == (one.id if nested else root.id)
+    assert before.current_snapshot == other.id
+    for attempt in (driver.restore_snapshot, driver.delete_snapshot):
+        with pytest.raises(SnapshotAmbiguous) as caught:
+            attempt(handle, "monday")
+        assert [one.id in caught.value.details[0], other.id in caught.value.details[1]] == [True, True]
+        assert one.taken_at in caught.value.details[0]
+        assert caught.value.brief.startswith(f"{before.name}: several snapshots may be meant by 'monday'")
+    with pytest.raises(MachineConflict):
+        driver.take_snapshot(handle, "monday")
+    assert driver.inspect(handle) == before
+    for snapshot, memory in ((one, 80), (other, 96), (one, 80)):
+        driver.restore_snapshot(handle, snapshot.id)
+        found = driver.inspect(handle)
+        assert (found.current_snapshot, found.memory) == (snapshot.id, memory)
+    driver.delete_snapshot(handle, other.id)
+    driver.restore_snapshot(handle, "monday")
+    assert driver.inspect(handle).current_snapshot == one.id

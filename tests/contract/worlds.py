@@ -20,7 +20,7 @@ from typing import Any
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.memory import Crash, MemoryDriver, store_of
 from vboxlab.hypervisor.qemu.driver import QemuDriver
-from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
+from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec, PowerState
 
 IMAGE = "tiny"
 LAB = {"lab": "contract", "user": "tester"}
@@ -62,6 +62,20 @@ class World(ABC):
     @abstractmethod
     def add_foreign(self, name: str) -> str:
         """Put a VM on the host that has no marks of ours, and return its handle."""
+
+    def start_by_hand(self, handle: str) -> None:
+        """Start a machine as somebody else would, past the drivers that are open."""
+        self.open().start(handle)
+
+    def stop_by_hand(self, handle: str) -> None:
+        """Pull a machine's plug as somebody else would, past the drivers that are open."""
+        self.open().power_off(handle, "hard")
+
+    takes_by_hand = False  # somebody else can take a snapshot of a machine of ours
+
+    def take_by_hand(self, handle: str, name: str) -> None:
+        """Take a snapshot as somebody else would, of whatever name."""
+        raise NotImplementedError
 
     @contextmanager
     def occupied_port(self) -> Iterator[int]:
@@ -106,6 +120,17 @@ class MemoryWorld(World):
 
     def add_foreign(self, name: str) -> str:
         return store_of(self.home).add_foreign(name).handle
+
+    def start_by_hand(self, handle: str) -> None:
+        store_of(self.home).switch(handle, PowerState.RUNNING)
+
+    def stop_by_hand(self, handle: str) -> None:
+        store_of(self.home).switch(handle, PowerState.OFF)
+
+    takes_by_hand = True
+
+    def take_by_hand(self, handle: str, name: str) -> None:
+        store_of(self.home).take(handle, name)
 
     @contextmanager
     def occupied_port(self) -> Iterator[int]:

@@ -77,7 +77,7 @@ class World:
     def _restore(self, name: str, snapshot: str) -> None:
         assert self.machines[name].power is PowerState.OFF
         kept = self._kept[name, snapshot]
-        self.change(name, adapters=kept.adapters, marks=kept.marks, current_snapshot=snapshot)
+        self.change(name, adapters=kept.adapters, marks=kept.marks, current_snapshot=f"id-{snapshot}")
 
     def _do(self, step: act.Step, wanted: Desired) -> None:  # noqa: C901 - one case a kind of step
         match step:
@@ -120,5 +120,5 @@ class World:
         assert machine.power is PowerState.OFF
         assert not machine.has_snapshot(snapshot)
         self._kept[name, snapshot] = machine
-        taken = SnapshotState(snapshot, machine.current_snapshot, "2026-01-01T00:00:00")
-        self.change(name, snapshots=(*machine.snapshots, taken), current_snapshot=snapshot)
+        taken = SnapshotState(snapshot, machine.current_snapshot, "2026-01-01T00:00:00", id=f"id-{snapshot}")
+        self.change(name, snapshots=(*machine.snapshots, taken), current_snapshot=taken.id)

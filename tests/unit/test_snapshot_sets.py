@@ -34,7 +34,8 @@ def seen(world: LabWorld) -> ObservedLab:
 
 def test_a_snapshot_is_taken_with_the_machines_off_and_they_run_again(world: LabWorld) -> None:
     take(world.context, seen(world), PAIR, "before-exam")
-    assert {world.machine(name).current_snapshot for name in PAIR} == {"before-exam"}
+    assert all(world.machine(name).current_snapshot == world.machine(name).snapshots[-1].id for name in PAIR)
+    assert {world.machine(name).snapshots[-1].name for name in PAIR} == {"before-exam"}
     assert set(world.powers().values()) == {"running"}
     rows = {row.name: row for row in snapshot_rows(seen(world))}
     assert (rows["before-exam"].machines, rows["before-exam"].live) == (tuple(PAIR), False)

@@ -8,6 +8,7 @@ import pytest
 
 from vboxlab.hypervisor.virtualbox.worker.marks import SNAPSHOT_MARKS
 from vboxlab.hypervisor.virtualbox.worker.settings_file import leaves_nothing, read
+from vboxlab.hypervisor.virtualbox.worker.starts import last_start
 
 FILE = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.20-linux">
@@ -68,10 +69,17 @@ def test_adapters_and_snapshots_are_read(file: Path) -> None:
     ]  # fmt: skip
     taken = "2026-11-25T16:29:1{}+00:00"
     assert found["snapshots"] == [
-        {"name": "first", "parent": None, "taken_at": taken.format(4), "live": False, "description": "by hand"},
-        {"name": "third", "parent": "first", "taken_at": taken.format(6), "live": True, "description": ""},
+        {
+            "id": "a",
+            "name": "first",
+            "parent": None,
+            "taken_at": taken.format(4),
+            "live": False,
+            "description": "by hand",
+        },
+        {"id": "c", "name": "third", "parent": "a", "taken_at": taken.format(6), "live": True, "description": ""},
     ]
-    assert found["current_snapshot"] == "third"
+    assert found["current_snapshot"] == "c"
 
 
 @pytest.mark.parametrize(
@@ -114,3 +122,31 @@ def test_what_a_clone_would_inherit_is_seen(tmp_path: Path, inside: str, nothing
     file.write_text(f'<VirtualBox xmlns="http://www.virtualbox.org/"><Machine>{inside}</Machine></VirtualBox>')
     assert leaves_nothing(file) is nothing
     assert not leaves_nothing(tmp_path / "gone.vbox")
+
+
+@pytest.mark.parametrize(
+    ("current", "modified", "untouched"),
+    [
+        ("{c}", 'currentStateModified="false"', True),
+        ("{c}", 'currentStateModified="true"', False),
+        ("{c}", "", False),  # VirtualBox leaves out what is true
+        ("{b}", 'currentStateModified="false"', False),  # a hidden one: nobody can go back to it
+        ("", 'currentStateModified="false"', False),
+    ],
+)
+def test_a_machine_is_untouched_only_at_a_snapshot_that_can_be_restored(
+    file: Path, current: str, modified: str, untouched: bool
+) -> None:
+    file.write_text(FILE.replace('currentSnapshot="{c}"', f'currentSnapshot="{current}" {modified}'))
+    found = read(file, SNAPSHOT_MARKS)
+    assert found is not None
+    assert found["untouched"] is untouched
+
+
+def test_the_last_start_is_told_by_the_log_that_it_began(tmp_path: Path) -> None:
+    assert last_start(tmp_path) == ""
+    header = b"00:00:00.02 VirtualBox VM 7.2.22 r1 linux.amd64 release log\n"
+    (tmp_path / "VBox.log").write_bytes(header + b"00:00:00.02 Log opened 2026-11-28T12:36:24.739832000Z\nmore\xff")
+    assert last_start(tmp_path) == "2026-11-28T12:36:24.739832000Z"
+    (tmp_path / "VBox.log").write_bytes(header)
+    assert last_start(tmp_path) == ""

@@ -142,9 +142,9 @@ def test_groups_follow_lab_and_copy() -> None:
 def test_states_are_taken_by_name(state: str, power: PowerState) -> None:
     fields = {
         "handle": "h", "name": "n", "state": state, "cpus": 1, "memory": 64, "image": "", "adapters": [], "marks": {},
-        "snapshots": [], "current_snapshot": None, "problem": "",
+        "snapshots": [], "current_snapshot": None, "problem": "", "untouched": True, "last_power_change": "",
     }  # fmt: skip
-    assert observed(fields).power is power
+    assert (observed(fields).power, observed(fields).untouched) == (power, power is PowerState.OFF)
 
 
 def test_the_worker_needs_nothing_but_the_standard_library() -> None:

@@ -70,7 +70,7 @@ def test_a_foreign_machine_is_shown_in_full_when_asked_for(world: VirtualBoxWorl
         (1, "nat"),
         (2, "internal sw-dmz"),
     ]
-    assert found.current_snapshot == "start of term"
+    assert [(snapshot.name, snapshot.id) for snapshot in found.snapshots] == [("start of term", found.current_snapshot)]
     assert found.lab is None
 
 

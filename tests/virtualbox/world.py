@@ -81,6 +81,20 @@ class VirtualBoxWorld(World):
         argv = [str(installation.manage), *arguments]
         return subprocess.run(argv, check=True, text=True, capture_output=True).stdout
 
+    def start_by_hand(self, handle: str) -> None:
+        self.manage("startvm", handle, "--type", "headless")
+
+    def stop_by_hand(self, handle: str) -> None:
+        self.manage("controlvm", handle, "poweroff")
+        deadline = time.monotonic() + 10
+        while self.pids("VBoxHeadless") and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    takes_by_hand = True
+
+    def take_by_hand(self, handle: str, name: str) -> None:
+        self.manage("snapshot", handle, "take", name)
+
     def pids(self, *names: str) -> list[int]:
         """Return the processes of this VirtualBox that have one of these names."""
         return [pid for pid, name in self._processes() if name in (names or PROCESSES)]

@@ -117,7 +117,7 @@ def delete(name: str, *, yes: bool, **chosen: Any) -> int:
         snapshot_sets.delete(context, observed, names, name)
 
     def lost(observed: ObservedLab, names: Sequence[str], _name: str) -> list[str]:
-        return [each for each in names if observed.machines[each].has_snapshot(name)]
+        return [each for each in names if observed.machines[each].find_snapshots(name)]
 
     return _run(name, work, "deleted from", lost=lost, yes=yes, **chosen)
 

@@ -18,7 +18,10 @@ machine_option = click.option("--machine", "machines", multiple=True, help="Only
 
 
 def members(context: Context, target: Target, observed: ObservedLab, name: str, chosen: tuple[str, ...]) -> list[str]:
-    """Return the machines that a snapshot name stands for: those chosen, its snapshot set's, or all of the lab."""
+    """Return the machines that a snapshot name stands for: those chosen, its snapshot set's, or all of the lab.
+
+    The id of a snapshot stands for the one machine that has it.
+    """
     from vboxlab.errors import TopologyInvalid, UsageError
     from vboxlab.lab.observe import need_machine
     from vboxlab.topology.catalog import find_snapshot_set
@@ -32,7 +35,7 @@ def members(context: Context, target: Target, observed: ObservedLab, name: str, 
         declared = None
     if declared is not None and declared.lab == target.lab.lab:
         return list(declared.machines)
-    having = [machine.machine for machine in observed.machines.values() if machine.has_snapshot(name)]
+    having = [machine.machine for machine in observed.machines.values() if machine.find_snapshots(name)]
     return having or sorted(observed.machines)
 
 
@@ -63,8 +66,8 @@ def list_(lab: str | None, which: options.Which, driver: str | None, *, as_json:
         return
     headers = ("LAB", "SNAPSHOT", "TAKEN (UTC)", "KIND", "MACHINES", "CURRENT ON")
     cells = [
-        (str(name), row.name, row.taken_at, "live" if row.live else "off", ", ".join(row.machines),
-         ", ".join(row.current) or "-")
+        (str(name), row.name + (f" [{row.short_id}]" if row.short_id else ""), row.taken_at,
+         "live" if row.live else "off", ", ".join(row.machines), ", ".join(row.current) or "-")
         for name, rows in found.items() for row in rows
     ]  # fmt: skip
     output.table(headers, cells)

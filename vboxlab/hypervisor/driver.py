@@ -61,6 +61,8 @@ class Lifecycle(Protocol):
         """Report every VM of this hypervisor, ours and foreign; an inaccessible one is reported, never raised.
 
         Details of foreign machines (adapters, snapshots) may be left empty unless `inspect` asks for one.
+        Of machines of ours, `untouched` is never claimed wrongly, whoever started them and whatever was killed; a
+        change of settings may withdraw it. `last_power_change` changes with each start and stop, and with nothing else.
         """
 
     def inspect(self, handle: str) -> ObservedMachine:
@@ -111,7 +113,11 @@ class Networks(Protocol):
 
 
 class Snapshots(Protocol):
-    """Snapshots of one machine. They hold disks, hardware, adapters and marks."""
+    """Snapshots of one machine. They hold disks, hardware, adapters and marks.
+
+    Where one is named, its name or its id (or 8 or more characters that begin it) will do; when several may be meant by
+    that, the call raises SnapshotAmbiguous with the ids of all.
+    """
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one, which it becomes.

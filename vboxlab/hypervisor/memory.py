@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from vboxlab.errors import (
@@ -17,7 +16,6 @@ from vboxlab.errors import (
     DriverError,
     MachineConflict,
     MachineNotFound,
-    SnapshotNotFound,
 )
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
@@ -28,8 +26,8 @@ from vboxlab.planning.observed import (
     ObservedMachine,
     PowerOffHow,
     PowerState,
-    SnapshotState,
 )
+from vboxlab.planning.snapshots import need_snapshot
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SLOTS
 
@@ -92,6 +90,7 @@ class MemoryDriver:
             image=spec.image,
             adapters=self._checked(spec.adapters),
             marks=dict(spec.marks),
+            last_power_change="off",
         )
         with self.store.call("create", spec.name, made.lab):
             self._get_image(spec.image)
@@ -112,7 +111,7 @@ class MemoryDriver:
                 raise DriverError(f"{machine.name} cannot start", details=[machine.problem])
             if machine.power is not PowerState.RUNNING:
                 self._check_ports(machine, machine.adapters)
-            self._put(machine, power=PowerState.RUNNING)
+            self.store.switch(handle, PowerState.RUNNING)
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Let the machine be off; a deaf guest has to be forced, and its timeout passes at once."""
@@ -122,7 +121,7 @@ class MemoryDriver:
             by_itself = machine.power is PowerState.OFF or (
                 how == "graceful" and machine.power is not PowerState.SAVED and machine.name not in self.store.deaf
             )
-            self._put(machine, power=PowerState.OFF)
+            self.store.switch(handle, PowerState.OFF)
         return by_itself
 
     def delete(self, handle: str) -> None:
@@ -130,7 +129,7 @@ class MemoryDriver:
         machine = self._owned(handle)
         with self.store.call("delete", machine.name, machine.lab):
             for snapshot in machine.snapshots:
-                del self.store.held[handle, snapshot.name]
+                del self.store.held[handle, snapshot.id]
             del self.store.machines[handle]
 
     def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
@@ -178,19 +177,16 @@ class MemoryDriver:
             running = machine.power in (PowerState.RUNNING, PowerState.PAUSED)
             if not (running and live):
                 self._check_off(machine)
-            taken_at = datetime.now(UTC).isoformat(timespec="seconds")
-            snapshot = SnapshotState(name, machine.current_snapshot, taken_at, running, description)
-            self.store.held[handle, name] = machine
-            self._put(machine, snapshots=(*machine.snapshots, snapshot), current_snapshot=name)
+            self.store.take(handle, name, description)
 
     def restore_snapshot(self, handle: str, name: str) -> None:
         """Bring back what a snapshot holds."""
         machine = self._owned(handle)
         with self.store.call("restore_snapshot", machine.name, machine.lab):
-            snapshot = _snapshot(machine, name)
+            snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
                 raise DriverError(f"{machine.name} runs: power it off first")
-            held = self.store.held[handle, name]
+            held = self.store.held[handle, snapshot.id]
             self._put(
                 machine,
                 power=PowerState.SAVED if snapshot.live else PowerState.OFF,
@@ -198,24 +194,26 @@ class MemoryDriver:
                 memory=held.memory,
                 adapters=held.adapters,
                 marks=held.marks,
-                current_snapshot=name,
+                current_snapshot=snapshot.id,
+                untouched=not snapshot.live,
             )
 
     def delete_snapshot(self, handle: str, name: str) -> None:
         """Remove one snapshot; its children get its parent."""
         machine = self._owned(handle)
         with self.store.call("delete_snapshot", machine.name, machine.lab):
-            snapshot = _snapshot(machine, name)
+            snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
                 raise DriverError(f"{machine.name} runs: power it off first")
             kept = tuple(
-                replace(other, parent=snapshot.parent) if other.parent == name else other
+                replace(other, parent=snapshot.parent) if other.parent == snapshot.id else other
                 for other in machine.snapshots
                 if other is not snapshot
             )
-            current = snapshot.parent if machine.current_snapshot == name else machine.current_snapshot
-            del self.store.held[handle, name]
-            self._put(machine, snapshots=kept, current_snapshot=current)
+            current = snapshot.parent if machine.current_snapshot == snapshot.id else machine.current_snapshot
+            del self.store.held[handle, snapshot.id]
+            untouched = machine.untouched and current == machine.current_snapshot
+            self._put(machine, snapshots=kept, current_snapshot=current, untouched=untouched)
 
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""
@@ -364,11 +362,3 @@ def _slot(machine: ObservedMachine, slot: int) -> AdapterState:
     if adapter is None:
         raise DriverError(f"{machine.name} has no adapter {slot}")
     return adapter
-
-
-def _snapshot(machine: ObservedMachine, name: str) -> SnapshotState:
-    found = next((snapshot for snapshot in machine.snapshots if snapshot.name == name), None)
-    if found is None:
-        names = ", ".join(snapshot.name for snapshot in machine.snapshots) or "none"
-        raise SnapshotNotFound(f"{machine.name} has no snapshot {name!r}", details=[f"it has: {names}"])
-    return found

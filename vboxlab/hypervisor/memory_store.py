@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vboxlab.errors import DriverError, VboxlabError
-from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState
+from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
 
@@ -33,7 +35,7 @@ class MemoryStore:
 
     machines: dict[str, ObservedMachine] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
-    held: dict[tuple[str, str], ObservedMachine] = field(default_factory=dict)  # by handle and snapshot name
+    held: dict[tuple[str, str], ObservedMachine] = field(default_factory=dict)  # by handle and snapshot's id
     leftovers: list[tuple[str, LabName | None]] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
@@ -43,6 +45,7 @@ class MemoryStore:
     _errors: dict[str, list[VboxlabError]] = field(default_factory=lambda: defaultdict(list))
     _crashes: dict[str, tuple[int, bool]] = field(default_factory=dict)  # call -> (calls left, after the effect)
     _handles: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _changes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def fail(self, call: str, times: int = 1, error: VboxlabError | None = None) -> None:
         """Make the next calls of that name fail, having changed nothing."""
@@ -63,6 +66,29 @@ class MemoryStore:
         machine = ObservedMachine(self.new_handle(), name, power, 1, 512, "", adapters)
         self.machines[machine.handle] = machine
         return machine
+
+    def switch(self, handle: str, power: PowerState) -> None:
+        """Start or stop a VM, as its driver, its guest or somebody else does; no-op when it is so already."""
+        machine = self.machines[handle]
+        was_up, up = (state in (PowerState.RUNNING, PowerState.PAUSED) for state in (machine.power, power))
+        self.machines[handle] = replace(
+            machine,
+            power=power,
+            untouched=machine.untouched and power is machine.power,
+            last_power_change=machine.last_power_change if up is was_up else f"{power.value} {next(self._changes)}",
+        )
+
+    def take(self, handle: str, name: str, description: str = "") -> None:
+        """Take a snapshot of a VM, also of a name that it has already, as somebody else may."""
+        machine = self.machines[handle]
+        live = machine.power in (PowerState.RUNNING, PowerState.PAUSED)
+        taken_at = datetime.now(UTC).isoformat(timespec="seconds")
+        identifier = secrets.token_hex(8)
+        taken = SnapshotState(name, machine.current_snapshot, taken_at, live, description, identifier)
+        self.held[handle, identifier] = machine
+        self.machines[handle] = replace(
+            machine, snapshots=(*machine.snapshots, taken), current_snapshot=identifier, untouched=not live
+        )
 
     def new_handle(self) -> str:
         """Return a handle that no machine has had."""

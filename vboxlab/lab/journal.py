@@ -19,6 +19,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PendingRestore, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshot_states import would_lose
+from vboxlab.planning.snapshots import check_one_each
 
 VERSION = 2
 
@@ -111,9 +112,11 @@ def pending_restore(directory: LabDirectory, observed: ObservedLab) -> PendingRe
         undone=tuple(undone),
         used=tuple(name for name, machine in undone.items() if not _stood_still(machine, journal)),
         impossible=tuple(
-            f"{name} no longer has the snapshot {journal.snapshot}"
+            f"{name} has {len(found)} snapshots that {journal.snapshot} may mean"
+            if found
+            else f"{name} no longer has the snapshot {journal.snapshot}"
             for name, machine in undone.items()
-            if not machine.has_snapshot(journal.snapshot)
+            if len(found := machine.find_snapshots(journal.snapshot)) != 1
         ),
     )
 
@@ -164,9 +167,10 @@ def restore_on(
     killed, or a machine fails in the middle (LabError, with what became of each), the record says how far it came.
     With `before`, the restore that the record tells of is gone on with: the machines are those that it has left.
     """
-    lacking = [name for name, machine in machines.items() if not machine.has_snapshot(snapshot)]
+    lacking = [name for name, machine in machines.items() if not machine.find_snapshots(snapshot)]
     if lacking:
         raise SnapshotNotFound(f"{', '.join(lacking)}: no snapshot {snapshot!r}; nothing was changed")
+    check_one_each(machines, snapshot)
     directory.ensure()
     journal = _begin(driver, machines, snapshot, before)
     write_journal(directory.journal, journal)

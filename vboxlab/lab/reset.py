@@ -42,7 +42,7 @@ def reset_snapshot(topology: Topology) -> str | None:
 def reset_members(blueprint: Blueprint, observed: ObservedLab, snapshot: str) -> tuple[str, ...]:
     """Return the machines that go back: those of the snapshot set, or of one taken by hand those that have it."""
     declared = members_of(blueprint.sets).get(snapshot)
-    having = (name for name, machine in observed.machines.items() if machine.has_snapshot(snapshot))
+    having = (name for name, machine in observed.machines.items() if machine.find_snapshots(snapshot))
     return declared or tuple(having) or tuple(observed.machines)
 
 

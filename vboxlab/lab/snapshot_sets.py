@@ -15,6 +15,7 @@ from vboxlab.lab.each import afterwards, on_each
 from vboxlab.lab.journal import check_not_pending, restore_on
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
 from vboxlab.planning.snapshot_states import description_of, would_lose
+from vboxlab.planning.snapshots import check_one_each, doubtful, short_id
 
 GRACEFUL_SECONDS = 60.0
 BaseOf = Callable[[str], Base | None]
@@ -23,30 +24,38 @@ BaseOf = Callable[[str], Base | None]
 
 @dataclass(frozen=True)
 class SnapshotRow:
-    """One snapshot name of a lab: which machines have it, and which of them stand on it now."""
+    """One snapshot name of a lab: which machines have it, with their snapshots' ids, and which stand on it now.
+
+    Where its name does not suffice to name a snapshot, it is a row of its own, with the beginning of its id.
+    """
 
     name: str
     machines: tuple[str, ...]
     current: tuple[str, ...]
     taken_at: str
     live: bool
+    ids: Mapping[str, str]  # by machine
+    short_id: str = ""
 
 
 def snapshot_rows(observed: ObservedLab) -> list[SnapshotRow]:
     """List the snapshots of a lab by name, oldest first."""
-    found: dict[str, list[tuple[ObservedMachine, SnapshotState]]] = {}
+    found: dict[tuple[str, str, str], list[tuple[ObservedMachine, SnapshotState]]] = {}
     for machine in observed.machines.values():
         for snapshot in machine.snapshots:
-            found.setdefault(snapshot.name, []).append((machine, snapshot))
+            own = short_id(machine, snapshot) if doubtful(machine, snapshot) else ""
+            found.setdefault((snapshot.name, own, machine.handle if own else ""), []).append((machine, snapshot))
     rows = [
         SnapshotRow(
             name,
             tuple(machine.machine for machine, _ in entries),
-            tuple(machine.machine for machine, _ in entries if machine.current_snapshot == name),
+            tuple(machine.machine for machine, snapshot in entries if machine.current_snapshot == snapshot.id),
             min(snapshot.taken_at for _, snapshot in entries),
             any(snapshot.live for _, snapshot in entries),
+            {machine.machine: snapshot.id for machine, snapshot in entries},
+            own,
         )
-        for name, entries in found.items()
+        for (name, own, _), entries in found.items()
     ]
     return sorted(rows, key=lambda row: row.taken_at)
 
@@ -60,13 +69,16 @@ def who_has(observed: ObservedLab, names: Sequence[str], snapshot: str) -> list[
             lines.append(f"{name}: no such machine in the lab")
             continue
         have = ", ".join(s.name for s in machine.snapshots) or "none"
-        lines.append(f"{name}: {'has it' if machine.has_snapshot(snapshot) else 'LACKS it'} (its snapshots: {have})")
+        lines.append(f"{name}: {'has it' if machine.find_snapshots(snapshot) else 'LACKS it'} (its snapshots: {have})")
     return lines
 
 
 def check_has(observed: ObservedLab, names: Sequence[str], snapshot: str, *, purpose: str = "go back to") -> None:
-    """Raise SnapshotNotFound, with the table of who has the snapshot, unless all the machines have it."""
-    lacking = [n for n in names if n not in observed.machines or not observed.machines[n].has_snapshot(snapshot)]
+    """Raise SnapshotNotFound, with the table of who has the snapshot, unless all the machines have it.
+
+    Raises SnapshotAmbiguous, with the ids, when it is not clear which snapshot of a machine is meant.
+    """
+    lacking = [n for n in names if n not in observed.machines or not observed.machines[n].find_snapshots(snapshot)]
     if lacking or not names:
         raise SnapshotNotFound(
             f"lab {observed.name}: {', '.join(lacking) or 'no machine'} cannot {purpose} {snapshot}; "
@@ -74,6 +86,7 @@ def check_has(observed: ObservedLab, names: Sequence[str], snapshot: str, *, pur
             details=who_has(observed, names, snapshot),
             resolution="`vboxlab snapshot list` shows all snapshots; `vboxlab up` makes those that its stages end in",
         )
+    check_one_each({name: observed.machines[name] for name in names}, snapshot)
 
 
 def take_on(
@@ -256,7 +269,7 @@ def _await_guests(
 
 
 def _is_live(machine: ObservedMachine, snapshot: str) -> bool:
-    return any(found.live for found in machine.snapshots if found.name == snapshot)
+    return any(found.live for found in machine.find_snapshots(snapshot))
 
 
 def check_deletable(observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:

@@ -14,9 +14,11 @@ from vboxlab.planning.observed import (
     ObservedLab,
     ObservedMachine,
     PowerState,
+    SnapshotState,
 )
 from vboxlab.planning.planner import Desired, plan
 from vboxlab.planning.snapshot_states import UNPLUGGED, content_of, restored
+from vboxlab.planning.snapshots import doubtful, need_snapshot, short_id
 from vboxlab.topology.model import Topology
 from vboxlab.topology.roles import HeartbeatRole
 
@@ -32,11 +34,13 @@ class RestoreDiff:
 
 
 def tree_lines(observed: ObservedLab) -> list[str]:
-    """Return the snapshots of a lab as trees; those that differ only in times share one."""
+    """Return the snapshots of a lab as trees; those that differ only in times share one.
+
+    A snapshot whose name does not suffice to name it has the beginning of its id behind it.
+    """
     groups: dict[tuple[object, ...], list[str]] = {}
     for name, machine in sorted(observed.machines.items()):
-        shape = (tuple((s.name, s.parent, s.live) for s in machine.snapshots), machine.current_snapshot)
-        groups.setdefault(shape, []).append(name)
+        groups.setdefault(_shape(machine), []).append(name)
     return [
         line
         for names in groups.values()
@@ -44,26 +48,38 @@ def tree_lines(observed: ObservedLab) -> list[str]:
     ]
 
 
+def _shape(machine: ObservedMachine) -> tuple[object, ...]:
+    places = {snapshot.id: number for number, snapshot in enumerate(machine.snapshots)}
+    snapshots = tuple((_label(machine, s), places.get(s.parent or ""), s.live) for s in machine.snapshots)
+    return (snapshots, places.get(machine.current_snapshot or ""))
+
+
+def _label(machine: ObservedMachine, snapshot: SnapshotState) -> str:
+    return snapshot.name + (f" [{short_id(machine, snapshot)}]" if doubtful(machine, snapshot) else "")
+
+
 def _tree(machine: ObservedMachine) -> list[str]:
-    known = {snapshot.name for snapshot in machine.snapshots}
+    known = {snapshot.id for snapshot in machine.snapshots}
+    children: dict[str | None, list[SnapshotState]] = {}
+    for snapshot in machine.snapshots:
+        children.setdefault(snapshot.parent if snapshot.parent in known else None, []).append(snapshot)
+    now = machine.current_snapshot if machine.current_snapshot in known else None
+    lines: list[str] = []
+    waiting: list[tuple[SnapshotState | None, str, bool]] = []  # what comes next is at the end; None is the present
 
-    def below(parent: str | None, indent: str) -> list[str]:
-        entries: list[tuple[str, str | None]] = [
-            (f"{s.name} ({'live, ' if s.live else ''}{s.taken_at})", s.name)
-            for s in machine.snapshots
-            if (s.parent if s.parent in known else None) == parent
-        ]
-        if machine.current_snapshot == parent or (parent is None and machine.current_snapshot not in known):
-            entries.append(("now", None))
-        lines = []
-        for number, (text, name) in enumerate(entries):
-            last = number == len(entries) - 1
-            lines.append(f"{indent}{'└─ ' if last else '├─ '}{text}")
-            if name is not None:
-                lines += below(name, indent + ("   " if last else "│  "))
-        return lines
+    def put_off(parent: str | None, indent: str) -> None:
+        # Each snapshot once, whatever it says of its parent.
+        entries: list[SnapshotState | None] = [*children.pop(parent, ()), *([None] if now == parent else [])]
+        waiting.extend((entry, indent, number == 0) for number, entry in enumerate(reversed(entries)))
 
-    return below(None, "")
+    put_off(None, "")
+    while waiting:
+        entry, indent, last = waiting.pop()
+        text = f"{_label(machine, entry)} ({'live, ' if entry.live else ''}{entry.taken_at})" if entry else "now"
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{text}")
+        if entry is not None:
+            put_off(entry.id, indent + ("   " if last else "│  "))
+    return lines
 
 
 def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], snapshot: str) -> RestoreDiff:
@@ -73,13 +89,14 @@ def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], 
     machines = dict(observed.machines)
     for name in names:
         machine = observed.machines[name]
-        content = next((content_of(found) for found in machine.snapshots if found.name == snapshot), None)
+        meant = need_snapshot(name, machine.snapshots, snapshot)
+        content = content_of(meant)
         if content is None:
             unknown.append(
                 f"{name}: its snapshot does not say what it holds (another program or an older vboxlab took it)"
             )
             continue
-        machines[name] = replace(restored(machine, snapshot), power=machine.power, current_snapshot=snapshot)
+        machines[name] = replace(restored(machine, meant.id), power=machine.power, current_snapshot=meant.id)
         changes += _machine_changes(name, machine, machines[name])
     before, after = _steps(plan(desired, observed)), _steps(plan(desired, replace(observed, machines=machines)))
     return RestoreDiff(

@@ -65,16 +65,23 @@ class AdapterState:
     cable: bool = True
 
 
+SHORT_ID = 8  # characters of an id that suffice to name it, where they begin no other
+
+
 @dataclass(frozen=True)
 class SnapshotState:
-    """One snapshot of one machine. `live` says that it holds the memory too."""
+    """One snapshot of one machine. `live` says that it holds the memory too. Several may have one name."""
 
     name: str
-    parent: str | None
+    parent: str | None  # its parent's id
     taken_at: str  # ISO 8601, UTC
     live: bool = False
     description: str = ""
     id: str = ""  # the driver's own word for it, never that of another snapshot of the machine
+
+    def answers_to(self, word: str) -> bool:
+        """Tell whether a word is the snapshot's name, its id, or the beginning of its id."""
+        return word in (self.name, self.id) or (len(word) >= SHORT_ID and self.id.startswith(word))
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class ObservedMachine:
     adapters: tuple[AdapterState, ...]
     marks: Mapping[str, str] = field(default_factory=dict)
     snapshots: tuple[SnapshotState, ...] = ()
-    current_snapshot: str | None = None
+    current_snapshot: str | None = None  # its id
     problem: str = ""  # why it is inaccessible, or what a user should know
     untouched: bool = False  # it is off, and was not started since current_snapshot was taken or restored
     last_power_change: str = ""  # a word of the driver's that is another one after each start and each stop
@@ -121,6 +128,10 @@ class ObservedMachine:
     def has_snapshot(self, name: str) -> bool:
         """Tell whether the machine has a snapshot of that name."""
         return any(snapshot.name == name for snapshot in self.snapshots)
+
+    def find_snapshots(self, word: str) -> tuple[SnapshotState, ...]:
+        """Return the snapshots that may be meant by a name or an id: more than one cannot be told apart by it."""
+        return tuple(snapshot for snapshot in self.snapshots if snapshot.answers_to(word))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachin
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshot_states import restored as as_restored
 from vboxlab.planning.snapshot_states import would_lose
+from vboxlab.planning.snapshots import described
 from vboxlab.topology.model import Topology
 
 __all__ = ["UNTIL_CREATED", "Desired", "losses", "machines_of", "plan"]
@@ -68,6 +69,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     observed = _finish_restore(graph, observed)
     _stop_extra_machines(graph, desired, observed)
     restored = _restore(graph, desired, observed)
+    blockers += _doubtful_restores(observed, restored)
     _start_adopted(graph, desired, observed)
     plans = {
         name: plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
@@ -213,6 +215,19 @@ def _restore(graph: _Graph, desired: Desired, observed: ObservedLab) -> dict[str
         )
         restored.update(dict.fromkeys(members, Restored(snapshot, stages.get(snapshot))))
     return restored
+
+
+def _doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -> list[str]:
+    blockers = []
+    for name, point in restored.items():
+        found = observed.machines[name].find_snapshots(point.snapshot)
+        if len(found) > 1:
+            ids = "; ".join(described(name, snapshot) for snapshot in found)
+            blockers.append(
+                f"{name}: several snapshots may be meant by {point.snapshot} ({ids}); delete those that are not: "
+                "`vboxlab snapshot delete ID`"
+            )
+    return blockers
 
 
 def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:

@@ -60,8 +60,8 @@ def content_of(snapshot: SnapshotState) -> SnapshotContent | None:
 
 def would_lose(machine: ObservedMachine, snapshot: str) -> bool:
     """Tell whether going back to a snapshot (its name or id) throws away anything that was done on the machine."""
-    found = [state for state in machine.snapshots if snapshot in (state.id, state.name)]
-    return not (machine.untouched and len(found) == 1 and machine.current_snapshot in (found[0].id, found[0].name))
+    found = machine.find_snapshots(snapshot)
+    return not (machine.untouched and len(found) == 1 and machine.current_snapshot == found[0].id)
 
 
 def restored(machine: ObservedMachine, snapshot: str) -> ObservedMachine:
@@ -69,7 +69,7 @@ def restored(machine: ObservedMachine, snapshot: str) -> ObservedMachine:
 
     Of a snapshot that something else than vboxlab took, only that the machine then says nothing about its stage.
     """
-    content = next((content_of(found) for found in machine.snapshots if snapshot in (found.id, found.name)), None)
+    content = next((content_of(found) for found in machine.find_snapshots(snapshot)), None)
     kept = {key: value for key, value in machine.marks.items() if key not in _TOLD}
     back = replace(machine, power=PowerState.OFF, marks=kept)
     if content is None:

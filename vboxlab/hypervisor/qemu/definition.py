@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from vboxlab.errors import DriverError, MachineNotFound
-from vboxlab.hypervisor.qemu.layout import Layout, remove_tree, write_atomically
-from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState
+from vboxlab.files import write_durably
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
+from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
 ID_PATTERN = re.compile(r"[0-9a-f]{12}")
@@ -33,7 +34,10 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot; `tag` is its name within the disk, which people never see and which is never used twice."""
+    """A snapshot; `tag` is its name within the disk, which is never used twice: it is the snapshot's id.
+
+    `parent`, like `current` of a definition, is a name: no two snapshots of a machine have the same.
+    """
 
     name: str
     tag: str
@@ -50,7 +54,9 @@ class Definition:
 
     `revert` is a promise: the disk must be brought back to that tag before anything else is done with it. It is
     written together with what a restored snapshot brings back, so that a restore that was killed is finished by
-    whoever comes next. `saved` is the tag whose memory the next start resumes.
+    whoever comes next. `saved` is the tag whose memory the next start resumes. `started` is another word for each
+    start, and `untouched` says that the machine is off and was not started since it was at `current`: both are written
+    before a process is.
     """
 
     id: str
@@ -61,6 +67,8 @@ class Definition:
     current: str | None = None
     saved: str | None = None
     revert: str | None = None
+    started: str = ""
+    untouched: bool = False
     version: int = field(default=1)
 
     @property
@@ -72,6 +80,17 @@ class Definition:
     def snapshot(self, name: str) -> Snapshot | None:
         """Return the snapshot of that name."""
         return next((snapshot for snapshot in self.snapshots if snapshot.name == name), None)
+
+    def snapshot_states(self) -> tuple[SnapshotState, ...]:
+        """Return the snapshots as they are reported."""
+        return tuple(
+            SnapshotState(s.name, self.snapshot_id(s.parent), s.taken_at, s.live, s.description, s.tag)
+            for s in self.snapshots
+        )
+
+    def snapshot_id(self, name: str | None) -> str | None:
+        """Return the id of the snapshot of that name, None when there is none."""
+        return next((snapshot.tag for snapshot in self.snapshots if snapshot.name == name), None)
 
     def adapter(self, slot: int) -> AdapterState | None:
         """Return the adapter in that slot."""
@@ -138,7 +157,7 @@ class Definitions:
         """Write a machine. Raises MachineNotFound when its directory is gone."""
         path = self._layout.machine(definition.id) / DEFINITION_FILE
         try:
-            write_atomically(path, encode(definition))
+            write_durably(path, encode(definition))
         except FileNotFoundError:
             raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
 

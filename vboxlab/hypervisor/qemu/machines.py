@@ -25,9 +25,9 @@ from vboxlab.hypervisor.qemu.definition import (
 from vboxlab.hypervisor.qemu.garbage import BeingMade, sweep_leftovers
 from vboxlab.hypervisor.qemu.images import Image, run_disk_tool
 from vboxlab.hypervisor.qemu.networks import check_kinds
-from vboxlab.hypervisor.qemu.power import Power, power_state
+from vboxlab.hypervisor.qemu.power import Power, last_power_change, power_state
 from vboxlab.hypervisor.qemu.workspace import Workspace
-from vboxlab.planning.observed import AdapterState, MachineSpec, ObservedMachine, PowerState, SnapshotState
+from vboxlab.planning.observed import AdapterState, MachineSpec, ObservedMachine, PowerState
 from vboxlab.topology.model import SLOTS
 
 
@@ -155,12 +155,11 @@ class Machines:
             image=definition.image,
             adapters=definition.hardware.adapters,
             marks=dict(definition.hardware.marks),
-            snapshots=tuple(
-                SnapshotState(snapshot.name, snapshot.parent, snapshot.taken_at, snapshot.live, snapshot.description)
-                for snapshot in definition.snapshots
-            ),
-            current_snapshot=definition.current,
+            snapshots=definition.snapshot_states(),
+            current_snapshot=definition.snapshot_id(definition.current),
             problem=problem,
+            untouched=power is PowerState.OFF and definition.untouched,
+            last_power_change=last_power_change(status, definition),
         )
 
     def _what_is_missing(self, definition: Definition, image: Image | None) -> str:

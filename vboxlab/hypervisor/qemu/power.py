@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,6 +42,11 @@ def power_state(status: str | None, definition: Definition) -> tuple[PowerState,
     if status in CHANGING_STATES:
         return PowerState.CHANGING, "" if status else "QEMU does not answer"
     return PowerState.PAUSED, PAUSE_REASONS.get(status, "")
+
+
+def last_power_change(status: str | None, definition: Definition) -> str:
+    """Return a word that is another one after each start and each stop."""
+    return f"{'off' if status is None else 'on'} {definition.started}".strip()
 
 
 class Power:
@@ -115,6 +121,9 @@ class Power:
         )
         paused = not all(adapter.cable for adapter in adapters)
         command = qemu_command(readiness.program, definition, paths, image.kernel, paused=paused)
+        # Before the guest can change anything: killed in between, the machine is taken for started, never the reverse.
+        definition = replace(definition, started=secrets.token_hex(6), untouched=False)
+        work.definitions.save(definition)
         self._run(definition, command, directory / ERRORS_FILE)
         if paused:
             self._unplug_cables(definition)

@@ -14,13 +14,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vboxlab.errors import DriverError, MachineConflict, SnapshotNotFound
+from vboxlab.errors import DriverError, MachineConflict
 from vboxlab.hypervisor.qemu.client import MonitorRefused, Process
 from vboxlab.hypervisor.qemu.command import DISK_NODE
 from vboxlab.hypervisor.qemu.definition import Definition, Snapshot, disk_path
 from vboxlab.hypervisor.qemu.images import run_disk_tool
 from vboxlab.hypervisor.qemu.machines import Machines
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.planning.snapshots import need_snapshot
 from vboxlab.waiting import Deadline
 
 LIVE_SECONDS = 300.0
@@ -52,7 +53,7 @@ class Snapshots:
             run_disk_tool("snapshot", "-q", "-c", tag, str(disk_path(self._work.layout, machine_id)))
         taken_at = datetime.now(UTC).isoformat(timespec="seconds")
         snapshot = Snapshot(name, tag, definition.current, taken_at, live, description, definition.hardware)
-        changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name)
+        changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name, untouched=not live)
         self._work.definitions.save(changed)
 
     def _save_live(self, monitor: Path, tag: str) -> None:
@@ -87,9 +88,10 @@ class Snapshots:
         restored = replace(
             definition,
             hardware=snapshot.hardware,
-            current=name,
+            current=snapshot.name,
             saved=snapshot.tag if snapshot.live else None,
             revert=snapshot.tag,
+            untouched=not snapshot.live,
         )
         self._work.definitions.save(restored)
         try:
@@ -109,19 +111,17 @@ class Snapshots:
                 )
         definition = self._work.settle(definition)
         kept = tuple(
-            replace(other, parent=snapshot.parent) if other.parent == name else other
+            replace(other, parent=snapshot.parent) if other.parent == snapshot.name else other
             for other in definition.snapshots
             if other is not snapshot
         )
-        current = snapshot.parent if definition.current == name else definition.current
-        self._work.definitions.save(replace(definition, snapshots=kept, current=current))
+        current = snapshot.parent if definition.current == snapshot.name else definition.current
+        untouched = definition.untouched and definition.current != snapshot.name
+        self._work.definitions.save(replace(definition, snapshots=kept, current=current, untouched=untouched))
         if definition.saved != snapshot.tag:
             run_disk_tool("snapshot", "-q", "-d", snapshot.tag, str(disk_path(self._work.layout, machine_id)))
 
     @staticmethod
     def _find(definition: Definition, name: str) -> Snapshot:
-        snapshot = definition.snapshot(name)
-        if snapshot is None:
-            names = ", ".join(other.name for other in definition.snapshots) or "none"
-            raise SnapshotNotFound(f"{definition.name} has no snapshot {name!r}", details=[f"it has: {names}"])
-        return snapshot
+        found = need_snapshot(definition.name, definition.snapshot_states(), name)
+        return next(snapshot for snapshot in definition.snapshots if snapshot.tag == found.id)

@@ -15,6 +15,7 @@ from vboxlab.errors import (
     DriverUnavailable,
     MachineConflict,
     MachineNotFound,
+    SnapshotAmbiguous,
     SnapshotNotFound,
 )
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
@@ -42,6 +43,10 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "conflict": (MachineConflict, "rename or remove that VM, or work on a copy of the lab"),
     "folder-exists": (MachineConflict, "move that folder away, or remove it when nothing in it is needed"),
     "no-snapshot": (SnapshotNotFound, "`vboxlab snapshot list` shows those that exist"),
+    "several-snapshots": (
+        SnapshotAmbiguous,
+        "name the one that is meant by its id, or delete the others: `vboxlab snapshot delete ID`",
+    ),
     "snapshot-exists": (MachineConflict, "choose another name or remove that snapshot first"),
     "running": (DriverError, "power it off first: `vboxlab down`"),
     "off": (CapabilityMissing, "start it first"),

@@ -39,10 +39,11 @@ PROBLEMS = {
 def observed(fields: Mapping[str, Any]) -> ObservedMachine:
     """Return the machine that the worker described."""
     state = fields["state"]
+    power = POWER_STATES.get(state, PowerState.CHANGING)
     return ObservedMachine(
         handle=fields["handle"],
         name=fields["name"],
-        power=POWER_STATES.get(state, PowerState.CHANGING),
+        power=power,
         cpus=fields["cpus"],
         memory=fields["memory"],
         image=fields["image"],
@@ -51,6 +52,8 @@ def observed(fields: Mapping[str, Any]) -> ObservedMachine:
         snapshots=tuple(SnapshotState(**snapshot) for snapshot in fields["snapshots"]),
         current_snapshot=fields["current_snapshot"],
         problem=fields["problem"] or PROBLEMS.get(state, ""),
+        untouched=power is PowerState.OFF and fields["untouched"],
+        last_power_change=fields["last_power_change"],
     )
 
 

@@ -6,10 +6,19 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, marks, networks, power, settings_file, snapshots
+from vboxlab.hypervisor.virtualbox.worker import (
+    images,
+    leftovers,
+    marks,
+    networks,
+    power,
+    settings_file,
+    snapshots,
+    starts,
+)
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
-from vboxlab.hypervisor.virtualbox.worker.sessions import locked, retried, state_name
+from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, retried, state_name
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine
 
 CONSOLE_LOG = "console.log"
@@ -62,6 +71,7 @@ def _described(
     found.update(cpus=int(machine.CPUCount), memory=int(machine.memorySize))
     if full or marks.LAB in label.marks:
         found.update((not through_api and _from_file(connection, machine)) or _from_api(connection, machine))
+        found.update(last_power_change=starts.last_power_change(machine, running=found["state"] in ONLINE))
     return found
 
 
@@ -80,7 +90,8 @@ def _from_file(connection: Connection, machine: Any) -> dict[str, Any] | None:
 def _blank(handle: str, name: str, state: str, problem: str = "") -> dict[str, Any]:
     return {
         "handle": handle, "name": name, "state": state, "cpus": 0, "memory": 0, "image": "", "adapters": [],
-        "marks": {}, "snapshots": [], "current_snapshot": None, "problem": problem,
+        "marks": {}, "snapshots": [], "current_snapshot": None, "problem": problem, "untouched": False,
+        "last_power_change": "",
     }  # fmt: skip
 
 
@@ -144,6 +155,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
             connection.vbox.registerMachine(machine)
     made = _blank(str(machine.id), name, "PoweredOff")
     made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
+    made.update(last_power_change=starts.last_power_change(machine, running=False))
     return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
 
 

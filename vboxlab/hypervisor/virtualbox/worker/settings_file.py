@@ -59,11 +59,14 @@ def read(path: Path, marks_begin: str) -> dict[str, Any] | None:
         found = list(_snapshots(machine, None, marks_begin))
     except (OSError, ET.ParseError, ValueError, KeyError):
         return None
-    shown = {uuid: name for uuid, name, _ in found}
+    shown = {uuid: shown_as for uuid, shown_as, _ in found}
+    visible = {uuid for uuid, _, snapshot in found if snapshot is not None}
+    current = machine.get("currentSnapshot", "")
     return {
         "adapters": sorted((each for each in adapters if each is not None), key=lambda each: int(each["slot"])),
         "snapshots": [snapshot for _, _, snapshot in found if snapshot is not None],
-        "current_snapshot": shown.get(machine.get("currentSnapshot", "")),
+        "current_snapshot": shown.get(current),
+        "untouched": current in visible and machine.get("currentStateModified") == "false",
     }
 
 
@@ -89,21 +92,23 @@ def _adapter(element: ET.Element) -> dict[str, Any] | None:
 def _snapshots(
     parent: ET.Element, shown: str | None, marks_begin: str
 ) -> Iterator[tuple[str, str | None, dict[str, Any] | None]]:
-    """Yield each snapshot's UUID, what it is shown as, and its description for people (None for a hidden one)."""
+    """Yield each snapshot's UUID, the id it is shown as, and what it is (None for a hidden one)."""
     for element in parent.findall(f"{NAMESPACE}Snapshot"):
         text = element.findtext(f"{NAMESPACE}Description") or ""
         hidden = text.startswith(REMOVED)
-        name = shown if hidden else element.attrib["name"]
+        identifier = element.attrib["uuid"].strip("{}")
+        shown_as = shown if hidden else identifier
         snapshot = {
-            "name": name,
+            "id": identifier,
+            "name": element.attrib["name"],
             "parent": shown,
             "taken_at": _time(element.attrib["timeStamp"]),
             "live": bool(element.get("stateFile")),
             "description": text.partition(marks_begin)[0],
         }
-        yield element.attrib["uuid"], name, None if hidden else snapshot
+        yield element.attrib["uuid"], shown_as, None if hidden else snapshot
         for children in element.findall(f"{NAMESPACE}Snapshots"):
-            yield from _snapshots(children, name, marks_begin)
+            yield from _snapshots(children, shown_as, marks_begin)
 
 
 def _time(text: str) -> str:

@@ -18,6 +18,8 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progres
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
 from vboxlab.hypervisor.virtualbox.worker.settings_file import REMOVED
 
+SHORT_ID = 8  # characters of an id that suffice to name it, where they begin no other
+
 
 def tree(connection: Connection, machine: Any) -> Iterator[Any]:
     """Yield all snapshots, hidden ones too, parents first."""
@@ -37,39 +39,59 @@ def _is_hidden(snapshot: Any) -> bool:
 
 
 def _shown(snapshot: Any) -> str | None:
-    """Return the name of a snapshot, or of its nearest ancestor that is not hidden."""
+    """Return the id of a snapshot, or of its nearest ancestor that is not hidden."""
     while snapshot is not None and _is_hidden(snapshot):
         snapshot = snapshot.parent
-    return str(snapshot.name) if snapshot is not None else None
+    return str(snapshot.id) if snapshot is not None else None
 
 
 def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
-    """Return a machine's snapshots and the name of the current one."""
+    """Return a machine's snapshots, the id of the current one, and whether the machine is still as that one is."""
     found = []
     for snapshot in tree(connection, machine):
         if _is_hidden(snapshot):
             continue
-        taken = datetime.fromtimestamp(int(snapshot.timeStamp) // 1000, tz=timezone.utc)  # noqa: UP017 -- not in 3.10
         found.append({
+            "id": str(snapshot.id),
             "name": str(snapshot.name),
             "parent": _shown(snapshot.parent),
-            "taken_at": taken.isoformat(timespec="seconds"),
+            "taken_at": _taken_at(snapshot),
             "live": bool(snapshot.online),
             "description": marks.split_description(str(snapshot.description))[0],
         })  # fmt: skip
-    return {"snapshots": found, "current_snapshot": _shown(machine.currentSnapshot)}
+    current = machine.currentSnapshot
+    # True from a change of settings or a start on, before its guest runs (SDK: IMachine::currentStateModified).
+    modified = current is None or _is_hidden(current) or bool(machine.currentStateModified)
+    return {"snapshots": found, "current_snapshot": _shown(current), "untouched": not modified}
 
 
-def find_snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
-    """Return the snapshot of that exact name (an API look-up would take a UUID for a name too), None if none."""
-    return next((each for each in tree(connection, machine) if each.name == name and not _is_hidden(each)), None)
+def _taken_at(snapshot: Any) -> str:
+    taken = datetime.fromtimestamp(int(snapshot.timeStamp) // 1000, tz=timezone.utc)  # noqa: UP017 -- not in 3.10
+    return taken.isoformat(timespec="seconds")
 
 
-def _existing(connection: Connection, machine: Any, name: str) -> Any:
-    found = find_snapshot(connection, machine, name)
-    if found is None:
-        raise Failure("no-snapshot", f"{machine.name} has no snapshot {name}")
-    return found
+def _has_name(connection: Connection, machine: Any, name: str) -> bool:
+    return any(each.name == name and not _is_hidden(each) for each in tree(connection, machine))
+
+
+def _meant(connection: Connection, machine: Any, word: str) -> list[Any]:
+    """Return the snapshots that have a name or an id (or one that begins so); IMachine::findSnapshot tells but one."""
+    return [
+        each
+        for each in tree(connection, machine)
+        if not _is_hidden(each)
+        and (word in (each.name, each.id) or (len(word) >= SHORT_ID and str(each.id).startswith(word)))
+    ]
+
+
+def _existing(connection: Connection, machine: Any, word: str) -> Any:
+    found = _meant(connection, machine, word)
+    if not found:
+        raise Failure("no-snapshot", f"{machine.name} has no snapshot {word}")
+    if len(found) > 1:
+        text = f"{machine.name}: several snapshots may be meant by {word!r}; nothing was changed"
+        raise Failure("several-snapshots", text, details=[f"{s.id}  {s.name}, {_taken_at(s)}" for s in found])
+    return found[0]
 
 
 def take(connection: Connection, call: Call) -> None:
@@ -78,7 +100,7 @@ def take(connection: Connection, call: Call) -> None:
     name, doing = call.arguments["name"], f"taking the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         own = marks.check_ours(machine)
-        if find_snapshot(connection, machine, name) is not None:
+        if _has_name(connection, machine, name):
             if call.again:
                 return
             raise Failure("snapshot-exists", f"{machine.name} has a snapshot {name} already")
@@ -135,7 +157,7 @@ def delete(connection: Connection, call: Call) -> None:
     doing = f"removing the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         marks.check_ours(machine)
-        if call.again and find_snapshot(connection, machine, call.arguments["name"]) is None:
+        if call.again and not _meant(connection, machine, call.arguments["name"]):
             return
         snapshot = _existing(connection, machine, call.arguments["name"])
         if power.settle(connection, machine) in ONLINE:
