@@ -72,8 +72,19 @@ def test_up_repairs_just_what_a_student_broke(vboxlab: CommandLine) -> None:
     wrong = {entry["machine"]: entry["findings"] for entry in found["machines"] if entry["findings"]}
     assert wrong.keys() == {"srv-web"}
     assert [finding["code"] for finding in wrong["srv-web"]] == ["page-missing"]
-    assert vboxlab.json("up", "failover") == {"result": "up", "actions": 0, "repaired": ["srv-web"]}
+    planned = [(entry["action"], entry["machines"], entry["arguments"]) for entry in
+               vboxlab.json("plan", "failover", code=2)["actions"]]  # fmt: skip
+    assert planned == [("Repair", ["srv-web"], {"stage": "heartbeat", "kept": []})]
+    assert vboxlab.json("up", "failover") == {"result": "up", "actions": 1, "repaired": ["srv-web"]}
     assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
+
+
+def test_a_page_that_a_student_wrote_is_kept_beside_before_it_is_overwritten(vboxlab: CommandLine) -> None:
+    vboxlab("ssh", "srv-web", "--", f"echo '<h1>Mine</h1>' | sudo tee {PAGE}")
+    assert f"(kept beside first: {PAGE})" in vboxlab("plan", "failover", code=2)
+    assert vboxlab.json("up", "failover")["repaired"] == ["srv-web"]
+    assert vboxlab("ssh", "srv-web", "--", "cat", f"{PAGE}.vboxlab-*") == "<h1>Mine</h1>\n"
+    vboxlab("ssh", "srv-web", "--", f"sudo rm {PAGE}.vboxlab-*")
     assert vboxlab.json("check", "failover")["fine"] is True
 
 
@@ -123,17 +134,18 @@ def test_snapshots_of_the_whole_lab(vboxlab: CommandLine) -> None:
     vboxlab("snapshot", "take", "proved")
     assert "proved" in vboxlab("snapshot", "list")
     vboxlab("ssh", "srv-web", "--", "sudo", "rm", PAGE)
-    vboxlab("snapshot", "restore", "proved")
+    vboxlab("snapshot", "restore", "proved", code=64)  # nobody can be asked
+    vboxlab("snapshot", "restore", "proved", "--yes")
     assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
     vboxlab("snapshot", "delete", "proved", code=4)  # they run
     vboxlab("down", "failover")
     vboxlab("ssh", "srv-web", "--", "true", code=4)  # there is nobody
-    vboxlab("snapshot", "delete", "proved")
+    vboxlab("snapshot", "delete", "proved", "--yes")
     assert "proved" not in vboxlab("snapshot", "list")
 
 
 def test_the_web_servers_go_back_to_apache_base(vboxlab: CommandLine) -> None:
-    vboxlab("snapshot", "restore", "apache-base")
+    vboxlab("snapshot", "restore", "apache-base", "--yes")
     vboxlab("up", "failover", "--until", "web")
     for machine in ("srv-web", "srv-web-bis"):
         assert vboxlab("ssh", machine, "--", "systemctl", "is-active", "apache2") == "active\n"
@@ -141,7 +153,8 @@ def test_the_web_servers_go_back_to_apache_base(vboxlab: CommandLine) -> None:
 
 
 def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
-    vboxlab("up", "loadbalancing")
+    vboxlab("up", "loadbalancing", code=64)  # nobody can be asked
+    vboxlab("up", "loadbalancing", "--yes")
     assert vboxlab.json("status", "ha")["topology"] == "loadbalancing"
     assert vboxlab.json("up", "loadbalancing")["actions"] == 0
     report = vboxlab.verify("loadbalancing")
@@ -150,7 +163,7 @@ def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
 
 
 def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
-    vboxlab("up", "failover", "--set", "tuning=fast")
+    vboxlab("up", "failover", "--set", "tuning=fast", "--yes")
     assert vboxlab.json("up", "failover")["actions"] == 0
     report = vboxlab.verify("failover")
     assert report["passed"], report

@@ -211,7 +211,7 @@ def test_snapshots_of_a_class(store: MemoryStore, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines()[:2] == ["lab ha/a", "client, dns, firewall, srv-web, srv-web-bis"]
     assert run(["snapshot", "diff", "one", "--copy", "a"]) == 0
     assert "client: what was done in its guest since" in capsys.readouterr().out
-    assert run(["snapshot", "delete", "one", "--copies", "a,b"]) == 0
+    assert run(["snapshot", "delete", "one", "--copies", "a,b", "--yes"]) == 0
 
 
 @pytest.mark.parametrize(

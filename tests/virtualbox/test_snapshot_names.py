@@ -61,10 +61,10 @@ def test_snapshots_of_one_name_are_shown_apart_and_never_guessed(
 
     vboxlab("snapshot", "diff", first.id)
     for identifier in (first.id, short[1], first.id):
-        said = vboxlab("snapshot", "restore", identifier, "--no-start").stdout
+        said = vboxlab("snapshot", "restore", identifier, "--no-start", "--yes").stdout
         assert said.strip().endswith("restored on srv-web")
         assert str(driver.inspect(web.handle).current_snapshot).startswith(identifier)
-    assert "deleted from srv-web" in vboxlab("snapshot", "delete", second.id).stdout
+    assert "deleted from srv-web" in vboxlab("snapshot", "delete", second.id, "--yes").stdout
     assert [snapshot.id for snapshot in driver.inspect(web.handle).snapshots if snapshot.name == BASE] == [first.id]
 
 
@@ -85,5 +85,5 @@ def test_a_plan_that_would_restore_a_doubtful_name_is_blocked(world: VirtualBoxW
         assert "several snapshots may be meant by apache-base" in done.stdout + done.stderr
         assert all(snapshot.id in done.stdout + done.stderr for snapshot in snapshots)
     assert driver.inspect(web).snapshots == snapshots
-    vboxlab("snapshot", "delete", snapshots[1].id)
+    vboxlab("snapshot", "delete", snapshots[1].id, "--yes")
     assert "may be meant" not in vboxlab("plan", "loadbalancing", code=2).stdout

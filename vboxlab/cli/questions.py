@@ -31,7 +31,9 @@ def asking(*, yes: bool) -> Confirm:
     return ask
 
 
-def ask_for_all(losses: Mapping[LabName, Sequence[str]], *, yes: bool, kept: str = "") -> Confirm:
+def ask_for_all(
+    losses: Mapping[LabName, Sequence[str]], *, yes: bool, doing: str = "throw away what was done in", kept: str = ""
+) -> Confirm:
     """Ask once for all labs that would lose work, and return what agrees for those and for no other.
 
     `losses` are the machines' names by lab; `kept` says in words what is done for them first.
@@ -40,7 +42,7 @@ def ask_for_all(losses: Mapping[LabName, Sequence[str]], *, yes: bool, kept: str
     if losing and not yes:
         machines = [f"{lab.copy}/{name}" if lab.copy else name for lab, names in losing.items() for name in names]
         of = f"lab {next(iter(losing))}" if len(losing) == 1 else f"{len(losing)} labs"
-        confirm(f"throw away what was done in {of}{kept} ({shortened(machines)})?")
+        confirm(f"{doing} {of}{kept} ({shortened(machines)})?")
 
     def agreed(lab: LabName, question: str) -> None:
         if not yes and lab not in losing:

@@ -119,7 +119,8 @@ def delete(name: str, *, yes: bool, **chosen: Any) -> int:
     def lost(observed: ObservedLab, names: Sequence[str], _name: str) -> list[str]:
         return [each for each in names if observed.machines[each].find_snapshots(name)]
 
-    return _run(name, work, "deleted from", lost=lost, yes=yes, **chosen)
+    doing = f"throw away what snapshot {name} holds in"
+    return _run(name, work, "deleted from", lost=lost, yes=yes, doing=doing, **chosen)
 
 
 def _run(
@@ -129,6 +130,7 @@ def _run(
     *,
     lost: Callable[[ObservedLab, Sequence[str], str], list[str]] | None = None,
     yes: bool = False,
+    doing: str = "throw away what was done in",
     lab: str | None,
     machines: tuple[str, ...],
     which: options.Which,
@@ -152,7 +154,7 @@ def _run(
         return lost(observed, present, name) if lost is not None else []
 
     results, several_labs = _on_labs(
-        one, costs, yes=yes, lab=lab, which=which, driver=driver, jobs=jobs, patience=patience
+        one, costs, yes=yes, doing=doing, lab=lab, which=which, driver=driver, jobs=jobs, patience=patience
     )
     return _told(results, lambda found: f"snapshot {name} {done} {', '.join(found)}", several_labs=several_labs)
 
@@ -203,6 +205,7 @@ def _on_labs(
     costs: Callable[[Context, Target], list[str]],
     *,
     yes: bool,
+    doing: str = "throw away what was done in",
     lab: str | None,
     which: options.Which,
     driver: str | None,
@@ -223,7 +226,7 @@ def _on_labs(
         chosen = several.choose(context, lab, which)
         lost = {entry.lab: _counted(costs, context, entry) for entry in chosen} if not yes else {}
         return several.each(
-            replace(context, confirm=ask_for_all(lost, yes=yes)),
+            replace(context, confirm=ask_for_all(lost, yes=yes, doing=doing)),
             chosen,
             lambda own, entry, share: one(own, entry.target(own), share),
             jobs=jobs,
