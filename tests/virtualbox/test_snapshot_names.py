@@ -80,8 +80,8 @@ def test_a_plan_that_would_restore_a_doubtful_name_is_blocked(world: VirtualBoxW
     web = found["srv-web"].handle
     world.take_by_hand(web, BASE)
     snapshots = driver.inspect(web).snapshots
-    for verb, code in (("plan", 2), ("up", 4)):
-        done = vboxlab(verb, "loadbalancing", code=code)
+    for verb in ("plan", "up"):
+        done = vboxlab(verb, "loadbalancing", code=4)
         assert "several snapshots may be meant by apache-base" in done.stdout + done.stderr
         assert all(snapshot.id in done.stdout + done.stderr for snapshot in snapshots)
     assert driver.inspect(web).snapshots == snapshots

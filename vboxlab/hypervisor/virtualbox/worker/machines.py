@@ -70,8 +70,9 @@ def _described(
     found.update(marks=label.marks, image=label.source)
     found.update(cpus=int(machine.CPUCount), memory=int(machine.memorySize))
     if full or marks.LAB in label.marks:
-        found.update((not through_api and _from_file(connection, machine)) or _from_api(connection, machine))
-        found.update(last_power_change=starts.last_power_change(machine, running=found["state"] in ONLINE))
+        settings = Path(str(machine.settingsFilePath))
+        found.update((not through_api and _from_file(connection, machine, settings)) or _from_api(connection, machine))
+        found.update(last_power_change=starts.last_power_change(machine, settings, running=found["state"] in ONLINE))
     return found
 
 
@@ -80,11 +81,11 @@ def _from_api(connection: Connection, machine: Any) -> dict[str, Any]:
     return {"adapters": adapters, **snapshots.read_snapshots(connection, machine)}
 
 
-def _from_file(connection: Connection, machine: Any) -> dict[str, Any] | None:
+def _from_file(connection: Connection, machine: Any, settings: Path) -> dict[str, Any] | None:
     """Return adapters and snapshots from the settings file, None when a session may know better."""
     if machine.sessionState != connection.value_of("SessionState", "Unlocked"):
         return None
-    return settings_file.read(Path(str(machine.settingsFilePath)), marks.SNAPSHOT_MARKS)
+    return settings_file.read(settings, marks.SNAPSHOT_MARKS)
 
 
 def _blank(handle: str, name: str, state: str, problem: str = "") -> dict[str, Any]:
@@ -155,7 +156,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
             connection.vbox.registerMachine(machine)
     made = _blank(str(machine.id), name, "PoweredOff")
     made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
-    made.update(last_power_change=starts.last_power_change(machine, running=False))
+    made.update(last_power_change=starts.last_power_change(machine, settings, running=False))
     return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
 
 

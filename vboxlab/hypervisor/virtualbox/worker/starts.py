@@ -16,9 +16,14 @@ HEADER_BYTES = 1024
 OPENED = re.compile(rb"Log opened (\S+)")
 
 
-def last_power_change(machine: Any, *, running: bool) -> str:
-    """Return a word that is another one after each start and each stop, and the same as long as there was none."""
-    return f"{'on' if running else 'off'} {last_start(_logs(machine))}".strip()
+def last_power_change(machine: Any, settings: Path, *, running: bool) -> str:
+    """Return a word that is another one after each start and each stop, and the same as long as there was none.
+
+    `settings` is the machine's settings file.
+    """
+    # One call of the API less for each machine of a long list, where VirtualBox was not told to log elsewhere.
+    logs = Path(str(machine.logFolder)) if "VBOX_USER_LOGHOME" in os.environ else settings.parent / "Logs"
+    return f"{'on' if running else 'off'} {last_start(logs)}".strip()
 
 
 def last_start(logs: Path) -> str:
@@ -27,10 +32,3 @@ def last_start(logs: Path) -> str:
         found = OPENED.search(log.read(HEADER_BYTES))
         return found[1].decode(errors="replace") if found else ""
     return ""
-
-
-def _logs(machine: Any) -> Path:
-    # One call of the API less for each machine of a long list, where VirtualBox was not told to log elsewhere.
-    if "VBOX_USER_LOGHOME" in os.environ:
-        return Path(str(machine.logFolder))
-    return Path(str(machine.settingsFilePath)).parent / "Logs"
