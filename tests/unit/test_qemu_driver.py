@@ -287,10 +287,10 @@ def test_layers_and_their_kernels(world: QemuWorld, driver: Driver) -> None:
     (base / "disk.raw").write_bytes(DEAF_GUEST)
     overlay = ("create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base / "disk.raw"), str(layer / "disk.qcow2"))
     run_disk_tool(*overlay)
-    driver.import_image("base", base / "disk.raw")
+    driver.import_image("base", base / "disk.raw", ours=True)
     with pytest.raises(BaseError, match="overlay"):
-        driver.import_image("layer", layer / "disk.qcow2", parent=IMAGE)
-    driver.import_image("layer", layer / "disk.qcow2", parent="base")
+        driver.import_image("layer", layer / "disk.qcow2", parent=IMAGE, ours=True)
+    driver.import_image("layer", layer / "disk.qcow2", parent="base", ours=True)
     with pytest.raises(BaseError) as caught:
         driver.remove_image("base")
     assert "image layer" in caught.value.details
