@@ -235,12 +235,14 @@ def test_damaged_machines_are_reported_never_raised(driver: Driver, layout: Layo
 
 
 def test_machines_of_a_vanished_image_are_inaccessible(world: QemuWorld, driver: Driver, spec: Specs) -> None:
-    made = driver.create(spec())
-    (world.home / "tiny.img").rename(world.home / "away.img")
+    disk = world.disk("built")
+    driver.import_image("built", disk, ours=True)
+    made = driver.create(_of_image(spec, "built"))
+    disk.rename(world.home / "away.img")
     assert driver.inspect(made.handle).power is PowerState.INACCESSIBLE
-    with pytest.raises(BaseError, match=r"tiny\.img"):
+    with pytest.raises(BaseError, match=r"built\.img"):
         driver.start(made.handle)
-    (world.home / "away.img").rename(world.home / "tiny.img")
+    (world.home / "away.img").rename(disk)
     assert driver.inspect(made.handle).power is PowerState.OFF
 
 

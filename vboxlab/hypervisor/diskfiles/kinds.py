@@ -36,7 +36,7 @@ def describe(path: Path, *, overlay: bool = False) -> DiskFile:
     it is no disk, not whole, or names files that do not belong to it: what it is, what was expected and what to do.
     """
     with opened(path) as file, refusing(path):
-        found = _read(path, file)
+        found = read(path, file)
     for extent in found.extents:
         if extent.kind != "zero":
             _check_extent(path, extent)
@@ -49,7 +49,8 @@ def describe(path: Path, *, overlay: bool = False) -> DiskFile:
     return found
 
 
-def _read(path: Path, file: Window) -> DiskFile:
+def read(path: Path, file: Window) -> DiskFile:
+    """Return what a file of that path holds, without a look at the files that it names. Raises Unfit."""
     start = file.start(vmdk.MAX_START)
     if start.startswith(qcow2.MAGIC):
         overlay = qcow2.read(file)
