@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -53,6 +55,16 @@ class World(ABC):
         path = self.home / f"{name}.img"
         path.write_bytes(DEAF_GUEST)
         return path
+
+    def content_of(self, image: str) -> bytes | None:
+        """Return what is on an image's disk, None where a driver keeps none."""
+        del image
+        return None
+
+    def traces(self) -> set[str]:
+        """Return what an import could leave behind: files below the home, but those that locks are held with."""
+        found = (path.relative_to(self.home) for path in self.home.rglob("*") if not path.name.endswith("lock"))
+        return {path.as_posix() for path in found}
 
     @property
     def runs_internal(self) -> bool:
@@ -156,6 +168,10 @@ class QemuWorld(World):
     def add_foreign(self, name: str) -> str:
         return self.open().create(MachineSpec(name, IMAGE, 1, 64, (), {})).handle
 
+    def content_of(self, image: str) -> bytes | None:
+        found = json.loads((self.home / "qemu" / "images" / f"{image}.json").read_text())
+        return raw_content(Path(found["disk"]), found["format"])
+
     def close(self) -> None:
         runtime = self.home / "qemu" / "runtime"
         shutil.rmtree(self.home / "qemu" / "machines", ignore_errors=True)
@@ -178,6 +194,14 @@ class Specs:
         self.count += 1
         adapters = (internal(1, "sw-dmz"), management()) if adapters is None else adapters
         return MachineSpec(name or f"m{self.count}", IMAGE, 1, 64, adapters, {**LAB, "machine": name, **marks})
+
+
+def raw_content(disk: Path, form: str) -> bytes:
+    """Return what is on a disk, as qemu-img reads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder, "disk.raw")
+        subprocess.run(["qemu-img", "convert", "-f", form, "-O", "raw", disk, raw], check=True)
+        return raw.read_bytes()
 
 
 def mac(slot: int) -> str:

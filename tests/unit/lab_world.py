@@ -62,7 +62,7 @@ class InstantBases:
     ) -> str:
         self.asked.append((base.name, packages))
         name = "+".join((base.image, *packages)) if base.prepared else base.image
-        driver.import_image(name, self.disk)
+        driver.import_image(name, self.disk, ours=True)
         return name
 
     def package_delta(

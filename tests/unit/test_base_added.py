@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.worlds import DEAF_GUEST
 from vboxlab.base.added import NewBase, Origin
 from vboxlab.base.store import BaseStore
 from vboxlab.cli.main import run
@@ -117,7 +118,7 @@ def add(*arguments: str) -> int:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in (("HOME", tmp_path), ("DRIVER", "memory"), ("SETTINGS", tmp_path / "none.yaml")):
         monkeypatch.setenv(f"VBOXLAB_{name}", str(value))
-    (tmp_path / "disk.img").write_bytes(bytes(512))
+    (tmp_path / "disk.img").write_bytes(DEAF_GUEST)
     return tmp_path
 
 

@@ -94,7 +94,7 @@ def test_a_base_with_clones_is_not_removed(store: BaseStore, tmp_path: Path) -> 
     image = put_base(tmp_path)
     layer = put_layer(tmp_path, image, ("apache2",))
     driver = MemoryDriver()
-    driver.import_image(layer, tmp_path / "layers" / layer / "disk.qcow2")
+    driver.import_image(layer, tmp_path / "layers" / layer / "disk.qcow2", ours=True)
     made = driver.create(MachineSpec("srv-web", layer, 1, 512, (), {"lab": "ha"}))
     with pytest.raises(BaseError) as caught:
         store.remove("debian12", driver)

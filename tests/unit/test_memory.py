@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.worlds import IMAGE, Specs, nat
+from tests.contract.worlds import DEAF_GUEST, IMAGE, Specs, nat
 from vboxlab.errors import DriverError, MachineConflict
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.memory import Crash, MemoryDriver, MemoryStore, store_of
@@ -18,7 +18,7 @@ from vboxlab.topology.addressing import LabName
 @pytest.fixture
 def store(tmp_path: Path) -> MemoryStore:
     disk = tmp_path / "tiny.img"
-    disk.write_bytes(b"disk")
+    disk.write_bytes(DEAF_GUEST)
     made = MemoryStore()
     MemoryDriver(made).import_image(IMAGE, disk)
     return made

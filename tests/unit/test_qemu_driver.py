@@ -235,12 +235,14 @@ def test_damaged_machines_are_reported_never_raised(driver: Driver, layout: Layo
 
 
 def test_machines_of_a_vanished_image_are_inaccessible(world: QemuWorld, driver: Driver, spec: Specs) -> None:
-    made = driver.create(spec())
-    (world.home / "tiny.img").rename(world.home / "away.img")
+    disk = world.disk("built")
+    driver.import_image("built", disk, ours=True)
+    made = driver.create(_of_image(spec, "built"))
+    disk.rename(world.home / "away.img")
     assert driver.inspect(made.handle).power is PowerState.INACCESSIBLE
-    with pytest.raises(BaseError, match=r"tiny\.img"):
+    with pytest.raises(BaseError, match=r"built\.img"):
         driver.start(made.handle)
-    (world.home / "away.img").rename(world.home / "tiny.img")
+    (world.home / "away.img").rename(disk)
     assert driver.inspect(made.handle).power is PowerState.OFF
 
 
@@ -287,10 +289,10 @@ def test_layers_and_their_kernels(world: QemuWorld, driver: Driver) -> None:
     (base / "disk.raw").write_bytes(DEAF_GUEST)
     overlay = ("create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base / "disk.raw"), str(layer / "disk.qcow2"))
     run_disk_tool(*overlay)
-    driver.import_image("base", base / "disk.raw")
+    driver.import_image("base", base / "disk.raw", ours=True)
     with pytest.raises(BaseError, match="overlay"):
-        driver.import_image("layer", layer / "disk.qcow2", parent=IMAGE)
-    driver.import_image("layer", layer / "disk.qcow2", parent="base")
+        driver.import_image("layer", layer / "disk.qcow2", parent=IMAGE, ours=True)
+    driver.import_image("layer", layer / "disk.qcow2", parent="base", ours=True)
     with pytest.raises(BaseError) as caught:
         driver.remove_image("base")
     assert "image layer" in caught.value.details

@@ -85,7 +85,7 @@ def test_what_cannot_be_a_base_is_refused_by_name(world: VirtualBoxWorld, empty_
     assert "no such file" in refused("my", "--ova", "/nowhere/vm.ova")
     (world.home / "notes.ova").write_text("no appliance")
     assert "is no appliance" in refused("my", "--ova", str(world.home / "notes.ova"))
-    assert "is no disk" in refused("my", "--disk", str(world.home / "notes.ova"))
+    assert "it is a text" in refused("my", "--disk", str(world.home / "notes.ova"))
     assert "is taken" in refused("debian12", "--vm", TEACHERS)
     assert "one of --vm, --ova and --disk" in refused("my", code=64)
     vboxlab("base", "add", "my", "--vm", twins[0], *LOGIN)

@@ -61,7 +61,7 @@ def test_an_overlay_becomes_an_image_with_what_lies_behind_it(
     qemu("img", "create", "-f", "qcow2", "-b", base, "-F", "qcow2", layer)
     qemu("io", "-c", "write -P 9 2M 1M", layer)
     before = (base.read_bytes(), layer.read_bytes())
-    driver.import_image("layer", layer, parent=IMAGE)
+    driver.import_image("layer", layer, parent=IMAGE, ours=True)
     (disk,) = world.folder.rglob("layer.vdi")
     qemu("img", "compare", layer, disk)
     assert (base.read_bytes(), layer.read_bytes()) == before

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from tests.contract.worlds import World
+from tests.contract.worlds import World, raw_content
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.driver import ENGINE_VARIABLE, VirtualBoxDriver
@@ -73,6 +73,16 @@ class VirtualBoxWorld(World):
         if not self.runs_internal:
             self.manage("modifyvm", handle, "--vm-execution-engine", "interpreter")
         return handle
+
+    def content_of(self, image: str) -> bytes | None:
+        (disk,) = (path for path in self.folder.rglob(f"{image}.vdi") if path.parent.name != "Import")
+        return raw_content(disk, "vdi")
+
+    def traces(self) -> set[str]:
+        """Return the files below the home but the service's own, and the disks that VirtualBox knows."""
+        own = (f"{self.settings.name}/", "virtualbox/presence")
+        files = {name for name in super().traces() if not name.startswith(own)}
+        return files | {line for line in self.manage("list", "hdds").splitlines() if line.startswith("Location:")}
 
     def manage(self, *arguments: str) -> str:
         """Run VBoxManage as somebody else would, and return what it says."""

@@ -202,7 +202,7 @@ class BaseStore:
                 progress(f"{error.brief}: the guests will install {' '.join(packages)}", None)
                 name, packages = base.image, ()
         if not driver.has_image(name):
-            driver.import_image(name, self.layers.disk(base, directory, packages), progress=progress)
+            driver.import_image(name, self.layers.disk(base, directory, packages), ours=True, progress=progress)
         return name
 
     def package_delta(

@@ -40,7 +40,7 @@ class Capabilities:
     window: bool  # start(gui=True) shows a window
     adopts: bool  # foreign VMs can be seen and started
     network_kinds: frozenset[str]
-    image_formats: tuple[str, ...]  # disk formats import_image takes, preferred first
+    image_formats: tuple[str, ...]  # disk formats import_image takes
     screenshots: bool
     why_unusable: str = ""  # set when guests cannot boot, with the reason
 
@@ -149,12 +149,23 @@ class Images(Protocol):
         """Tell whether there is an image of that name: quicker than `images`, however many machines there are."""
 
     def import_image(
-        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+        self,
+        name: str,
+        disk: Path,
+        *,
+        parent: str | None = None,
+        ours: bool = False,
+        progress: Progress = no_progress,
     ) -> None:
         """Make an image from a disk file, all or nothing. No-op when the image exists.
 
-        With parent, the file is a qcow2 overlay whose backing file is that image's disk. The disk file stays the
-        caller's; an image of format image_formats[0] may go on depending on it.
+        The file, and what it names, is looked at first (see vboxlab.hypervisor.diskfiles) and then copied: it stays the
+        caller's, and the image does not depend on it. Raises BaseError when it is none of the image_formats by its
+        content, is not whole, or needs files that are not its own.
+
+        With `ours` the file was made by vboxlab and stays where it is for as long as the image: the image may go on
+        depending on it, and a kernel that lies beside it belongs to it. Only with `ours` may there be a parent: the
+        file is then a qcow2 overlay whose backing file is that image's disk.
         """
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:

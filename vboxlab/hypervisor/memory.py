@@ -17,6 +17,7 @@ from vboxlab.errors import (
     MachineConflict,
     MachineNotFound,
 )
+from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
 from vboxlab.planning.observed import (
@@ -41,7 +42,7 @@ CAPABILITIES = Capabilities(
     window=True,
     adopts=True,
     network_kinds=NETWORK_KINDS,
-    image_formats=("qcow2", "raw"),
+    image_formats=KINDS,
     screenshots=False,
     why_unusable="the memory driver's machines run nothing",
 )
@@ -218,7 +219,7 @@ class MemoryDriver:
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""
         with self.store.call("images", ""):
-            return [ImageInfo(name, image.disk.stat().st_size, self._clones(name)) for name, image in self._images()]
+            return [ImageInfo(name, image.size, self._clones(name)) for name, image in self._images()]
 
     def has_image(self, name: str) -> bool:
         """Tell whether there is an image of that name."""
@@ -226,7 +227,13 @@ class MemoryDriver:
             return name in self.store.images
 
     def import_image(
-        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+        self,
+        name: str,
+        disk: Path,
+        *,
+        parent: str | None = None,
+        ours: bool = False,
+        progress: Progress = no_progress,
     ) -> None:
         """Remember a disk file as an image."""
         with self.store.call("import_image", name):
@@ -236,8 +243,10 @@ class MemoryDriver:
                 raise BaseError(f"image {name!r}: there is no disk file {disk}")
             if parent is not None:
                 self._get_image(parent)
+            if not ours:
+                describe(disk)
             progress(f"registering {name}", 100)
-            self.store.images[name] = Image(disk, parent)
+            self.store.images[name] = Image(disk if ours else None, parent, disk.stat().st_size)
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
         """Raise CapabilityMissing: there are no VMs but ours."""
@@ -311,7 +320,7 @@ class MemoryDriver:
 
     def _get_image(self, name: str) -> Image:
         image = self.store.images.get(name)
-        if image is None or not image.disk.is_file():
+        if image is None or (image.disk is not None and not image.disk.is_file()):
             names = ", ".join(self.store.images) or "none"
             raise BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
         return image

@@ -23,10 +23,11 @@ class Crash(BaseException):
 
 @dataclass(frozen=True)
 class Image:
-    """An image: where its disk is and what it is an overlay of."""
+    """An image: the disk of ours that it depends on, if it is not a copy, and what it is an overlay of."""
 
-    disk: Path
+    disk: Path | None
     parent: str | None
+    size: int = 0  # bytes
 
 
 @dataclass

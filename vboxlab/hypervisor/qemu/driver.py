@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
+from vboxlab.hypervisor.diskfiles.kinds import KINDS
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
 from vboxlab.hypervisor.qemu.adapters import Adapters
 from vboxlab.hypervisor.qemu.garbage import collect
-from vboxlab.hypervisor.qemu.images import IMAGE_FORMATS
 from vboxlab.hypervisor.qemu.machines import Machines
 from vboxlab.hypervisor.qemu.networks import NETWORK_KINDS, HostPort
 from vboxlab.hypervisor.qemu.power import Power
@@ -60,7 +60,7 @@ class QemuDriver:
             window=False,
             adopts=False,
             network_kinds=NETWORK_KINDS,
-            image_formats=IMAGE_FORMATS,
+            image_formats=KINDS,
             screenshots=False,
             why_unusable=self._readiness.problem,
         )
@@ -130,12 +130,21 @@ class QemuDriver:
         return self._work.images.find(name) is not None
 
     def import_image(
-        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+        self,
+        name: str,
+        disk: Path,
+        *,
+        parent: str | None = None,
+        ours: bool = False,
+        progress: Progress = no_progress,
     ) -> None:
-        """Register a disk, with the kernel beside it if there is one (vmlinuz, initrd.img, cmdline), as an image."""
-        progress(f"registering {name}", None)
+        """Make an image of a disk; a kernel beside one of ours (vmlinuz, initrd.img, cmdline) belongs to it."""
         self._work.layout.prepare()
-        self._work.images.add(name, disk, parent)
+        if ours:
+            progress(f"registering {name}", None)
+            self._work.images.refer(name, disk, parent)
+        else:
+            self._work.images.copy(name, disk, progress)
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
         """Raise CapabilityMissing: there are no VMs but ours."""
@@ -154,7 +163,7 @@ class QemuDriver:
         )
 
     def remove_image(self, name: str) -> None:
-        """Forget an image; its disk stays."""
+        """Remove an image; a disk of ours that it refers to stays."""
         self._work.images.remove(name, self._machines.clones().get(name, ()))
 
     def console_tail(self, handle: str, lines: int = 20) -> str:

@@ -71,6 +71,8 @@ def collect(work: Workspace, lab: LabName | None) -> list[str]:
     work.layout.prepare()
     with work.layout.exclusive():
         found = sweep_leftovers(work.layout, lab)
+    if lab is None:
+        found += work.images.sweep()
     found += _end_orphans(work)
     found += _clear_plugs(work)
     for _, definition in work.definitions.all():

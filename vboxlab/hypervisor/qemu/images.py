@@ -10,15 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from vboxlab.errors import BaseError, DriverError
-from vboxlab.hypervisor.driver import ImageInfo
+from vboxlab.hypervisor.diskfiles.conversion import convert_arguments
+from vboxlab.hypervisor.diskfiles.copying import take
+from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
+from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.qemu.command import Kernel
-from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree, write_atomically
 from vboxlab.waiting import Deadline
 
-IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi")
 KERNEL_FILE = "vmlinuz"
 INITRD_FILE = "initrd.img"
 ARGUMENTS_FILE = "cmdline"
@@ -54,6 +57,7 @@ class ImageStore:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._importing = FileLock(layout.images / ".importing.lock", thread_local=False)
 
     def all(self) -> list[Image]:
         """Return all images."""
@@ -86,30 +90,53 @@ class ImageStore:
             for image in self.all()
         ]
 
-    def add(self, name: str, disk: Path, parent: str | None) -> None:
-        """Register a disk as an image. Raises BaseError when it cannot be one."""
-        existing = self.find(name)
-        if existing is not None and existing.disk.is_file():
+    def refer(self, name: str, disk: Path, parent: str | None) -> None:
+        """Let a disk of ours be an image where it lies. Raises BaseError when it cannot be one."""
+        if self._is_whole(name):
             return
-        disk = disk.absolute()
-        if not disk.is_file():
-            raise BaseError(f"image {name!r}: there is no disk file {disk}")
-        try:
-            facts = json.loads(run_disk_tool("info", "-U", "--output=json", str(disk)))
-        except DriverError as error:
-            raise BaseError(f"image {name!r}: {disk} is no disk image", details=error.details) from error
-        if facts["format"] not in IMAGE_FORMATS:
-            raise BaseError(
-                f"image {name!r}: {disk} has the format {facts['format']}",
-                resolution=f"convert it to one of: {', '.join(IMAGE_FORMATS)}",
-            )
+        found = _look_at(name, disk, overlay=parent is not None)
         if parent is not None:
+            facts = json.loads(run_disk_tool("info", "-U", "-f", found.kind, "--output=json", str(found.path)))
             _check_parent(name, facts.get("full-backing-filename"), self.get(parent))
-        image = Image(name, disk, facts["format"], parent)
-        write_atomically(self._layout.image(name), _CODEC.dump_json(image).decode())
+        self._record(Image(name, found.path, found.kind, parent))
+
+    def copy(self, name: str, disk: Path, progress: Progress) -> None:
+        """Make an image of a copy of the user's disk. All or nothing. Raises BaseError when it cannot be one."""
+        if self._is_whole(name):
+            return
+        found = _look_at(name, disk, overlay=False)
+        with self._importing.acquire():
+            draft, folder = self._layout.image_draft, self._layout.image_folder(name)
+            remove_tree(draft)
+            draft.mkdir(mode=0o700)
+            try:
+                copied = _copied(found, draft, progress)
+                remove_tree(folder)  # of an import that was killed
+                draft.rename(folder)
+            finally:
+                remove_tree(draft)
+            self._record(Image(name, folder / copied.path.name, copied.kind))
+
+    def sweep(self) -> list[str]:
+        """Remove what killed imports left, unless one is under way."""
+        try:
+            with self._importing.acquire(timeout=0):
+                left = [path for path in self._layout.image_folders() if not path.with_suffix(".json").is_file()]
+                for path in left:
+                    remove_tree(path)
+        except Timeout:
+            return []
+        return [f"unfinished image {path.name}" for path in left]
+
+    def _is_whole(self, name: str) -> bool:
+        existing = self.find(name)
+        return existing is not None and existing.disk.is_file()
+
+    def _record(self, image: Image) -> None:
+        write_atomically(self._layout.image(image.name), _CODEC.dump_json(image).decode())
 
     def remove(self, name: str, clones: Iterable[str]) -> None:
-        """Forget an image; its disk stays the caller's. Raises BaseError when something depends on it."""
+        """Remove an image; a disk that it refers to stays. Raises BaseError when something depends on it."""
         if self.find(name) is None:
             raise BaseError(f"there is no image {name!r}")
         dependants = [f"machine {machine}" for machine in sorted(clones)]
@@ -119,6 +146,35 @@ class ImageStore:
                 f"image {name!r} is in use", details=dependants, resolution="remove these first, then the image"
             )
         self._layout.image(name).unlink(missing_ok=True)
+        remove_tree(self._layout.image_folder(name))
+
+
+def _look_at(name: str, disk: Path, *, overlay: bool) -> DiskFile:
+    disk = disk.absolute()
+    if not disk.is_file():
+        raise BaseError(f"image {name!r}: there is no disk file {disk}")
+    return describe(disk, overlay=overlay)
+
+
+def _copied(disk: DiskFile, folder: Path, progress: Progress) -> DiskFile:
+    """Return the only file of a folder: a copy that QEMU can go on working with, raw or qcow2."""
+    try:
+        copied = take(disk, folder, progress)
+    except OSError as error:
+        raise BaseError(f"{disk.path}: it cannot be copied", details=[f"{folder}: {error.strerror}"]) from error
+    if copied.kind in ("raw", "qcow2"):
+        return copied
+    progress("converting the disk", None)
+    target = folder / "disk.qcow2"
+    try:
+        run_disk_tool(*convert_arguments(copied, target, "qcow2"))
+    except DriverError as error:
+        brief = f"{disk.path}: qemu-img cannot convert this {disk.kind} disk"
+        raise BaseError(brief, details=error.details, resolution=error.resolution) from error
+    for path in folder.iterdir():
+        if path != target:
+            path.unlink()
+    return describe(target)
 
 
 def _check_parent(name: str, backing: str | None, parent: Image) -> None:

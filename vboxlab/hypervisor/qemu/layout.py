@@ -1,7 +1,8 @@
 """Where the QEMU driver keeps its things, and the few ways in which they are changed so that nothing is half there.
 
 home/qemu/
-├── images/NAME.json           what machines are cloned from: paths of the caller's files
+├── images/NAME.json           what machines are cloned from: path of a disk of ours, or
+├── images/NAME.disk/          the copy of a disk of the user's; .importing.disk while it is made
 ├── machines/ID/               machine.json, disk.qcow2, pid, console.log, errors.log
 ├── machines/.new-… .gone-…    being made, being removed: never reported, swept by collect_garbage
 ├── accelerator.json           what the probe boot showed
@@ -91,6 +92,19 @@ class Layout:
     def image(self, name: str) -> Path:
         """Return the file that describes an image."""
         return self.images / f"{quote(name, safe='')}.json"
+
+    def image_folder(self, name: str) -> Path:
+        """Return the directory of an image's own disk, which not every image has."""
+        return self.images / f"{quote(name, safe='')}.disk"
+
+    @property
+    def image_draft(self) -> Path:
+        """Return the directory in which an image's disk is made."""
+        return self.images / ".importing.disk"
+
+    def image_folders(self) -> list[Path]:
+        """Return the directories of images' disks, half-made ones included."""
+        return sorted(self.images.glob("*.disk")) if self.images.is_dir() else []
 
     def machine(self, machine_id: str) -> Path:
         """Return the directory of a machine."""

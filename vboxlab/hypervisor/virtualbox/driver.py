@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
+from vboxlab.hypervisor.diskfiles.kinds import KINDS
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.client import SILENCE_TIMEOUT, Client
-from vboxlab.hypervisor.virtualbox.images import IMAGE_FORMATS, Images
+from vboxlab.hypervisor.virtualbox.images import Images
 from vboxlab.hypervisor.virtualbox.machines import checked, create_arguments, observed
 from vboxlab.hypervisor.virtualbox.networks import NETWORK_KINDS, adapter_fields, attachment_fields
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
@@ -60,7 +61,7 @@ class VirtualBoxDriver:
             window=readiness.can_show_windows(),
             adopts=True,
             network_kinds=NETWORK_KINDS,
-            image_formats=IMAGE_FORMATS,
+            image_formats=KINDS,
             screenshots=True,
             why_unusable=problem,
         )
@@ -137,10 +138,16 @@ class VirtualBoxDriver:
         return self._images.has(name)
 
     def import_image(
-        self, name: str, disk: Path, *, parent: str | None = None, progress: Progress = no_progress
+        self,
+        name: str,
+        disk: Path,
+        *,
+        parent: str | None = None,
+        ours: bool = False,
+        progress: Progress = no_progress,
     ) -> None:
         """Make an image from a disk file."""
-        self._images.create(name, disk, parent, progress)
+        self._images.create(name, disk, parent, progress, ours=ours)
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
         """Let an existing VM be an image by reference; return what was done to it."""

@@ -33,6 +33,11 @@ FOREIGN_NETWORK = (
     "whose networks have names of their own"
 )
 
+
+class Unreadable(BaseError):
+    """VirtualBox cannot read a disk file, which another program may convert."""
+
+
 KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "not-found": (MachineNotFound, "look at the lab again with `vboxlab status`"),
     "inaccessible": (
@@ -58,6 +63,7 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "ours": (MachineConflict, "clone it in VirtualBox's window (a full clone) and add the clone"),
     "no-base-snapshot": (DriverError, "power it off and try again, or name a snapshot with --snapshot"),
     "appliance": (BaseError, "export the machine alone: File, Export Appliance in VirtualBox's window"),
+    "unreadable": (Unreadable, None),
     "image-in-use": (BaseError, "destroy the labs of these machines first"),
     "locked": (
         DriverError,

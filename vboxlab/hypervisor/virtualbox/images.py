@@ -1,25 +1,29 @@
-"""Images: disks of other formats turned into VDIs, which the worker makes into VMs to clone from."""
+"""Images: copies of disks in any format, which the worker turns into VMs to clone from."""
 
 from __future__ import annotations
 
-import tarfile
-from collections.abc import Sequence
-from contextlib import suppress
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
 from vboxlab.errors import BaseError
+from vboxlab.files import make_private_folder
+from vboxlab.hypervisor.diskfiles.appliances import check_appliance
+from vboxlab.hypervisor.diskfiles.conversion import convert_arguments
+from vboxlab.hypervisor.diskfiles.copying import describe_raw, take
+from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.virtualbox.client import Client
-from vboxlab.hypervisor.virtualbox.disks import SECTOR
-from vboxlab.hypervisor.virtualbox.qcow2 import is_qcow2, open_disk
-from vboxlab.hypervisor.virtualbox.vdi import copy_vdi, is_vdi, write_vdi
-from vboxlab.hypervisor.virtualbox.vhd import is_vhd, open_vhd
-from vboxlab.hypervisor.virtualbox.vmdk import is_vmdk, open_vmdk
+from vboxlab.hypervisor.virtualbox.failures import Unreadable
 
-IMAGE_FORMATS = ("qcow2", "raw", "vdi", "vmdk", "vhd")
-READERS = ((is_qcow2, open_disk), (is_vmdk, open_vmdk), (is_vhd, open_vhd))
+QEMU_IMG = "qemu-img"
+INSTALL = "install qemu-img (Debian: `apt install qemu-utils`), which vboxlab then uses"
+WORDS = 8  # lines of qemu-img's that an error shows
 
 
 class Images:
@@ -38,10 +42,10 @@ class Images:
         """Tell whether there is an image of that name."""
         return bool(self._client.call("has_image", {"name": name}))
 
-    def create(self, name: str, disk: Path, parent: str | None, progress: Progress) -> None:
-        """Make an image of a disk file, which is only read. A qcow2 overlay is merged with what lies behind it.
+    def create(self, name: str, disk: Path, parent: str | None, progress: Progress, *, ours: bool) -> None:
+        """Make an image of a disk file, which is only read. An overlay of ours is merged with what lies behind it.
 
-        Raises BaseError when the file or the parent is missing, or the format is none of IMAGE_FORMATS.
+        Raises BaseError when the file or the parent is missing, or the file cannot be imported.
         """
         if self.has(name):
             return
@@ -50,16 +54,37 @@ class Images:
         if parent is not None and not self.has(parent):
             existing = ", ".join(image.name for image in self.all())
             raise BaseError(f"there is no image {parent!r}", details=[f"images that exist: {existing}"])
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / "lock"):
-            copy = self._folder / "disk.vdi"
-            copy.unlink(missing_ok=True)  # of an import that was killed
+        found = describe(disk.absolute(), overlay=ours and parent is not None)
+        with self._draft() as draft:
             try:
-                _convert(disk, copy, progress)
-                arguments = {"name": name, "disk": str(copy), "parent": parent or ""}
-                self._client.call("create_image", arguments, subject=f"image {name}", progress=progress)
+                copied = _merged(found, draft) if found.backing else take(found, draft, progress)
+                if copied.kind == "raw":
+                    copied = describe_raw(copied)
+            except OSError as error:
+                raise BaseError(f"{disk}: it cannot be copied", details=[f"{draft}: {error.strerror}"]) from error
+            try:
+                self._make(name, copied, progress)
+            except Unreadable as error:
+                progress("converting the disk", None)
+                self._make(name, _converted(copied, found, draft, error), progress)
+
+    def _make(self, name: str, disk: DiskFile, progress: Progress) -> None:
+        files = [disk.path, *(disk.path.with_name(extent.name) for extent in disk.extents)]
+        arguments = {"name": name, "kind": disk.kind, "files": [str(file) for file in files]}
+        self._client.call("create_image", arguments, subject=f"image {name}", progress=progress)
+
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """Give an empty folder, which is gone afterwards; one at a time."""
+        make_private_folder(self._folder)
+        with FileLock(self._folder / "lock"):
+            draft = self._folder / "draft"
+            shutil.rmtree(draft, ignore_errors=True)  # of an import that was killed
+            draft.mkdir()
+            try:
+                yield draft
             finally:
-                copy.unlink(missing_ok=True)
+                shutil.rmtree(draft, ignore_errors=True)
 
     def adopt(self, name: str, vm: str, snapshot: str, progress: Progress) -> str:
         """Let an existing VM be an image, and return what was done to it, for the user to read.
@@ -72,13 +97,8 @@ class Images:
         return f"{name} is the VM {done['vm']} as of {taken}, {done['snapshot']}"
 
     def import_appliance(self, name: str, file: Path, progress: Progress) -> None:
-        """Make an image of an appliance, which is only read. Raises BaseError when the file is none."""
-        if not is_appliance(file):
-            raise BaseError(
-                f"{file} is no appliance",
-                details=["expected an OVA (a tar file that begins with an .ovf) or an OVF file"],
-                resolution="VirtualBox makes one with File, Export Appliance; a disk file is added with --disk",
-            )
+        """Make an image of an appliance, which is only read. Raises BaseError when it cannot be."""
+        check_appliance(file.absolute())
         arguments = {"name": name, "file": str(file.absolute())}
         self._client.call("import_appliance", arguments, subject=str(file), progress=progress)
 
@@ -89,30 +109,40 @@ class Images:
         self._client.call("remove_image", {"name": name}, subject=f"image {name}")
 
 
-def is_appliance(file: Path) -> bool:
-    """Tell whether a file is an OVA or the OVF description of an appliance. Raises BaseError when it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(4096)
-            stream.seek(0)
-            with suppress(tarfile.TarError), tarfile.open(fileobj=stream, mode="r:") as members:
-                first = members.next()
-                return first is not None and first.name.lower().endswith(".ovf")
-    except OSError as error:
-        raise BaseError(f"{file}: cannot be read", details=[str(error)]) from error
-    return start.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<") and b"Envelope" in start
+def _merged(disk: DiskFile, folder: Path) -> DiskFile:
+    """Return an overlay of ours, merged with what lies behind it. VirtualBox would pass over that without a word."""
+    program = find_qemu_img()
+    if program is None:
+        raise BaseError(f"{disk.path}: qemu-img is needed to merge it with what lies behind it", resolution=INSTALL)
+    return _run_qemu_img(program, disk, disk.path, folder)
 
 
-def _convert(disk: Path, target: Path, progress: Progress) -> None:
-    if is_vdi(disk):
-        copy_vdi(disk, target)
-        return
-    opener = next((opener for recognise, opener in READERS if recognise(disk)), None)
-    size = disk.stat().st_size
-    if opener is None and (size % SECTOR or not size):
+def _converted(disk: DiskFile, origin: DiskFile, folder: Path, refusal: Unreadable) -> DiskFile:
+    """Return as a VDI what VirtualBox has refused, if qemu-img is there and can read it. Raises BaseError."""
+    program = find_qemu_img()
+    if program is None:
         raise BaseError(
-            f"{disk} is no disk",
-            details=[f"expected {', '.join(IMAGE_FORMATS)}; a raw disk is a multiple of {SECTOR} bytes"],
-        )
-    with (opener or open_disk)(disk) as source:
-        write_vdi(source, target, progress)
+            f"{origin.path}: VirtualBox cannot read this {origin.kind} disk",
+            details=refusal.details,
+            resolution=f"{INSTALL}, or convert it in the program that made it",
+        ) from refusal
+    return _run_qemu_img(program, disk, origin.path, folder)
+
+
+def _run_qemu_img(program: Path, disk: DiskFile, origin: Path, folder: Path) -> DiskFile:
+    target = folder / "converted.vdi"
+    argv = [str(program), *convert_arguments(disk, target, "vdi")]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        words = done.stderr.strip().splitlines()[-WORDS:]
+        raise BaseError(f"{origin}: qemu-img cannot convert this {disk.kind} disk", details=words)
+    return describe(target)
+
+
+def find_qemu_img() -> Path | None:
+    """Return the qemu-img on the search path, None where there is none; never one of the current folder."""
+    for folder in os.get_exec_path():
+        found = shutil.which(Path(folder) / QEMU_IMG) if Path(folder).is_absolute() else None
+        if found:
+            return Path(found)
+    return None

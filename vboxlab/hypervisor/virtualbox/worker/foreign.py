@@ -89,14 +89,14 @@ def _snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
 
 
 def import_appliance(connection: Connection, call: Call) -> None:
-    """Make an image of an appliance of one machine. All or nothing: what is left after an error has a pending file."""
+    """Make an image of an appliance of one machine. All or nothing."""
     name, file = call.arguments["name"], call.arguments["file"]
     with connection.errors(f"looking for {name}"):
         _check_name(connection, name)
     vm_name = images.VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
+    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}):
         with connection.errors(f"importing {file}"):
             appliance = connection.vbox.createAppliance()
             connection.wait(appliance.read(file), f"reading {file}", call.report)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, settings_file, snapshots
+from vboxlab.hypervisor.virtualbox.worker import conversion, leftovers, machines, marks, settings_file, snapshots
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
@@ -130,16 +129,22 @@ def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
 
 
 def create(connection: Connection, call: Call) -> None:
-    """Make an image around a VDI, which stays where it is, for a call that is made again. No-op when it exists."""
-    name, disk = call.arguments["name"], Path(call.arguments["disk"])
+    """Make an image around a disk, which stays where it is, for a call that is made again. No-op when it exists.
+
+    All or nothing. A disk that is no VDI is converted; its files follow it in the list.
+    """
+    name, files = call.arguments["name"], [Path(file) for file in call.arguments["files"]]
     if find(connection, name) is not None:
         return
     vm_name = VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
+    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}):
         target = _free_place(connection, folder / f"{name}.vdi")
-        _give(disk, target)
+        if call.arguments["kind"] == "vdi":
+            conversion.give(files[0], target)
+        else:
+            conversion.convert(connection, files, folder, target, call)
         with connection.errors(f"making the image {name}"):
             machine = _new_machine(connection, settings, vm_name)
             connection.vbox.registerMachine(machine)
@@ -163,14 +168,6 @@ def _free_place(connection: Connection, wanted: Path) -> Path:
         known = {Path(str(medium.location)) for medium in leftovers.all_media(connection)}
     names = itertools.chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2)))
     return next(path for path in names if path not in known)
-
-
-def _give(disk: Path, target: Path) -> None:
-    """Give a file a second name, or where the file system cannot do that, copy it."""
-    try:
-        target.hardlink_to(disk)
-    except OSError:
-        shutil.copyfile(disk, target)
 
 
 def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:

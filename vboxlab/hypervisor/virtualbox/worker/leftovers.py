@@ -26,7 +26,8 @@ SUFFIX = ".vm"
 OWN_FILES = (
     "*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.vmdk", "*.nvram", "*.partial", "console.log",
 )  # fmt: skip
-OWN_FOLDERS = ("Logs", "Snapshots")
+IMPORT_FOLDER = "Import"  # disks that are being converted
+OWN_FOLDERS = ("Logs", "Snapshots", IMPORT_FOLDER)
 
 
 def settings_file(connection: Connection, name: str, group: str) -> Path:
@@ -59,6 +60,18 @@ def making(connection: Connection, folder: Path, record: dict[str, str]) -> Iter
         _write_record(stream, record)
         yield
         _let_go(folder, stream)
+
+
+@contextlib.contextmanager
+def making_or_nothing(connection: Connection, folder: Path, record: dict[str, str]) -> Iterator[None]:
+    """Hold a folder as `making` does, and clear it again at once when the block fails."""
+    try:
+        with making(connection, folder, record):
+            yield
+    except Failure:
+        with contextlib.suppress(Failure):
+            _clear_folder(connection, folder, None, None)
+        raise
 
 
 def _make_room(connection: Connection, folder: Path, before: dict[str, str] | None, name: str) -> None:

@@ -1,0 +1,62 @@
+"""Disks of other formats turned into VDIs by VirtualBox itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import leftovers
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+
+FULL = "VERR_DISK_FULL"
+
+
+def give(file: Path, target: Path) -> None:
+    """Give a file a second name, or where the file system cannot do that, copy it."""
+    try:
+        target.hardlink_to(file)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
+def convert(connection: Connection, files: list[Path], folder: Path, target: Path, call: Call) -> None:
+    """Make a VDI of a disk: the first of the files, which names the others. They stay, for a call that is made again.
+
+    They are opened below a folder that is being made, so that what a killed process leaves registered is found there.
+    Raises Failure of kind "unreadable" when VirtualBox cannot read it.
+    """
+    own = folder / leftovers.IMPORT_FOLDER
+    own.mkdir()
+    for file in files:
+        give(file, own / file.name)
+    with connection.errors("preparing a disk"):
+        disk = connection.value_of("DeviceType", "HardDisk")
+        access = connection.value_of("AccessMode", "ReadWrite")
+        made = connection.vbox.createMedium("VDI", str(target), access, disk)
+    try:
+        _clone(connection, own / files[0].name, made, call)
+    except Failure as failure:
+        if failure.kind != "api" or FULL in failure.text:
+            raise
+        raise Failure("unreadable", "VirtualBox cannot read it", details=[failure.text]) from failure
+    finally:
+        with connection.errors("closing a disk"):
+            made.close()
+    shutil.rmtree(own)
+
+
+def _clone(connection: Connection, file: Path, target: Any, call: Call) -> None:
+    with connection.errors("opening a disk"):
+        disk = connection.value_of("DeviceType", "HardDisk")
+        access = connection.value_of("AccessMode", "ReadOnly")
+        source = connection.vbox.openMedium(str(file), disk, access, False)
+    try:
+        with connection.errors("converting a disk"):
+            standard = connection.value_of("MediumVariant", "Standard")
+            progress = source.cloneTo(target, [standard], None)
+        connection.wait(progress, "converting the disk", call.report)
+    finally:
+        with connection.errors("closing a disk"):
+            source.close()
