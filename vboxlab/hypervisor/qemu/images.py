@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from vboxlab import programs
 from vboxlab.errors import BaseError, DriverError
 from vboxlab.hypervisor.driver import ImageInfo
 from vboxlab.hypervisor.qemu.command import Kernel
@@ -145,13 +146,13 @@ def run_disk_tool(*arguments: str) -> str:
     deadline = Deadline.after(LOCKED_SECONDS)
     while True:
         try:
-            ended = subprocess.run(
-                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            ended = programs.run(
+                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
             )
         except FileNotFoundError:
             raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
         if not ended.returncode:
-            return ended.stdout
+            return str(ended.stdout)
         if not is_locked(ended.stderr) or deadline.expired:
             break
         time.sleep(0.02)

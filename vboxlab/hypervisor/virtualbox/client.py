@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from vboxlab import programs
 from vboxlab.errors import DriverError, DriverUnavailable
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
@@ -48,8 +49,12 @@ LOG = "worker.log"
 PRESENCE = "presence"
 PACKAGE = Path(__file__).parents[3]
 # The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
+# Its path begins with the current folder (it may be too old for -P, and -I would hide what a user installed for
+# himself), so nothing but sys is imported before that is gone: entries that do not begin with a root or a drive.
 BOOTSTRAP = """
-import sys, types
+import sys
+sys.path[:] = [entry for entry in sys.path if entry[:1] in ("/", "\\\\") or entry[1:3] in (":\\\\", ":/")]
+import types
 root, names = sys.argv[1], ["vboxlab", "hypervisor", "virtualbox"]
 for depth in range(len(names)):
     module = types.ModuleType(".".join(names[: depth + 1]))
@@ -67,17 +72,20 @@ class WorkerGone(Exception):
 class Worker:
     """One worker process."""
 
-    def __init__(self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path, working: Path
+    ) -> None:
         token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._presence = Presence(folder / PRESENCE, CLIENT, token)
         known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
         with (folder / LOG).open("ab") as errors:
-            self._process = subprocess.Popen(
+            self._process = programs.start(
                 [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=dict(environment),
+                env=environment,
+                cwd=working,  # always there: VirtualBox's service lives on in it
                 # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
                 start_new_session=os.name != "nt",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -176,7 +184,7 @@ class Client:
         lingers: float = SERVICE_LINGERS,
     ) -> None:
         self._lingers = lingers
-        self._folder = home / "virtualbox"
+        self._folder = home.absolute() / "virtualbox"
         self._preferred = preferred
         self._argv = ["--patience", str(patience), "--engine", engine]
         self._lock = threading.Lock()
@@ -290,7 +298,7 @@ class Client:
     def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
         environment = worker_environment(installation, os.environ)
         for attempt in range(1, ATTEMPTS + 1):
-            worker = Worker(binding, self._argv, environment, self._folder)
+            worker = Worker(binding, self._argv, environment, self._folder, installation.program)
             try:
                 self._greeting = worker.greeting(START_TIMEOUT)
             except WorkerGone:
