@@ -19,6 +19,7 @@ from typing import Any, Literal
 from vboxlab.errors import VboxlabError
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.failures import STOP_KVM
+from vboxlab.hypervisor.virtualbox.repairs import find_repair
 from vboxlab.settings import Settings
 
 Verdict = Literal["ok", "note", "warning", "problem"]
@@ -68,7 +69,11 @@ def _virtualbox(settings: Settings) -> Iterator[Finding]:
         yield Finding("VirtualBox", "warning", "it is not installed", fix)
         return
     yield Finding("VirtualBox", "ok", f"installed in {installation.program}")
-    yield from _binding(settings)
+    broken = find_repair()
+    if broken is None:
+        yield from _binding(settings)
+    else:
+        yield Finding("list of machines", "problem", "; ".join(broken.found), broken.advice)
     problem = readiness.kernel_driver_problem()
     if problem:
         yield Finding("kernel driver", "warning", "guests cannot run in VirtualBox", problem)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -45,6 +45,7 @@ SILENCE_TIMEOUT = 180.0  # seconds without a word from the worker before it is g
 ATTEMPTS = 3
 # VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
 SERVICE_LINGERS = 7.0
+FINAL = ("version", "registry", "registry-gone")  # failures to start that another interpreter meets as well
 LOG = "worker.log"
 PRESENCE = "presence"
 PACKAGE = Path(__file__).parents[3]
@@ -182,7 +183,10 @@ class Client:
         patience: float = 20.0,
         engine: str = "",
         lingers: float = SERVICE_LINGERS,
+        say: Callable[[str], None] = lambda _text: None,
     ) -> None:
+        """Prepare; nothing is started before the first call. `say` is told what a worker mended of ours."""
+        self._say = say
         self._lingers = lingers
         self._folder = home.absolute() / "virtualbox"
         self._preferred = preferred
@@ -307,7 +311,7 @@ class Client:
                 return None
             except Failure as failure:
                 worker.leave(timeout=1.0)
-                if failure.kind == "version" or (failure.kind == "lost" and attempt == ATTEMPTS):
+                if failure.kind in FINAL or (failure.kind == "lost" and attempt == ATTEMPTS):
                     raise to_error(failure) from failure
                 if failure.kind == "binding":
                     problems.append(f"{binding}: {failure.text}")
@@ -316,6 +320,8 @@ class Client:
                 # Several programs that start the service at once get into each other's way.
                 time.sleep(self._lingers if failure.kind == "lost" else 0.5)
             else:
+                for text in self._greeting.get("mended", ()):
+                    self._say(f"mended: {text}")
                 return worker
         return None
 
@@ -338,6 +344,8 @@ def worker_environment(installation: Installation, environ: Mapping[str, str]) -
     On Linux the service takes the encoding of file names from the locale: under plain C, names with accents fail.
     """
     environment = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    if environment.get("VBOX_USER_HOME"):  # the worker works in another folder
+        environment["VBOX_USER_HOME"] = str(Path(environment["VBOX_USER_HOME"]).absolute())
     environment["VBOX_PROGRAM_PATH"] = str(installation.program)
     environment["VBOX_SDK_PATH"] = str(installation.sdk)
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""

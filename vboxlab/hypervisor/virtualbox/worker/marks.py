@@ -31,14 +31,23 @@ class Label:
 
 def read_label(machine: Any) -> Label:
     """Return a machine's label, an empty one when it has none of its own."""
-    text = str(machine.getExtraData(KEY))
-    if not text:
-        return Label()
+    text = str(machine.getExtraData(KEY) or "")
+    return parse_label(text, str(machine.id)) if text else Label()
+
+
+def parse_label(text: str, machine: str) -> Label:
+    """Return the label in a text, an empty one when it is none, or was not written on the machine of that UUID."""
     try:
-        label = Label(**json.loads(text))
-    except (ValueError, TypeError):
+        fields = json.loads(text)
+        label = Label(**fields)
+    except (ValueError, TypeError, RecursionError):
         return Label()
-    return label if label.id == machine.id else Label()
+    whole = all(isinstance(each, str) for each in (label.id, label.image, label.source)) and _is_marks(label.marks)
+    return label if whole and label.id == machine else Label()
+
+
+def _is_marks(found: object) -> bool:
+    return isinstance(found, dict) and all(isinstance(text, str) for pair in found.items() for text in pair)
 
 
 def write_label(machine: Any, label: Label) -> None:
@@ -83,6 +92,6 @@ def split_description(text: str) -> tuple[str, dict[str, str] | None]:
         return text, None
     try:
         marks = json.loads(encoded)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text, None
-    return human, {str(name): str(value) for name, value in marks.items()}
+    return (human, marks) if _is_marks(marks) else (text, None)
