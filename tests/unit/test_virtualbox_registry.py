@@ -1,4 +1,4 @@
-"""VirtualBox's list of machines: found on each system, missed where a killed service left none, and put back when asked for."""
+"""VirtualBox's list of machines: found on each system, missed where a killed service left none, put back when asked."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vboxlab import programs
 from vboxlab.base.native import Job
@@ -60,7 +61,7 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
             process.stdin.write(job.to_json() + "\n")
             process.stdin.flush()
             for line in process.stdout:
-                message = json.loads(line)
+                message = _message(line)
                 finished = finished or "done" in message
                 trouble.extend(message.get("error", ()))
                 if "progress" in message:
@@ -80,6 +81,15 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
         details=stderr.strip().splitlines()[-6:],
         resolution="an ordinary user needs `uidmap` installed and an entry in /etc/subuid; root needs neither",
     )
+
+
+def _message(line: str) -> dict[str, Any]:
+    """Return what the worker says in a line; what a program that it runs prints beside that says nothing."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +42,7 @@ class Image:
             return None
         initrd = self.disk.parent / INITRD_FILE
         arguments = self.disk.parent / ARGUMENTS_FILE
-        text = arguments.read_text(encoding="utf-8") if arguments.is_file() else ""
+        text = arguments.read_text(encoding="utf-8", errors="replace") if arguments.is_file() else ""
         return Kernel(image, initrd if initrd.is_file() else None, " ".join(text.split()))
 
 
@@ -57,18 +56,27 @@ class ImageStore:
         self._layout = layout
 
     def all(self) -> list[Image]:
-        """Return all images."""
-        found = []
-        for path in sorted(self._layout.images.glob("[!.]*.json")):
-            with suppress(ValidationError, FileNotFoundError):
-                found.append(_CODEC.validate_json(path.read_bytes()))
-        return found
+        """Return all images. Raises BaseError for a record that cannot be read: nobody knows what depends on it."""
+        found = (self._read(path) for path in sorted(self._layout.images.glob("[!.]*.json")))
+        return [image for image in found if image is not None]
 
     def find(self, name: str) -> Image | None:
-        """Return an image by name."""
-        with suppress(FileNotFoundError):
-            return _CODEC.validate_json(self._layout.image(name).read_bytes())
-        return None
+        """Return an image by name. Raises BaseError for a record that cannot be read."""
+        return self._read(self._layout.image(name))
+
+    @staticmethod
+    def _read(path: Path) -> Image | None:
+        try:
+            return _CODEC.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise BaseError(
+                f"the record of the image {path.stem} cannot be read: {path}",
+                details=[str(error).splitlines()[0]],
+                resolution="put it right: name, disk, format and parent of the image; that of a base which was built here "
+                "can be removed: the next `vboxlab up` writes it anew",
+            ) from error
 
     def get(self, name: str) -> Image:
         """Return an image whose disk is there. Raises BaseError."""

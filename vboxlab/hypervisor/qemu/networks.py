@@ -199,6 +199,6 @@ def _ask(directory: Path, command: str) -> dict[str, Any] | None:
             connection.connect(str(directory / "control"))
             connection.sendall(command.encode() + b"\n")
             answer = connection.makefile("r", encoding="utf-8").readline()
-        except OSError:
+            return dict(json.loads(answer)) if answer else None
+        except (OSError, ValueError, TypeError):
             return None
-    return dict(json.loads(answer)) if answer else None

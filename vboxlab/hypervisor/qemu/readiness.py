@@ -11,7 +11,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from vboxlab import programs
+from vboxlab.files import read_json
 from vboxlab.hypervisor.qemu.command import Program
 from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
 
@@ -51,6 +54,17 @@ class Readiness:
         return Program(self.binary, self.accelerator, self.sandbox)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What a trial showed, and for what it holds."""
+
+    key: str
+    found: Readiness
+
+
+_CODEC = TypeAdapter(_Kept)
+
+
 def find_readiness(layout: Layout) -> Readiness:
     """Look for QEMU and try it out; what a trial showed holds until QEMU or the host's kernel changes."""
     binary = programs.find(BINARY)
@@ -58,10 +72,10 @@ def find_readiness(layout: Layout) -> Readiness:
         missing = BINARY if binary is None else "qemu-img"
         return Readiness(problem=f"{missing} is not installed; {INSTALL_HINT}")
     key = _identity(binary)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        cached = json.loads(layout.accelerator.read_text(encoding="utf-8"))
-        if cached["key"] == key:
-            return Readiness(**cached["found"])
+    with suppress(OSError, ValueError):
+        cached = _CODEC.validate_python(read_json(layout.accelerator), strict=True)
+        if cached.key == key and cached.found.binary == binary:
+            return cached.found
     found = _try_out(binary)
     if not found.problem:
         with suppress(OSError):
@@ -113,8 +127,11 @@ def _smoke_run(binary: str, options: tuple[str, ...]) -> tuple[int, ...] | None:
     )
     if ended.returncode or not ended.stdout.startswith("{"):
         return None
-    version = json.loads(ended.stdout.splitlines()[0])["QMP"]["version"]["qemu"]
-    return version["major"], version["minor"], version["micro"]
+    try:
+        version = json.loads(ended.stdout.splitlines()[0])["QMP"]["version"]["qemu"]
+        return int(version["major"]), int(version["minor"]), int(version["micro"])
+    except (ValueError, KeyError, TypeError):  # some other program of that name
+        return None
 
 
 def why_no_kvm(binary: str, cpuinfo: Path = Path("/proc/cpuinfo"), device: Path = Path("/dev/kvm")) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from vboxlab import programs
 from vboxlab.errors import DriverError, DriverUnavailable
+from vboxlab.files import read_json
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.readiness import (
@@ -288,7 +289,7 @@ class Client:
     def _candidates(self, installation: Installation) -> list[Binding]:
         found = find_bindings(installation, self._preferred)
         with suppress(OSError, ValueError, TypeError):
-            remembered = Binding(**json.loads((self._folder / "binding.json").read_text(encoding="utf-8")))
+            remembered = Binding(**read_json(self._folder / "binding.json"))
             if remembered in found and not self._preferred:
                 found.remove(remembered)
                 found.insert(0, remembered)

@@ -143,7 +143,7 @@ def other_hypervisor() -> str:
     if not KERNEL_MODULES.is_file():
         return ""
     for line in KERNEL_MODULES.read_text(encoding="ascii", errors="replace").splitlines():
-        name, _size, users, *_ = line.split()
+        name, _size, users, *_ = (*line.split(), "", "", "")
         if name in ("kvm_intel", "kvm_amd") and users.isdigit() and int(users) > 0:
             return name
     return ""

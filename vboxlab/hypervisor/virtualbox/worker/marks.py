@@ -35,15 +35,25 @@ def read_label(machine: Any) -> Label:
     return parse_label(text, str(machine.id)) if text else Label()
 
 
+def are_damaged(machine: Any) -> bool:
+    """Tell whether a machine has a label that cannot be read: it may be ours, so it counts as somebody else's."""
+    text = str(machine.getExtraData(KEY) or "")
+    return bool(text) and _parse(text) is None
+
+
 def parse_label(text: str, machine: str) -> Label:
     """Return the label in a text, an empty one when it is none, or was not written on the machine of that UUID."""
+    label = _parse(text)
+    return label if label is not None and label.id == machine else Label()
+
+
+def _parse(text: str) -> Label | None:
     try:
-        fields = json.loads(text)
-        label = Label(**fields)
+        label = Label(**json.loads(text))
     except (ValueError, TypeError, RecursionError):
-        return Label()
-    whole = all(isinstance(each, str) for each in (label.id, label.image, label.source)) and _is_marks(label.marks)
-    return label if whole and label.id == machine else Label()
+        return None
+    texts = (label.id, label.image, label.source)
+    return label if all(isinstance(each, str) for each in texts) and _is_marks(label.marks) else None
 
 
 def _is_marks(found: object) -> bool:
