@@ -20,7 +20,6 @@ from pydantic import TypeAdapter
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import Base, Login
 from vboxlab.errors import BaseError
-from vboxlab.files import read_json
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file
@@ -112,14 +111,14 @@ class AddedBases:
     @staticmethod
     def _read(path: Path) -> AddedBase:
         try:
-            found = _CODEC.validate_python(read_json(path), strict=True)
+            found = _CODEC.validate_json(path.read_bytes(), strict=True)
             _check(found.name == path.parent.name)
         except (OSError, ValueError) as error:
             raise BaseError(
                 f"the record of the base {path.parent.name} cannot be read: {path}",
-                details=[str(error).splitlines()[0]],
-                resolution=f"put the file right, or remove the folder {path.parent}, which also holds the passwords, and "
-                "add the base again (`vboxlab base add`)",
+                details=[line.strip() for line in str(error).splitlines()[:3]],
+                resolution=f"put the file right, or remove the folder {path.parent} with the passwords in it and add the "
+                "base again (`vboxlab base add`)",
             ) from error
         return found
 

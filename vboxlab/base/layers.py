@@ -180,7 +180,7 @@ def _reading(file: Path) -> Iterator[Any]:
         raise BaseError(
             f"a package layer is damaged: {file}",
             details=[f"{type(error).__name__}: {error}"],
-            resolution="put the file right from a backup; where no machine is a clone of the layer (`vboxlab base list`), "
+            resolution="put the file right from a backup; where no machine is a clone of it (`vboxlab base list`), "
             f"remove the folder {file.parent} and `vboxlab up` makes it again",
         ) from error
 

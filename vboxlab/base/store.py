@@ -288,7 +288,7 @@ class BaseStore:
         return StoredBase(name, digest, directory, built, digest == self._wanted(name), size, self.layers.of(image))
 
     def _damaged(self, file: Path, error: Exception) -> BaseError:
-        """Return the error for a base's record that cannot be read. Its folder has the disk that machines are made of."""
+        """Return the error for a record that cannot be read: its folder has the disk that machines are clones of."""
         resolution = f"put it right from a backup; remove {file.parent} only when no machine is a clone of its disk"
         for name in RECIPES:
             digest = self._wanted(name)

@@ -73,9 +73,9 @@ class ImageStore:
         except (OSError, ValidationError) as error:
             raise BaseError(
                 f"the record of the image {path.stem} cannot be read: {path}",
-                details=[str(error).splitlines()[0]],
-                resolution="put it right: name, disk, format and parent of the image; that of a base which was built here "
-                "can be removed: the next `vboxlab up` writes it anew",
+                details=[line.strip() for line in str(error).splitlines()[:3]],
+                resolution="put it right (name, disk, format and parent of the image); that of a base which was built "
+                "here can be removed: the next `vboxlab up` writes it anew",
             ) from error
 
     def get(self, name: str) -> Image:

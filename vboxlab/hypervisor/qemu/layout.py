@@ -139,9 +139,7 @@ def _pinned(file: Path) -> Path | None:
         here = ", ".join(map(str, Path(tempfile.gettempdir()).glob("vboxlab-*")))
         raise DriverError(
             f"{file} is damaged: it must hold the path of the folder with the sockets of running machines",
-            details=[
-                f"such folders here: {', '.join(map(str, Path(tempfile.gettempdir()).glob('vboxlab-*'))) or 'none'}"
-            ],
+            details=[f"such folders here: {here or 'none'}"],
             resolution="write that path into the file; or end all qemu-system-x86_64 of this user and remove the file",
         )
     return path

@@ -14,7 +14,6 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from vboxlab import programs
-from vboxlab.files import read_json
 from vboxlab.hypervisor.qemu.command import Program
 from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
 
@@ -73,7 +72,7 @@ def find_readiness(layout: Layout) -> Readiness:
         return Readiness(problem=f"{missing} is not installed; {INSTALL_HINT}")
     key = _identity(binary)
     with suppress(OSError, ValueError):
-        cached = _CODEC.validate_python(read_json(layout.accelerator), strict=True)
+        cached = _CODEC.validate_json(layout.accelerator.read_bytes(), strict=True)
         if cached.key == key and cached.found.binary == binary:
             return cached.found
     found = _try_out(binary)
