@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
+MOST_JSON_BYTES = 64 << 20
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file of ours holds.
+
+    Raises OSError, and ValueError for whatever holds none: text cut short, bytes that are no UTF-8, endless nesting, a
+    size that we never write.
+    """
+    if path.stat().st_size > MOST_JSON_BYTES:
+        raise ValueError(f"{path} has more than {MOST_JSON_BYTES >> 20} MiB")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deep") from None
 
 
 def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vboxlab.errors import SettingsInvalid
 
@@ -21,7 +21,7 @@ Language = Literal["en", "fr"]
 class Settings(BaseModel):
     """What a user may set in settings.yaml or through VBOXLAB_… variables (the variable wins)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     home: Path = Field(default_factory=lambda: user_data_path("vboxlab", appauthor=False))
     driver: Literal["auto", "virtualbox", "qemu", "memory"] = "auto"
@@ -36,6 +36,13 @@ class Settings(BaseModel):
         default=20.0, ge=0, description="seconds to wait for a VM that another program has locked"
     )
     time_scale: float = Field(default=1.0, gt=0)
+
+    @field_validator("home", "vbox_python")
+    @classmethod
+    def _can_be_a_path(cls, value: Path | None) -> Path | None:
+        if value is not None and "\0" in str(value):
+            raise ValueError("a path has no NUL in it")
+        return value
 
     @property
     def concurrency(self) -> int:
@@ -58,11 +65,14 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     if path.is_file():
         try:
             loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise SettingsInvalid(f"{path}: cannot be read", details=[str(error)]) from error
+        # PyYAML lets through what its constructors raise, such as ValueError for a date that does not exist.
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise SettingsInvalid(f"{path}: not valid YAML", details=[str(error)]) from error
         if loaded is not None and not isinstance(loaded, dict):
             raise SettingsInvalid(f"{path}: expected keys and values at the top level")
-        values.update(loaded or {})
+        values.update({str(key): value for key, value in (loaded or {}).items()})
     for key in Settings.model_fields:
         variable = ENVIRONMENT_PREFIX + key.upper()
         if environ.get(variable):

@@ -17,7 +17,7 @@ import vboxlab
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"errors", "events", "files", "waiting", "settings", "__init__"},
+    {"errors", "events", "files", "programs", "waiting", "settings", "__init__"},
     {"topology"},
     {"planning"},
     {"hypervisor"},
@@ -110,6 +110,77 @@ def test_driver_names_stay_below() -> None:
                 if {"qemu", "virtualbox", "memory"} & {v for v in values if isinstance(v, str)}:
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert wrong == []
+
+
+STARTERS = {
+    "subprocess": {"run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"},
+    "os": {"system", "popen", "startfile", "posix_spawn", "posix_spawnp", "fork", "forkpty"},
+    "asyncio": {"create_subprocess_exec", "create_subprocess_shell"},
+    "shutil": {"which"},
+}
+
+
+def names_of_modules(tree: ast.Module) -> dict[str, str]:
+    """Return what modules and things of theirs are called in a source, each with its full name."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update({alias.asname or alias.name: alias.name for alias in node.names})
+        elif isinstance(node, ast.ImportFrom):
+            found.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+    return found
+
+
+def starters_in(tree: ast.Module) -> Iterator[str]:
+    """Yield each place that looks for a program or starts a process by itself, or names this interpreter."""
+    names = names_of_modules(tree)
+    types = {node.value for node in ast.walk(tree) if isinstance(node, ast.Subscript)}  # subprocess.Popen[bytes]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute | ast.Name) or node in types:
+            continue
+        first, _, rest = ast.unparse(node).partition(".")
+        module, _, name = (f"{names.get(first, '')}.{rest}" if rest else names.get(first, "")).partition(".")
+        if (
+            name in STARTERS.get(module, ())
+            or (module == "os" and name.startswith(("exec", "spawn")))
+            or (module == "multiprocessing" and name)
+            or (module, name) == ("sys", "executable")
+        ):
+            yield f"{module}.{name}"
+
+
+def test_one_module_finds_and_starts_programs() -> None:
+    """So that no program and no Python module is ever taken from the folder that somebody works in."""
+    allowed = {
+        ("programs.py", "subprocess.run"), ("programs.py", "subprocess.Popen"), ("programs.py", "sys.executable"),
+        # As the first to be tried, and as a fact for `doctor`: neither starts it.
+        ("hypervisor/virtualbox/readiness.py", "sys.executable"),
+        ("hypervisor/virtualbox/worker/host.py", "sys.executable"),
+        # The switch leaves its parent; it starts no program.
+        ("hypervisor/qemu/switch.py", "os.fork"),
+    }  # fmt: skip
+    found = {(path.relative_to(ROOT).as_posix(), what) for path, tree in sources() for what in starters_in(tree)}
+    assert found - allowed == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import subprocess; subprocess.run(['qemu-img'])",
+        "from subprocess import Popen as P; P(['ssh'])",
+        "import subprocess as s; s.check_output('ver')",
+        "import os; os.execvp('sh', [])",
+        "import os; os.spawnl(0, 'x')",
+        "from os import system; system('x')",
+        "from shutil import which",
+        "import sys; [sys.executable, '-m', 'vboxlab']",
+        "import asyncio; asyncio.create_subprocess_exec('x')",
+        "import multiprocessing; multiprocessing.Process()",
+    ],
+)
+def test_a_program_started_elsewhere_would_be_seen(line: str) -> None:
+    tree = ast.parse(line + ("; which('x')" if "which" in line else ""))
+    assert list(starters_in(tree)) != []
 
 
 def test_files_and_functions_are_small() -> None:

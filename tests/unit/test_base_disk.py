@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from vboxlab import programs
 from vboxlab.base.disk import (
     MKE2FS,
     QEMU_IMG,
     Tool,
     boot_code,
-    find,
     master_boot_record,
     require,
     to_qcow2,
@@ -23,7 +23,7 @@ from vboxlab.base.disk import (
 from vboxlab.errors import BaseError
 
 needs_tools = pytest.mark.skipif(
-    not all(find(tool.program) for tool in (MKE2FS, QEMU_IMG)), reason="mke2fs and qemu-img are not installed"
+    not all(programs.find(tool.program) for tool in (MKE2FS, QEMU_IMG)), reason="mke2fs and qemu-img are not installed"
 )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.base.jobs import namespace_command, run_job, scratch_directory, tethered_command, worker_environment
+from vboxlab import programs
+from vboxlab.base.jobs import namespace_command, run_job, scratch_directory, tethered_command
 from vboxlab.base.native import Job, Step
 from vboxlab.errors import BaseError
 
@@ -26,8 +27,7 @@ needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason="this host le
 def test_a_tethered_command_ends_when_its_parent_lets_go(tmp_path: Path) -> None:
     beat = tmp_path / "beat"
     script = f"while :; do date >> {beat}; sleep 0.05; done"
-    argv = [sys.executable, "-m", "vboxlab.base.tether", "sh", "-c", script]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, env=worker_environment()) as tether:
+    with programs.start(programs.module("vboxlab.base.tether", "sh", "-c", script), stdin=subprocess.PIPE) as tether:
         while not beat.exists():
             time.sleep(0.02)
         assert tether.stdin is not None
@@ -44,7 +44,7 @@ def test_killing_the_parent_ends_everything_in_the_namespace(tmp_path: Path) -> 
     beat = tmp_path / "beat"
     inner = tethered_command(["sh", "-c", f"(setsid sh -c 'while :; do date >> {beat}; sleep 0.05; done') & wait"])
     parent = f"import subprocess, sys; subprocess.Popen({inner!r}, stdin=subprocess.PIPE).wait()"
-    with subprocess.Popen([sys.executable, "-c", parent], env=worker_environment()) as process:
+    with subprocess.Popen([sys.executable, "-c", parent]) as process:
         while not beat.exists():
             time.sleep(0.02)
         process.kill()

@@ -6,18 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from ipaddress import IPv4Network
 from pathlib import Path
 
-from vboxlab.hypervisor.doctor import Needs, allowed_ranges, examine
+from vboxlab.hypervisor.doctor import Needs, examine
 from vboxlab.settings import Settings
-
-
-def test_host_only_ranges_come_from_virtualboxs_file(tmp_path: Path) -> None:
-    path = tmp_path / "networks.conf"
-    assert allowed_ranges(path) == [IPv4Network("192.168.56.0/21")]
-    path.write_text("# comment\n* 10.0.0.0/8 192.168.0.0/16\n* 2001::/64\n\nnonsense 1.2.3.4/32\n")
-    assert allowed_ranges(path) == [IPv4Network("10.0.0.0/8"), IPv4Network("192.168.0.0/16")]
 
 
 def test_room_is_compared_with_what_is_needed(tmp_path: Path) -> None:

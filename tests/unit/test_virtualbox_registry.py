@@ -1,12 +1,18 @@
-"""VirtualBox's list of machines: found on each system, and put back where a killed service left none."""
+"""VirtualBox's list of machines: found on each system, missed where a killed service left none, put back when asked."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vboxlab.hypervisor.virtualbox.worker.registry import home, machines_in, restore
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.registry import Loss, check, find_loss, home, machines_in, put_back
 
 OLD, NEW = (
     '<VirtualBox xmlns="http://www.virtualbox.org/"><Global><MachineRegistry>'
@@ -36,23 +42,84 @@ def test_the_folder_of_the_settings_is_the_one_that_the_manual_names(
 
 
 @pytest.mark.parametrize(
-    ("left", "machines"),
-    [({"_prev": OLD, "_tmp": NEW}, 3), ({"_prev": OLD}, 2), ({"_prev": OLD, "_tmp": NEW[:80]}, 2)],
+    ("left", "copy", "machines"),
+    [
+        ({"_prev": OLD, "_tmp": NEW}, "-tmp", 3),
+        ({"_prev": OLD}, "-prev", 2),
+        ({"_prev": OLD, "_tmp": NEW[:80]}, "-prev", 2),
+        ({"": NEW[:80], "_prev": OLD}, "-prev", 2),
+        ({"": "", "_prev": OLD}, "-prev", 2),
+        ({"": "<html/>", "_prev": OLD}, "-prev", 2),
+    ],
 )
-def test_a_lost_list_is_put_back_from_the_newest_that_is_whole(
-    tmp_path: Path, left: dict[str, str], machines: int
+def test_a_lost_list_is_told_and_put_back_only_when_asked(
+    tmp_path: Path, left: dict[str, str], copy: str, machines: int
 ) -> None:
     put(tmp_path, **left)
-    before = sorted(tmp_path.iterdir())
-    assert restore(tmp_path) == tmp_path / "VirtualBox.xml"
-    assert machines_in(tmp_path / "VirtualBox.xml") == machines
-    assert sorted(tmp_path.iterdir()) == [tmp_path / "VirtualBox.xml", *before]
+    os.utime(tmp_path / f"VirtualBox.xml{copy}", (1795867200, 1795867200))
+    target = tmp_path / "VirtualBox.xml"
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    loss = find_loss(tmp_path)
+    assert loss == Loss(target, "" not in left, tmp_path / f"VirtualBox.xml{copy}", 1795867200.0, machines)
+    state = "is damaged or cut short" if "" in left else "is missing"
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795867200))
+    told = [f"{target} {state}", f"beside it lies VirtualBox.xml{copy}, whole, of {when}, with {machines} machines"]
+    assert loss.describe() == told
+    with pytest.raises(Failure) as caught:
+        check(tmp_path)
+    assert (caught.value.kind, caught.value.details) == ("registry", told)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    kept = put_back(loss)
+    assert machines_in(target) == machines
+    after = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {path: text for path, text in after.items() if path in before and path != target} == {
+        path: text for path, text in before.items() if path != target
+    }
+    if "" in left:
+        assert kept is not None
+        assert kept.name.startswith("VirtualBox.xml.vboxlab-")
+        assert after[kept] == before[target]
+    assert set(after) - set(before) == {kept or target}
+    assert find_loss(tmp_path) is None
 
 
-@pytest.mark.parametrize("present", [{"": OLD, "_prev": NEW}, {"": "cut sho", "_prev": NEW}, {"_prev": "cut sho"}, {}])
+@pytest.mark.parametrize("damaged", [{"": "cut sho"}, {"": "cut sho", "_prev": "cut sho"}])
+def test_without_a_whole_copy_it_is_told_and_nothing_is_put_there(tmp_path: Path, damaged: dict[str, str]) -> None:
+    put(tmp_path, **damaged)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(Failure) as caught:
+        check(tmp_path)
+    assert caught.value.kind == "registry-gone"
+    loss = find_loss(tmp_path)
+    assert loss is not None
+    with pytest.raises(FileNotFoundError):
+        put_back(loss)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("present", [{"": OLD, "_prev": NEW}, {"_prev": "cut sho"}, {}])
 def test_a_list_that_is_there_stays_and_none_is_made_up(tmp_path: Path, present: dict[str, str]) -> None:
     put(tmp_path, **present)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    assert restore(tmp_path) is None
+    check(tmp_path)
+    check(tmp_path / "nowhere")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert restore(tmp_path / "nowhere") is None
+
+
+def test_a_list_that_came_back_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    put(tmp_path, _prev=OLD)
+    loss = find_loss(tmp_path)
+    assert loss is not None
+    put(tmp_path, **{"": NEW})
+    with pytest.raises(FileExistsError):
+        put_back(loss)
+    assert machines_in(tmp_path / "VirtualBox.xml") == 3
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@given(st.binary(max_size=300))
+def test_whatever_lies_there_is_a_list_or_none(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "VirtualBox.xml"
+        path.write_bytes(content)
+        assert machines_in(path) is None

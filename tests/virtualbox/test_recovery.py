@@ -40,18 +40,6 @@ def after(seconds: float, act: Callable[[], None]) -> threading.Timer:
     return timer
 
 
-def wait_for_answer(ask: Callable[[], str]) -> str:
-    """Return what a program answers that first may meet what is left of a killed service."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return ask()
-        except subprocess.CalledProcessError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -226,21 +214,3 @@ def test_a_paused_machine_is_seen_and_resumed(world: VirtualBoxWorld, driver: Vi
     assert driver.inspect(made.handle).power is PowerState.SAVED
     driver.start(made.handle)
     assert driver.inspect(made.handle).power is PowerState.RUNNING
-
-
-def test_a_list_of_machines_that_a_killed_service_lost_is_put_back(
-    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
-) -> None:
-    teachers = world.add_foreign("PF_FIREWALL")
-    made = driver.create(spec())
-    for serviced in (False, True):
-        driver.close()
-        world.kill_service()
-        registry = world.settings / "VirtualBox.xml"
-        content = registry.read_bytes()
-        registry.replace(registry.with_name("VirtualBox.xml-prev"))
-        if serviced:  # another program has started a service since, which knows no machine
-            assert wait_for_answer(lambda: world.manage("list", "vms")).strip() == ""
-        driver = world.open_virtualbox()
-        assert {machine.handle for machine in driver.machines()} == {teachers, made.handle}
-        assert registry.read_bytes() == content

@@ -15,6 +15,7 @@ from tests.contract.worlds import World, raw_content
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.driver import ENGINE_VARIABLE, VirtualBoxDriver
+from vboxlab.hypervisor.virtualbox.worker import registry
 
 SETTINGS = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.12-linux">
@@ -118,9 +119,12 @@ class VirtualBoxWorld(World):
                     yield int(folder.name), name
 
     def kill_service(self) -> None:
-        """Kill -9 VBoxSVC."""
+        """Kill -9 VBoxSVC, and put its list of machines back where it just replaced that, as its user would."""
         for pid in self.pids(SERVICE):
             os.kill(pid, signal.SIGKILL)
+        loss = registry.find_loss(self.settings)
+        if loss is not None:
+            registry.put_back(loss)
 
     def close(self) -> None:
         super().close()

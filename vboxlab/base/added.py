@@ -11,10 +11,11 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import Base, Login
@@ -83,6 +84,14 @@ class AddedBase:
         return self.name
 
 
+_CODEC = TypeAdapter(AddedBase)
+
+
+def _check(own: bool) -> None:
+    if not own:
+        raise ValueError("it is the record of another base")
+
+
 class AddedBases:
     """The records of added bases below one home. Callers hold the lock of the home's bases where they change them."""
 
@@ -91,19 +100,27 @@ class AddedBases:
         self._directory = home / "bases"
 
     def all(self) -> tuple[AddedBase, ...]:
-        """Return the added bases, sorted by name; a record that cannot be read counts as none."""
-        return tuple(self._read_all())
+        """Return the added bases, sorted by name. Raises BaseError for a record that cannot be read."""
+        return tuple(map(self._read, sorted(self._directory.glob(f"*/{RECORD}"))))
 
     def find(self, name: str) -> AddedBase | None:
-        """Return one added base, None if there is none of that name."""
-        return next((base for base in self._read_all() if base.name == name), None)
+        """Return one added base, None if there is none of that name. Raises BaseError for a record that is damaged."""
+        path = self._directory / name / RECORD
+        return self._read(path) if name and Path(name).name == name and path.exists() else None
 
-    def _read_all(self) -> Iterator[AddedBase]:
-        for path in sorted(self._directory.glob(f"*/{RECORD}")):
-            try:
-                yield AddedBase(**json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError):
-                continue
+    @staticmethod
+    def _read(path: Path) -> AddedBase:
+        try:
+            found = _CODEC.validate_json(path.read_bytes(), strict=True)
+            _check(found.name == path.parent.name)
+        except (OSError, ValueError) as error:
+            raise BaseError(
+                f"the record of the base {path.parent.name} cannot be read: {path}",
+                details=[line.strip() for line in str(error).splitlines()[:3]],
+                resolution=f"put the file right, or remove the folder {path.parent} with the passwords in it and add the "
+                "base again (`vboxlab base add`)",
+            ) from error
+        return found
 
     def base(self, added: AddedBase) -> Base:
         """Return what the rest of vboxlab sees of an added base."""

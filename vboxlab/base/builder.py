@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from vboxlab import programs
 from vboxlab.base import disk, initrd
-from vboxlab.base.jobs import run_job, scratch_directory, tethered_command, worker_environment
+from vboxlab.base.jobs import run_job, scratch_directory, tethered_command
 from vboxlab.base.mirror import Mirror, check_reachable, unreachable
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
@@ -110,7 +112,7 @@ def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress:
     if mirror.proxy:
         options.append(f'--aptopt=Acquire::http::Proxy "{mirror.proxy}"')
     environment = {
-        **worker_environment(),
+        **os.environ,
         "INITRD": "No",  # the kernel's hook makes no stock initrd then: it takes half a minute and is not used
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
@@ -118,7 +120,7 @@ def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress:
     }
     command = ["mmdebstrap", "--verbose", "--format=tar", "--skip=cleanup/reproducible", *options, *argv]
     last: deque[str] = deque(maxlen=200)
-    with subprocess.Popen(
+    with programs.start(
         tethered_command(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         errors="replace", env=environment,
     ) as process:  # fmt: skip
@@ -192,7 +194,7 @@ def write_boot_files(recipe: Recipe, tree: Path, target: Path) -> None:
 
 def keep_tree(tree: Path, target: Path) -> None:
     """Keep the tree in the directory, compressed where the host has zstd."""
-    if shutil.which("zstd"):
+    if programs.find("zstd"):
         disk.run(["zstd", "-q", "-1", "-T0", str(tree), "-o", str(target / "root.tar.zst")], what="packing the tree")
     else:
         shutil.copyfile(tree, target / "root.tar")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vboxlab import programs
 from vboxlab.errors import BaseError
 
 PARTITION_START = 1024 * 1024  # bytes; room for a boot loader before it, and aligned as every partitioning tool does
@@ -34,18 +34,13 @@ MMDEBSTRAP = Tool("mmdebstrap", "mmdebstrap")
 
 def require(tools: Sequence[Tool]) -> None:
     """Raise BaseError, with the command that installs them, when programs are missing."""
-    missing = [tool for tool in tools if find(tool.program) is None]
+    missing = [tool for tool in tools if programs.find(tool.program) is None]
     if missing:
         packages = " ".join(sorted({tool.package for tool in missing}))
         raise BaseError(
             "programs needed to build a base are missing: " + ", ".join(tool.program for tool in missing),
             resolution=f"sudo apt-get install --no-install-recommends {packages}",
         )
-
-
-def find(program: str) -> str | None:
-    """Return a program's path; the directories of system programs count too, for ordinary users on Debian."""
-    return shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
 
 
 def disk_tools() -> tuple[Tool, ...]:
@@ -65,7 +60,7 @@ def write_file_system(root: Path, raw: Path, *, disk_mib: int, label: str) -> No
     # The inode tables are written now (as holes of a sparse file), else each guest would do it in its first minutes.
     options = f"offset={PARTITION_START},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"
     size_kib = disk_mib * 1024 - PARTITION_START // 1024
-    argv = [find(MKE2FS.program) or MKE2FS.program, "-q", "-F", "-t", "ext4", "-m", "1", "-L", label, "-E", options]
+    argv = [MKE2FS.program, "-q", "-F", "-t", "ext4", "-m", "1", "-L", label, "-E", options]
     run([*argv, "-d", str(root), str(raw), f"{size_kib}k"], what="making the file system")
     grub = root / "boot" / "grub" / "i386-pc"
     if (grub / "core.img").is_file():
@@ -80,7 +75,7 @@ def to_qcow2(raw: Path, disk: Path) -> None:
 
 def run(argv: Sequence[str], *, what: str) -> None:
     """Run a program of the host. Raises BaseError with its last words when it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
+    done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise BaseError(f"{what} failed", details=(done.stderr or done.stdout).strip().splitlines()[-8:])
 

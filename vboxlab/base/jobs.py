@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from vboxlab import programs
 from vboxlab.base.native import Job
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Progress, no_progress
@@ -41,24 +42,18 @@ def tethered_command(argv: Sequence[str]) -> list[str]:
 
     As root in namespaces of its own, so that no mount of it outlives it. An ordinary user's mmdebstrap makes its own.
     """
-    tether = [sys.executable, "-m", "vboxlab.base.tether", *argv]
+    tether = programs.module("vboxlab.base.tether", *argv)
     return ["unshare", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child", *tether] if _is_root() else tether
-
-
-def worker_environment() -> dict[str, str]:
-    """Return the environment in which another interpreter finds this package."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def run_job(job: Job, progress: Progress = no_progress) -> None:
     """Let the worker do a job. Raises BaseError with what failed; when this process dies, so does the worker."""
-    command = namespace_command([sys.executable, "-m", "vboxlab.base.native"])
+    command = namespace_command(programs.module("vboxlab.base.native"))
     trouble: list[str] = []
     finished = False
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-        env=worker_environment(),
-    ) as process:  # fmt: skip
+    with programs.start(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
         assert process.stdin  # noqa: S101 -- all three are pipes
         assert process.stdout  # noqa: S101
         assert process.stderr  # noqa: S101
@@ -66,7 +61,7 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
             process.stdin.write(job.to_json() + "\n")
             process.stdin.flush()
             for line in process.stdout:
-                message = json.loads(line)
+                message = _message(line)
                 finished = finished or "done" in message
                 trouble.extend(message.get("error", ()))
                 if "progress" in message:
@@ -86,6 +81,15 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
         details=stderr.strip().splitlines()[-6:],
         resolution="an ordinary user needs `uidmap` installed and an entry in /etc/subuid; root needs neither",
     )
+
+
+def _message(line: str) -> dict[str, Any]:
+    """Return what the worker says in a line; what a program that it runs prints beside that says nothing."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 @contextmanager
@@ -123,9 +127,10 @@ def _remove(place: Path) -> None:
     # More than once: processes of an interrupted build may just be ending.
     for pause in (0.0, 0.5, 2.0):
         time.sleep(pause)
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        said = programs.run(command, capture_output=True, text=True, errors="replace").stderr
         if place.exists() and not _is_root():
-            said = subprocess.run(namespace_command(command), capture_output=True, text=True, check=False).stderr
+            inside = namespace_command(command)
+            said = programs.run(inside, capture_output=True, text=True, errors="replace").stderr
         if not place.exists():
             break
     else:

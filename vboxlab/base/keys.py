@@ -28,9 +28,18 @@ def ensure_key(home: Path) -> tuple[Path, str]:
     with FileLock(private.parent / "keys.lock"):
         if not private.exists():
             _make(private, public)
-        elif not public.exists():
+        elif not _is_public_line(public):
             _write(public, _public_line(_load(private)), 0o644)
     return private, public.read_text(encoding="ascii").strip()
+
+
+def _is_public_line(public: Path) -> bool:
+    """Tell whether a file holds a public key: a missing or damaged one is made anew from the private half."""
+    try:
+        words = public.read_text(encoding="ascii").split()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+    return words[:1] == ["ssh-ed25519"] and len(words) in (2, 3)
 
 
 def _make(private: Path, public: Path) -> None:

@@ -10,9 +10,11 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vboxlab.base import disk
 from vboxlab.base.delta import Manifest, PackageDelta
@@ -21,6 +23,8 @@ from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import Base
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe
+from vboxlab.errors import BaseError
+from vboxlab.files import read_json
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.settings import Settings
 
@@ -59,8 +63,8 @@ class Layers:
 
     def packages_of(self, layer: str) -> tuple[str, ...]:
         """Return the packages of a layer."""
-        record = json.loads((self.directory / layer / _RECORD).read_text(encoding="utf-8"))
-        return tuple(record["packages"])
+        with _reading(self.directory / layer / _RECORD) as record:
+            return tuple(map(str, record["packages"]))
 
     def has_delta(self, base: Base, before: Sequence[str], later: Sequence[str]) -> bool:
         """Tell whether the delta from one set of packages to that set with later ones has been made."""
@@ -100,8 +104,9 @@ class Layers:
         directory = self._delta_directory(base, before, later)
         if not later or not (directory / _RECORD).exists():
             return None
-        manifest = json.loads((directory / _CHANGES).read_text(encoding="utf-8"))["manifest"]
-        return PackageDelta(directory / _ARCHIVE, Manifest.from_data(manifest), later) if manifest else None
+        with _reading(directory / _CHANGES) as changes:
+            manifest = changes["manifest"]
+            return PackageDelta(directory / _ARCHIVE, Manifest.from_data(manifest), later) if manifest else None
 
     def discard(self, layers: Sequence[str]) -> None:
         """Remove layers with the deltas that start from them."""
@@ -151,7 +156,8 @@ class Layers:
         elif wanted.packages:
             start = self.directory / f"{base_directory.name}-{_set_digest(wanted.packages)}"
             trees.append(str(start / _ARCHIVE))
-            removed = tuple(json.loads((start / _CHANGES).read_text(encoding="utf-8"))["removed"])
+            with _reading(start / _CHANGES) as changes:
+                removed = tuple(map(str, changes["removed"]))
         if wanted.delta:
             (new / "delta").mkdir()
             steps.append(_step(wanted.later, new / "delta"))
@@ -163,6 +169,20 @@ class Layers:
             trees=tuple(trees), removed=removed, scratch=str(scratch), cache=str(self.settings.home / "cache" / "apt"),
             steps=tuple(steps), disk_mib=recipe.disk_mib, label=recipe.label, apt_options=tuple(options),
         )  # fmt: skip
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[Any]:
+    """Give what a file of a layer holds. Raises BaseError when that is not what is looked for in it."""
+    try:
+        yield read_json(file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaseError(
+            f"a package layer is damaged: {file}",
+            details=[f"{type(error).__name__}: {error}"],
+            resolution="put the file right from a backup; where no machine is a clone of it (`vboxlab base list`), "
+            f"remove the folder {file.parent} and `vboxlab up` makes it again",
+        ) from error
 
 
 def _step(packages: tuple[str, ...], directory: Path, *, disk: str = "", whole: bool = False) -> Step:

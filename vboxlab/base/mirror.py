@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vboxlab import programs
 from vboxlab.errors import BaseError
 from vboxlab.settings import DEFAULT_MIRROR, Settings
 
@@ -144,8 +145,8 @@ def choose(sources: Iterable[tuple[str, str, str]]) -> tuple[str | None, str | N
 
 def _apt_value(name: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["apt-config", "shell", "value", name], capture_output=True, text=True, check=False, timeout=20
+        done = programs.run(
+            ["apt-config", "shell", "value", name], capture_output=True, text=True, errors="replace", timeout=20
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vboxlab import programs
 from vboxlab.base import delta as deltas
 from vboxlab.base import tree as trees
 from vboxlab.base.disk import write_file_system
@@ -184,10 +185,10 @@ def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
 def _apt(root: Path, job: Job, *arguments: str) -> None:
     options = [word for option in job.apt_options for word in ("-o", option)]
     command = mount_script(root, Path(job.cache)) + f"exec chroot {shlex.quote(str(root))} "
-    done = subprocess.run(
+    done = programs.run(
         ["unshare", "--mount", "sh", "-c", command + shlex.join([*_APT, *options, *arguments])],
         env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", check=False,
+        errors="replace",
     )  # fmt: skip
     if done.returncode:
         lines = done.stdout.strip().splitlines()
@@ -220,7 +221,7 @@ def _lines(root: Path) -> dict[str, str]:
 
 
 def _run(argv: Sequence[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
+    done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode:
         raise BaseError(f"{argv[0]} failed", details=(done.stderr or done.stdout).strip().splitlines()[-6:])
 

@@ -26,6 +26,7 @@ from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import Base, Login
 from vboxlab.base.recipe import RECIPES, Recipe
 from vboxlab.errors import BaseError
+from vboxlab.files import read_json
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.settings import Settings
 
@@ -274,20 +275,34 @@ class BaseStore:
             shutil.rmtree(new, ignore_errors=True)
 
     def _stored(self, directory: Path) -> StoredBase | None:
+        file = directory / _RECORD
         try:
-            record = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
+            record = read_json(file)
             name, digest, built = str(record["name"]), str(record["digest"]), float(record["built"])
-        except (OSError, ValueError, KeyError):
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(file, error) from error
         size = sum(path.stat().st_blocks * 512 for path in directory.iterdir())
         image = image_name(name, digest)
         return StoredBase(name, digest, directory, built, digest == self._wanted(name), size, self.layers.of(image))
+
+    def _damaged(self, file: Path, error: Exception) -> BaseError:
+        """Return the error for a record that cannot be read: its folder has the disk that machines are clones of."""
+        resolution = f"put it right from a backup; remove {file.parent} only when no machine is a clone of its disk"
+        for name in RECIPES:
+            digest = self._wanted(name)
+            if digest and image_name(name, digest) == file.parent.name:
+                record = json.dumps({"name": name, "digest": digest, "built": int(file.stat().st_mtime)})
+                resolution = f"write into that file: {record}"
+        details = [f"{type(error).__name__}: {error}"]
+        return BaseError(f"the record of a base cannot be read: {file}", details=details, resolution=resolution)
 
     def _wanted(self, name: str) -> str | None:
         public = key_file(self.settings.home).with_suffix(".pub")
         if name not in RECIPES or not public.exists():
             return None
-        return RECIPES[name].digest(public.read_text(encoding="ascii").strip())
+        return RECIPES[name].digest(public.read_text(encoding="ascii", errors="replace").strip())
 
     def _discard(self, directory: Path) -> None:
         """Remove a finished directory such that a killed process leaves no half one under its name."""

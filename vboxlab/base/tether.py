@@ -13,12 +13,14 @@ import sys
 import threading
 from contextlib import suppress
 
+from vboxlab import programs
+
 GRACE = 10.0  # seconds between asking a process group to end and killing it
 
 
 def main() -> int:
     """Run the command of our arguments and return its exit code."""
-    process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+    process = programs.start(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
     threading.Thread(target=_watch, args=(process,), daemon=True).start()
     return process.wait()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vboxlab.cli import options
 from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_OK
 
 if TYPE_CHECKING:
@@ -21,13 +22,21 @@ SUITE = "bookworm"
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--offline", is_flag=True, help="Do not ask whether the Debian mirror answers.")
-def doctor(*, as_json: bool, offline: bool) -> int:
-    """Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do. Exits 1 when there is a problem."""
+@click.option("--repair", is_flag=True, help="Show what can be repaired of VirtualBox's own, ask, and do it.")
+@options.yes
+def doctor(*, as_json: bool, offline: bool, repair: bool, yes: bool) -> int:
+    """Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do. Exits 1 when there is a problem.
+
+    Nothing is changed but with --repair: it puts VirtualBox's list of machines back from the copy beside it when
+    VirtualBox lost it in a crash. It asks first, and keeps the file as it was.
+    """
     from vboxlab.cli import output
     from vboxlab.hypervisor.doctor import examine
     from vboxlab.settings import load_settings
 
     settings = load_settings()
+    if repair:
+        _repair(yes=yes)
     findings = examine(settings, _largest(settings))
     if not offline:
         findings.append(_mirror(settings))
@@ -43,6 +52,28 @@ def doctor(*, as_json: bool, offline: bool) -> int:
     for finding in to_do:
         output.say(f"  {finding.check}: {finding.fix}")
     return EXIT_CHECK_FAILED if problems else EXIT_OK
+
+
+def _repair(*, yes: bool) -> None:
+    """Show what is broken, ask, and repair it."""
+    from vboxlab.cli import output
+    from vboxlab.cli.destroy import confirm
+    from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
+
+    broken = find_repair()
+    if broken is None:
+        output.remark("nothing to repair")
+        return
+    for line in broken.found:
+        output.remark(line)
+    if not broken.proposal:
+        output.remark(f"nothing can be put back: {broken.advice}")
+        return
+    output.remark(f"what would be done: {broken.proposal}")
+    if not yes:
+        confirm(f"{broken.proposal}?")
+    for line in carry_out(broken):
+        output.remark(line)
 
 
 def _largest(settings: Settings) -> Needs | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from vboxlab import __version__
+from vboxlab import __version__, programs
 from vboxlab.cli import output
 from vboxlab.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VboxlabError
 
@@ -82,6 +82,7 @@ def vboxlab() -> None:
 
 def main() -> None:
     """Run the command line and exit with a documented code; no traceback for an expected error."""
+    programs.forget_current_folder()
     sys.exit(run(sys.argv[1:]))
 
 

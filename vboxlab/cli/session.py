@@ -37,7 +37,7 @@ def opened(driver: str | None = None, events: EventSink = discard, *, quiet: boo
     from vboxlab.lab.access import SshGuests
 
     settings = load_settings()
-    chosen = open_driver(settings, driver)
+    chosen = open_driver(settings, driver, output.remark)
     if chosen.note and not quiet:
         output.remark(f"note: {chosen.note}")
     bases = BaseStore(settings)

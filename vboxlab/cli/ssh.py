@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +29,7 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
 
     A COMMAND of one word, quoted, is a line for the guest's shell: vboxlab ssh srv-web -- 'ip a | grep 5'.
     """
+    from vboxlab import programs
     from vboxlab.cli import session
     from vboxlab.errors import UsageError
     from vboxlab.lab.access import way_in
@@ -41,9 +40,9 @@ def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | Non
         observed = need_machine(observe(context.driver, target.lab), machine)
         entry = way_in(context, target.lab, observed, session.base_of(target, machine))
         _await_server(context, target.lab, observed, entry.base)
-        client = shutil.which("ssh")
+        client = programs.find("ssh")
         if client is not None:
-            return subprocess.run([client, *entry.client_options(), *_remote(command)], check=False).returncode
+            return programs.run([client, *entry.client_options(), *_remote(command)]).returncode
         if not command:
             raise UsageError("no `ssh` client is installed for a shell", resolution="install the OpenSSH client")
         done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(command_line(command))

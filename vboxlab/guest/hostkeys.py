@@ -33,7 +33,7 @@ def forget(known_hosts: Path, machine: str) -> None:
 
 def _lines(known_hosts: Path) -> list[str]:
     try:
-        return known_hosts.read_text(encoding="utf-8").splitlines()
+        return known_hosts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:
         return []
 
@@ -43,5 +43,7 @@ def _rewrite(known_hosts: Path, machine: str, added: list[str]) -> None:
         kept = [line for line in _lines(known_hosts) if line.partition(" ")[0] != machine]
         known_hosts.parent.mkdir(parents=True, exist_ok=True)
         draft = known_hosts.with_name(known_hosts.name + ".new")
-        draft.write_text("".join(f"{line}\n" for line in kept + added), encoding="utf-8")
+        # What is no UTF-8 is kept byte by byte: other lines are other machines' pins.
+        text = "".join(f"{line}\n" for line in kept + added)
+        draft.write_text(text, encoding="utf-8", errors="surrogateescape")
         draft.replace(known_hosts)

@@ -6,27 +6,28 @@ VirtualBox is found.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import platform
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from vboxlab.errors import VboxlabError
+from vboxlab.hypervisor import host_only
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.failures import STOP_KVM
+from vboxlab.hypervisor.virtualbox.repairs import find_repair
 from vboxlab.settings import Settings
 
 Verdict = Literal["ok", "note", "warning", "problem"]
 CPUINFO = Path("/proc/cpuinfo")
-# Host-only networks outside these ranges are refused by VirtualBox on Linux and macOS unless the file allows more
-# (VirtualBox manual, "Host-Only Networking").
-HOST_ONLY_FILE = Path("/etc/vbox/networks.conf")
-HOST_ONLY_DEFAULT = "192.168.56.0/21"
+MOST_SKIPPED, MOST_OF_A_WORD = 5, 60  # of a file's words that are shown
+NO_ADVICE = "run the command that fails and read its message; please report it if this one says no more"
 DISK_PER_MACHINE = 1024  # MiB that a linked clone with its snapshots may grow to in the practical
 DISK_FOR_BASE = 2048  # MiB for a base with its package layers
 
@@ -52,13 +53,30 @@ class Needs:
 
 def examine(settings: Settings, needs: Needs | None) -> list[Finding]:
     """Look at everything and return the findings, VirtualBox's first."""
-    found = list(_virtualbox(settings))
-    found += _qemu()
-    found.append(_choice(settings))
-    found += _processor()
-    found += _user(settings)
-    found += _room(settings, needs)
-    return found
+    parts: dict[str, Callable[[], Iterator[Finding]]] = {
+        "VirtualBox": lambda: _virtualbox(settings),
+        "QEMU": _qemu,
+        "driver": lambda: _choice(settings),
+        "processor": _processor,
+        "user": lambda: _user(settings),
+        "room": lambda: _room(settings, needs),
+    }
+    return [finding for check, look in parts.items() for finding in _whatever_it_meets(check, look)]
+
+
+def _whatever_it_meets(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Look at one part of the host; a look that fails is a finding like others, and the rest is looked at all the same.
+
+    Whoever runs `doctor` has trouble already, so that a file or an answer that nobody thought of must not end it.
+    """
+    try:
+        yield from look()
+    except VboxlabError as error:
+        yield Finding(check, "problem", "; ".join([error.brief, *error.details]), error.resolution or NO_ADVICE)
+    except Exception as error:  # noqa: BLE001 -- see above
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"it could not be looked at: {type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"
+        yield Finding(check, "problem", text, NO_ADVICE)
 
 
 def _virtualbox(settings: Settings) -> Iterator[Finding]:
@@ -68,7 +86,11 @@ def _virtualbox(settings: Settings) -> Iterator[Finding]:
         yield Finding("VirtualBox", "warning", "it is not installed", fix)
         return
     yield Finding("VirtualBox", "ok", f"installed in {installation.program}")
-    yield from _binding(settings)
+    broken = find_repair()
+    if broken is None:
+        yield from _binding(settings)
+    else:
+        yield Finding("list of machines", "problem", "; ".join(broken.found), broken.advice)
     problem = readiness.kernel_driver_problem()
     if problem:
         yield Finding("kernel driver", "warning", "guests cannot run in VirtualBox", problem)
@@ -105,29 +127,35 @@ def _inside(facts: Mapping[str, Any]) -> Iterator[Finding]:
     for path in facts["inaccessible"]:
         fix = "remove it in VirtualBox's window, or restore its file (a .vbox-prev lies beside it)"
         yield Finding("unreadable VM", "note", f"{path} cannot be read; vboxlab ignores it", fix)
-    allowed = allowed_ranges(HOST_ONLY_FILE)
-    for network in facts["host_only"]:
-        address = f"{network['name']} ({network['address']})"
-        if any(ipaddress.ip_address(network["address"]) in each for each in allowed):
-            yield Finding("host-only network", "ok", address)
+    for name in facts["damaged"]:
+        text = f"{name} has marks of vboxlab that cannot be read; it is left alone"
+        fix = f"`VBoxManage setextradata {shlex.quote(name)} vboxlab/marks` takes them off, if nothing of it is needed"
+        yield Finding("damaged marks", "warning", text, fix)
+    if platform.system() != "Windows":
+        yield from _host_only(facts["host_only"])
+
+
+def _host_only(interfaces: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
+    """Compare the host-only interfaces that are set up with the ranges that VirtualBox allows."""
+    check = "host-only network"
+    try:
+        allowed = host_only.read_allowed()
+    except OSError as error:
+        text = f"{host_only.FILE} cannot be read: {error.strerror or error}"
+        yield Finding(check, "note", text, "look at its rights")
+        return
+    if allowed.skipped:
+        words = [word[:MOST_OF_A_WORD].encode("unicode_escape").decode("ascii") for word in allowed.skipped]
+        text = f"{host_only.FILE} has words that VirtualBox skips (LINE: WORD): {'; '.join(words[:MOST_SKIPPED])}"
+        yield Finding(check, "warning", text, "write networks with blanks between: `* 192.168.0.0/16 10.0.0.0/8`")
+    for interface in interfaces:
+        name = f"{interface['name']} ({interface['address']})"
+        network = host_only.network_of(interface["address"], interface["mask"])
+        if network is None or allowed.permits(network):
+            yield Finding(check, "ok", name if network else f"{interface['name']} has no IPv4 address")
         else:
-            fix = f"add the range to {HOST_ONLY_FILE}, or use another"
-            yield Finding("host-only network", "warning", f"{address} is outside the allowed ranges", fix)
-
-
-def allowed_ranges(path: Path) -> list[ipaddress.IPv4Network]:
-    """Return the IPv4 ranges that host-only networks may use: those of the file, "* RANGE…" lines, or the default."""
-    ranges: list[ipaddress.IPv4Network] = []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    for line in lines:
-        words = line.split("#")[0].split()
-        if words[:1] != ["*"]:
-            continue
-        for word in words[1:]:
-            network = ipaddress.ip_network(word, strict=False)
-            if isinstance(network, ipaddress.IPv4Network):
-                ranges.append(network)
-    return ranges or [ipaddress.IPv4Network(HOST_ONLY_DEFAULT, strict=False)]
+            fix = f"add the range to {host_only.FILE}, or use another"
+            yield Finding(check, "warning", f"{name} is outside the allowed ranges", fix)
 
 
 def _qemu() -> Iterator[Finding]:
@@ -148,25 +176,28 @@ def _qemu() -> Iterator[Finding]:
         yield Finding("QEMU", "ok", "installed; guests run on KVM")
 
 
-def _choice(settings: Settings) -> Finding:
+def _choice(settings: Settings) -> Iterator[Finding]:
     from vboxlab.hypervisor.registry import why_no_qemu, why_no_virtualbox
 
     if settings.driver != "auto":
-        return Finding("driver", "ok", f"{settings.driver}, as the settings say")
+        yield Finding("driver", "ok", f"{settings.driver}, as the settings say")
+        return
     no_virtualbox, no_qemu = why_no_virtualbox(), why_no_qemu()
     if not no_virtualbox:
-        return Finding("driver", "ok", "virtualbox")
+        yield Finding("driver", "ok", "virtualbox")
+        return
     if not no_qemu:
-        return Finding("driver", "ok", "qemu, because VirtualBox cannot run guests here")
+        yield Finding("driver", "ok", "qemu, because VirtualBox cannot run guests here")
+        return
     fix = "install VirtualBox, or QEMU (on Debian and Ubuntu `apt install qemu-system-x86 qemu-utils`)"
-    return Finding("driver", "problem", "no hypervisor can run guests here", fix)
+    yield Finding("driver", "problem", "no hypervisor can run guests here", fix)
 
 
 def _processor() -> Iterator[Finding]:
     if not CPUINFO.is_file():
         return
-    flags = {word for line in CPUINFO.read_text(errors="replace").splitlines() if line.startswith("flags")
-             for word in line.split(":", 1)[1].split()}  # fmt: skip
+    lines = CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    flags = {word for line in lines if line.startswith("flags") for word in line.partition(":")[2].split()}
     if flags & {"vmx", "svm"}:
         yield Finding("processor", "ok", "it offers hardware virtualisation")
     else:
@@ -216,6 +247,7 @@ def free_memory() -> int:
 
 def _free(path: Path) -> int:
     """Return the free space (MiB) where a folder is, or will be."""
-    while not path.exists():
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
         path = path.parent
     return shutil.disk_usage(path).free >> 20

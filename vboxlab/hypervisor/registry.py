@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -9,6 +10,7 @@ from vboxlab.errors import DriverUnavailable, UsageError
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.settings import Settings
 
+Say = Callable[[str], None]
 DRIVER_NAMES = ("auto", "virtualbox", "qemu", "memory")
 
 
@@ -20,9 +22,14 @@ class OpenedDriver:
     note: str = ""
 
 
-def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDriver:
+def say_nothing(_text: str) -> None:
+    """Let what a driver has to say go."""
+
+
+def open_driver(settings: Settings, preferred: str | None = None, say: Say = say_nothing) -> OpenedDriver:
     """Open the preferred driver, else the one of the settings; `auto` takes VirtualBox where it is usable, else QEMU.
 
+    `say` is told what a driver mended of what is ours before it could begin.
     Raises DriverUnavailable saying what is missing and how to get it, UsageError for a name that no driver has.
     """
     name = preferred or settings.driver
@@ -34,7 +41,7 @@ def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDrive
         problem = why_no_virtualbox(guests=False)
         if problem:
             raise DriverUnavailable("VirtualBox cannot be used", details=[problem], resolution="`vboxlab doctor` helps")
-        return OpenedDriver(_open_virtualbox(settings))
+        return OpenedDriver(_open_virtualbox(settings, say))
     if name == "qemu":
         problem = why_no_qemu()
         if problem:
@@ -42,7 +49,7 @@ def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDrive
         return OpenedDriver(_open_qemu(settings))
     if name != "auto":
         raise UsageError(f"there is no driver {name!r}", details=[f"drivers: {', '.join(DRIVER_NAMES)}"])
-    return _open_usable(settings)
+    return _open_usable(settings, say)
 
 
 def why_no_virtualbox(*, guests: bool = True) -> str:
@@ -67,10 +74,10 @@ def why_no_qemu() -> str:
     return readiness.usable()
 
 
-def _open_usable(settings: Settings) -> OpenedDriver:
+def _open_usable(settings: Settings, say: Say) -> OpenedDriver:
     no_virtualbox = why_no_virtualbox()
     if not no_virtualbox:
-        return OpenedDriver(_open_virtualbox(settings), "VirtualBox is usable here")
+        return OpenedDriver(_open_virtualbox(settings, say), "VirtualBox is usable here")
     no_qemu = why_no_qemu()
     if no_qemu:
         raise DriverUnavailable(
@@ -81,11 +88,11 @@ def _open_usable(settings: Settings) -> OpenedDriver:
     return OpenedDriver(_open_qemu(settings), f"QEMU, because VirtualBox cannot be used: {no_virtualbox}")
 
 
-def _open_virtualbox(settings: Settings) -> Driver:
+def _open_virtualbox(settings: Settings, say: Say) -> Driver:
     from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 
     python = str(settings.vbox_python) if settings.vbox_python else None
-    return VirtualBoxDriver(settings.home, python=python, patience=settings.lock_patience)
+    return VirtualBoxDriver(settings.home, python=python, patience=settings.lock_patience, say=say)
 
 
 def _open_qemu(settings: Settings) -> Driver:

@@ -245,7 +245,18 @@ class SshGuests:
 
 def _reader(file: Path | None) -> Callable[[], str] | None:
     """Return what reads a password when it is needed; None where there is none."""
-    return None if file is None else lambda: file.read_text(encoding="utf-8").rstrip("\r\n")
+    return None if file is None else lambda: _password_in(file)
+
+
+def _password_in(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GuestError(
+            f"the password of a base cannot be read from {file}",
+            details=[type(error).__name__],  # the text of the error would show bytes of it
+            resolution="write it there again, as one line of UTF-8, or remove the base and add it again",
+        ) from error
 
 
 def _public_half(key: Path | None) -> str | None:
@@ -253,4 +264,4 @@ def _public_half(key: Path | None) -> str | None:
     public = None if key is None else key.with_name(key.name + ".pub")
     if public is None or not public.is_file():
         return None
-    return public.read_text(encoding="utf-8").strip()
+    return public.read_text(encoding="utf-8", errors="replace").strip()

@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vboxlab.guest.resources import packages
@@ -68,10 +69,10 @@ def recorded_values(machines: Sequence[ObservedMachine]) -> dict[str, str]:
     """Return the parameters' values recorded with a lab's machines; an unreadable record counts as none."""
     values: dict[str, str] = {}
     for machine in machines:
-        try:
-            values.update(json.loads(machine.marks.get(MARK_VALUES, "{}")))
-        except (ValueError, TypeError):
-            continue
+        with suppress(ValueError, RecursionError):
+            recorded = json.loads(machine.marks.get(MARK_VALUES, "{}"))
+            if isinstance(recorded, dict):
+                values.update({key: value for key, value in recorded.items() if isinstance(value, str)})
     return values
 
 

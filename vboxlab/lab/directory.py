@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from vboxlab.errors import LabBusy
 from vboxlab.events import EventSink, Note
+from vboxlab.files import read_json
 from vboxlab.topology.addressing import LabName
 
 POLL_SECONDS = 0.2
@@ -119,7 +120,7 @@ def _ourselves() -> dict[str, str]:
 
 def _holder(path: Path) -> str:
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
+        holder = read_json(path)
         return f"`{holder['command']}` (pid {holder['pid']}, user {holder['user']}, since {holder['since']})"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another vboxlab process"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vboxlab.files import read_json
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.journal import pending_restore
@@ -133,7 +133,7 @@ def last_verified(reports: Path) -> Verified | None:
         newest = max(reports.glob("*.json"), key=lambda path: path.stat().st_mtime, default=None)
         if newest is None:
             return None
-        report = json.loads(newest.read_text(encoding="utf-8"))
+        report = read_json(newest)
         return Verified(str(report["topology"]), str(report["started_at"]), bool(report["passed"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

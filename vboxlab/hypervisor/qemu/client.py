@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from qemu.qmp import ConnectError, ExecuteError, QMPClient, QMPError
 
+from vboxlab import programs
 from vboxlab.errors import DriverError
 from vboxlab.waiting import Deadline
 
@@ -175,7 +176,7 @@ def launch(command: Sequence[str], errors: Path, is_ready: Callable[[], bool]) -
     alive, inherited = os.pipe()
     try:
         try:
-            subprocess.run(
+            programs.run(
                 ["sh", "-c", LAUNCHER, str(errors), *command],
                 stdin=subprocess.DEVNULL,
                 cwd="/",

@@ -6,13 +6,13 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
+from vboxlab import programs
 from vboxlab.errors import BaseError, DriverError
 from vboxlab.hypervisor.diskfiles.conversion import convert_arguments
 from vboxlab.hypervisor.diskfiles.copying import take
@@ -45,7 +45,7 @@ class Image:
             return None
         initrd = self.disk.parent / INITRD_FILE
         arguments = self.disk.parent / ARGUMENTS_FILE
-        text = arguments.read_text(encoding="utf-8") if arguments.is_file() else ""
+        text = arguments.read_text(encoding="utf-8", errors="replace") if arguments.is_file() else ""
         return Kernel(image, initrd if initrd.is_file() else None, " ".join(text.split()))
 
 
@@ -60,18 +60,27 @@ class ImageStore:
         self._importing = FileLock(layout.images / ".importing.lock", thread_local=False)
 
     def all(self) -> list[Image]:
-        """Return all images."""
-        found = []
-        for path in sorted(self._layout.images.glob("[!.]*.json")):
-            with suppress(ValidationError, FileNotFoundError):
-                found.append(_CODEC.validate_json(path.read_bytes()))
-        return found
+        """Return all images. Raises BaseError for a record that cannot be read: nobody knows what depends on it."""
+        found = (self._read(path) for path in sorted(self._layout.images.glob("[!.]*.json")))
+        return [image for image in found if image is not None]
 
     def find(self, name: str) -> Image | None:
-        """Return an image by name."""
-        with suppress(FileNotFoundError):
-            return _CODEC.validate_json(self._layout.image(name).read_bytes())
-        return None
+        """Return an image by name. Raises BaseError for a record that cannot be read."""
+        return self._read(self._layout.image(name))
+
+    @staticmethod
+    def _read(path: Path) -> Image | None:
+        try:
+            return _CODEC.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise BaseError(
+                f"the record of the image {path.stem} cannot be read: {path}",
+                details=[line.strip() for line in str(error).splitlines()[:3]],
+                resolution="put it right (name, disk, format and parent of the image); that of a base which was built "
+                "here can be removed: the next `vboxlab up` writes it anew",
+            ) from error
 
     def get(self, name: str) -> Image:
         """Return an image whose disk is there. Raises BaseError."""
@@ -201,13 +210,13 @@ def run_disk_tool(*arguments: str) -> str:
     deadline = Deadline.after(LOCKED_SECONDS)
     while True:
         try:
-            ended = subprocess.run(
-                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            ended = programs.run(
+                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
             )
         except FileNotFoundError:
             raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
         if not ended.returncode:
-            return ended.stdout
+            return str(ended.stdout)
         if not is_locked(ended.stderr) or deadline.expired:
             break
         time.sleep(0.02)

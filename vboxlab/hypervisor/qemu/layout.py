@@ -131,13 +131,32 @@ class Layout:
         the last session while machines go on running (pam_systemd(8)).
         """
         with lock(self._lock):
-            pinned = Path(self._pin.read_text(encoding="utf-8")) if self._pin.is_file() else None
+            pinned = _pinned(self._pin)
             if pinned is None or not _is_private(pinned):
                 pinned = _make_runtime()
                 write_atomically(self._pin, str(pinned))
         for name in ("q", "s", "n"):
             (pinned / name).mkdir(mode=0o700, exist_ok=True)
         return pinned
+
+
+def _pinned(file: Path) -> Path | None:
+    """Return the run directory that a file names, None when there is no file. Raises DriverError when it is damaged."""
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else None
+    except UnicodeDecodeError:
+        text = ""
+    if text is None:
+        return None
+    path = Path(text.strip() or ".")
+    if not path.is_absolute() or "\0" in text:
+        here = ", ".join(map(str, Path(tempfile.gettempdir()).glob("vboxlab-*")))
+        raise DriverError(
+            f"{file} is damaged: it must hold the path of the folder with the sockets of running machines",
+            details=[f"such folders here: {here or 'none'}"],
+            resolution="write that path into the file; or end all qemu-system-x86_64 of this user and remove the file",
+        )
+    return path
 
 
 def _make_runtime() -> Path:

@@ -6,12 +6,12 @@ import json
 import secrets
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vboxlab import programs
 from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.qemu import switch as switch_program
 from vboxlab.hypervisor.qemu.client import is_listening
@@ -179,14 +179,13 @@ def _write_plug(port: Path, network: str, up: bool) -> None:
 
 
 def _start_switch(directory: Path) -> None:
-    program = Path(switch_program.__file__)
-    # -S -E -P: the standard library alone, whatever the environment says and whatever lies beside the file.
-    ended = subprocess.run(
-        [sys.executable, "-S", "-E", "-P", str(program), str(directory)],
+    ended = programs.run(
+        programs.script(Path(switch_program.__file__), str(directory)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        check=False,
+        errors="replace",
+        cwd="/",
         start_new_session=True,
     )
     if ended.returncode:
@@ -200,6 +199,6 @@ def _ask(directory: Path, command: str) -> dict[str, Any] | None:
             connection.connect(str(directory / "control"))
             connection.sendall(command.encode() + b"\n")
             answer = connection.makefile("r", encoding="utf-8").readline()
-        except OSError:
+            return dict(json.loads(answer)) if answer else None
+        except (OSError, ValueError, TypeError):
             return None
-    return dict(json.loads(answer)) if answer else None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from vboxlab import programs
 from vboxlab.hypervisor.qemu.command import Program
 from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
 
@@ -51,17 +53,28 @@ class Readiness:
         return Program(self.binary, self.accelerator, self.sandbox)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What a trial showed, and for what it holds."""
+
+    key: str
+    found: Readiness
+
+
+_CODEC = TypeAdapter(_Kept)
+
+
 def find_readiness(layout: Layout) -> Readiness:
     """Look for QEMU and try it out; what a trial showed holds until QEMU or the host's kernel changes."""
-    binary = shutil.which(BINARY)
-    if binary is None or shutil.which("qemu-img") is None:
+    binary = programs.find(BINARY)
+    if binary is None or programs.find("qemu-img") is None:
         missing = BINARY if binary is None else "qemu-img"
         return Readiness(problem=f"{missing} is not installed; {INSTALL_HINT}")
     key = _identity(binary)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        cached = json.loads(layout.accelerator.read_text(encoding="utf-8"))
-        if cached["key"] == key:
-            return Readiness(**cached["found"])
+    with suppress(OSError, ValueError):
+        cached = _CODEC.validate_json(layout.accelerator.read_bytes(), strict=True)
+        if cached.key == key and cached.found.binary == binary:
+            return cached.found
     found = _try_out(binary)
     if not found.problem:
         with suppress(OSError):
@@ -72,7 +85,7 @@ def find_readiness(layout: Layout) -> Readiness:
 
 def usable() -> str:
     """Return "" when QEMU is here, else why not, without trying it out."""
-    missing = [name for name in (BINARY, "qemu-img") if shutil.which(name) is None]
+    missing = [name for name in (BINARY, "qemu-img") if programs.find(name) is None]
     return f"{' and '.join(missing)} not installed; {INSTALL_HINT}" if missing else ""
 
 
@@ -102,18 +115,22 @@ def _try_out(binary: str) -> Readiness:
 
 
 def _smoke_run(binary: str, options: tuple[str, ...]) -> tuple[int, ...] | None:
-    ended = subprocess.run(
+    ended = programs.run(
         [binary, *options, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", "-S"],
         input='{"execute":"qmp_capabilities"}{"execute":"quit"}',
         capture_output=True,
         text=True,
-        check=False,
+        errors="replace",
+        cwd="/",
         timeout=SMOKE_TIMEOUT,
     )
     if ended.returncode or not ended.stdout.startswith("{"):
         return None
-    version = json.loads(ended.stdout.splitlines()[0])["QMP"]["version"]["qemu"]
-    return version["major"], version["minor"], version["micro"]
+    try:
+        version = json.loads(ended.stdout.splitlines()[0])["QMP"]["version"]["qemu"]
+        return int(version["major"]), int(version["minor"]), int(version["micro"])
+    except (ValueError, KeyError, TypeError):  # some other program of that name
+        return None
 
 
 def why_no_kvm(binary: str, cpuinfo: Path = Path("/proc/cpuinfo"), device: Path = Path("/dev/kvm")) -> str:
@@ -140,7 +157,10 @@ def _probe_boot(binary: str, accelerator: str = "kvm", processor: str = "host") 
         command += ["-accel", accelerator, "-cpu", processor, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
         command += ["-drive", f"file={str(disk).replace(',', ',,')},format=raw,if=ide"]
         try:
-            ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT)
+            # qemu(1) takes firmware from the current folder before its own: so not from the user's.
+            ended = programs.run(
+                command, capture_output=True, text=True, errors="replace", cwd=directory, timeout=PROBE_TIMEOUT
+            )
         except subprocess.TimeoutExpired:
             return f"a probe guest hung on {accelerator}"
         if ended.returncode != PROBE_EXIT:

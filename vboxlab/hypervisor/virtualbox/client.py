@@ -10,13 +10,15 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from vboxlab import programs
 from vboxlab.errors import DriverError, DriverUnavailable
+from vboxlab.files import read_json
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.readiness import (
@@ -44,12 +46,17 @@ SILENCE_TIMEOUT = 180.0  # seconds without a word from the worker before it is g
 ATTEMPTS = 3
 # VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
 SERVICE_LINGERS = 7.0
+FINAL = ("version", "registry", "registry-gone")  # failures to start that another interpreter meets as well
 LOG = "worker.log"
 PRESENCE = "presence"
 PACKAGE = Path(__file__).parents[3]
 # The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
+# Its path begins with the current folder (it may be too old for -P, and -I would hide what a user installed for
+# himself), so nothing but sys is imported before that is gone: entries that do not begin with a root or a drive.
 BOOTSTRAP = """
-import sys, types
+import sys
+sys.path[:] = [entry for entry in sys.path if entry[:1] in ("/", "\\\\") or entry[1:3] in (":\\\\", ":/")]
+import types
 root, names = sys.argv[1], ["vboxlab", "hypervisor", "virtualbox"]
 for depth in range(len(names)):
     module = types.ModuleType(".".join(names[: depth + 1]))
@@ -67,17 +74,20 @@ class WorkerGone(Exception):
 class Worker:
     """One worker process."""
 
-    def __init__(self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path, working: Path
+    ) -> None:
         token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._presence = Presence(folder / PRESENCE, CLIENT, token)
         known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
         with (folder / LOG).open("ab") as errors:
-            self._process = subprocess.Popen(
+            self._process = programs.start(
                 [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=dict(environment),
+                env=environment,
+                cwd=working,  # always there: VirtualBox's service lives on in it
                 # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
                 start_new_session=os.name != "nt",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -174,9 +184,12 @@ class Client:
         patience: float = 20.0,
         engine: str = "",
         lingers: float = SERVICE_LINGERS,
+        say: Callable[[str], None] = lambda _text: None,
     ) -> None:
+        """Prepare; nothing is started before the first call. `say` is told what a worker mended of ours."""
+        self._say = say
         self._lingers = lingers
-        self._folder = home / "virtualbox"
+        self._folder = home.absolute() / "virtualbox"
         self._preferred = preferred
         self._argv = ["--patience", str(patience), "--engine", engine]
         self._lock = threading.Lock()
@@ -276,7 +289,7 @@ class Client:
     def _candidates(self, installation: Installation) -> list[Binding]:
         found = find_bindings(installation, self._preferred)
         with suppress(OSError, ValueError, TypeError):
-            remembered = Binding(**json.loads((self._folder / "binding.json").read_text(encoding="utf-8")))
+            remembered = Binding(**read_json(self._folder / "binding.json"))
             if remembered in found and not self._preferred:
                 found.remove(remembered)
                 found.insert(0, remembered)
@@ -290,7 +303,7 @@ class Client:
     def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
         environment = worker_environment(installation, os.environ)
         for attempt in range(1, ATTEMPTS + 1):
-            worker = Worker(binding, self._argv, environment, self._folder)
+            worker = Worker(binding, self._argv, environment, self._folder, installation.program)
             try:
                 self._greeting = worker.greeting(START_TIMEOUT)
             except WorkerGone:
@@ -299,7 +312,7 @@ class Client:
                 return None
             except Failure as failure:
                 worker.leave(timeout=1.0)
-                if failure.kind == "version" or (failure.kind == "lost" and attempt == ATTEMPTS):
+                if failure.kind in FINAL or (failure.kind == "lost" and attempt == ATTEMPTS):
                     raise to_error(failure) from failure
                 if failure.kind == "binding":
                     problems.append(f"{binding}: {failure.text}")
@@ -308,6 +321,8 @@ class Client:
                 # Several programs that start the service at once get into each other's way.
                 time.sleep(self._lingers if failure.kind == "lost" else 0.5)
             else:
+                for text in self._greeting.get("mended", ()):
+                    self._say(f"mended: {text}")
                 return worker
         return None
 
@@ -330,6 +345,8 @@ def worker_environment(installation: Installation, environ: Mapping[str, str]) -
     On Linux the service takes the encoding of file names from the locale: under plain C, names with accents fail.
     """
     environment = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    if environment.get("VBOX_USER_HOME"):  # the worker works in another folder
+        environment["VBOX_USER_HOME"] = str(Path(environment["VBOX_USER_HOME"]).absolute())
     environment["VBOX_PROGRAM_PATH"] = str(installation.program)
     environment["VBOX_SDK_PATH"] = str(installation.sdk)
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -26,13 +26,21 @@ CONSOLE_TAIL_BYTES = 65536
 class VirtualBoxDriver:
     """Machines as VMs of this user's VirtualBox."""
 
-    def __init__(self, home: Path, *, python: str | None = None, patience: float = 20.0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        python: str | None = None,
+        patience: float = 20.0,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
         """Prepare; nothing is started before the first call.
 
-        `python` is an interpreter that loads the binding, `patience` how many seconds a lock of others is waited for.
+        `python` is an interpreter that loads the binding, `patience` how many seconds a lock of others is waited for,
+        `say` is told what was mended of machines of ours.
         """
         engine = os.environ.get(ENGINE_VARIABLE, "")
-        self._client = Client(home, preferred=python, patience=patience, engine=engine)
+        self._client = Client(home, preferred=python, patience=patience, engine=engine, say=say)
         self._images = Images(self._client, home)
 
     @property

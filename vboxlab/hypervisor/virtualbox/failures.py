@@ -78,6 +78,14 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
         DriverError,
         "close all windows of VirtualBox, wait ten seconds and try again: it then reads its list of machines anew",
     ),
+    "registry": (
+        DriverError,
+        "close all windows of VirtualBox; `vboxlab doctor --repair` then shows the copy, asks, and puts it back",
+    ),
+    "registry-gone": (
+        DriverError,
+        "put that file there from a backup, or move it away and add the machines anew in VirtualBox's window",
+    ),
     "port-taken": (DriverError, "end that program, or destroy and make the machine again to get another port"),
     "screen": (DriverError, "try again in a few seconds"),
     "version": (DriverUnavailable, "install a supported VirtualBox"),

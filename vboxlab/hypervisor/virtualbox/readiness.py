@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vboxlab import programs
 from vboxlab.hypervisor.virtualbox.worker.versions import PYTHONS, parse_version, spell
 
 INSTALL_HINT = (
@@ -56,7 +56,8 @@ def find_installation(environ: Mapping[str, str] = os.environ) -> Installation |
     """Return where VirtualBox is installed, None if it is not. VBOX_PROGRAM_PATH and VBOX_SDK_PATH win."""
     for folder in _program_folders(environ):
         if any((folder / service).is_file() for service in SERVICES):
-            return Installation(folder, Path(environ.get("VBOX_SDK_PATH") or folder / "sdk"))
+            sdk = Path(environ.get("VBOX_SDK_PATH") or folder / "sdk")
+            return Installation(folder.absolute(), sdk.absolute())
     return None
 
 
@@ -71,7 +72,7 @@ def _program_folders(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(MACOS_FOLDER)
     else:
         yield from map(Path, UNIX_FOLDERS)
-    found = shutil.which("VBoxManage")
+    found = programs.find("VBoxManage")
     if found:
         yield Path(found).resolve().parent
 
@@ -79,8 +80,8 @@ def _program_folders(environ: Mapping[str, str]) -> Iterator[Path]:
 def installed_version(installation: Installation) -> str:
     """Return the version that VBoxManage tells, "" when it does not: for when the API cannot be asked."""
     try:
-        said = subprocess.run(
-            [installation.manage, "--version"], capture_output=True, text=True, timeout=20, check=False
+        said: str = programs.run(
+            [installation.manage, "--version"], capture_output=True, text=True, errors="replace", timeout=20
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -107,9 +108,10 @@ def find_bindings(installation: Installation, preferred: str | None) -> list[Bin
 
     Which interpreter works differs by release (one too new crashes on import): each is tried in its own process.
     """
-    system = shutil.which("python3", path=os.defpath) or shutil.which("python3") or ""
-    others = [shutil.which(f"python{version}") for versions in PYTHONS.values() for version in versions]
-    interpreters = [name for name in (preferred, sys.executable, system, *others) if name]
+    system = programs.find("python3", path=os.defpath) or programs.find("python3")
+    others = [programs.find(f"python{version}") for versions in PYTHONS.values() for version in versions]
+    wanted = preferred and (programs.find(preferred) or str(Path(preferred).absolute()))
+    interpreters = [name for name in (wanted, sys.executable, system, *others) if name]
     folders = [str(folder) for folder in _own_copies(installation) if (folder / "__init__.py").is_file()]
     tried = [Binding(name, folder) for name in dict.fromkeys(interpreters) for folder in (*folders, "")]
     return list(dict.fromkeys(tried))
@@ -141,7 +143,7 @@ def other_hypervisor() -> str:
     if not KERNEL_MODULES.is_file():
         return ""
     for line in KERNEL_MODULES.read_text(encoding="ascii", errors="replace").splitlines():
-        name, _size, users, *_ = line.split()
+        name, _size, users, *_ = (*line.split(), "", "", "")
         if name in ("kvm_intel", "kvm_amd") and users.isdigit() and int(users) > 0:
             return name
     return ""

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call
 
@@ -21,14 +22,17 @@ def greeting(connection: Connection) -> dict[str, Any]:
 
 
 def facts(connection: Connection, _call: Call) -> dict[str, Any]:
-    """Return folders, free memory (MiB), processors, networks of the host, and the machines that cannot be read."""
+    """Return folders, free memory (MiB), processors, networks of the host, and the machines with something damaged."""
     vbox = connection.vbox
     with connection.errors("asking about the host"):
         inaccessible: list[str] = []
+        damaged: list[str] = []
         for machine in connection.array(vbox, "machines"):
             with contextlib.suppress(connection.api_error):
                 if not machine.accessible:
                     inaccessible.append(str(machine.settingsFilePath))
+                elif marks.are_damaged(machine):
+                    damaged.append(str(machine.name))
         host_only = connection.value_of("HostNetworkInterfaceType", "HostOnly")
         interfaces = connection.array(vbox.host, "networkInterfaces")
         return {
@@ -45,4 +49,5 @@ def facts(connection: Connection, _call: Call) -> dict[str, Any]:
             "bridgeable": [str(each.name) for each in interfaces if each.interfaceType != host_only],
             "nat_networks": [str(each.networkName) for each in connection.array(vbox, "NATNetworks")],
             "inaccessible": inaccessible,
+            "damaged": damaged,
         }

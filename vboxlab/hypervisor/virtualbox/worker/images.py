@@ -55,7 +55,7 @@ def all_images(connection: Connection) -> Iterator[Image]:
 
 def _referred(connection: Connection, key: str) -> Image | None:
     """Return the image that a key of the global extra data refers to, None if it is not there (any more)."""
-    with contextlib.suppress(connection.api_error, ValueError, KeyError):
+    with contextlib.suppress(connection.api_error, ValueError, KeyError, TypeError, RecursionError):
         reference = json.loads(connection.vbox.getExtraData(key))
         machine = connection.vbox.findMachine(reference["vm"])
         return Image(key[len(REFERENCE) :], machine, machine.findSnapshot(reference["snapshot"]), owned=False)

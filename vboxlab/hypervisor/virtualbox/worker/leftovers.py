@@ -122,14 +122,15 @@ def _let_go(folder: Path, stream: IO[str]) -> None:
 def _read_record(stream: IO[str]) -> dict[str, str] | None:
     """Return what the holder before wrote, None when that is nothing: then nothing was begun either."""
     stream.seek(0)
-    text = stream.read()
-    if not text:
-        return None
     try:
+        text = stream.read()
+        if not text:
+            return None
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return record if isinstance(record, dict) else {}
+    fields = record.items() if isinstance(record, dict) else ()
+    return {name: text for name, text in fields if isinstance(text, str)}
 
 
 def _write_record(stream: IO[str], record: dict[str, str]) -> None:

@@ -178,10 +178,9 @@ def main(arguments: list[str]) -> None:
     requests, answers = take_pipes()
     presence = Presence(options.folder, WORKER, options.token)
     try:
-        restored = registry.restore(registry.home())
+        registry.check(registry.home())
         connection = Connection(options.binding, patience=options.patience, engine=options.engine)
-        mended = [str(restored)] if restored else []
-        mended += mending.mend(connection, registry.registered(connection))
+        mended = mending.mend(connection, registry.registered(connection))
         greeting = Reply(0, {**host.greeting(connection), "mended": mended})
     except Failure as failure:
         greeting = Reply(0, error=failure_fields(failure))

@@ -31,14 +31,33 @@ class Label:
 
 def read_label(machine: Any) -> Label:
     """Return a machine's label, an empty one when it has none of its own."""
-    text = str(machine.getExtraData(KEY))
-    if not text:
-        return Label()
+    text = str(machine.getExtraData(KEY) or "")
+    return parse_label(text, str(machine.id)) if text else Label()
+
+
+def are_damaged(machine: Any) -> bool:
+    """Tell whether a machine has a label that cannot be read: it may be ours, so it counts as somebody else's."""
+    text = str(machine.getExtraData(KEY) or "")
+    return bool(text) and _parse(text) is None
+
+
+def parse_label(text: str, machine: str) -> Label:
+    """Return the label in a text, an empty one when it is none, or was not written on the machine of that UUID."""
+    label = _parse(text)
+    return label if label is not None and label.id == machine else Label()
+
+
+def _parse(text: str) -> Label | None:
     try:
         label = Label(**json.loads(text))
-    except (ValueError, TypeError):
-        return Label()
-    return label if label.id == machine.id else Label()
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (label.id, label.image, label.source)
+    return label if all(isinstance(each, str) for each in texts) and _is_marks(label.marks) else None
+
+
+def _is_marks(found: object) -> bool:
+    return isinstance(found, dict) and all(isinstance(text, str) for pair in found.items() for text in pair)
 
 
 def write_label(machine: Any, label: Label) -> None:
@@ -83,6 +102,6 @@ def split_description(text: str) -> tuple[str, dict[str, str] | None]:
         return text, None
     try:
         marks = json.loads(encoded)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text, None
-    return human, {str(name): str(value) for name, value in marks.items()}
+    return (human, marks) if _is_marks(marks) else (text, None)

@@ -1,5 +1,7 @@
 """VirtualBox's list of machines, which its service loses when it is killed while it replaces that file.
 
+It is not ours: the loss is told, and the list put back only for somebody who agreed (`repairs` of this driver).
+
 Seen with 7.2: the service writes VirtualBox.xml-tmp, moves VirtualBox.xml to VirtualBox.xml-prev and the new file to
 its place. Killed before the last step it leaves no VirtualBox.xml, and the next one starts without any machine, the
 user's own included, and soon writes that down.
@@ -11,14 +13,15 @@ import os
 import shutil
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.settings_file import parse
 
 FILE = "VirtualBox.xml"
 # A service that lives is between its two renames for much less than that.
@@ -39,45 +42,105 @@ def home(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) 
     return Path(environ.get("XDG_CONFIG_HOME") or user / ".config") / "VirtualBox"
 
 
-def restore(folder: Path) -> Path | None:
-    """Put back a list of machines that is not there, before the service reads it; return the file when that was done.
+@dataclass(frozen=True)
+class Loss:
+    """A list of machines that VirtualBox cannot read, and the whole copy that lies beside it (None: there is none)."""
 
-    The newer of the two that a killed service leaves is taken: it was whole before the other was moved away.
+    target: Path
+    missing: bool
+    copy: Path | None = None
+    taken: float = 0.0  # when the copy was written, seconds since the epoch
+    machines: int = 0  # how many the copy names
+
+    def describe(self) -> list[str]:
+        """Return what was found, a sentence a line."""
+        state = "is missing" if self.missing else "is damaged or cut short"
+        if self.copy is None:
+            return [f"{self.target} {state}", f"no whole copy lies beside it ({FILE}-tmp, {FILE}-prev)"]
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.taken))
+        count = "1 machine" if self.machines == 1 else f"{self.machines} machines"
+        return [f"{self.target} {state}", f"beside it lies {self.copy.name}, whole, of {when}, with {count}"]
+
+
+def find_loss(folder: Path) -> Loss | None:
+    """Return what happened to a list of machines that is lost, None where it can be read or never was there.
+
+    The newer of the two copies that a killed service leaves is named: it was whole before the other was moved away.
+    Changes nothing. A service that is just replacing the file is waited for.
     """
     target = folder / FILE
     deadline = time.monotonic() + REPLACING_SECONDS
-    while not target.exists():
-        sources = [path for path in (folder / f"{FILE}-tmp", folder / f"{FILE}-prev") if machines_in(path) is not None]
-        if not sources:
+    while machines_in(target) is None:
+        missing = not target.exists()
+        copies = [path for path in (folder / f"{FILE}-tmp", folder / f"{FILE}-prev") if machines_in(path) is not None]
+        if missing and not copies:
             return None
         if time.monotonic() < deadline:
             time.sleep(POLL)
             continue
-        return target if _put(sources[0], target) else None
+        if not copies:
+            return Loss(target, missing)
+        return Loss(target, missing, copies[0], copies[0].stat().st_mtime, machines_in(copies[0]) or 0)
     return None
 
 
-def _put(source: Path, target: Path) -> bool:
-    """Copy a file to a place that is free, in one step."""
-    whole = target.with_name(f"{FILE}-vboxlab-{os.getpid()}")
+def check(folder: Path) -> None:
+    """Raise Failure where the list of machines is lost: a service that starts now would take it for an empty one."""
+    loss = find_loss(folder)
+    if loss is not None:
+        raise Failure(kind_of(loss), "VirtualBox's list of machines is lost", details=loss.describe())
+
+
+def kind_of(loss: Loss) -> str:
+    """Return which kind of failure a loss is: one that can be repaired, or not."""
+    return "registry" if loss.copy is not None else "registry-gone"
+
+
+def put_back(loss: Loss) -> Path | None:
+    """Put the whole copy in the place of a lost list, in one step; return where the damaged file was kept (None: none).
+
+    The copies stay as they are. Raises OSError; FileExistsError when a list has come there meanwhile.
+    """
+    if loss.copy is None:
+        raise FileNotFoundError(2, "there is no copy to put back", str(loss.target))
+    whole = loss.target.with_name(f"{FILE}-vboxlab-{os.getpid()}")
     try:
-        shutil.copyfile(source, whole)
-        if target.exists():
-            return False
-        whole.replace(target)
-    except OSError:
-        return False
+        shutil.copyfile(loss.copy, whole)
+        if machines_in(whole) != loss.machines:
+            raise FileNotFoundError(2, "the copy has changed meanwhile", str(loss.copy))
+        with whole.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        kept = None if loss.missing else keep_beside(loss.target)
+        if machines_in(loss.target) is not None:
+            raise FileExistsError(17, "there is a list again", str(loss.target))
+        whole.replace(loss.target)
     finally:
         with suppress(OSError):
             whole.unlink(missing_ok=True)
-    return True
+    return kept
+
+
+def keep_beside(path: Path) -> Path:
+    """Copy a file to NAME.vboxlab-DATE beside it, never over another one, and return that. Raises OSError."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        kept = path.with_name(f"{path.name}.vboxlab-{stamp}{f'-{number}' if number > 1 else ''}")
+        try:
+            with kept.open("xb") as target, path.open("rb") as source:
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
+        except FileExistsError:
+            continue
+        shutil.copystat(path, kept)
+        return kept
+    raise FileExistsError(17, "too many files are kept", str(path))
 
 
 def machines_in(path: Path) -> int | None:
     """Return how many machines a list names, None when it cannot be read."""
-    try:
-        root = ET.parse(path).getroot()  # noqa: S314 -- VirtualBox's own file, in this user's folder
-    except (OSError, ET.ParseError):
+    root = parse(path)
+    if root is None or root.tag.rpartition("}")[2] != "VirtualBox":
         return None
     return sum(element.tag.rpartition("}")[2] == "MachineEntry" for element in root.iter())
 

@@ -23,7 +23,25 @@ KINDS = {
     "NATNetwork": "nat-network",
 }
 TCP = "1"
+MAX_BYTES = 64 << 20  # a settings file with 250 nested snapshots, VirtualBox's own limit, has some 2 MiB
 REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
+
+
+def parse(path: Path) -> ET.Element | None:
+    """Return the root of a settings file of VirtualBox's, None for whatever cannot be read as one."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return None
+        return ET.parse(path).getroot()  # noqa: S314 -- in this user's folder; expat bounds what entities expand to
+    # The parser also raises these, for encodings that it does not know or that the text is not in.
+    except (OSError, ET.ParseError, LookupError, ValueError):
+        return None
+
+
+def extra_data(root: ET.Element) -> dict[str, str]:
+    """Return a machine's extra data."""
+    items = root.findall(f"{NAMESPACE}Machine/{NAMESPACE}ExtraData/{NAMESPACE}ExtraDataItem")
+    return {item.get("name", ""): item.get("value", "") for item in items}
 
 
 def leaves_nothing(path: Path) -> bool:
@@ -31,11 +49,10 @@ def leaves_nothing(path: Path) -> bool:
 
     That is: no adapter in use, no forward, no shared folder, no remote desktop, no memory of the window.
     """
-    try:
-        elements = list(ET.parse(path).iter())  # noqa: S314 -- VirtualBox's own file
-    except (OSError, ET.ParseError):
+    root = parse(path)
+    if root is None:
         return False
-    return not any(_is_left(element.tag.removeprefix(NAMESPACE), element) for element in elements)
+    return not any(_is_left(element.tag.removeprefix(NAMESPACE), element) for element in root.iter())
 
 
 def _is_left(tag: str, element: ET.Element) -> bool:
@@ -51,13 +68,14 @@ def read(path: Path, marks_begin: str) -> dict[str, Any] | None:
 
     `marks_begin` is where the part of a snapshot's description begins that is not for people.
     """
+    root = parse(path)
+    machine = root.find(f"{NAMESPACE}Machine") if root is not None else None
+    if machine is None:
+        return None
     try:
-        machine = ET.parse(path).getroot().find(f"{NAMESPACE}Machine")  # noqa: S314 -- VirtualBox's own file
-        if machine is None:
-            return None
         adapters = [_adapter(each) for each in machine.findall(f"{NAMESPACE}Hardware/{NAMESPACE}Network/*")]
         found = list(_snapshots(machine, None, marks_begin))
-    except (OSError, ET.ParseError, ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError, RecursionError):
         return None
     shown = {uuid: shown_as for uuid, shown_as, _ in found}
     visible = {uuid for uuid, _, snapshot in found if snapshot is not None}
