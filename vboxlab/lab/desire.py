@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from vboxlab.guest.canonical import digest
+from vboxlab.guest.first_digest import first_digest
 from vboxlab.guest.resources import packages
 from vboxlab.guest.roles import resources_for
 from vboxlab.lab.ports import Reservations, is_free, management_ports
@@ -45,8 +46,13 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
 
 def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:
     """Return a digest of all resources of a machine at a stage: what "configured" means there."""
-    text = repr(resources_for(topology, machine, stage))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest(resources_for(topology, machine, stage))
+
+
+def earlier_digests_of(topology: Topology, machine: Machine, stage: str | None) -> tuple[str, ...]:
+    """Return what earlier versions of vboxlab wrote for the same resources."""
+    first = first_digest(resources_for(topology, machine, stage))
+    return () if first is None else (first,)
 
 
 def chosen_values(topology: Topology) -> dict[str, str]:
@@ -125,6 +131,7 @@ def _desired(
         image=" + ".join((base, *wanted.image)),
         port=port,
         digests={stage: digest_of(topology, machine, stage) for stage in (None, *stages)},
+        earlier_digests={stage: earlier_digests_of(topology, machine, stage) for stage in (None, *stages)},
         snapshot_members=members,
         needs_network=not prepared(base),
         stock=stock(base),

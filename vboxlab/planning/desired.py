@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
+from types import MappingProxyType
 
 from vboxlab.planning.observed import (
     MARK_COPY,
@@ -27,7 +28,10 @@ FIRST_SLOT = 1  # the adapter that a stock Debian asks for an address on (enp0s3
 
 @dataclass(frozen=True)
 class DesiredMachine:
-    """One machine as it shall be. `digests` says what "configured" means at each stage (None: before all stages)."""
+    """One machine as it shall be. `digests` says what "configured" means at each stage (None: before all stages).
+
+    `earlier_digests` is what earlier versions of vboxlab said for the very same.
+    """
 
     name: str
     vm_name: str
@@ -39,6 +43,11 @@ class DesiredMachine:
     stages: tuple[str, ...]  # those of the topology's stages that concern this machine, in order
     fetches_through: tuple[str, ...] = ()  # machines to be configured before this one can fetch packages
     stock: bool = False  # its base knows only DHCP on adapter 1
+    earlier_digests: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+
+    def is_digest(self, found: str | None, stage: str | None) -> bool:
+        """Tell whether a digest found in a mark means that the guest was brought to the stage as it is written now."""
+        return found == self.digests[stage] or found in self.earlier_digests.get(stage, ())
 
     @property
     def first_adapters(self) -> tuple[AdapterState, ...]:
@@ -151,6 +160,7 @@ def desired_machine(
     snapshot_members: Mapping[str, tuple[str, ...]],
     needs_network: bool,
     stock: bool = False,
+    earlier_digests: Mapping[str | None, tuple[str, ...]] = MappingProxyType({}),
 ) -> DesiredMachine:
     """Put together one machine's desired state; `snapshot_members` maps snapshot sets to their machines."""
     return DesiredMachine(
@@ -164,4 +174,5 @@ def desired_machine(
         stages=stages_of(topology, machine, snapshot_members),
         fetches_through=fetches_through(topology, machine) if needs_network else (),
         stock=stock,
+        earlier_digests=earlier_digests,
     )
