@@ -30,6 +30,7 @@ class Context:
     stop: threading.Event = field(default_factory=threading.Event)  # set by the first Ctrl-C
     listing: Listing | None = None  # set by operations on many copies
     ports: Reservations = field(default_factory=Reservations)
+    plain_free: bool | None = None  # whether a new lab may have the plain names; None: nobody has claimed them for it
 
     def directory(self, lab: LabName) -> LabDirectory:
         """Return the folder of a lab."""

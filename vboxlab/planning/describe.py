@@ -34,7 +34,7 @@ def title(step: act.Step) -> str:
         case act.RestoreSnapshots():
             return f"restore snapshot {step.snapshot}"
         case act.SetMarks():
-            return "record topology" if step.marks.get(MARK_TOPOLOGY) else "set aside"
+            return "set aside" if step.marks.get(MARK_TOPOLOGY, "") is None else "record topology"
         case _:
             return FIXED_TITLES[type(step)]
 
