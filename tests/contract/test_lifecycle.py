@@ -46,15 +46,17 @@ def test_create_without_the_image_makes_nothing(driver: Driver, spec: Specs) -> 
 
 
 def test_create_refuses_a_name_that_is_taken(driver: Driver, spec: Specs) -> None:
-    first = driver.create(spec("twin"))
-    with pytest.raises(MachineConflict, match="twin"):
-        driver.create(spec("twin", lab="another"))
-    assert list(driver.machines()) == [first]
+    first, copy = driver.create(spec("twin")), driver.create(spec("a-twin", copy="a"))
+    for name, owner in (("twin", "lab contract"), ("a-twin", "lab contract/a")):
+        with pytest.raises(MachineConflict) as caught:
+            driver.create(spec(name, lab="another"))
+        assert caught.value.brief == f"a VM named {name} exists already ({owner})"
+    assert sorted(driver.machines(), key=lambda machine: -len(machine.name)) == [copy, first]
 
 
 def test_create_refuses_a_name_that_a_foreign_machine_has(world: World, driver: Driver, spec: Specs) -> None:
     world.add_foreign("PF_FIREWALL")
-    with pytest.raises(MachineConflict, match="PF_FIREWALL"):
+    with pytest.raises(MachineConflict, match=r"^a VM named PF_FIREWALL exists already \(not vboxlab's\)"):
         driver.create(spec("PF_FIREWALL"))
 
 

@@ -69,7 +69,7 @@ class World:
 
     def _create(self, name: str, wanted: Desired) -> None:
         assert name not in self.machines
-        spec = wanted.machines[name].spec(self.lab, {})
+        spec = wanted.machines[name].spec(wanted.naming.names, {})
         self.machines[name] = ObservedMachine(
             f"id-{name}", spec.name, PowerState.OFF, spec.cpus, spec.memory, spec.image, spec.adapters, spec.marks
         )

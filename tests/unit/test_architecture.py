@@ -183,6 +183,28 @@ def test_a_program_started_elsewhere_would_be_seen(line: str) -> None:
     assert list(starters_in(tree)) != []
 
 
+def test_one_place_decides_what_vms_and_networks_are_called() -> None:
+    """Names are not a function of the lab's name: two labs may want the same ones (vboxlab.planning.names)."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Names"
+    }
+    assert found == {"planning/names.py"}
+
+
+def test_no_digest_is_made_of_a_repr() -> None:
+    """What is kept on a disk must not change with our classes; the classes' old forms are in first_digest."""
+    wrong = []
+    for path, tree in sources():
+        hashes = any(module == "hashlib" for module, _ in imported_modules(path, tree))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "repr"]
+        if hashes and calls and path.name != "first_digest.py":
+            wrong.append(path.relative_to(ROOT).as_posix())
+    assert wrong == []
+
+
 def test_files_and_functions_are_small() -> None:
     wrong = []
     for path, tree in sources():

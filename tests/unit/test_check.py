@@ -27,7 +27,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, ObservedMachine, PowerState
 from vboxlab.planning.planner import plan
-from vboxlab.topology.addressing import LabName
+from vboxlab.topology.addressing import LabName, Names
 
 # --- the hypervisor's side
 
@@ -111,7 +111,7 @@ def test_adapters_that_are_missing_or_too_many_and_hardware() -> None:
 def test_adopted_machines() -> None:
     source = topology(environment="school")
     firewall = source.machines["firewall"]
-    assert lines(adopted_findings(source, LAB, firewall, {})) == [
+    assert lines(adopted_findings(source, Names(LAB), firewall, {})) == [
         (
             "error the virtual machine [not-adopted] the VM PF_FIREWALL to adopt does not exist => import it, or "
             "choose another environment"
@@ -126,7 +126,7 @@ def test_adopted_machines() -> None:
         AdapterState(4, Attachment("internal", "servers"), "080027000002", cable=False),
     )
     vm = ObservedMachine("h", "PF_FIREWALL", PowerState.RUNNING, 1, 512, "", adapters)
-    assert lines(adopted_findings(source, LAB, firewall, {"firewall": vm}))[:2] == [
+    assert lines(adopted_findings(source, Names(LAB), firewall, {"firewall": vm}))[:2] == [
         "error adapter 4 (enp0s10) [unplugged] its cable is unplugged => plugged in",
         "error adapter 4 (enp0s10) [no-adapter] there is none => one on internal network `clients`",
     ]

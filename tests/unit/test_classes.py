@@ -24,7 +24,7 @@ from vboxlab.lab.overview import overview
 from vboxlab.lab.run_copies import run_copies
 from vboxlab.lab.up import UpResult, up
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec
-from vboxlab.topology.addressing import LabName
+from vboxlab.topology.addressing import LabName, Names
 
 CLASS = [LabName("ha", str(number)) for number in range(1, 31)]
 
@@ -79,10 +79,17 @@ def test_addresses_of_a_copy_stay_the_same(world: LabWorld) -> None:
 
 
 def test_names_of_networks_never_meet() -> None:
-    from vboxlab.topology.addressing import network_name
-
-    assert network_name(LabName("ha", "a"), "b-c") != network_name(LabName("ha", "a-b"), "c")
-    assert network_name(LabName("ha-a", "b"), "c") != network_name(LabName("ha", "a-b"), "c")
+    names = [
+        Names(LabName("ha", "a")).network("b-c"),
+        Names(LabName("ha", "a-b")).network("c"),
+        Names(LabName("ha-a", "b")).network("c"),
+        Names(LabName("ha"), plain=False).network("a--b-c"),
+        Names(LabName("ha"), plain=False).network("a-b--c"),
+        Names(LabName("ha"), plain=False).network("c"),
+        Names(LabName("ha")).network("c"),
+    ]
+    assert len(set(names)) == len(names)
+    assert Names(LabName("ha", "a"), plain=False).network("c") == Names(LabName("ha", "a")).network("c")
 
 
 def test_the_work_grows_with_the_class_and_not_with_its_square(world: LabWorld) -> None:

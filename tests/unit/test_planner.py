@@ -195,7 +195,7 @@ def test_a_machine_of_another_topology_only_is_switched_off_and_kept() -> None:
 
 
 def test_foreign_vm_of_the_same_name_blocks() -> None:
-    observed = ObservedLab(LAB, conflicts={"srv-web": "srv-web"})
+    observed = ObservedLab(LAB, others={"srv-web": None})
     found = plan(desired(topology(), observed), observed)
     assert found.blockers == (
         "srv-web: a VM named 'srv-web' exists already and is not vboxlab's; rename it, or work in a copy (--copy NAME)",

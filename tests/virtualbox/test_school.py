@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.lab_world import ROOT
 from tests.virtualbox.conftest import Vboxlab
 from tests.virtualbox.test_foreign import fingerprints
 from tests.virtualbox.world import VirtualBoxWorld
@@ -41,6 +42,36 @@ def test_the_schools_machines_are_adopted_and_stay_as_they_are(world: VirtualBox
     assert '"actions": 0' in vboxlab(*UP, "--json").stdout
     vboxlab("destroy", "failover", "--yes")
     assert sorted(machine.name for machine in world.open().machines()) == sorted(SCHOOL)
+    assert {name: fingerprints(world.folder / name) for name in SCHOOL} == before
+
+
+@pytest.mark.usefixtures("home")
+def test_they_are_in_one_lab_at_a_time_and_in_no_copy(world: VirtualBoxWorld, vboxlab: Vboxlab) -> None:
+    for name, networks in SCHOOL.items():
+        add_schools_vm(world, name, networks)
+    text = (ROOT / "topologies" / "failover.yaml").read_text(encoding="utf-8")
+    other = world.home / "failover.yaml"
+    other.write_text(text.replace("lab: ha\n", "lab: other\n"), encoding="utf-8")
+    vboxlab(*UP)
+    before = {name: fingerprints(world.folder / name) for name in SCHOOL}
+    said = vboxlab("up", str(other), *SET, code=4).stderr
+    assert all(f"lab ha adopts the VM {name}, which can be in one lab at a time" in said for name in SCHOOL)
+    said = vboxlab("up", "failover", *SET, "--copy", "alice", code=3).stderr
+    assert said.count("[adopted-in-copy]") == len(SCHOOL)
+    vboxlab("up", str(other), "--until", "created")
+    found = {machine.name: machine for machine in world.open().machines() if machine.lab}
+    assert sorted(found) == sorted(
+        [
+            "srv-web",
+            "srv-web-bis",
+            *(f"other-{name}" for name in ("client", "dns", "firewall", "srv-web", "srv-web-bis")),
+        ]
+    )
+    vboxlab("destroy", "failover", "--yes")
+    said = vboxlab("plan", str(other), *SET, code=4).stdout
+    assert "PF_FIREWALL, DEBIAN_TRAINING_SERVEUR, LUBUNTU_TRAINING_CLIENT: plugged into the plain names" in said
+    vboxlab("destroy", "other", "--yes")
+    assert vboxlab("plan", str(other), *SET, code=2).stdout.count("start adopted VM") == len(SCHOOL)
     assert {name: fingerprints(world.folder / name) for name in SCHOOL} == before
 
 

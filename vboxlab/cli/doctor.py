@@ -57,7 +57,7 @@ def doctor(*, as_json: bool, offline: bool, repair: bool, yes: bool) -> int:
 def _repair(*, yes: bool) -> None:
     """Show what is broken, ask, and repair it."""
     from vboxlab.cli import output
-    from vboxlab.cli.destroy import confirm
+    from vboxlab.cli.questions import confirm
     from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
 
     broken = find_repair()

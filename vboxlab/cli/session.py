@@ -100,7 +100,7 @@ def blueprint(
     if copy and "student" in plain.parameters:
         known.setdefault("student", copy)
     merged = {**known, **values}
-    topology = load_topology(path, merged) if merged else plain
+    topology = load_topology(path, merged, for_copy=copy is not None) if merged or copy is not None else plain
 
     def load(other: str) -> Blueprint:
         return blueprint(settings, other, _declared(settings, other, values), copy, everything)

@@ -71,8 +71,8 @@ class Lifecycle(Protocol):
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone of spec.image with exactly spec's adapters and marks, and nothing inherited.
 
-        All or nothing. Raises BaseError when the image is not there, MachineConflict when a VM of that name exists,
-        DriverError when the disk is full.
+        All or nothing. Raises BaseError when the image is not there, MachineConflict when a VM of that name exists
+        (saying which lab's it is, if any), DriverError when the disk is full.
         """
 
     def start(self, handle: str, *, gui: bool = False) -> None:

@@ -95,8 +95,10 @@ class MemoryDriver:
         )
         with self.store.call("create", spec.name, made.lab):
             self._get_image(spec.image)
-            if any(machine.name == spec.name for machine in self.store.machines.values()):
-                raise MachineConflict(f"a machine named {spec.name!r} exists already")
+            for other in self.store.machines.values():
+                if other.name == spec.name:
+                    owner = f"lab {other.lab}" if other.lab else "not vboxlab's"
+                    raise MachineConflict(f"a VM named {spec.name} exists already ({owner})")
             progress(f"making {spec.name}", 100)
             self.store.leftovers.clear()
             self.store.machines[made.handle] = made

@@ -110,8 +110,9 @@ class Applier:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
         base = self.context.bases.get(self._base_name(name))
         image = self.context.bases.ensure_image(self.context.driver, base, wanted.image, progress=report)
-        marks = {key: value for key, value in self.desired.marks.items() if key != MARK_TOPOLOGY}
-        spec = self.desired.machines[name].spec(self.lab, {**marks, MARK_ORIGIN: self.desired.topology.name})
+        marks = {key: value for key, value in self.desired.marks.items() if value and key != MARK_TOPOLOGY}
+        marks[MARK_ORIGIN] = self.desired.topology.name
+        spec = self.desired.machines[name].spec(self.desired.naming.names, marks)
         created = self.context.driver.create(replace(spec, image=image), report)
         if self.context.listing is not None:
             self.context.listing.add(created)
@@ -178,7 +179,7 @@ class Applier:
 
     def _configure(self, name: str, stage: str | None) -> str:
         observed, summary, _ = self._run_configurator(name, stage)
-        marks: Mapping[str, str] = {
+        marks: Mapping[str, str | None] = {
             **self.desired.marks,
             MARK_STAGE: stage or BEFORE_STAGES,
             MARK_DESIRED: digest_of(self.desired.topology, self._machine(name), stage),

@@ -80,7 +80,7 @@ class _Check:
     def __call__(self, machine: Machine) -> MachineCheck:
         name, topology = machine.name, self.desired.topology
         if topology.is_adopted(machine):
-            findings = adopted_findings(topology, self.lab, machine, self.observed.adopted)
+            findings = adopted_findings(topology, self.desired.naming.names, machine, self.observed.adopted)
             vm = self.observed.adopted.get(name)
             if vm is not None and vm.power is not PowerState.RUNNING:
                 findings.append(_on_machine("not-running", name, power=vm.power.value))

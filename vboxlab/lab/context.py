@@ -40,6 +40,7 @@ class Context:
     listing: Listing | None = None  # set by operations on many copies
     ports: Reservations = field(default_factory=Reservations)
     confirm: Confirm = refuse
+    plain_free: bool | None = None  # whether a new lab may have the plain names; None: nobody has claimed them for it
 
     def directory(self, lab: LabName) -> LabDirectory:
         """Return the folder of a lab."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from vboxlab.guest.canonical import digest
+from vboxlab.guest.first_digest import first_digest
 from vboxlab.guest.resources import packages
 from vboxlab.guest.roles import resources_for
 from vboxlab.lab.ports import Reservations, is_free, management_ports
 from vboxlab.planning.desired import DesiredMachine, desired_machine, stages_of
-from vboxlab.planning.observed import MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
+from vboxlab.planning.names import choose_names
+from vboxlab.planning.observed import MARK_ADOPTED, MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
 from vboxlab.planning.planner import Desired
-from vboxlab.topology.addressing import LabName
+from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Machine, SnapshotSet, Topology
 
 
@@ -46,8 +48,13 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
 
 def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:
     """Return a digest of all resources of a machine at a stage: what "configured" means there."""
-    text = repr(resources_for(topology, machine, stage))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest(resources_for(topology, machine, stage))
+
+
+def earlier_digests_of(topology: Topology, machine: Machine, stage: str | None) -> tuple[str, ...]:
+    """Return what earlier versions of vboxlab wrote for the same resources."""
+    first = first_digest(resources_for(topology, machine, stage))
+    return () if first is None else (first,)
 
 
 def chosen_values(topology: Topology) -> dict[str, str]:
@@ -59,10 +66,16 @@ def chosen_values(topology: Topology) -> dict[str, str]:
     }
 
 
-def marks_of(topology: Topology) -> dict[str, str]:
-    """Return the marks that say what a machine was brought to and by whom."""
+def marks_of(topology: Topology) -> dict[str, str | None]:
+    """Return the marks that say what a machine was brought to and by whom; None for one that it shall not have."""
     values = json.dumps(chosen_values(topology), sort_keys=True, ensure_ascii=False)
-    return {MARK_TOPOLOGY: topology.name, MARK_VALUES: values, MARK_USER: getpass.getuser()}
+    adopted = sorted(machine.adopt.vm for machine in topology.adopted_machines if machine.adopt is not None)
+    return {
+        MARK_TOPOLOGY: topology.name,
+        MARK_VALUES: values,
+        MARK_USER: getpass.getuser(),
+        MARK_ADOPTED: json.dumps(adopted, ensure_ascii=False) if adopted else None,
+    }
 
 
 def recorded_values(machines: Sequence[ObservedMachine]) -> dict[str, str]:
@@ -92,24 +105,27 @@ def desire(
     stock: Callable[[str], bool] = lambda _base: False,
     free: Callable[[int], bool] = is_free,
     reserved: Reservations | None = None,
+    plain_free: bool = True,
 ) -> Desired:
     """Put together the desired state of a lab.
 
-    `prepared` tells whether a base's packages need no network, `stock` whether its guests know nothing of vboxlab.
+    `prepared` tells whether a base's packages need no network, `stock` whether its guests know nothing of vboxlab,
+    `plain_free` whether no other vboxlab is just giving the plain names to its lab.
     """
     members = members_of(sets)
     owned = topology.owned_machines
     ports = management_ports(lab, [machine.name for machine in owned], everything, free, reserved)
+    naming = choose_names(topology, lab, everything, plain_free=plain_free)
     machines = {
-        machine.name: _desired(topology, lab, machine, ports[machine.name], members, prepared, stock)
+        machine.name: _desired(topology, naming.names, machine, ports[machine.name], members, prepared, stock)
         for machine in owned
     }
-    return Desired(topology, machines, marks_of(topology), members, until)
+    return Desired(topology, naming, machines, marks_of(topology), members, until)
 
 
 def _desired(
     topology: Topology,
-    lab: LabName,
+    names: Names,
     machine: Machine,
     port: int,
     members: Mapping[str, tuple[str, ...]],
@@ -121,11 +137,12 @@ def _desired(
     wanted = package_sets(topology, machine, members)
     return desired_machine(
         topology,
-        lab,
+        names,
         machine,
         image=" + ".join((base, *wanted.image)),
         port=port,
         digests={stage: digest_of(topology, machine, stage) for stage in (None, *stages)},
+        earlier_digests={stage: earlier_digests_of(topology, machine, stage) for stage in (None, *stages)},
         snapshot_members=members,
         needs_network=not prepared(base),
         stock=stock(base),

@@ -10,8 +10,9 @@ from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.journal import pending_restore, record_progress
+from vboxlab.planning.names import adopters_of, others_of
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
-from vboxlab.topology.addressing import LabName, vm_name
+from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 from vboxlab.waiting import Deadline, wait_until
 
@@ -19,7 +20,7 @@ SETTLE_SECONDS = 60.0
 
 
 def observe(driver: Driver, lab: LabName, topology: Topology | None = None) -> ObservedLab:
-    """Report the lab's machines by their marks, the adopted ones by name, and foreign VMs in the way."""
+    """Report the lab's machines by their marks, the adopted ones by name, and whose the VMs beside them are."""
     return observed_lab(driver, driver.machines(), lab, topology)
 
 
@@ -36,10 +37,7 @@ def observed_lab(
         for machine in topology.adopted_machines
         if machine.adopt is not None and machine.adopt.vm in foreign
     }
-    taken = {machine.name for machine in everything if machine.lab != lab}
-    wanted = {machine.name: vm_name(lab, machine.name) for machine in topology.owned_machines}
-    conflicts = {name: vm for name, vm in wanted.items() if vm in taken and name not in ours}
-    return ObservedLab(lab, ours, adopted, conflicts)
+    return ObservedLab(lab, ours, adopted, others_of(lab, everything), adopters_of(lab, everything))
 
 
 def see(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:

@@ -13,6 +13,7 @@ from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
 from vboxlab.planning.desired import adapters
 from vboxlab.planning.machine import adapter_differences
+from vboxlab.planning.names import recorded_names
 from vboxlab.planning.observed import (
     MARK_STAGE,
     MARK_TOPOLOGY,
@@ -102,6 +103,7 @@ def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMach
     """Return how machines differ from the topology in what needs no look into guests and no free port."""
     values = {**topology.values, **recorded_values(list(machines.values()))}
     in_force = topology.model_copy(update={"values": values})
+    names = recorded_names(lab, machines.values())
     drift = []
     for machine in in_force.owned_machines:
         found = machines.get(machine.name)
@@ -109,7 +111,7 @@ def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMach
             drift.append(f"{machine.name}: not created")
             continue
         port = found.management_port or 0
-        differences = adapter_differences(adapters(in_force, lab, machine, port), found.adapters)
+        differences = adapter_differences(adapters(in_force, names, machine, port), found.adapters)
         drift += [f"{machine.name}: {line}" for line in differences]
     return drift
 

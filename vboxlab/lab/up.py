@@ -13,6 +13,7 @@ from vboxlab.lab.apply import Applier
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
+from vboxlab.lab.naming import with_names_claimed
 from vboxlab.lab.observe import begin, observed_lab, settle
 from vboxlab.planning.actions import Create, Plan
 from vboxlab.planning.describe import subject, title
@@ -77,6 +78,7 @@ def make_plan(
         prepared=lambda name: of_base(name)[0],
         stock=lambda name: of_base(name)[1],
         reserved=context.ports,
+        plain_free=context.plain_free is not False,
     )
     found = plan(desired, observed)
     if look and not found.blockers:
@@ -97,6 +99,7 @@ def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet |
     return None if all(machine and machine.has_snapshot(source.name) for machine in machines) else source
 
 
+@with_names_claimed
 def up(
     context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None, jobs: int, gui: bool = False
 ) -> UpResult:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from vboxlab.guest.findings import Finding, Severity, Where
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.observed import AdapterState, Attachment, ObservedMachine
-from vboxlab.topology.addressing import LabName, interface_name, network_name
+from vboxlab.topology.addressing import Names, interface_name
 from vboxlab.topology.model import MANAGEMENT_SLOT, Machine, Topology
 
 
@@ -68,7 +68,7 @@ def _forwards(adapter: AdapterState) -> str:
 
 
 def adopted_findings(
-    topology: Topology, lab: LabName, machine: Machine, adopted: Mapping[str, ObservedMachine]
+    topology: Topology, names: Names, machine: Machine, adopted: Mapping[str, ObservedMachine]
 ) -> list[Finding]:
     """Return what of an adopted machine does not fit the topology: its adapters may be in any slot."""
     vm = machine.adopt.vm if machine.adopt is not None else machine.name
@@ -81,7 +81,7 @@ def adopted_findings(
         network = topology.networks[adapter.network]
         if network.kind != "internal":
             continue
-        attachment = Attachment("internal", network.host_name or network_name(lab, adapter.network))
+        attachment = Attachment("internal", network.host_name or names.network(adapter.network))
         there = present.get(attachment.name)
         where = Where("adapter", f"{adapter.slot} ({interface_name(adapter.slot)})")
         if there is None:

@@ -37,7 +37,7 @@ def title(step: act.Step) -> str:
         case act.FinishRestore():
             return f"finish restore of {step.snapshot}"
         case act.SetMarks():
-            return "record topology" if step.marks.get(MARK_TOPOLOGY) else "set aside"
+            return "set aside" if step.marks.get(MARK_TOPOLOGY, "") is None else "record topology"
         case _:
             return FIXED_TITLES[type(step)]
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
+from types import MappingProxyType
 
 from vboxlab.planning.observed import (
     MARK_COPY,
     MARK_LAB,
     MARK_MACHINE,
+    MARK_NAMES,
+    NAMES_PLAIN,
+    NAMES_PREFIXED,
     AdapterState,
     Attachment,
     Forward,
     MachineSpec,
 )
-from vboxlab.topology.addressing import LabName, mac_address, network_name, vm_name
+from vboxlab.topology.addressing import Names, mac_address
 from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT, Machine, Topology
 
 # VirtualBox's own default for a NAT adapter in slot 1 (manual, "Network Address Translation"); set explicitly so that
@@ -27,7 +31,10 @@ FIRST_SLOT = 1  # the adapter that a stock Debian asks for an address on (enp0s3
 
 @dataclass(frozen=True)
 class DesiredMachine:
-    """One machine as it shall be. `digests` says what "configured" means at each stage (None: before all stages)."""
+    """One machine as it shall be. `digests` says what "configured" means at each stage (None: before all stages).
+
+    `earlier_digests` is what earlier versions of vboxlab said for the very same.
+    """
 
     name: str
     vm_name: str
@@ -39,6 +46,11 @@ class DesiredMachine:
     stages: tuple[str, ...]  # those of the topology's stages that concern this machine, in order
     fetches_through: tuple[str, ...] = ()  # machines to be configured before this one can fetch packages
     stock: bool = False  # its base knows only DHCP on adapter 1
+    earlier_digests: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+
+    def is_digest(self, found: str | None, stage: str | None) -> bool:
+        """Tell whether a digest found in a mark means that the guest was brought to the stage as it is written now."""
+        return found == self.digests[stage] or found in self.earlier_digests.get(stage, ())
 
     @property
     def first_adapters(self) -> tuple[AdapterState, ...]:
@@ -63,29 +75,31 @@ class DesiredMachine:
         """Return the last stage that concerns this machine."""
         return self.stages[-1] if self.stages else None
 
-    def spec(self, lab: LabName, marks: Mapping[str, str]) -> MachineSpec:
-        """Return what a driver needs to make the machine, carrying the lab's ownership mark."""
+    def spec(self, names: Names, marks: Mapping[str, str]) -> MachineSpec:
+        """Return what a driver needs to make the machine, carrying the lab's ownership mark and how it is named."""
+        lab = names.lab
         owned = {MARK_LAB: lab.lab, MARK_MACHINE: self.name} | ({MARK_COPY: lab.copy} if lab.copy else {})
+        owned[MARK_NAMES] = NAMES_PLAIN if names.plain else NAMES_PREFIXED
         return MachineSpec(self.vm_name, self.image, self.cpus, self.memory, self.adapters, {**marks, **owned})
 
 
-def attachment(topology: Topology, lab: LabName, network: str) -> Attachment:
+def attachment(topology: Topology, names: Names, network: str) -> Attachment:
     """Return what an adapter in that network of the topology is plugged into."""
     declared = topology.networks[network]
     if declared.kind == "internal":
-        return Attachment("internal", network_name(lab, network))
+        return Attachment("internal", names.network(network))
     if declared.kind == "nat":
         return Attachment("nat", subnet=WAN_NETWORK)
     return Attachment(declared.kind, declared.host_name or network)
 
 
-def adapters(topology: Topology, lab: LabName, machine: Machine, port: int) -> tuple[AdapterState, ...]:
+def adapters(topology: Topology, names: Names, machine: Machine, port: int) -> tuple[AdapterState, ...]:
     """Return the adapters of a machine: the topology's, and the management NAT in slot 8 with its SSH forward."""
     own = [
         AdapterState(
             adapter.slot,
-            attachment(topology, lab, adapter.network),
-            mac_address(lab, machine.name, adapter.slot),
+            attachment(topology, names, adapter.network),
+            mac_address(names.lab, machine.name, adapter.slot),
             adapter.cable,
         )
         for adapter in machine.adapters
@@ -93,7 +107,7 @@ def adapters(topology: Topology, lab: LabName, machine: Machine, port: int) -> t
     management = AdapterState(
         MANAGEMENT_SLOT,
         Attachment("nat", subnet=str(MANAGEMENT_NETWORK), forwards=(Forward(port, SSH_PORT),)),
-        mac_address(lab, machine.name, MANAGEMENT_SLOT),
+        mac_address(names.lab, machine.name, MANAGEMENT_SLOT),
     )
     return tuple(sorted((*own, management), key=lambda adapter: adapter.slot))
 
@@ -142,7 +156,7 @@ def _owners(topology: Topology, addresses: set[IPv4Address]) -> set[str]:
 
 def desired_machine(
     topology: Topology,
-    lab: LabName,
+    names: Names,
     machine: Machine,
     *,
     image: str,
@@ -151,17 +165,19 @@ def desired_machine(
     snapshot_members: Mapping[str, tuple[str, ...]],
     needs_network: bool,
     stock: bool = False,
+    earlier_digests: Mapping[str | None, tuple[str, ...]] = MappingProxyType({}),
 ) -> DesiredMachine:
     """Put together one machine's desired state; `snapshot_members` maps snapshot sets to their machines."""
     return DesiredMachine(
         name=machine.name,
-        vm_name=vm_name(lab, machine.name),
+        vm_name=names.vm(machine.name),
         image=image,
         cpus=machine.cpus,
         memory=machine.memory,
-        adapters=adapters(topology, lab, machine, port),
+        adapters=adapters(topology, names, machine, port),
         digests=digests,
         stages=stages_of(topology, machine, snapshot_members),
         fetches_through=fetches_through(topology, machine) if needs_network else (),
         stock=stock,
+        earlier_digests=earlier_digests,
     )

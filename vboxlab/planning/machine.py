@@ -50,14 +50,15 @@ def stage_reached(machine: DesiredMachine, observed: ObservedMachine, topology: 
     if observed.marks.get(MARK_TOPOLOGY) == topology and stage in machine.stages:
         return stage
     # Another topology may share the machine's stages: then the digest tells that it stands at the same point.
-    return stage if stage in machine.stages and observed.marks.get(MARK_DESIRED) == machine.digests[stage] else None
+    found = observed.marks.get(MARK_DESIRED)
+    return stage if stage in machine.stages and machine.is_digest(found, stage) else None
 
 
 def is_configured(machine: DesiredMachine, observed: ObservedMachine) -> bool:
     """Tell whether, by its marks, the guest has been brought to the machine's last stage as it is written now."""
     stage = observed.marks.get(MARK_STAGE)
     wanted = machine.last_stage or BEFORE_STAGES
-    return stage == wanted and observed.marks.get(MARK_DESIRED) == machine.digests[machine.last_stage]
+    return stage == wanted and machine.is_digest(observed.marks.get(MARK_DESIRED), machine.last_stage)
 
 
 def restore_point(
@@ -165,7 +166,7 @@ def _stages_todo(
     position = machine.stages.index(stage)
     reached = machine.stages[: position + 1]
     todo = {name: f"{name} not reached yet" for name in stages[position + 1 :]}
-    if observed.marks.get(MARK_DESIRED) != machine.digests[stage] and not todo:
+    if not todo and not machine.is_digest(observed.marks.get(MARK_DESIRED), stage):
         todo = {stage: f"what {stage} shall be has changed"}
     return reached, todo
 

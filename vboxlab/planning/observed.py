@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,7 +21,12 @@ MARK_STAGE = "stage"  # name of the last stage reached, absent before the first
 MARK_INTRODUCED = "introduced"  # "yes" once the guest of a stock base has its management address
 MARK_CONTACTED = "contacted"  # "yes" once the clone's identity was reset
 MARK_USER = "user"  # host user who made the machine
+MARK_NAMES = "names"  # "prefixed" where the lab's name goes in front of VMs and networks; absent or "plain" else
+MARK_ADOPTED = "adopted"  # JSON list of the foreign VMs that stand for machines of the lab, absent when there are none
 MARK_VALUES = "values"  # JSON of the parameters chosen, kept so that later commands need not repeat --set
+
+
+NAMES_PLAIN, NAMES_PREFIXED = "plain", "prefixed"
 
 
 class PowerState(Enum):
@@ -113,6 +119,15 @@ class ObservedMachine:
         """Return the machine's name within its topology."""
         return self.marks.get(MARK_MACHINE, self.name)
 
+    @property
+    def adopts(self) -> tuple[str, ...]:
+        """Return the foreign VMs that stand for machines of its lab; a mark that cannot be read names none."""
+        try:
+            named = json.loads(self.marks.get(MARK_ADOPTED, "[]"))
+        except ValueError:
+            return ()
+        return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
+
     def adapter(self, slot: int) -> AdapterState | None:
         """Return the adapter in a slot 1..8, if there is one."""
         return next((adapter for adapter in self.adapters if adapter.slot == slot), None)
@@ -187,7 +202,9 @@ class ObservedLab:
     name: LabName
     machines: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
     adopted: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
-    conflicts: Mapping[str, str] = field(default_factory=dict)  # machine name -> foreign VM that has its VM name
+    # The names of all VMs that are not the lab's, each with the lab whose it is (None: a foreign VM).
+    others: Mapping[str, LabName | None] = field(default_factory=dict)
+    adopters: Mapping[str, LabName] = field(default_factory=dict)  # foreign VM -> the other lab that adopts it
     pending: PendingRestore | None = None
     leftovers: tuple[str, ...] = ()  # what interrupted calls of the driver left
     guests: Mapping[str, GuestLook] = field(default_factory=dict)  # by machine name: those looked into

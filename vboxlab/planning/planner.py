@@ -9,7 +9,15 @@ from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, PendingRestore, PowerState
+from vboxlab.planning.names import Naming, named_otherwise, owned_by
+from vboxlab.planning.observed import (
+    MARK_ADOPTED,
+    MARK_TOPOLOGY,
+    ObservedLab,
+    ObservedMachine,
+    PendingRestore,
+    PowerState,
+)
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshot_states import restored as as_restored
 from vboxlab.planning.snapshot_states import would_lose
@@ -24,8 +32,10 @@ class Desired:
     """Everything that the planner compares the observed lab with."""
 
     topology: Topology
+    naming: Naming
     machines: Mapping[str, DesiredMachine]
-    marks: Mapping[str, str]  # marks that every machine of the lab carries once it has been brought to the topology
+    # Marks that every machine of the lab carries once it has been brought to the topology (None: it does not).
+    marks: Mapping[str, str | None]
     snapshot_members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     until: str | None = None  # stop at this stage, or at UNTIL_CREATED; None: the whole topology
 
@@ -58,10 +68,10 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     """
     blockers = [
         *_conflicts(desired, observed),
-        *adopted_mismatches(desired.topology, observed),
+        *adopted_mismatches(desired.topology, desired.naming, observed),
         *_pending_blockers(observed.pending),
     ]
-    notes: list[str] = []
+    notes = named_otherwise(desired.topology, desired.naming)
     graph = _Graph()
     if observed.leftovers:
         step = act.RemoveLeftovers(observed.leftovers)
@@ -150,8 +160,9 @@ def machines_of(step: act.Step) -> tuple[str, ...]:
 
 def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
     blockers = [
-        f"{name}: a VM named {vm!r} exists already and is not vboxlab's; rename it, or work in a copy (--copy NAME)"
-        for name, vm in observed.conflicts.items()
+        f"{name}: a VM named {machine.vm_name!r} exists already {owned_by(observed.others[machine.vm_name])}"
+        for name, machine in desired.machines.items()
+        if name not in observed.machines and machine.vm_name in observed.others
     ]
     blockers += [
         f"{name}: the VM cannot be read ({machine.problem or 'no reason given'})"
@@ -172,8 +183,11 @@ def _stop_extra_machines(graph: _Graph, desired: Desired, observed: ObservedLab)
             reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
             graph.add(act.PowerOff(name), reason, machines=(name,))
         if name not in desired.machines and MARK_TOPOLOGY in machine.marks:
-            # Kept aside, it says nothing any more about the topology that the lab is in.
-            graph.add(act.SetMarks(name, {MARK_TOPOLOGY: None}), "it is kept aside", machines=(name,))
+            # Kept aside, it says nothing any more about the topology that the lab is in, and what that one adopts.
+            stale: dict[str, str | None] = {MARK_TOPOLOGY: None}
+            if MARK_ADOPTED in machine.marks:
+                stale[MARK_ADOPTED] = None
+            graph.add(act.SetMarks(name, stale), "it is kept aside", machines=(name,))
 
 
 def _start_adopted(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
@@ -353,4 +367,6 @@ def _record(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
         if stale:
             was = machine.marks.get(MARK_TOPOLOGY, "nothing yet")
             reason = f"it is right for {desired.topology.name} as it is (was: {was})"
+            if stale.keys() == {MARK_ADOPTED}:
+                reason = "it tells other labs which VMs this one adopts"
             graph.add(act.SetMarks(name, stale), reason, machines=(name,))

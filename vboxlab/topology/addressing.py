@@ -48,17 +48,31 @@ iface {MANAGEMENT_INTERFACE} inet static
 """
 
 
-def vm_name(lab: LabName, machine: str) -> str:
-    """Return the hypervisor's name of a machine: plain in the default lab, with the copy in front otherwise."""
-    return machine if lab.copy is None else f"{lab.copy}-{machine}"
+@dataclass(frozen=True)
+class Names:
+    """What the VMs and internal networks of a lab are called on their host, where all labs share one name space.
 
-
-def network_name(lab: LabName, network: str) -> str:
-    """Return the effective name of an internal network: plain in the default lab, prefixed in copies.
-
-    Neither labs nor copies have `--` in their names, so that no two networks of different copies have one name.
+    `plain` is what one lab at a time may have; in others the lab's name goes in front.
     """
-    return network if lab.copy is None else f"vboxlab-{lab.slug}--{network}"
+
+    lab: LabName
+    plain: bool = True
+
+    def vm(self, machine: str) -> str:
+        """Return the hypervisor's name of a machine: MACHINE, COPY-MACHINE in a copy, with LAB- in front if need be."""
+        own = machine if self.lab.copy is None else f"{self.lab.copy}-{machine}"
+        return own if self.plain else f"{self.lab.lab}-{own}"
+
+    def network(self, network: str) -> str:
+        """Return the effective name of an internal network: itself, or `vboxlab-LAB[--COPY]--NETWORK`.
+
+        Neither labs nor copies have `--` in their names, so that no two networks of different labs or copies have one
+        name; a network that has it itself is kept apart from those of copies by an empty copy.
+        """
+        if self.plain and self.lab.copy is None:
+            return network
+        empty = "--" if self.lab.copy is None and "--" in network else ""
+        return f"vboxlab-{self.lab.slug}{empty}--{network}"
 
 
 def _number(*parts: str) -> int:

@@ -20,19 +20,26 @@ _FILLERS: Mapping[str, Data] = MappingProxyType({"lab": "lab", "base": "base", "
 
 
 def load_topology(
-    path: Path, values: Mapping[str, str] = _NO_VALUES, *, name: str | None = None, known: Known = _NOTHING_KNOWN
+    path: Path,
+    values: Mapping[str, str] = _NO_VALUES,
+    *,
+    name: str | None = None,
+    known: Known = _NOTHING_KNOWN,
+    for_copy: bool = False,
 ) -> Topology:
     """Load a topology with its parameters' default values, or the given ones.
 
     `name` is the topology's name; default: the file's name without its ending. References to bases and snapshot sets
-    are checked against those that are `known`.
+    are checked against those that are `known`, and whether it can be had `for_copy` of the lab.
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
     for a parameter that it does not declare.
     """
-    return topology_of(read_source(path), values, name or path.stem, known)
+    return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy)
 
 
-def topology_of(source: Source, values: Mapping[str, str], name: str, known: Known = _NOTHING_KNOWN) -> Topology:
+def topology_of(
+    source: Source, values: Mapping[str, str], name: str, known: Known = _NOTHING_KNOWN, *, for_copy: bool = False
+) -> Topology:
     """Make a topology of a file that has been read. Raises as load_topology does."""
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
@@ -46,7 +53,7 @@ def topology_of(source: Source, values: Mapping[str, str], name: str, known: Kno
     found = fit(Topology, data, source, _FILLERS)
     problems += without_follow_ups(problems, found.problems)
     if found.model is not None:
-        problems += without_follow_ups(problems, problems_of(Subject(found.model, source, found, known)))
+        problems += without_follow_ups(problems, problems_of(Subject(found.model, source, found, known, for_copy)))
     if problems or found.model is None:
         raise invalid(source.file, problems)
     return found.model

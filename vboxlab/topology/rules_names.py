@@ -91,6 +91,28 @@ def adopted_names(subject: Subject) -> Iterator[Problem]:
             yield subject.problem("duplicate-name", place, f"the VM `{vm}` has the name of a machine of this lab")
 
 
+def adopted_in_copies(subject: Subject) -> Iterator[Problem]:
+    """adopted-in-copy: an adopted VM is in networks that no copy's machine is in, and could only be in one copy's."""
+    if not subject.for_copy:
+        return
+    for machine in subject.topology.adopted_machines:
+        assert machine.adopt is not None  # noqa: S101 -- adopted_machines returns only those
+        variants = [f"`--set {name}={_another(subject, name, value)}`" for name, value in machine.adopt.when.items()]
+        instead = f"expected a variant that makes the machine ({', '.join(variants)})" if variants else "expected none"
+        message = (
+            f"machine `{machine.name}` is the existing VM `{machine.adopt.vm}`, which is in no network of a copy, as "
+            f"copies are isolated; {instead}, or the lab without copies"
+        )
+        yield subject.problem_of_key("adopted-in-copy", ("machines", machine.name, "adopt"), message)
+
+
+def _another(subject: Subject, parameter: str, value: str) -> str:
+    """Return a value that a parameter may have instead, the default first."""
+    declared = subject.topology.parameters.get(parameter)
+    known = (declared.default, *declared.choices) if declared is not None else ()
+    return next((each for each in known if each and each != value), "…")
+
+
 def host_names(subject: Subject) -> Iterator[Problem]:
     """bad-hostname, duplicate-hostname: one label as RFC 1123 has it; DNS does not tell upper from lower case."""
     seen: dict[str, Place] = {}

@@ -58,6 +58,7 @@ class Subject:
     source: Source
     fit: Fit[Topology]
     known: Known
+    for_copy: bool = False  # whether it is for a copy of the lab, which is isolated
 
     def _place(self, place: Place) -> Place:
         return place_in_file(self.fit.original(place), self.source)

@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     names.lab_name,
     names.machine_names,
     names.adopted_names,
+    names.adopted_in_copies,
     names.host_names,
     names.network_names,
     names.stage_names,

@@ -95,8 +95,8 @@ class Machines:
     def _check_name(self, name: str) -> None:
         for _, definition in self._work.definitions.all():
             if isinstance(definition, Definition) and definition.name == name:
-                owner = f"it belongs to the lab {definition.lab}" if definition.lab else "it is not one of vboxlab's"
-                raise MachineConflict(f"a machine named {name!r} exists already", details=[owner])
+                owner = f"lab {definition.lab}" if definition.lab else "not vboxlab's"
+                raise MachineConflict(f"a VM named {name} exists already ({owner})")
 
     def delete(self, machine_id: str) -> None:
         """Remove a machine. See Driver.delete."""

@@ -183,7 +183,9 @@ def _existing(connection: Connection, call: Call) -> Any | None:
     keys = ("lab", "copy", "machine")
     if call.again and own and all(own.get(key) == call.arguments["marks"].get(key) for key in keys):
         return machine
-    owner = f"lab {own['lab']}" if own.get("lab") else "not vboxlab's"
+    owner = (
+        f"lab {'/'.join(own[key] for key in ('lab', 'copy') if own.get(key))}" if own.get("lab") else "not vboxlab's"
+    )
     raise Failure("conflict", f"a VM named {name} exists already ({owner})")
 
 

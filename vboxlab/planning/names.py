@@ -1,0 +1,97 @@
+"""Which lab has the plain names: decided once, when a lab's first machine is made, and kept by its marks.
+
+VMs and internal networks of one host are one name space. The first lab (and the first copy of each name) gets the names
+that its topology has; while that one exists, another gets names with its own in front, and so does one whose plain
+names a foreign VM has. Labs of versions that did not mark it have the plain names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine
+from vboxlab.topology.addressing import LabName, Names
+from vboxlab.topology.model import Topology
+
+BEING_TAKEN = "another lab that is just being made takes the plain names"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The names of a lab; `why` says what keeps one that is to be made from having the plain ones."""
+
+    names: Names
+    why: str = ""
+
+
+def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
+    """Return the names that an existing lab has, by its machines' marks."""
+    return Names(lab, plain=all(machine.marks.get(MARK_NAMES) != NAMES_PREFIXED for machine in machines))
+
+
+def choose_names(
+    topology: Topology, lab: LabName, everything: Iterable[ObservedMachine], *, plain_free: bool = True
+) -> Naming:
+    """Return the names that a lab has, or gets when it is made, from all machines of the host.
+
+    `plain_free` is False while another vboxlab is giving the plain names to a lab that has no machine yet.
+    """
+    host = list(everything)
+    ours = [machine for machine in host if machine.lab == lab]
+    if ours:
+        return Naming(recorded_names(lab, ours))
+    why = _in_the_way(topology, lab, host) or ("" if plain_free else BEING_TAKEN)
+    return Naming(Names(lab, plain=not why), why)
+
+
+def _in_the_way(topology: Topology, lab: LabName, host: Iterable[ObservedMachine]) -> str:
+    labs: dict[LabName, list[ObservedMachine]] = {}
+    for machine in host:
+        if machine.lab is not None:
+            labs.setdefault(machine.lab, []).append(machine)
+    for other, machines in sorted(labs.items(), key=lambda item: str(item[0])):
+        if other.copy == lab.copy and recorded_names(other, machines).plain:
+            return f"lab {other} has the plain names"
+    others = others_of(lab, host)
+    for name in (Names(lab).vm(machine.name) for machine in topology.owned_machines):
+        if name in others:
+            return f"a VM named {name!r} exists already, {_whose(others[name])}"
+    return ""
+
+
+def others_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, LabName | None]:
+    """Return the names of all VMs that are not the lab's, each with the lab whose it is (None: a foreign VM)."""
+    return {machine.name: machine.lab for machine in everything if machine.lab != lab}
+
+
+def adopters_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, LabName]:
+    """Return the foreign VMs that other labs adopt, by their marks, each with its lab."""
+    return {
+        vm: machine.lab
+        for machine in everything
+        if machine.lab is not None and machine.lab != lab
+        for vm in machine.adopts
+    }
+
+
+def _whose(owner: LabName | None) -> str:
+    return "which is not vboxlab's" if owner is None else f"which is lab {owner}'s"
+
+
+def owned_by(owner: LabName | None) -> str:
+    """Return whose a VM that is in the way is, and what can be done about it."""
+    if owner is None:
+        return "and is not vboxlab's; rename it, or work in a copy (--copy NAME)"
+    return f"and is lab {owner}'s; work in a copy (--copy NAME), or destroy that lab first"
+
+
+def named_otherwise(topology: Topology, naming: Naming) -> list[str]:
+    """Return that a lab which is to be made does not get the plain names, why, and what its names are then."""
+    if not naming.why:
+        return []
+    names = naming.names
+    vms = [names.vm(machine.name) for machine in topology.owned_machines][:1]
+    networks = [names.network(name) for name, network in topology.networks.items() if network.kind == "internal"][:1]
+    examples = " and ".join((*vms, *(f"its networks {name}" for name in networks)))
+    return [f"{naming.why}: this lab's VMs are called {examples}, and so on"]
