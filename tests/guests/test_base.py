@@ -19,7 +19,7 @@ from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
 from vboxlab.waiting import Deadline, wait_until
 
-pytestmark = [pytest.mark.guests, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(1200)]
 
 BOOT_SECONDS = 300.0
 Run = Callable[..., str]

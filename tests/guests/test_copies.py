@@ -8,7 +8,7 @@ import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
 
-pytestmark = [pytest.mark.guests, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(2400)]
 
 COPIES = ("--copies", "alice,bob")
 
