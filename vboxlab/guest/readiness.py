@@ -23,10 +23,11 @@ LOOK = 1.0
 LONGEST_LOOK = 10.0
 LOOK_SHARE = 0.05  # of the time that goes into looking, until looks are LONGEST_LOOK apart
 AT_ONCE = 4  # connections kept open; the oldest gives way to a new one (sshd's MaxStartups is 10)
-# Seconds between two connections. They grow, because a guest that is slow to answer gets slower by each one.
+# Seconds between two connections, and their share of the time waited so far: a guest that is slow to answer gets slower
+# by each one. The oldest lasts AT_ONCE times as long: on a busy computer sshd takes half a minute to greet, and a guest
+# whose every connection gave way before that never answered.
 FIRST_GAP = 1.0
-LAST_GAP = 4.0
-GAP_GROWTH = 1.3
+GAP_SHARE = 0.125
 
 # systemctl(1): is-system-running --wait returns when the boot is over; degraded means over, with failed units. While it
 # is not, the jobs that are left tell whether anything moves.
@@ -98,7 +99,14 @@ class _Banner:
     may hang for the guest's TCP retransmission time; so a new one is opened now and then beside the older ones.
     """
 
-    def __init__(self, executor: SshExecutor, alive: Callable[[], bool], reached: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        executor: SshExecutor,
+        alive: Callable[[], bool],
+        reached: Callable[[str], None],
+        first_gap: float = FIRST_GAP,
+    ) -> None:
+        self._first_gap = first_gap
         self._executor = executor
         self._alive = alive
         self._reached = reached
@@ -106,7 +114,7 @@ class _Banner:
         self._running = False
         self._refused = ""
         self._opened: list[socket.socket] = []  # oldest first
-        self._gap = FIRST_GAP
+        self._began = time.monotonic()
         self._next = 0.0
         self._next_look = 0.0
 
@@ -172,8 +180,7 @@ class _Banner:
         self._opened.append(connection)
         if len(self._opened) > AT_ONCE:
             self._opened.pop(0).close()
-        self._next = now + self._gap
-        self._gap = min(LAST_GAP, self._gap * GAP_GROWTH)
+        self._next = now + max(self._first_gap, (now - self._began) * GAP_SHARE)
 
 
 def _greets(connection: socket.socket) -> bool:
