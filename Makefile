@@ -53,12 +53,37 @@ $(STAMP): pyproject.toml
 .PHONY: install
 install: system $(STAMP) ## Install vboxlab and what it needs into .venv
 
+# Parts of the tests that run side by side: while guests wait for each other, the processors are free for the rest,
+# which is nice enough to leave them alone when they do not. All parts share one base.
+ALL_BUT_VIRTUALBOX = 'nice -n 5 $(MAKE) --no-print-directory lint part-quick' \
+  '$(MAKE) --no-print-directory part-apart' '$(MAKE) --no-print-directory part-lab'
+SIDE_BY_SIDE = kept="$$VBOXLAB_TEST_HOME"; export VBOXLAB_TEST_HOME="$${kept:-$$(mktemp -d)}"; \
+  $(BIN)/python -m tests.side_by_side $(1); code=$$?; [ "$$kept" ] || rm -rf "$$VBOXLAB_TEST_HOME"; exit $$code
+
 .PHONY: test
 test: ## Run all tests here, those on real QEMU guests included
 	@$(MAKE) --no-print-directory system COMMANDS="$(TEST_COMMANDS)"
-	@$(MAKE) --no-print-directory $(STAMP) lint
-	@$(SAY) "running the tests; the first guest is booted once its base image is built"
-	$(BIN)/pytest -m 'not virtualbox' $(PYTEST)
+	@$(MAKE) --no-print-directory $(STAMP)
+	@$(SAY) "running the tests; what guests do meanwhile is shown after the quick ones"
+	@$(call SIDE_BY_SIDE,$(ALL_BUT_VIRTUALBOX))
+
+.PHONY: test-all
+test-all: ## Run all tests, those on a real VirtualBox beside the others (needs root)
+	@$(MAKE) --no-print-directory system COMMANDS="$(TEST_COMMANDS) unshare:util-linux"
+	@$(MAKE) --no-print-directory $(STAMP)
+	@$(SAY) "running the tests; what the slower ones do meanwhile is shown after the quick ones"
+	@$(call SIDE_BY_SIDE,'nice -n 5 $(MAKE) --no-print-directory test-virtualbox' $(ALL_BUT_VIRTUALBOX))
+
+# A selection of tests may leave a part without any (5), but nothing else may.
+PART_OF_TESTS = $(BIN)/pytest -m '$(1)' $(PYTEST)$(if $(PYTEST), || [ $$? = 5 ])
+
+.PHONY: part-quick part-apart part-lab
+part-quick: $(STAMP)
+	$(call PART_OF_TESTS,not virtualbox and not guests)
+part-apart: $(STAMP)
+	$(call PART_OF_TESTS,guests and apart)
+part-lab: $(STAMP)
+	$(call PART_OF_TESTS,guests and not apart)
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## Run the tests that start no machine

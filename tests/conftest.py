@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
-# No example is failed for being slow: machines are busy, and no test of ours is about time.
+ROOT = Path(__file__).parents[1]
+# No example is failed for being slow: machines are busy, and no test of ours is about time. Where the checkout is
+# read-only, as in VirtualBox's tree, no examples are kept.
 settings.register_profile("vboxlab", deadline=None)
-settings.load_profile("vboxlab")
+settings.register_profile("read-only", settings.get_profile("vboxlab"), database=None)
+settings.load_profile("vboxlab" if os.access(ROOT, os.W_OK) else "read-only")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "apart: a test with guests that needs nothing of the shared lab: runs beside it")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

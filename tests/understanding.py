@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vboxlab.lab.snapshot_states import content_of
 
 from tests.fixtures.first_lab import USER
 from tests.never_booting import NeverBooting
@@ -20,6 +19,7 @@ from vboxlab.lab.observe import observe
 from vboxlab.lab.up import Blueprint, make_plan, up
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import MARK_DESIRED, MARK_STAGE
+from vboxlab.planning.snapshot_states import content_of
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.loader import load_snapshot_set, load_topology

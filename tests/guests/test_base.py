@@ -19,9 +19,9 @@ from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
 from vboxlab.waiting import Deadline, wait_until
 
-pytestmark = [pytest.mark.guests, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
 
-BOOT_SECONDS = 300.0
+BOOT_SECONDS = 900.0  # a boot of 15 s takes minutes on a computer that is busy enough
 Run = Callable[..., str]
 
 
@@ -118,8 +118,8 @@ def test_the_clock_is_one_that_a_busy_host_does_not_spoil(machine: tuple[str, Ru
     _handle, run = machine
     source = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
     assert run(f"cat {source}") in ("hpet", "kvm-clock")
-    ahead = float(run("date +%s.%N")) - time.time()
-    assert abs(ahead) < 10
+    asked = time.time()
+    assert asked - 10 < float(run("date +%s.%N")) < time.time() + 10
 
 
 def test_what_a_student_uses_is_there(machine: tuple[str, Run]) -> None:

@@ -1,6 +1,6 @@
-"""The practical on real guests: made, killed, repaired, proved, taken to the other topology and back, and removed.
+"""The practical on real guests: asleep, proved, taken to the other topology and back, and removed.
 
-The tests are one story, told in order: each begins where the one before ended.
+The tests are one story, told in order: each begins where the one before ended, the first where test_up.py left the lab.
 """
 
 from __future__ import annotations
@@ -15,16 +15,24 @@ from typing import Any
 
 import pytest
 
+from tests.guests.booted import BootedLab
 from tests.guests.command import PAGE, CommandLine, processes_of
+from vboxlab.guest.roles.heartbeat import LONGEST_STOP
 
-pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.guests, pytest.mark.timeout(3600)]
 
-MACHINES = {"firewall", "dns", "client", "srv-web", "srv-web-bis"}
 # What each of the practical's deadtimes allows at least: Heartbeat counts from the last packet that it heard, which is
 # up to one keepalive before the power cut.
 SHORTEST_DETECTION = {"practical": 5.0 - 1.0, "fast": 2.0 - 0.2}
 DETECTION_LIMIT = {"practical": 6.0, "fast": 3.0}
-IS_ACTIVE = "systemctl is-active heartbeat"
+NODES = ("srv-web", "srv-web-bis")
+# What Heartbeat does is told by its unit's state and by the last line that it, its scripts or systemd logged about it.
+HEARTBEAT_NOW = (
+    "systemctl is-active heartbeat; sudo journalctl -q -n 1 -o short-monotonic --no-pager SYSLOG_FACILITY=16 + "
+    "_SYSTEMD_UNIT=heartbeat.service + UNIT=heartbeat.service"
+)
+QUIET = 30.0  # Heartbeat's own restart and its unit's have shorter pauses
+STANDSTILL = 1.2 * LONGEST_STOP  # a stop may take so long without a word
 
 
 def step(report: dict[str, Any], name: str) -> dict[str, Any]:
@@ -33,59 +41,6 @@ def step(report: dict[str, Any], name: str) -> dict[str, Any]:
 
 def measured(report: dict[str, Any], name: str) -> dict[str, Any]:
     return {entry["name"]: entry for entry in step(report, name)["measurements"]}
-
-
-def ports(vboxlab: CommandLine) -> dict[str, int]:
-    """Return the management port of each machine that exists."""
-    shown = vboxlab.json("status", "ha")["machines"]
-    return {entry["machine"]: entry["port"] for entry in shown if entry["port"] is not None}
-
-
-def test_up_killed_at_work_goes_on_and_builds_nothing_twice(vboxlab: CommandLine, home: Path) -> None:
-    begun = vboxlab.start("up", "failover")
-    assert begun.stdout is not None
-    for line in begun.stdout:
-        if line.startswith("ok") and "reach guest" in line:
-            break
-    begun.send_signal(signal.SIGKILL)
-    begun.wait()
-    before = ports(vboxlab)
-    assert before
-    done = vboxlab.json("up", "failover")
-    assert done["result"] == "up"
-    after = ports(vboxlab)
-    assert after.keys() == MACHINES
-    assert {name: after[name] for name in before} == before
-    assert {entry["power"] for entry in vboxlab.json("status", "ha")["machines"]} == {"running"}
-    emulators = [words for words in processes_of(home).values() if "qemu-system" in words]
-    assert len(emulators) == len(MACHINES)
-
-
-def test_a_second_up_changes_nothing(vboxlab: CommandLine) -> None:
-    assert "nothing to do" in vboxlab("plan", "failover")
-    assert vboxlab.json("up", "failover") == {"result": "up", "actions": 0, "repaired": []}
-
-
-def test_up_repairs_just_what_a_student_broke(vboxlab: CommandLine) -> None:
-    vboxlab("ssh", "srv-web", "--", "sudo", "rm", PAGE)
-    found = vboxlab.json("check", "failover", code=1)
-    wrong = {entry["machine"]: entry["findings"] for entry in found["machines"] if entry["findings"]}
-    assert wrong.keys() == {"srv-web"}
-    assert [finding["code"] for finding in wrong["srv-web"]] == ["page-missing"]
-    planned = [(entry["action"], entry["machines"], entry["arguments"]) for entry in
-               vboxlab.json("plan", "failover", code=2)["actions"]]  # fmt: skip
-    assert planned == [("Repair", ["srv-web"], {"stage": "heartbeat", "kept": []})]
-    assert vboxlab.json("up", "failover") == {"result": "up", "actions": 1, "repaired": ["srv-web"]}
-    assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
-
-
-def test_a_page_that_a_student_wrote_is_kept_beside_before_it_is_overwritten(vboxlab: CommandLine) -> None:
-    vboxlab("ssh", "srv-web", "--", f"echo '<h1>Mine</h1>' | sudo tee {PAGE}")
-    assert f"(kept beside first: {PAGE})" in vboxlab("plan", "failover", code=2)
-    assert vboxlab.json("up", "failover")["repaired"] == ["srv-web"]
-    assert vboxlab("ssh", "srv-web", "--", "cat", f"{PAGE}.vboxlab-*") == "<h1>Mine</h1>\n"
-    vboxlab("ssh", "srv-web", "--", f"sudo rm {PAGE}.vboxlab-*")
-    assert vboxlab.json("check", "failover")["fine"] is True
 
 
 @contextmanager
@@ -103,17 +58,28 @@ def asleep(home: Path, *machines: str) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_heartbeat_survives_that_the_host_was_asleep(vboxlab: CommandLine, home: Path) -> None:
-    with asleep(home, "srv-web", "srv-web-bis"):
+def test_heartbeat_survives_that_the_host_was_asleep(booted_lab: BootedLab, home: Path) -> None:
+    vboxlab = booted_lab.fresh(again=False)
+    with asleep(home, *NODES):
         time.sleep(9)  # longer than deadtime: each takes the other for dead, and both restart when they meet
-    time.sleep(30)  # giving up the service, Heartbeat's own restart, and the pause before systemd's
-    for machine in ("srv-web", "srv-web-bis"):
-        deadline = time.monotonic() + 180  # on a busy computer giving up the service alone takes a minute
-        while vboxlab.exit_code("ssh", machine, "--", IS_ACTIVE) and time.monotonic() < deadline:
-            time.sleep(2)
-        assert vboxlab("ssh", machine, "--", IS_ACTIVE) == "active\n"
+    for machine in NODES:
+        wait_for_heartbeat(vboxlab, machine)
     vboxlab("up", "failover")
     vboxlab("check", "failover")
+
+
+def wait_for_heartbeat(vboxlab: CommandLine, machine: str) -> None:
+    """Wait until Heartbeat runs on a node and nothing happens to it any more; while something does, it has time."""
+    seen, since = "", time.monotonic()
+    while True:
+        found = vboxlab("ssh", machine, "--", HEARTBEAT_NOW)
+        now = time.monotonic()
+        if found != seen:
+            seen, since = found, now
+        elif found.startswith("active\n") and now - since > QUIET:
+            return
+        assert now - since < STANDSTILL, f"{machine}: Heartbeat stands still\n{found}"
+        time.sleep(2)
 
 
 def test_the_practical_is_proved_and_measured(vboxlab: CommandLine, tmp_path: Path) -> None:
@@ -147,7 +113,7 @@ def test_snapshots_of_the_whole_lab(vboxlab: CommandLine) -> None:
 def test_the_web_servers_go_back_to_apache_base(vboxlab: CommandLine) -> None:
     vboxlab("snapshot", "restore", "apache-base", "--yes")
     vboxlab("up", "failover", "--until", "web")
-    for machine in ("srv-web", "srv-web-bis"):
+    for machine in NODES:
         assert vboxlab("ssh", machine, "--", "systemctl", "is-active", "apache2") == "active\n"
         assert "heartbeat" not in vboxlab("ssh", machine, "--", "dpkg-query", "-W", "-f", "${Package}\\n")
 
@@ -159,7 +125,8 @@ def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
     assert vboxlab.json("up", "loadbalancing")["actions"] == 0
     report = vboxlab.verify("loadbalancing")
     assert report["passed"], report
-    assert measured(report, "interruption")["failed"]["actual"] == 0
+    failed = measured(report, "interruption")["failed"]
+    assert failed["actual"] - failed["uncertainty"] == 0  # of those that surely began after the power cut
 
 
 def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
@@ -174,7 +141,7 @@ def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
 
 def test_destroy_leaves_nothing(vboxlab: CommandLine, home: Path) -> None:
     vboxlab("destroy", "ha", "--yes")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while processes_of(home) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert processes_of(home) == {}

@@ -12,7 +12,7 @@ from vboxlab.base.delta import PackageDelta
 from vboxlab.base.model import Base, Login
 from vboxlab.errors import BaseError, GuestError, UsageError
 from vboxlab.events import Event
-from vboxlab.guest.configurator import ResourceResult, StageReport
+from vboxlab.guest.configurator import ResourceResult, StageReport, Status
 from vboxlab.guest.executor import Completed, Executor
 from vboxlab.guest.recording import RecordingExecutor
 from vboxlab.guest.resources import Resource
@@ -139,7 +139,7 @@ class RecordedGuests:
         if changes:
             self.write(machine.handle, wanted)
         kept = () if fresh or found in (None, *self.written) else ("/etc/motd",)
-        status = "unchanged" if same else "changed" if changes else "would-change"
+        status: Status = "unchanged" if same else "changed" if changes else "would-change"
         return StageReport(machine.machine, (ResourceResult("everything", status, found or "nothing there"),), kept)
 
     def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:

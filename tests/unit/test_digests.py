@@ -7,7 +7,6 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import get_args
 
 import pytest
-from vboxlab.lab.snapshot_states import content_of, description_of
 
 from tests.golden_files import check_golden
 from tests.unit.plan_world import World, desired, topology
@@ -20,6 +19,7 @@ from vboxlab.lab.desire import digest_of, earlier_digests_of
 from vboxlab.planning.machine import is_configured
 from vboxlab.planning.observed import MARK_DESIRED, SnapshotState
 from vboxlab.planning.planner import plan
+from vboxlab.planning.snapshot_states import content_of, description_of
 
 # Digests that commit 5c1bfaf wrote, the last one before they had a version.
 FIRST = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.listening import serve_each
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.hostkeys import forget, pin, pinned_key
 from vboxlab.guest.readiness import _Banner
@@ -206,6 +208,32 @@ def test_nobody_there_is_said_with_address_and_port(tmp_path: Path) -> None:
     with pytest.raises(GuestError) as caught:
         executor.run("true")
     assert caught.value.brief == f"srv-web: its SSH server does not answer on 127.0.0.1 port {port}"
+
+
+def test_a_server_that_is_slow_to_greet_is_given_the_time() -> None:
+    """As sshd on a busy computer, which starts a process for each connection: those that give way cost it more."""
+
+    greeting: list[threading.Thread] = []
+
+    def greet(client: socket.socket) -> None:
+        time.sleep(2)
+        with client, contextlib.suppress(OSError):  # it gave way
+            client.sendall(b"SSH-2.0-slow\r\n")
+
+    def answer(client: socket.socket) -> None:
+        greeting.append(threading.Thread(target=greet, args=(client,)))
+        greeting[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = serve_each(listener, answer)
+        executor = SshExecutor("srv-web", Access(listener.getsockname()[1], user="debian"), Path("none"))
+        connection = _Banner(executor, lambda: True, lambda _stage: None, first_gap=0.1).wait(Deadline.after(30))
+        assert connection.recv(12) == b"SSH-2.0-slow"
+        connection.close()
+        listener.shutdown(socket.SHUT_RDWR)
+        serving.join()
+    for thread in greeting:
+        thread.join()
 
 
 def test_the_banner_is_found_behind_a_forward_that_hangs_at_first(server: Sshd) -> None:

@@ -98,6 +98,35 @@ def test_limits_on_counts_stretch_but_zero_stays_zero() -> None:
     assert outcomes(evaluate(measure(limits={"failed": 0}), seen(), OWNERS, 50.0)) == {"failed": "failed"}
 
 
+def balanced(*lost: Sample) -> Observation:
+    """Return what a client sees behind a load balancer whose survivor serves on, but for some lost requests."""
+    starts = {sample.start for sample in lost}
+    served = [Sample(n / 10, 0.01, "ok", 200, OWNERS["srv-web-bis"]) for n in range(100) if n / 10 not in starts]
+    cause = Interval(3.0 + CLIENT_BEHIND, 3.15 + CLIENT_BEHIND)
+    return Observation((*served, *lost), cause, exactly(CLIENT_BEHIND))
+
+
+def test_what_was_under_way_at_the_power_cut_is_counted_beside_the_limit() -> None:
+    strict = measure(limits={"failed": 0}, detection=None)
+    result = evaluate(strict, balanced(Sample(2.9, 5.0, "timeout")), OWNERS, 1.0)
+    assert (result.outcome, figure(result, "failed"), figure(result, "in_flight")) == ("passed", 0, 1)
+    assert result.message.endswith(", 0 requests lost and 1 that was under way")
+
+
+def test_what_began_after_the_power_cut_is_held_against_the_limit() -> None:
+    strict = measure(limits={"failed": 0}, detection=None)
+    result = evaluate(strict, balanced(Sample(2.9, 5.0, "timeout"), Sample(3.2, 5.0, "timeout")), OWNERS, 1.0)
+    assert (result.outcome, figure(result, "failed"), figure(result, "in_flight")) == ("failed", 1, 1)
+    assert result.problems == ("1 requests failed, the limit is 0 requests",)
+
+
+def test_what_may_have_begun_before_the_power_cut_or_after_it_is_a_doubt() -> None:
+    strict = measure(limits={"failed": 0}, detection=None)
+    result = evaluate(strict, balanced(Sample(3.1, 5.0, "timeout")), OWNERS, 1.0)
+    assert (result.outcome, figure(result, "failed"), figure(result, "in_flight")) == ("warning", 1, 0)
+    assert result.message.endswith("; within the uncertainty of its limit: failed")
+
+
 @given(dead=st.floats(1, 8), gone=st.floats(0.2, 10), doubt=st.floats(0, 1))
 def test_the_interruption_is_never_understated(dead: float, gone: float, doubt: float) -> None:
     found = samples(dead, dead + gone)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
-from vboxlab.verification.render import render_csv, render_samples_csv, render_text
+from vboxlab.verification.render import amount, render_csv, render_samples_csv, render_text
 from vboxlab.verification.render_html import render_html
 from vboxlab.verification.render_junit import render_junit
 from vboxlab.verification.report import Evidence, Measurement, Report, StepReport, render_json
@@ -87,6 +87,11 @@ NOT PROVED in 36 s: 2 passed, 1 failed
 
 def test_text() -> None:
     assert render_text(REPORT) == TEXT
+
+
+def test_a_number_of_requests_that_is_in_doubt_has_two_ends() -> None:
+    assert amount(Measurement("failed", "", "requests", 3, 2)) == "1 to 3"
+    assert amount(Measurement("failed", "", "requests", 3)) == "3"
 
 
 def test_verdicts_and_exit_codes() -> None:

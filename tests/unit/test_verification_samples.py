@@ -13,6 +13,7 @@ from vboxlab.verification.samples import (
     UNKNOWN,
     ClockReading,
     End,
+    Losses,
     ProberLines,
     Refusal,
     Sample,
@@ -21,6 +22,7 @@ from vboxlab.verification.samples import (
     first_served,
     gap_before,
     longest_gap,
+    losses,
     owner,
     rate,
     slow,
@@ -68,6 +70,14 @@ def test_every_good_answer_is_counted_once(found: list[Sample]) -> None:
     assert sum(distribution(found, OWNERS).values()) == len(found) - failed(found)
     assert slow(found, 0.0) <= len(found) - failed(found)
     assert slow(found, slowest(found)) == 0
+
+
+@given(samples, moments)
+def test_every_lost_request_is_counted_once(found: list[Sample], fault: float) -> None:
+    counted = losses(found, fault, fault + 0.5, patience=2.0)
+    assert counted.failed + counted.unclear + counted.in_flight == failed(found)
+    begun_after = [s for s in found if not s.good and s.start >= fault + 0.5]
+    assert counted.failed >= len(begun_after)
 
 
 @given(samples, moments)
@@ -130,6 +140,17 @@ def test_reads_what_the_prober_prints() -> None:
 def test_refuses_lines_that_are_not_the_probers(line: str) -> None:
     with pytest.raises(ValueError, match="not a line of the prober"):
         ProberLines().read(line)
+
+
+def test_only_what_was_under_way_at_the_fault_is_excused() -> None:
+    def lost(start: float, until: float) -> Losses:
+        return losses([Sample(start, until - start, "timeout")], 10.0, 10.2, patience=1.5)
+
+    assert lost(9.9, 14.9) == lost(8.5, 13.5) == Losses(failed=0, unclear=0, in_flight=1)
+    assert lost(10.0, 15.0) == lost(10.1, 15.1) == Losses(failed=0, unclear=1, in_flight=0)
+    begun_after, hung_before, over_before = lost(10.2, 15.2), lost(8.4, 13.4), lost(9.0, 9.9)
+    assert begun_after == hung_before == over_before == Losses(failed=1, unclear=0, in_flight=0)
+    assert losses([Sample(9.9, 0.2, "ok", 200)], 10.0, 10.2, patience=1.5) == Losses(0, 0, 0)
 
 
 def test_a_page_belongs_to_the_machine_whose_page_it_is() -> None:

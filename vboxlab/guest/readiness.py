@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vboxlab.errors import GuestError, WaitTimeout
+from vboxlab.guest.executor import Executor
 from vboxlab.guest.ssh import SshExecutor
 from vboxlab.waiting import Deadline
 
@@ -22,15 +23,20 @@ LOOK = 1.0
 LONGEST_LOOK = 10.0
 LOOK_SHARE = 0.05  # of the time that goes into looking, until looks are LONGEST_LOOK apart
 AT_ONCE = 4  # connections kept open; the oldest gives way to a new one (sshd's MaxStartups is 10)
-# Seconds between two connections. They grow, because a guest that is slow to answer gets slower by each one.
+# Seconds between two connections, and their share of the time waited so far: a guest that is slow to answer gets slower
+# by each one. The oldest lasts AT_ONCE times as long: on a busy computer sshd takes half a minute to greet, and a guest
+# whose every connection gave way before that never answered.
 FIRST_GAP = 1.0
-LAST_GAP = 4.0
-GAP_GROWTH = 1.3
+GAP_SHARE = 0.125
 
-# systemctl(1): is-system-running --wait returns when the boot is over; degraded means over, with failed units.
+# systemctl(1): is-system-running --wait returns when the boot is over; degraded means over, with failed units. While it
+# is not, the jobs that are left tell whether anything moves.
+MOST_CHANGES = 10
 SYSTEM_STATE = (
-    'timeout "$LIMIT" systemctl is-system-running --wait 2>/dev/null; '
-    "systemctl --failed --plain --no-legend list-units 2>/dev/null"
+    "jobs() { systemctl --plain --no-legend list-jobs 2>/dev/null; }; before=$(jobs); "
+    'state=$(timeout "$LIMIT" systemctl is-system-running --wait 2>/dev/null); '
+    'if [ "$?" != 124 ]; then echo "$state"; systemctl --failed --plain --no-legend list-units 2>/dev/null; '
+    'elif [ "$(jobs)" = "$before" ]; then echo still; jobs; else echo moving; fi'
 )
 
 
@@ -44,15 +50,17 @@ class Ready:
 
 def wait_ready(
     executor: SshExecutor,
-    deadline: Deadline,
+    seconds: float,
     *,
     alive: Callable[[], bool] = lambda: True,
     on_stage: Callable[[str], None] = lambda _stage: None,
 ) -> Ready:
     """Return once the guest has booted and its executor is logged in.
 
-    `alive` tells whether the machine's process still runs. Raises WaitTimeout naming the stage that was not reached,
-    GuestError when the machine stopped, refuses the login or shows a wrong host key.
+    So many seconds are given to each step forward: until it answers, and from then on for each change of what its boot
+    still has to do. A slow computer makes every step longer. `alive` tells whether the machine's process still runs.
+    Raises WaitTimeout naming the stage that was not reached, GuestError when the machine stopped, refuses the login or
+    shows a wrong host key.
     """
     ready = Ready()
     began = time.monotonic()
@@ -61,11 +69,11 @@ def wait_ready(
         ready.stages[stage] = time.monotonic() - began
         on_stage(stage)
 
-    connection = wait_banner(executor, deadline, alive=alive, on_stage=reached)
+    connection = wait_banner(executor, Deadline.after(seconds), alive=alive, on_stage=reached)
     reached("banner")
     executor.connect(connection)
     reached("authentication")
-    ready.failed_units = _system_running(executor, deadline)
+    ready.failed_units = wait_booted(executor, seconds)
     reached("system running")
     return ready
 
@@ -91,7 +99,14 @@ class _Banner:
     may hang for the guest's TCP retransmission time; so a new one is opened now and then beside the older ones.
     """
 
-    def __init__(self, executor: SshExecutor, alive: Callable[[], bool], reached: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        executor: SshExecutor,
+        alive: Callable[[], bool],
+        reached: Callable[[str], None],
+        first_gap: float = FIRST_GAP,
+    ) -> None:
+        self._first_gap = first_gap
         self._executor = executor
         self._alive = alive
         self._reached = reached
@@ -99,7 +114,7 @@ class _Banner:
         self._running = False
         self._refused = ""
         self._opened: list[socket.socket] = []  # oldest first
-        self._gap = FIRST_GAP
+        self._began = time.monotonic()
         self._next = 0.0
         self._next_look = 0.0
 
@@ -165,8 +180,7 @@ class _Banner:
         self._opened.append(connection)
         if len(self._opened) > AT_ONCE:
             self._opened.pop(0).close()
-        self._next = now + self._gap
-        self._gap = min(LAST_GAP, self._gap * GAP_GROWTH)
+        self._next = now + max(self._first_gap, (now - self._began) * GAP_SHARE)
 
 
 def _greets(connection: socket.socket) -> bool:
@@ -177,16 +191,26 @@ def _greets(connection: socket.socket) -> bool:
         return False
 
 
-def _system_running(executor: SshExecutor, deadline: Deadline) -> tuple[str, ...]:
-    limit = max(1, int(deadline.remaining))
-    found = executor.run(f"LIMIT={limit}; {SYSTEM_STATE}", timeout=limit + 30)
-    state, *failed = found.stdout.splitlines() or [""]
+def wait_booted(executor: Executor, seconds: float) -> tuple[str, ...]:
+    """Return once a guest's boot is over, with the units that failed.
+
+    It has so many seconds for each change of what it still has to do, MOST_CHANGES times. Raises WaitTimeout with the
+    jobs that stand still.
+    """
+    limit = max(1, int(seconds))
+    for _ in range(MOST_CHANGES):
+        found = executor.run(f"LIMIT={limit}; {SYSTEM_STATE}", timeout=limit + 30)
+        state, *lines = found.stdout.splitlines() or [""]
+        if state != "moving":
+            break
     if state == "running":
         return ()
     if state == "degraded":
-        return tuple(line.split()[0] for line in failed if line.split())
+        return tuple(line.split()[0] for line in lines if line.split())
     raise WaitTimeout(
         f"{executor.machine}: the guest answers, but its boot does not end",
-        details=[f"systemctl is-system-running: {state or found.stderr.strip() or 'no answer'}"],
+        details=lines
+        if state == "still"
+        else [f"systemctl is-system-running: {state or found.stderr.strip() or 'no answer'}"],
         resolution="look at `systemctl list-jobs` in the guest",
     )

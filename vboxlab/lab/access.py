@@ -29,7 +29,7 @@ from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import MANAGEMENT_SLOT
 from vboxlab.waiting import Deadline
 
-BOOT_SECONDS = 120.0
+BOOT_SECONDS = 120.0  # for each step of a boot, see wait_ready
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class SshGuests:
         executor = self._executor(directory, machine, base, first=True)
         wait_ready(
             executor,
-            Deadline.after(BOOT_SECONDS * self._patience),
+            BOOT_SECONDS * self._patience,
             alive=lambda: self._alive(machine.handle),
             on_stage=report,
         )
@@ -156,7 +156,7 @@ class SshGuests:
         executor = self._executor(directory, machine, base, first=first)
         wait_ready(
             executor,
-            Deadline.after(BOOT_SECONDS * self._patience),
+            BOOT_SECONDS * self._patience,
             alive=lambda: self._alive(machine.handle),
             on_stage=report,
         )

@@ -101,7 +101,7 @@ class Limits(Parameters):
     interruption: Seconds | None = Field(default=None, description="last good answer -> first one by served_by")
     served_after: Seconds | None = Field(default=None, description="cause -> first good answer by served_by")
     longest_gap: Seconds | None = Field(default=None, description="longest time without a good answer at all")
-    failed: int | None = Field(default=None, ge=0, description="requests that got no good answer")
+    failed: int | None = Field(default=None, ge=0, description="requests begun after the cause that got no good answer")
     slow: int | None = Field(default=None, ge=0, description="good answers slower than slow_after")
 
 

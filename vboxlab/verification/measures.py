@@ -23,10 +23,10 @@ from vboxlab.verification.samples import (
     UNKNOWN,
     Sample,
     distribution,
-    failed,
     first_served,
     gap_before,
     longest_gap,
+    losses,
     owner,
     rate,
     slow,
@@ -198,12 +198,19 @@ def _figures(measure: Measure, seen: Observation, owners: Mapping[str, str], tim
     figures.append(
         _time("longest_gap", "longest time without a good answer", exactly(longest.length) if longest else None)
     )
-    lost, late = failed(seen.samples), slow(seen.samples, measure.slow_after * time_scale)
-    figures.append(Measurement("failed", f"requests of {len(seen.samples)} without a good answer", "requests", lost))
-    figures.append(
-        Measurement("slow", f"good answers slower than {measure.slow_after * time_scale:g} s", "requests", late)
-    )
-    return figures
+    return [*figures, *_counts(seen, seen.cause, measure.slow_after * time_scale)]
+
+
+def _counts(seen: Observation, cause: Interval, slow_after: float) -> list[Measurement]:
+    """Return the numbers of lost and of slow requests; what was under way at the cause is counted apart."""
+    at = cause.minus(seen.offset)
+    lost = losses(seen.samples, at.low, at.high, slow_after)
+    without = f"requests of {len(seen.samples)} without a good answer"
+    return [
+        Measurement("failed", without, "requests", lost.failed + lost.unclear, lost.unclear),
+        Measurement("in_flight", "lost beside them: under way at the cause", "requests", lost.in_flight),
+        Measurement("slow", f"good answers slower than {slow_after:g} s", "requests", slow(seen.samples, slow_after)),
+    ]
 
 
 def _last_first(measure: Measure, seen: Observation, owners: Mapping[str, str]) -> Sample | None:
@@ -229,7 +236,7 @@ def _time(name: str, meaning: str, value: Interval | None) -> Measurement:
 
 def _limited(figure: Measurement, measure: Measure, time_scale: float) -> Measurement:
     """Hold a figure against its limit: failed when it is surely above, a warning when it may be above."""
-    limit = getattr(measure.limits, figure.name)
+    limit = getattr(measure.limits, figure.name, None)
     if limit is None:
         return figure
     scaled = limit * time_scale if figure.unit == "s" else int(limit * time_scale)
@@ -269,8 +276,10 @@ def _headline(measure: Measure, figures: list[Measurement]) -> str:
     parts += [_said(name, named[name]) for name in ("detection", "takeover") if name in named]
     if measure.measure == "failback":
         parts.insert(0, _said("served again after", named["served_after"]))
-    lost = named["failed"]
-    return ", ".join(parts) + f", {lost.actual:g} {'request' if lost.actual == 1 else 'requests'} lost"
+    lost, in_flight = named["failed"].actual, named["in_flight"].actual
+    parts.append(f"{lost:g} {'request' if lost == 1 else 'requests'} lost")
+    beside = f" and {in_flight:g} that {'was' if in_flight == 1 else 'were'} under way" if in_flight else ""
+    return ", ".join(parts) + beside
 
 
 def _said(name: str, figure: Measurement) -> str:

@@ -77,7 +77,7 @@ def amount(figure: Measurement) -> str:
     if figure.actual is None:
         return "not seen"
     if figure.unit == "requests":
-        return f"{figure.actual:g}"
+        return (f"{figure.actual - figure.uncertainty:g} to " if figure.uncertainty else "") + f"{figure.actual:g}"
     least = max(0.0, figure.actual - figure.uncertainty)
     doubt = f"{least:.2f} to " if figure.uncertainty >= 0.005 else ""
     return f"{doubt}{figure.actual:.2f} s"

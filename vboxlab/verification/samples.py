@@ -136,6 +136,31 @@ def failed(samples: Iterable[Sample]) -> int:
     return sum(not sample.good for sample in samples)
 
 
+@dataclass(frozen=True)
+class Losses:
+    """How many requests got no good answer around a fault, by what it can have to do with that.
+
+    `failed` have no excuse, `unclear` may have begun before the fault or after it, `in_flight` were under way at it.
+    """
+
+    failed: int
+    unclear: int
+    in_flight: int
+
+
+def losses(samples: Iterable[Sample], earliest: float, latest: float, patience: float) -> Losses:
+    """Return what was lost around a fault that came into force between two moments of the samples' clock.
+
+    What is under way when a server loses its power is lost with it, whoever shares its load. That excuses a request
+    which had waited no longer than `patience`, the seconds that an answer may take, and no other: one that hung before
+    was lost without the fault.
+    """
+    lost = [sample for sample in samples if not sample.good]
+    unclear = sum(earliest <= sample.start < latest for sample in lost)
+    in_flight = sum(earliest - patience <= sample.start < earliest <= sample.end for sample in lost)
+    return Losses(len(lost) - unclear - in_flight, unclear, in_flight)
+
+
 def slow(samples: Iterable[Sample], after: float) -> int:
     """Return how many good answers took longer than so many seconds."""
     return sum(sample.good and sample.duration > after for sample in samples)

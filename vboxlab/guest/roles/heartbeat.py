@@ -19,6 +19,8 @@ SETTLED_WITHIN = 90.0
 # A node that is back before its peer has finished taking over never gets its resources again ("T_STARTING received
 # during takeover" in the peer's log). Heartbeat's own init script waits deadtime + 10 s on restart; the unit does not.
 TAKEOVER = 15
+# Seconds that giving up the service may take: a minute was seen on a busy computer. Afterwards it is killed.
+LONGEST_STOP = 300
 # When it happened nevertheless, say because somebody restarted Heartbeat by hand, the node asks its peer for them.
 ASKED_AFTER = 35.0
 ASK = ("/usr/share/heartbeat/hb_takeover", "local")
@@ -67,10 +69,18 @@ def _comes_back() -> File:
     """Return what brings Heartbeat back after its own restart (systemd.service(5), systemd.kill(5)).
 
     Nodes that took each other for dead, as after a pause of the host that was longer than deadtime, restart themselves
-    when they meet again. The packaged unit loses track of the new process half of the time and stops it, and nobody has
-    the address any more. Killed processes stay dead, as a practical may want to see that.
+    when they meet again: they give up what they hold, and start anew in the background. Half of the time the packaged
+    unit loses track of the new process and stops it, and nobody has the address any more. Killed processes stay dead,
+    as a practical may want to see that.
+
+    A process that has just begun holds nothing, but asked to end it first waits for its peer, takes its resources and
+    gives them up again: minutes on a slow computer, up to the 30 that the package allows. So it is killed at once
+    (mixed: no main process, so no SIGTERM), and the stop of one that works is bounded too.
     """
-    lines = ("[Service]", "KillMode=control-group", "Restart=on-success", f"RestartSec={TAKEOVER}")
+    lines = (
+        "[Service]", "ExecStop=", "KillMode=mixed", "SendSIGKILL=yes", f"TimeoutStopSec={LONGEST_STOP}",
+        "Restart=on-success", f"RestartSec={TAKEOVER}",
+    )  # fmt: skip
     return File(f"/etc/systemd/system/{UNIT}.service.d/restart.conf", "\n".join(lines) + "\n")
 
 
