@@ -12,10 +12,10 @@ from tests.golden_files import check_golden
 from tests.unit.plan_world import World, desired, topology
 from vboxlab.guest import canonical
 from vboxlab.guest.canonical import canonical_lines, digest
-from vboxlab.guest.first_digest import FIELDS, first_digest
+from vboxlab.guest.first_digest import FIELDS, earlier_digests, first_digest
 from vboxlab.guest.resources import Await, Command, File, Hostname, Package, Resource, SecretText, Service
 from vboxlab.guest.roles import resources_for
-from vboxlab.lab.desire import digest_of, earlier_digests_of
+from vboxlab.lab.desire import digest_of
 from vboxlab.lab.snapshot_states import content_of, description_of
 from vboxlab.planning.machine import is_configured
 from vboxlab.planning.observed import MARK_DESIRED, SnapshotState
@@ -127,7 +127,7 @@ def test_the_mark_carries_the_version() -> None:
 def test_what_vboxlab_wrote_before_is_understood(where: tuple[str, str, str | None], written: str) -> None:
     name, machine, stage = where
     found = topology(name)
-    assert earlier_digests_of(found, found.machines[machine], stage) == (written,)
+    assert earlier_digests(resources_for(found, found.machines[machine], stage)) == (written,)
     assert digest_of(found, found.machines[machine], stage) != written
 
 
@@ -170,5 +170,5 @@ def test_marks_of_before_hold_for_their_own_resources_only() -> None:
     other = Package("nginx")
     assert first_digest(SAMPLE) != first_digest((*SAMPLE[:3], other, *SAMPLE[4:]))
     machine = found.machines["srv-web"]
-    stages = [earlier_digests_of(found, machine, stage) for stage in (None, *found.stage_order)]
+    stages = [first_digest(resources_for(found, machine, stage)) for stage in (None, *found.stage_order)]
     assert len(set(stages)) == 3

@@ -42,6 +42,12 @@ def first_digest(resources: Sequence[Resource]) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
+def earlier_digests(resources: Sequence[Resource]) -> tuple[str, ...]:
+    """Return what earlier versions of vboxlab wrote for the same resources, in any of their forms."""
+    first = first_digest(resources)
+    return () if first is None else (first,)
+
+
 class _Unknown(Exception):
     """A resource says what there was no word for."""
 
