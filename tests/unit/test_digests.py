@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import get_args
 
 import pytest
@@ -83,6 +83,7 @@ class GrownFile(File):
     """What File would be with one more field."""
 
     immutable: bool = False
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 GrownFile.__name__ = "File"
@@ -98,8 +99,10 @@ def test_a_new_field_with_a_default_changes_no_digest() -> None:
 
 def test_a_new_field_with_another_value_is_another_digest_and_was_never_written_before() -> None:
     grown = GrownFile("/etc/a", "text", immutable=True)
-    assert digest([grown]) != digest([File("/etc/a", "text")])
+    other = GrownFile("/etc/a", "text", attributes={"user.a": "b"})
+    assert len({digest([each]) for each in (grown, other, File("/etc/a", "text"))}) == 3
     assert first_digest([grown]) is None
+    assert first_digest([other]) is None
 
 
 @dataclass(frozen=True)
