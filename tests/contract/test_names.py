@@ -166,6 +166,19 @@ def test_a_lab_of_a_version_that_did_not_mark_its_names_has_the_plain_ones(host:
     assert host.names(DHCP) == ["client", "srv-dhcp", "srv-web"]
 
 
+def test_labs_that_an_older_version_made_in_the_same_networks_say_so(host: Host) -> None:
+    host.up(DHCP)
+    (vm,) = (machine for machine in observe(host.driver, DHCP).machines.values() if machine.machine == "client")
+    host.driver.set_marks(vm.handle, {"lab": "old"})
+    plan, _, _ = make_plan(host.context, host.blueprint(DHCP), DHCP)
+    assert plan.notes == (
+        (
+            "clients: lab old has networks of these names too, as an older vboxlab made it; "
+            "destroy one of the labs and bring it up again: it gets names of its own"
+        ),
+    )
+
+
 def test_beside_a_foreign_vm_of_one_of_its_names_a_lab_gets_its_own(host: Host) -> None:
     handle = host.world.add_foreign("srv-web")
     before = host.driver.inspect(handle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import get_args
 
 import pytest
@@ -12,10 +12,10 @@ from tests.golden_files import check_golden
 from tests.unit.plan_world import World, desired, topology
 from vboxlab.guest import canonical
 from vboxlab.guest.canonical import canonical_lines, digest
-from vboxlab.guest.first_digest import FIELDS, first_digest
+from vboxlab.guest.first_digest import FIELDS, earlier_digests, first_digest
 from vboxlab.guest.resources import Await, Command, File, Hostname, Package, Resource, SecretText, Service
 from vboxlab.guest.roles import resources_for
-from vboxlab.lab.desire import digest_of, earlier_digests_of
+from vboxlab.lab.desire import digest_of
 from vboxlab.planning.machine import is_configured
 from vboxlab.planning.observed import MARK_DESIRED, SnapshotState
 from vboxlab.planning.planner import plan
@@ -83,6 +83,7 @@ class GrownFile(File):
     """What File would be with one more field."""
 
     immutable: bool = False
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 GrownFile.__name__ = "File"
@@ -98,8 +99,10 @@ def test_a_new_field_with_a_default_changes_no_digest() -> None:
 
 def test_a_new_field_with_another_value_is_another_digest_and_was_never_written_before() -> None:
     grown = GrownFile("/etc/a", "text", immutable=True)
-    assert digest([grown]) != digest([File("/etc/a", "text")])
+    other = GrownFile("/etc/a", "text", attributes={"user.a": "b"})
+    assert len({digest([each]) for each in (grown, other, File("/etc/a", "text"))}) == 3
     assert first_digest([grown]) is None
+    assert first_digest([other]) is None
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def test_the_mark_carries_the_version() -> None:
 def test_what_vboxlab_wrote_before_is_understood(where: tuple[str, str, str | None], written: str) -> None:
     name, machine, stage = where
     found = topology(name)
-    assert earlier_digests_of(found, found.machines[machine], stage) == (written,)
+    assert earlier_digests(resources_for(found, found.machines[machine], stage)) == (written,)
     assert digest_of(found, found.machines[machine], stage) != written
 
 
@@ -170,5 +173,5 @@ def test_marks_of_before_hold_for_their_own_resources_only() -> None:
     other = Package("nginx")
     assert first_digest(SAMPLE) != first_digest((*SAMPLE[:3], other, *SAMPLE[4:]))
     machine = found.machines["srv-web"]
-    stages = [earlier_digests_of(found, machine, stage) for stage in (None, *found.stage_order)]
+    stages = [first_digest(resources_for(found, machine, stage)) for stage in (None, *found.stage_order)]
     assert len(set(stages)) == 3

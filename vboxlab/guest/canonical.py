@@ -31,13 +31,15 @@ def digest(resources: Sequence[Resource]) -> str:
 
 
 def _record(value: Resource | SecretText) -> dict[str, Any]:
-    given = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
-    changed = {each.name: given[each.name] for each in fields(value) if each.init and _differs(each, given[each.name])}
-    return {"kind": type(value).__name__, **{name: _plain(found) for name, found in changed.items()}}
+    told = [each.name for each in fields(value) if each.init and not has_default(value, each)]
+    return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in told}}
 
 
-def _differs(declared: Field[Any], value: Any) -> bool:
-    return declared.default is MISSING or bool(declared.default != value)
+def has_default(value: Any, declared: Field[Any]) -> bool:
+    """Tell whether a field of a dataclass instance has its default."""
+    if declared.default_factory is not MISSING:
+        return bool(getattr(value, declared.name) == declared.default_factory())
+    return declared.default is not MISSING and bool(getattr(value, declared.name) == declared.default)
 
 
 def _plain(value: Any) -> Any:

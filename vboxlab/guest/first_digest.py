@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any
 
+from vboxlab.guest.canonical import has_default
 from vboxlab.guest.resources import Resource
 
 # The classes and the order of their fields.
@@ -42,6 +43,12 @@ def first_digest(resources: Sequence[Resource]) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
+def earlier_digests(resources: Sequence[Resource]) -> tuple[str, ...]:
+    """Return what earlier versions of vboxlab wrote for the same resources, in any of their forms."""
+    first = first_digest(resources)
+    return () if first is None else (first,)
+
+
 class _Unknown(Exception):
     """A resource says what there was no word for."""
 
@@ -63,7 +70,6 @@ def _instance(value: Any) -> str:
     known = FIELDS.get(kind)
     if known is None:
         raise _Unknown
-    for each in fields(value):
-        if each.name not in known and (each.default is MISSING or each.default != getattr(value, each.name)):
-            raise _Unknown
+    if not all(each.name in known or has_default(value, each) for each in fields(value)):
+        raise _Unknown
     return f"{kind}({', '.join(f'{name}={_repr(getattr(value, name))}' for name in known)})"

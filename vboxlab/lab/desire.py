@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from vboxlab.guest.canonical import digest
-from vboxlab.guest.first_digest import first_digest
+from vboxlab.guest.first_digest import earlier_digests
 from vboxlab.guest.resources import packages
 from vboxlab.guest.roles import resources_for
 from vboxlab.lab.ports import Reservations, is_free, management_ports
@@ -49,12 +49,6 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
 def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:
     """Return a digest of all resources of a machine at a stage: what "configured" means there."""
     return digest(resources_for(topology, machine, stage))
-
-
-def earlier_digests_of(topology: Topology, machine: Machine, stage: str | None) -> tuple[str, ...]:
-    """Return what earlier versions of vboxlab wrote for the same resources."""
-    first = first_digest(resources_for(topology, machine, stage))
-    return () if first is None else (first,)
 
 
 def chosen_values(topology: Topology) -> dict[str, str]:
@@ -134,15 +128,16 @@ def _desired(
 ) -> DesiredMachine:
     stages = stages_of(topology, machine, members)
     base = machine.base or topology.base
-    wanted = package_sets(topology, machine, members)
+    image = package_sets(topology, machine, members).image
+    resources = {stage: resources_for(topology, machine, stage) for stage in (None, *stages)}
     return desired_machine(
         topology,
         names,
         machine,
-        image=" + ".join((base, *wanted.image)),
+        image=" + ".join((base, *image)),
         port=port,
-        digests={stage: digest_of(topology, machine, stage) for stage in (None, *stages)},
-        earlier_digests={stage: earlier_digests_of(topology, machine, stage) for stage in (None, *stages)},
+        digests={stage: digest(wanted) for stage, wanted in resources.items()},
+        earlier_digests={stage: earlier_digests(wanted) for stage, wanted in resources.items()},
         snapshot_members=members,
         needs_network=not prepared(base),
         stock=stock(base),

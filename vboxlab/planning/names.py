@@ -8,7 +8,7 @@ names a foreign VM has. Labs of versions that did not mark it have the plain nam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine
 from vboxlab.topology.addressing import LabName, Names
@@ -19,10 +19,14 @@ BEING_TAKEN = "another lab that is just being made takes the plain names"
 
 @dataclass(frozen=True)
 class Naming:
-    """The names of a lab; `why` says what keeps one that is to be made from having the plain ones."""
+    """The names of a lab; `why` says what keeps one that is to be made from having the plain ones.
+
+    `shared` are networks of its own that other labs have too, each with such a lab: older versions made that possible.
+    """
 
     names: Names
     why: str = ""
+    shared: Mapping[str, LabName] = field(default_factory=dict)
 
 
 def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
@@ -40,9 +44,21 @@ def choose_names(
     host = list(everything)
     ours = [machine for machine in host if machine.lab == lab]
     if ours:
-        return Naming(recorded_names(lab, ours))
+        names = recorded_names(lab, ours)
+        return Naming(names, shared=_shared(topology, names, host))
     why = _in_the_way(topology, lab, host) or ("" if plain_free else BEING_TAKEN)
     return Naming(Names(lab, plain=not why), why)
+
+
+def _shared(topology: Topology, names: Names, host: Iterable[ObservedMachine]) -> Mapping[str, LabName]:
+    own = {names.network(name) for name, network in topology.networks.items() if network.kind == "internal"}
+    return {
+        adapter.attachment.name: machine.lab
+        for machine in host
+        if machine.lab is not None and machine.lab != names.lab
+        for adapter in machine.adapters
+        if adapter.attachment.kind == "internal" and adapter.attachment.name in own
+    }
 
 
 def _in_the_way(topology: Topology, lab: LabName, host: Iterable[ObservedMachine]) -> str:
@@ -86,8 +102,21 @@ def owned_by(owner: LabName | None) -> str:
     return f"and is lab {owner}'s; work in a copy (--copy NAME), or destroy that lab first"
 
 
-def named_otherwise(topology: Topology, naming: Naming) -> list[str]:
-    """Return that a lab which is to be made does not get the plain names, why, and what its names are then."""
+def remarks(topology: Topology, naming: Naming) -> list[str]:
+    """Return what a user should know of a lab's names: that they are not the plain ones, or are those of others too."""
+    return [*_not_plain(topology, naming), *_not_its_own(naming)]
+
+
+def _not_its_own(naming: Naming) -> list[str]:
+    if not naming.shared:
+        return []
+    labs = ", ".join(sorted({str(lab) for lab in naming.shared.values()}))
+    cause = f"lab {labs} has networks of these names too, as an older vboxlab made it"
+    way_out = "destroy one of the labs and bring it up again: it gets names of its own"
+    return [f"{', '.join(sorted(naming.shared))}: {cause}; {way_out}"]
+
+
+def _not_plain(topology: Topology, naming: Naming) -> list[str]:
     if not naming.why:
         return []
     names = naming.names

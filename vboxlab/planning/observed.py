@@ -21,11 +21,9 @@ MARK_STAGE = "stage"  # name of the last stage reached, absent before the first
 MARK_INTRODUCED = "introduced"  # "yes" once the guest of a stock base has its management address
 MARK_CONTACTED = "contacted"  # "yes" once the clone's identity was reset
 MARK_USER = "user"  # host user who made the machine
-MARK_NAMES = "names"  # "prefixed" where the lab's name goes in front of VMs and networks; absent or "plain" else
+MARK_NAMES = "names"  # NAMES_PREFIXED where the lab's name goes in front of VMs and networks; absent in old labs
 MARK_ADOPTED = "adopted"  # JSON list of the foreign VMs that stand for machines of the lab, absent when there are none
 MARK_VALUES = "values"  # JSON of the parameters chosen, kept so that later commands need not repeat --set
-
-
 NAMES_PLAIN, NAMES_PREFIXED = "plain", "prefixed"
 
 

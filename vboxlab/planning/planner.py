@@ -9,7 +9,7 @@ from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
-from vboxlab.planning.names import Naming, named_otherwise, owned_by
+from vboxlab.planning.names import Naming, owned_by, remarks
 from vboxlab.planning.observed import (
     MARK_ADOPTED,
     MARK_TOPOLOGY,
@@ -71,7 +71,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
         *adopted_mismatches(desired.topology, desired.naming, observed),
         *_pending_blockers(observed.pending),
     ]
-    notes = named_otherwise(desired.topology, desired.naming)
+    notes = remarks(desired.topology, desired.naming)
     graph = _Graph()
     if observed.leftovers:
         step = act.RemoveLeftovers(observed.leftovers)
