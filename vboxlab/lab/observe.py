@@ -34,10 +34,13 @@ def observed_lab(
         for machine in topology.adopted_machines
         if machine.adopt is not None and machine.adopt.vm in foreign
     }
-    taken = {machine.name for machine in everything if machine.lab != lab}
+    others = {machine.name: machine for machine in everything if machine.lab != lab}
     wanted = {machine.name: vm_name(lab, machine.name) for machine in topology.owned_machines}
-    conflicts = {name: vm for name, vm in wanted.items() if vm in taken and name not in ours}
-    return ObservedLab(lab, ours, adopted, conflicts)
+    taken = {name: others[vm] for name, vm in wanted.items() if vm in others and name not in ours}
+    # It may be ours: what cannot be read tells nothing of whose it is.
+    unreadable = {name: vm.problem for name, vm in taken.items() if vm.power is PowerState.INACCESSIBLE}
+    conflicts = {name: vm.name for name, vm in taken.items() if name not in unreadable}
+    return ObservedLab(lab, ours, adopted, conflicts, unreadable)
 
 
 def see(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:

@@ -94,6 +94,7 @@ def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
         f"{name}: a VM named {vm!r} exists already and is not vboxlab's; rename it, or work in a copy (--copy NAME)"
         for name, vm in observed.conflicts.items()
     ]
+    blockers += [f"{name}: the VM cannot be read ({problem})" for name, problem in observed.unreadable.items()]
     blockers += [
         f"{name}: the VM cannot be read ({machine.problem or 'no reason given'})"
         for name, machine in observed.machines.items()
