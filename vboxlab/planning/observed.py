@@ -143,9 +143,7 @@ class ObservedLab:
     machines: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
     adopted: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
     conflicts: Mapping[str, str] = field(default_factory=dict)  # machine name -> foreign VM that has its VM name
-    unreadable: Mapping[str, str] = field(
-        default_factory=dict
-    )  # machine name -> why a VM of its VM name cannot be read
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # machine name -> why its VM cannot be read
 
     @property
     def topology(self) -> str | None:
