@@ -304,7 +304,7 @@ class Client:
         return DriverError(
             f"VirtualBox's service did not answer {ATTEMPTS} times",
             details=[*problems, f"the worker's log is {self._folder / LOG}"],
-            resolution="look at VBoxSVC.log in VirtualBox's settings folder; where `VBoxManage list vms` does not answer "
+            resolution="look at VBoxSVC.log in VirtualBox's settings folder; if `VBoxManage list vms` does not answer "
             "either, it may be a machine's settings file that ends it",
         )
 
