@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vboxlab.errors import DriverError
+from vboxlab.errors import DriverError, DriverUnavailable
 from vboxlab.hypervisor.virtualbox.client import Client
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts a script as an interpreter")
@@ -49,6 +49,42 @@ def answer(tmp_path: Path, *answers: dict[str, Any] | str) -> None:
         each if isinstance(each, str) else json.dumps(each if "result" in each else {"error": each}) for each in answers
     ]
     (tmp_path / "answers").write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize("interpreter", ["nowhere", "/nowhere/python", "./python", "text"])
+def test_an_interpreter_that_does_not_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interpreter: str
+) -> None:
+    (tmp_path / "VBoxSVC").touch()
+    (tmp_path / "text").touch()
+    (tmp_path / "virtualbox").mkdir()
+    monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.chdir(tmp_path)
+    made = Client(tmp_path, preferred=interpreter, lingers=0.0)
+    with pytest.raises(DriverUnavailable) as caught:
+        _ = made.greeting
+    assert Path(interpreter).name in caught.value.details[0]
+    assert "does not start" in caught.value.details[0]
+    assert list((tmp_path / "virtualbox" / "presence").glob("client*")) == []
+
+
+def test_a_service_that_never_lives_is_not_tried_with_every_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "VBoxSVC").touch()
+    (tmp_path / "virtualbox").mkdir()
+    worker = tmp_path / "worker.py"
+    dead = {"id": 0, "error": {"kind": "dead", "text": "the service is gone"}}
+    worker.write_text(
+        f"#!{sys.executable}\nopen({str(tmp_path / 'starts')!r}, 'a').write('x')\nprint({json.dumps(dead)!r})\n"
+    )
+    worker.chmod(0o755)
+    monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
+    with pytest.raises(DriverError, match="did not answer 3 times") as caught:
+        _ = Client(tmp_path, preferred=str(worker), lingers=0.0).greeting
+    assert (tmp_path / "starts").read_text() == "xxx"
+    assert "VBoxSVC.log" in str(caught.value.resolution)
 
 
 def dead_process() -> int:

@@ -110,6 +110,56 @@ def test_an_inaccessible_machine_disturbs_nothing(
         fresh.start(handle)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        bytes(range(256)) * 20,
+        b"<a>" * 3000,
+        b"<?xml version='1.0' encoding='klingon'?><VirtualBox/>",
+        b'<VirtualBox xmlns="http://www.virtualbox.org/" version="1.19-linux"><Machine/></VirtualBox>',
+    ],
+)
+def test_settings_that_virtualbox_refuses_disturb_nothing(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs, content: bytes
+) -> None:
+    handle = world.add_foreign("broken")
+    mine = driver.create(spec("mine"))
+    driver.close()
+    world.kill_service()
+    (own,) = (world.folder / "vboxlab").rglob("mine.vbox")
+    whole = own.read_bytes()
+    for file in (world.folder / "broken" / "broken.vbox", own):
+        file.write_bytes(content)
+        file.with_name(file.name + "-prev").unlink(missing_ok=True)
+    fresh = world.open_virtualbox()
+    found = {machine.handle: machine for machine in fresh.machines()}
+    assert {found[each].power for each in (handle, mine.handle)} == {PowerState.INACCESSIBLE}
+    assert all(found[each].problem for each in (handle, mine.handle))
+    made = fresh.create(spec("works"))
+    assert len(fresh.client.call("facts")["inaccessible"]) == 2
+    fresh.collect_garbage()
+    assert own.read_bytes() == (world.folder / "broken" / "broken.vbox").read_bytes() == content
+    own.write_bytes(whole)
+    fresh.delete(made.handle)
+    assert {machine.handle for machine in fresh.machines()} >= {handle, mine.handle}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "5", '{"id": 5}', '{"id": "", "marks": []}', "[" * 50_000, "été \u2028"])
+def test_marks_that_cannot_be_read_make_a_machine_nobodys_and_doctor_says_so(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs, text: str
+) -> None:
+    made = driver.create(spec("srv-web"))
+    world.manage("setextradata", made.handle, "vboxlab/marks", text)
+    world.manage("setextradata", "global", "vboxlab/image/odd", text)
+    found = driver.inspect(made.handle)
+    assert (found.name, found.marks) == ("srv-web", {})
+    assert [image.name for image in driver.images()] == [IMAGE]
+    assert driver.client.call("facts")["damaged"] == ["srv-web"]
+    with pytest.raises(MachineConflict):
+        driver.delete(made.handle)
+
+
 def test_a_disk_that_somebody_attached_is_not_deleted(
     world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
 ) -> None:

@@ -117,8 +117,8 @@ class AddedBases:
             raise BaseError(
                 f"the record of the base {path.parent.name} cannot be read: {path}",
                 details=[line.strip() for line in str(error).splitlines()[:3]],
-                resolution=f"put the file right, or remove the folder {path.parent} with the passwords in it, then "
-                "`vboxlab base add` again",
+                resolution=f"put the file right, or remove {path.parent}, with the passwords in it, and add the "
+                "base again (`vboxlab base add`)",
             ) from error
         return found
 

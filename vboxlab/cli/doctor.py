@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ def doctor(*, as_json: bool, offline: bool, repair: bool, yes: bool) -> int:
     VirtualBox lost it in a crash. It asks first, and keeps the file as it was.
     """
     from vboxlab.cli import output
-    from vboxlab.hypervisor.doctor import examine
+    from vboxlab.hypervisor.doctor import examine, whatever_it_meets
     from vboxlab.settings import load_settings
 
     settings = load_settings()
@@ -39,7 +41,7 @@ def doctor(*, as_json: bool, offline: bool, repair: bool, yes: bool) -> int:
         _repair(yes=yes)
     findings = examine(settings, _largest(settings))
     if not offline:
-        findings.append(_mirror(settings))
+        findings += whatever_it_meets("Debian mirror", lambda: _mirror(settings))
     problems = [finding for finding in findings if finding.verdict == "problem"]
     if as_json:
         output.say_json({"healthy": not problems, "findings": [asdict(finding) for finding in findings]})
@@ -84,17 +86,16 @@ def _largest(settings: Settings) -> Needs | None:
     from vboxlab.topology.loader import load_topology
 
     found = []
-    for entry in list_topologies(settings):
-        try:
-            topology = load_topology(entry.path)
-        except VboxlabError:
-            continue
-        memory = sum(machine.memory for machine in topology.owned_machines)
-        found.append(Needs(entry.name, len(topology.owned_machines), memory))
+    with suppress(OSError):
+        for entry in list_topologies(settings):
+            with suppress(VboxlabError, OSError):
+                topology = load_topology(entry.path)
+                memory = sum(machine.memory for machine in topology.owned_machines)
+                found.append(Needs(entry.name, len(topology.owned_machines), memory))
     return max(found, key=lambda needs: needs.memory, default=None)
 
 
-def _mirror(settings: Settings) -> Finding:
+def _mirror(settings: Settings) -> Iterator[Finding]:
     from vboxlab.base.mirror import check_reachable, find_mirror
     from vboxlab.errors import BaseError
     from vboxlab.hypervisor.doctor import Finding
@@ -103,5 +104,6 @@ def _mirror(settings: Settings) -> Finding:
     try:
         check_reachable(mirror, SUITE, timeout=MIRROR_TIMEOUT)
     except BaseError as error:
-        return Finding("Debian mirror", "warning", "; ".join([error.brief, *error.details]), error.resolution or "")
-    return Finding("Debian mirror", "ok", f"it answers (from {mirror.origin})")
+        yield Finding("Debian mirror", "warning", "; ".join([error.brief, *error.details]), error.resolution or "")
+    else:
+        yield Finding("Debian mirror", "ok", f"it answers (from {mirror.origin})")

@@ -61,10 +61,10 @@ def examine(settings: Settings, needs: Needs | None) -> list[Finding]:
         "user": lambda: _user(settings),
         "room": lambda: _room(settings, needs),
     }
-    return [finding for check, look in parts.items() for finding in _whatever_it_meets(check, look)]
+    return [finding for check, look in parts.items() for finding in whatever_it_meets(check, look)]
 
 
-def _whatever_it_meets(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def whatever_it_meets(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """Look at one part of the host; a look that fails is a finding like others, and the rest is looked at all the same.
 
     Whoever runs `doctor` has trouble already, so that a file or an answer that nobody thought of must not end it.

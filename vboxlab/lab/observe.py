@@ -10,7 +10,7 @@ from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.journal import pending_restore, record_progress
-from vboxlab.planning.names import adopters_of, others_of
+from vboxlab.planning.names import adopters_of, others_of, unreadable_of
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
@@ -37,7 +37,8 @@ def observed_lab(
         for machine in topology.adopted_machines
         if machine.adopt is not None and machine.adopt.vm in foreign
     }
-    return ObservedLab(lab, ours, adopted, others_of(lab, everything), adopters_of(lab, everything))
+    others, unreadable = others_of(lab, everything), unreadable_of(lab, everything)
+    return ObservedLab(lab, ours, adopted, others, adopters_of(lab, everything), unreadable=unreadable)
 
 
 def see(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:

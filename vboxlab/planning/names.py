@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine
+from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Topology
 
@@ -78,7 +78,17 @@ def _in_the_way(topology: Topology, lab: LabName, host: Iterable[ObservedMachine
 
 def others_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, LabName | None]:
     """Return the names of all VMs that are not the lab's, each with the lab whose it is (None: a foreign VM)."""
-    return {machine.name: machine.lab for machine in everything if machine.lab != lab}
+    unreadable = unreadable_of(lab, everything)
+    return {each.name: each.lab for each in everything if each.lab != lab and each.name not in unreadable}
+
+
+def unreadable_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, str]:
+    """Return the names of VMs that cannot be read, each with the reason: nobody can tell whose they are."""
+    return {
+        machine.name: machine.problem or "no reason given"
+        for machine in everything
+        if machine.lab != lab and machine.power is PowerState.INACCESSIBLE
+    }
 
 
 def adopters_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, LabName]:

@@ -206,6 +206,7 @@ class ObservedLab:
     pending: PendingRestore | None = None
     leftovers: tuple[str, ...] = ()  # what interrupted calls of the driver left
     guests: Mapping[str, GuestLook] = field(default_factory=dict)  # by machine name: those looked into
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # VM that may be the lab's -> why it cannot be read
 
     @property
     def topology(self) -> str | None:

@@ -165,6 +165,11 @@ def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
         if name not in observed.machines and machine.vm_name in observed.others
     ]
     blockers += [
+        f"{name}: the VM {machine.vm_name} cannot be read ({observed.unreadable[machine.vm_name]})"
+        for name, machine in desired.machines.items()
+        if name not in observed.machines and machine.vm_name in observed.unreadable
+    ]
+    blockers += [
         f"{name}: the VM cannot be read ({machine.problem or 'no reason given'})"
         for name, machine in observed.machines.items()
         if machine.power is PowerState.INACCESSIBLE and name in desired.machines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from vboxlab.topology.addressing import LabName
 ID_PATTERN = re.compile(r"[0-9a-f]{12}")
 DEFINITION_FILE = "machine.json"
 DISK_FILE = "disk.qcow2"
+# Names of machines are ASCII (topology.addressing), and the second thing in a definition.
+_NAME, _NAME_WITHIN = re.compile(rb'"name"\s*:\s*"([A-Za-z0-9._-]+)"'), 4096
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,22 @@ _CODEC = TypeAdapter(Definition)
 
 
 class DefinitionUnreadable(DriverError):
-    """A machine.json is damaged."""
+    """A machine.json in `folder` is damaged; `machine` is the name that can still be read in it ("": none)."""
+
+    def __init__(self, path: Path, brief: str, *, details: Sequence[str] = ()) -> None:
+        super().__init__(brief, details=details)
+        self.folder = path.parent
+        self.machine = _name_in(path)
+
+
+def _name_in(path: Path) -> str:
+    """Return the name in what is left of a definition, which is near its beginning."""
+    try:
+        with path.open("rb") as stream:
+            found = _NAME.search(stream.read(_NAME_WITHIN))
+    except OSError:
+        return ""
+    return found[1].decode("ascii") if found else ""
 
 
 class Definitions:
@@ -135,13 +152,13 @@ class Definitions:
             return _CODEC.validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             if path.parent.is_dir():
-                raise DefinitionUnreadable(f"{path} is missing") from None
+                raise DefinitionUnreadable(path, f"{path} is missing") from None
             raise MachineNotFound(
                 f"the machine {machine_id} is not there any more",
                 resolution="somebody removed it; run the command again to see the lab as it is now",
             ) from None
         except (ValidationError, OSError) as error:
-            raise DefinitionUnreadable(f"{path} cannot be read", details=[str(error).splitlines()[0]]) from error
+            raise DefinitionUnreadable(path, f"{path} cannot be read", details=[str(error).splitlines()[0]]) from error
 
     def all(self) -> Iterator[tuple[str, Definition | DefinitionUnreadable]]:
         """Return every machine, a damaged one as the reason why it cannot be read."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -140,6 +141,9 @@ class Layout:
         return pinned
 
 
+RUNTIME = re.compile(r"vboxlab-[a-z0-9_]{8}")  # as mkdtemp makes them
+
+
 def _pinned(file: Path) -> Path | None:
     """Return the run directory that a file names, None when there is no file. Raises DriverError when it is damaged."""
     try:
@@ -149,7 +153,7 @@ def _pinned(file: Path) -> Path | None:
     if text is None:
         return None
     path = Path(text.strip() or ".")
-    if not path.is_absolute() or "\0" in text:
+    if not path.is_absolute() or not RUNTIME.fullmatch(path.name):
         here = ", ".join(map(str, Path(tempfile.gettempdir()).glob("vboxlab-*")))
         raise DriverError(
             f"{file} is damaged: it must hold the path of the folder with the sockets of running machines",

@@ -46,7 +46,7 @@ class Machines:
         reports = []
         for (machine_id, definition), status in zip(found, states, strict=True):
             if isinstance(definition, DefinitionUnreadable):
-                reports.append(_inaccessible(machine_id, str(definition)))
+                reports.append(_inaccessible(machine_id, definition))
             else:
                 reports.append(self._report(definition, status, images.get(definition.image)))
         self._revive_switches([d for (_, d), status in zip(found, states, strict=True) if status is not None])
@@ -57,7 +57,7 @@ class Machines:
         try:
             definition = self._work.definitions.load(machine_id)
         except DefinitionUnreadable as error:
-            return _inaccessible(machine_id, str(error))
+            return _inaccessible(machine_id, error)
         status = self._power.status(machine_id)
         return self._report(definition, status, self._work.images.find(definition.image))
 
@@ -94,7 +94,14 @@ class Machines:
 
     def _check_name(self, name: str) -> None:
         for _, definition in self._work.definitions.all():
-            if isinstance(definition, Definition) and definition.name == name:
+            if isinstance(definition, DefinitionUnreadable):
+                if definition.machine in (name, ""):  # it may be the very machine, with somebody's work on its disk
+                    raise MachineConflict(
+                        f"{name} may exist already: {definition.brief}",
+                        details=definition.details,
+                        resolution=f"put that file right from a backup, or move its folder away: {definition.folder}",
+                    )
+            elif definition.name == name:
                 owner = f"lab {definition.lab}" if definition.lab else "not vboxlab's"
                 raise MachineConflict(f"a VM named {name} exists already ({owner})")
 
@@ -187,5 +194,6 @@ def check_adapters(adapters: Sequence[AdapterState]) -> None:
     check_kinds(tuple(adapters))
 
 
-def _inaccessible(machine_id: str, problem: str) -> ObservedMachine:
-    return ObservedMachine(machine_id, machine_id, PowerState.INACCESSIBLE, 0, 0, "", (), problem=problem)
+def _inaccessible(machine_id: str, error: DefinitionUnreadable) -> ObservedMachine:
+    name = error.machine or machine_id
+    return ObservedMachine(machine_id, name, PowerState.INACCESSIBLE, 0, 0, "", (), problem=str(error))

@@ -72,7 +72,7 @@ class WorkerGone(Exception):
 
 
 class Worker:
-    """One worker process."""
+    """One worker process. Raises OSError when its interpreter does not start."""
 
     def __init__(
         self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path, working: Path
@@ -80,18 +80,22 @@ class Worker:
         token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._presence = Presence(folder / PRESENCE, CLIENT, token)
         known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
-        with (folder / LOG).open("ab") as errors:
-            self._process = programs.start(
-                [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                cwd=working,  # always there: VirtualBox's service lives on in it
-                # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
-                start_new_session=os.name != "nt",
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
+        try:
+            with (folder / LOG).open("ab") as errors:
+                self._process = programs.start(
+                    [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=environment,
+                    cwd=working,  # always there: VirtualBox's service lives on in it
+                    # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
+                    start_new_session=os.name != "nt",
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+        except BaseException:
+            self._presence.leave()
+            raise
         self._ids = count(1)
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
@@ -295,6 +299,15 @@ class Client:
                 found.insert(0, remembered)
         return found
 
+    def _no_service(self, problems: list[str]) -> DriverError:
+        """Return the error for a service that comes to nothing: another interpreter would not make it live."""
+        return DriverError(
+            f"VirtualBox's service did not answer {ATTEMPTS} times",
+            details=[*problems, f"the worker's log is {self._folder / LOG}"],
+            resolution="look at VBoxSVC.log in VirtualBox's settings folder; if `VBoxManage list vms` does not answer "
+            "either, it may be a machine's settings file that ends it",
+        )
+
     def _remember(self, binding: Binding) -> None:
         with suppress(OSError):
             text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
@@ -303,13 +316,22 @@ class Client:
     def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
         environment = worker_environment(installation, os.environ)
         for attempt in range(1, ATTEMPTS + 1):
-            worker = Worker(binding, self._argv, environment, self._folder, installation.program)
+            try:
+                worker = Worker(binding, self._argv, environment, self._folder, installation.program)
+            except OSError as error:
+                problems.append(f"{binding}: it does not start: {error}")
+                return None
             try:
                 self._greeting = worker.greeting(START_TIMEOUT)
             except WorkerGone:
+                ended = worker.ended
                 worker.leave(timeout=1.0)
-                problems.append(f"{binding}: ended while loading it")
-                return None
+                if ended:
+                    problems.append(f"{binding}: ended while loading it")
+                    return None
+                problems.append(f"{binding}: no word within {START_TIMEOUT:.0f} s")
+                if attempt == ATTEMPTS:
+                    raise self._no_service(problems) from None
             except Failure as failure:
                 worker.leave(timeout=1.0)
                 if failure.kind in FINAL or (failure.kind == "lost" and attempt == ATTEMPTS):
@@ -318,6 +340,8 @@ class Client:
                     problems.append(f"{binding}: {failure.text}")
                     return None
                 problems.append(f"{binding}: {failure.text}")
+                if failure.kind == "dead" and attempt == ATTEMPTS:
+                    raise self._no_service(problems) from failure
                 # Several programs that start the service at once get into each other's way.
                 time.sleep(self._lingers if failure.kind == "lost" else 0.5)
             else:
