@@ -31,6 +31,9 @@ ODD_EXTENT = re.compile(r"(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)")
 # Names of files beside the descriptor, as all programs that write VMDKs give them; no other file of a folder is read.
 PLAIN_NAME = re.compile(r'[^/\\:"<>|*?\x00-\x1f\x7f]+\.vmdk', re.I)
 ALONE = "ffffffff"
+NO_UUID = "00000000-0000-0000-0000-000000000000"
+HINT = b"parentfilenamehint"
+SEEN_BY_QEMU = 20 * SECTOR  # from where a descriptor begins (block/vmdk.c, DESC_SIZE)
 MAX_GRAIN, MAX_ENTRIES = 1 << 16, 1 << 16
 DESCRIPTOR_WANTED = "give the descriptor, the small .vmdk file without a number in its name"
 BESIDE = "a descriptor names its own extents by plain names that end in .vmdk; export the VM as an OVA instead"
@@ -69,7 +72,9 @@ def read_sparse(file: Window, *, alone: bool = True) -> int:
     if not 0 < capacity <= MAX_SECTORS or not 0 < grain <= MAX_GRAIN or not 0 < entries <= MAX_ENTRIES:
         raise damaged(f"{capacity} sectors in grains of {grain}, {entries} entries a table")
     if alone:
-        text = file.read(descriptor_at * SECTOR, min(descriptor_size * SECTOR, MAX_DESCRIPTOR))
+        place = descriptor_at * SECTOR
+        text = file.read(place, min(descriptor_size * SECTOR, MAX_DESCRIPTOR))
+        _check_hint(file.read(place, min(max(len(text), SEEN_BY_QEMU), file.length - place)))
         extents = parse(text)
         if not descriptor_at or len(extents) != 1 or extents[0].kind != "sparse":
             raise Unfit("is one part of a VMDK, or names other files", DESCRIPTOR_WANTED)
@@ -145,9 +150,16 @@ def _extent(match: re.Match[str]) -> Extent:
     return Extent("sparse" if kind == "SPARSE" else "flat", sectors, name, start)
 
 
+def _check_hint(text: bytes) -> None:
+    """Raise Unfit when a parent's name stands anywhere: QEMU takes it from comments too, and from what follows."""
+    if HINT in text.split(b"\0", 1)[0].lower():
+        raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
+
+
 def _check_parent(name: str, value: str) -> None:
     word = value.strip().strip('"').lower()
-    if name.lower() == "parentfilenamehint" or (name.lower() == "parentcid" and word != ALONE):
+    alone = {"parentcid": ALONE, "ddb.uuid.parent": NO_UUID}
+    if name.lower() == HINT.decode() or word != alone.get(name.lower(), word):
         raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
 
 
