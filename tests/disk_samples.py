@@ -212,6 +212,11 @@ QEMU_MADE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "snapshot's vhd": (_vhd_with_parent, "without its parent"),
     "snapshot's vhdx": (_vhdx_with_parent, "has a parent|with a parent"),
     "parent in a comment": (_with_hidden_hint, "without its parent"),
+    "vmdk whose descriptor counts": (lambda folder: _patched(make(folder, "vmdk-sparse"), 12, bytes(8)), "damaged"),
+    "vmdk with two descriptors": (
+        lambda folder: _patched(make(folder, "vmdk-sparse"), 28, b"\x02"),
+        "names other files",
+    ),
     "vmdk that brings a foreign name": (_with_odd_descriptor, "names other files"),
 }
 VMDKS: dict[str, tuple[Callable[[Path], Path], str]] = {
