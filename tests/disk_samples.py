@@ -133,6 +133,14 @@ def _with_odd_descriptor(folder: Path) -> Path:
     return _patched(disk, 512, text.ljust(1024, b"\0"))
 
 
+def _with_hidden_hint(folder: Path) -> Path:
+    """Make a sparse VMDK that names a parent in a comment, which QEMU takes for its backing file."""
+    disk = make(folder, "vmdk-sparse")
+    data = disk.read_bytes()
+    text = data[512 : data.index(b"\0", 512)] + b'# parentFileNameHint="/etc/passwd"\n'
+    return _patched(disk, 512, text)
+
+
 def _vhd_with_parent(folder: Path) -> Path:
     disk = make(folder, "vhd")
     found = bytearray(disk.read_bytes())
@@ -203,6 +211,12 @@ QEMU_MADE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "snapshot's vdi": (lambda folder: _patched(make(folder, "vdi"), 76, b"\x04"), "without its parent"),
     "snapshot's vhd": (_vhd_with_parent, "without its parent"),
     "snapshot's vhdx": (_vhdx_with_parent, "has a parent|with a parent"),
+    "parent in a comment": (_with_hidden_hint, "without its parent"),
+    "vmdk whose descriptor counts": (lambda folder: _patched(make(folder, "vmdk-sparse"), 12, bytes(8)), "damaged"),
+    "vmdk with two descriptors": (
+        lambda folder: _patched(make(folder, "vmdk-sparse"), 28, b"\x02"),
+        "names other files",
+    ),
     "vmdk that brings a foreign name": (_with_odd_descriptor, "names other files"),
 }
 VMDKS: dict[str, tuple[Callable[[Path], Path], str]] = {

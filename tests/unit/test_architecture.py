@@ -98,6 +98,18 @@ def test_one_module_prints() -> None:
     assert wrong == []
 
 
+def test_readers_of_foreign_files_are_pure() -> None:
+    """Those who judge disk files and appliances start no program and know no driver."""
+    found = {
+        module
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[:2] == ("hypervisor", "diskfiles")
+        for module, _ in imported_modules(path, tree)
+        if module == "subprocess" or module.startswith("vboxlab.")
+    }
+    assert {module for module in found if not module.startswith("vboxlab.hypervisor.diskfiles")} == {"vboxlab.errors"}
+
+
 def test_driver_names_stay_below() -> None:
     """Nothing above the hypervisor layer asks which driver it has: it asks for capabilities."""
     wrong = []

@@ -255,6 +255,26 @@ def test_a_descriptor_is_understood_whole_or_refused(lines: list[str]) -> None:
     assert len(extents) <= len(wanted)
 
 
+@pytest.mark.parametrize(
+    ("line", "alone"),
+    [
+        ("parentCID=FFFFFFFF", True),
+        ("parentCID = ffffffff", True),
+        ('ddb.uuid.parent="00000000-0000-0000-0000-000000000000"', True),
+        ("parentCID=fffffffe", False),
+        ('ddb.uuid.parent = "75e52333-c4a5-4bc0-a6e7-b4fea305562d"', False),
+        ('ParentFileNameHint = "x"', False),
+    ],
+)
+def test_a_parent_is_seen_in_every_spelling(line: str, alone: bool) -> None:
+    text = b'# Disk DescriptorFile\nRW 1 FLAT "a.vmdk"\n' + line.encode()
+    if alone:
+        assert len(vmdk.parse(text)) == 1
+    else:
+        with pytest.raises(Unfit, match="without its parent"):
+            vmdk.parse(text)
+
+
 def test_names_of_extents() -> None:
     plain: Callable[[str], bool] = lambda name: vmdk.PLAIN_NAME.fullmatch(name) is not None  # noqa: E731
     assert [plain(name) for name in ("disk-f001.vmdk", "Système 1.VMDK", "a b,c.vmdk")] == [True, True, True]

@@ -21,7 +21,7 @@ from vboxlab.errors import BaseError, DriverError, DriverUnavailable
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.qemu import readiness
 from vboxlab.hypervisor.qemu.driver import QemuDriver
-from vboxlab.hypervisor.qemu.images import Image, run_disk_tool
+from vboxlab.hypervisor.qemu.images import Image, ImageStore, run_disk_tool
 from vboxlab.hypervisor.qemu.layout import SOCKET_PATH_BYTES, Layout, write_atomically
 from vboxlab.planning.observed import MachineSpec, PowerState
 
@@ -300,6 +300,39 @@ def test_layers_and_their_kernels(world: QemuWorld, driver: Driver) -> None:
     assert found is not None
     assert (found.initrd, found.arguments) == (layer / "initrd.img", "root=/dev/vda quiet")
     assert Image("x", world.home / "tiny.img", "raw").kernel is None
+
+
+def test_a_disk_of_the_users_is_copied_without_what_lies_beside_it(
+    world: QemuWorld, driver: Driver, layout: Layout, spec: Specs
+) -> None:
+    folder = world.home / "téléchargé, hier"
+    folder.mkdir()
+    disk = folder / "disk.img"
+    disk.write_bytes(DEAF_GUEST)
+    (folder / "vmlinuz").write_bytes(b"not asked for")
+    driver.import_image("theirs", disk)
+    found = ImageStore(layout).get("theirs")
+    assert (found.disk.parent, found.format, found.kernel) == (layout.image_folder("theirs"), "raw", None)
+    assert found.disk.read_bytes() == DEAF_GUEST
+    shutil.rmtree(folder)
+    made = driver.create(_of_image(spec, "theirs"))
+    driver.start(made.handle)
+    driver.delete(made.handle)
+    driver.remove_image("theirs")
+    assert not found.disk.exists()
+    assert layout.image_folders() == [layout.image_folder(IMAGE)]
+
+
+def test_what_a_killed_import_left_is_garbage(world: QemuWorld, driver: Driver, layout: Layout) -> None:
+    for left in (layout.image_draft, layout.image_folder("half")):
+        left.mkdir()
+        (left / "disk.raw").write_bytes(DEAF_GUEST)
+    assert sorted(driver.collect_garbage()) == ["unfinished image .importing.disk", "unfinished image half.disk"]
+    assert layout.image_folders() == [layout.image_folder(IMAGE)]
+    layout.image_draft.mkdir()
+    driver.import_image("half", world.disk("half"))
+    assert sorted(layout.image_folders()) == [layout.image_folder("half"), layout.image_folder(IMAGE)]
+    assert list(driver.collect_garbage()) == []
 
 
 def test_names_with_spaces_accents_and_commas(tmp_path: Path, spec: Specs) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import socket
 import stat
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.contract.worlds import DEAF_GUEST, IMAGE, Specs, free_port, internal, management, nat
+from tests.disk_samples import FORMATS, make
 from tests.unit.lab_world import ROOT
 from tests.virtualbox.conftest import Vboxlab
 from tests.virtualbox.test_foreign import add_teachers_vm, fingerprints
 from tests.virtualbox.world import VirtualBoxWorld
+from vboxlab.errors import BaseError, DriverError
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.planning.observed import Forward
 
@@ -136,6 +141,94 @@ def test_a_disk_of_any_form_becomes_an_image(
     assert disk.read_bytes() == before
     made = driver.create(replace(spec("srv-web", adapters=(nat(1),)), image="from-disk"))
     driver.start(made.handle)
+
+
+def without_qemu_img(monkeypatch: pytest.MonkeyPatch, driver: VirtualBoxDriver) -> None:
+    """Let there be no qemu-img, once the worker runs, which needs other programs."""
+    assert driver.version
+    monkeypatch.setenv("PATH", "/nowhere:.")
+
+
+def test_virtualbox_converts_alone_where_there_is_no_qemu_img(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disks = {name: make(tmp_path / "given", name) for name in FORMATS}
+    stream = tmp_path / "given" / "stream.vmdk"
+    world.manage("clonemedium", str(disks["vdi"]), str(stream), "--format", "VMDK", "--variant", "Stream")
+    world.manage("closemedium", str(disks["vdi"]))
+    world.manage("closemedium", str(stream))
+    before = world.traces()
+    without_qemu_img(monkeypatch, driver)
+    refused = {}
+    for name, disk in {**disks, "stream of VirtualBox": stream}.items():
+        try:
+            driver.import_image("image", disk)
+        except BaseError as error:
+            refused[name] = error
+        else:
+            driver.remove_image("image")
+        assert world.traces() == before, name
+    # VirtualBox 7.2 does not read these of qemu-img's; the details are its words.
+    assert refused.keys() == {"vmdk-stream", "vhdx", "vhdx-fixed", "qcow2-extended", "qcow2-zstd"}
+    zstd = refused["qcow2-zstd"]
+    assert zstd.brief == f"{disks['qcow2-zstd']}: VirtualBox cannot read this qcow2 disk"
+    assert "install qemu-img" in str(zstd.resolution)
+
+
+def test_a_disk_that_is_registered_is_imported_from_a_copy(world: VirtualBoxWorld, driver: VirtualBoxDriver) -> None:
+    """A disk of a VM of the user's: VirtualBox knows its path and its identity already, and keeps them."""
+    handle = add_teachers_vm(world, TEACHERS)
+    for form in ("VDI", "VMDK", "VHD"):
+        disk = world.home / f"mine.{form.lower()}"
+        world.manage("createmedium", "--filename", str(disk), "--size", "8", "--format", form)
+        if form != "VDI":
+            world.manage("closemedium", str(disk))
+        before = disk.read_bytes(), world.manage("list", "hdds")
+        driver.import_image("mine", disk)
+        driver.remove_image("mine")
+        assert (disk.read_bytes(), world.manage("list", "hdds")) == before
+    assert world.open().inspect(handle).name == TEACHERS
+
+
+def with_another_disk(ova: Path, disk: bytes) -> bytes:
+    """Return an OVA with another disk in the place of its own."""
+    changed = io.BytesIO()
+    with tarfile.open(ova) as old, tarfile.open(fileobj=changed, mode="w", format=tarfile.USTAR_FORMAT) as new:
+        for member in old:
+            stream = old.extractfile(member)
+            assert stream is not None
+            data = disk if member.name.endswith(".vmdk") else re.sub(rb' ovf:size="\d+"', b"", stream.read())
+            entry = tarfile.TarInfo(member.name)
+            entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
+    return changed.getvalue()
+
+
+def test_a_hostile_or_broken_appliance_leaves_nothing(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, tmp_path: Path
+) -> None:
+    handle = add_teachers_vm(world, TEACHERS)
+    ova = world.home / "modèle.ova"
+    world.manage("export", handle, "--output", str(ova))
+    whole = ova.read_bytes()
+    name = re.search(rb'href="([^"]+\.vmdk)"', whole)
+    assert name is not None
+    disk = bytearray(make(tmp_path, "vmdk-stream").read_bytes())
+    grain = disk.index(b"\x78", 512 * 128)
+    disk[grain : grain + 64] = bytes(64)
+    before = world.traces()
+    for changed, words in (
+        (whole.replace(name[1], b"/etc/passwd".ljust(len(name[1]), b"x"), 1), "no file of its own"),
+        (whole[: len(whole) // 2], "cut short"),
+        (with_another_disk(ova, bytes(disk)), re.escape(str(ova))),  # which only VirtualBox can see
+    ):
+        ova.write_bytes(changed)
+        with pytest.raises((BaseError, DriverError), match=words):
+            driver.import_appliance("from-ova", ova)
+        assert world.traces() == before
+        ova.write_bytes(whole)
+    assert list(driver.collect_garbage()) == []
+    driver.import_appliance("from-ova", ova)
 
 
 def test_the_topology_file_may_name_the_base(world: VirtualBoxWorld, empty_home: Path, vboxlab: Vboxlab) -> None:

@@ -22,7 +22,7 @@ SOURCE = "prompt, env:VARIABLE or a file"
 @click.option("--vm", help="An existing VM, by name or UUID. Only a snapshot is made for it when it has none.")
 @click.option("--snapshot", help="With --vm: clone from this snapshot instead of the current one.")
 @click.option("--ova", help="An appliance file (OVA or OVF) to import.")
-@click.option("--disk", help="A disk file to import: VDI, VMDK, VHD, qcow2 or raw.")
+@click.option("--disk", help="A disk file to import: VDI, VMDK, VHD, VHDX, qcow2 or raw.")
 @click.option("--user", required=True, help="Who to log in as in its guest.")
 @click.option("--password-from", metavar="SOURCE", help=f"Where the user's password comes from: {SOURCE}.")
 @click.option("--key", help="The user's private key file, instead of a password.")

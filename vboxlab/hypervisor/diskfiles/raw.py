@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 
 from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, Unfit, Window, cut_short
@@ -95,7 +96,8 @@ def _look(start: bytes, file: Window) -> str:
     if not any(start) and not any(file.start(1 << 20)):
         return "nothing but zeros"
     try:
-        text = start.rstrip(b"\0").decode()
+        text = codecs.getincrementaldecoder("utf-8")().decode(start.rstrip(b"\0"))  # a last letter may be cut
     except UnicodeDecodeError:
-        return "a file of an unknown kind"
-    return "a text" if text.isprintable() or all(c.isprintable() or c in "\r\n\t\f" for c in text) else "a file"
+        text = "\0"
+    is_text = all(letter.isprintable() or letter.isspace() for letter in text)
+    return "a text" if is_text else "a file of an unknown kind"

@@ -6,8 +6,8 @@ import struct
 from typing import BinaryIO
 
 SECTOR = 512
-# The largest table that a disk of VirtualBox's or QEMU's limits has: qcow2's first level, 32 MiB (QEMU), twice over.
-MAX_TABLE = 64 << 20
+# The largest table that a disk within QEMU's limits has: qcow2's first level.
+MAX_TABLE = 32 << 20
 AGAIN = "fetch or copy the file again, and compare its checksum where one is published"
 WHOLE = "give the whole disk: clone it in the program that made it, or export the VM as an OVA"
 

@@ -6,12 +6,11 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from vboxlab.hypervisor.diskfiles.reading import SECTOR, WHOLE, Unfit, Window, cut_short, damaged
+from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, WHOLE, Unfit, Window, cut_short, damaged
 
 MAGIC = b"KDMV"
-ESX_MAGIC = b"COWD"
 DESCRIPTOR_START = re.compile(rb"#\s?Disk Descriptor ?File")
 # version, flags, capacity, grain size, descriptor at and size, entries a table, directory (all but the entries and the
 # flags in sectors)
@@ -31,10 +30,27 @@ ODD_EXTENT = re.compile(r"(?:RW|RDONLY|NOACCESS)\s+\d+\s+(\w+)")
 # Names of files beside the descriptor, as all programs that write VMDKs give them; no other file of a folder is read.
 PLAIN_NAME = re.compile(r'[^/\\:"<>|*?\x00-\x1f\x7f]+\.vmdk', re.I)
 ALONE = "ffffffff"
+NO_UUID = "00000000-0000-0000-0000-000000000000"
+HINT = b"parentfilenamehint"
+OWN_DESCRIPTOR_AT = SECTOR  # where all programs write it, and QEMU reads it whatever the header says
+SEEN_BY_QEMU = 20 * SECTOR  # from where a descriptor begins (block/vmdk.c, DESC_SIZE)
 MAX_GRAIN, MAX_ENTRIES = 1 << 16, 1 << 16
 DESCRIPTOR_WANTED = "give the descriptor, the small .vmdk file without a number in its name"
 BESIDE = "a descriptor names its own extents by plain names that end in .vmdk; export the VM as an OVA instead"
 Kind = Literal["flat", "sparse", "zero"]
+
+
+class Header(NamedTuple):
+    """The header of a sparse extent, or the footer that repeats it."""
+
+    version: int
+    flags: int
+    capacity: int
+    grain: int
+    descriptor_at: int
+    descriptor_size: int
+    entries: int
+    directory: int
 
 
 @dataclass(frozen=True)
@@ -57,33 +73,53 @@ def read_sparse(file: Window, *, alone: bool = True) -> int:
 
     `alone` is it when it is a disk by itself: it then brings a descriptor, which must name nothing else.
     """
-    fields = file.unpack(HEADER, 0)
-    if fields[-1] == AT_END:
+    header = _header(file, 0)
+    if alone:
+        _check_own_descriptor(file, header)
+    if header.directory == AT_END:
         place = file.length - FOOTER_FROM_END
         if place < 0 or file.read(place, len(MAGIC)) != MAGIC:
-            raise Unfit("is a VMDK that is cut short: its footer is missing", "fetch or copy the file again")
-        fields = file.unpack(HEADER, place)
-    version, flags, capacity, grain, descriptor_at, descriptor_size, entries, directory = fields
-    if not 1 <= version <= 3:
-        raise Unfit(f"is a VMDK of version {version}", WHOLE, expected="version 1 to 3")
-    if not 0 < capacity <= MAX_SECTORS or not 0 < grain <= MAX_GRAIN or not 0 < entries <= MAX_ENTRIES:
-        raise damaged(f"{capacity} sectors in grains of {grain}, {entries} entries a table")
-    if alone:
-        text = file.read(descriptor_at * SECTOR, min(descriptor_size * SECTOR, MAX_DESCRIPTOR))
-        extents = parse(text)
-        if not descriptor_at or len(extents) != 1 or extents[0].kind != "sparse":
-            raise Unfit("is one part of a VMDK, or names other files", DESCRIPTOR_WANTED)
-    end = _end_of_grains(file, -(-capacity // (grain * entries)), directory, entries, grain, bool(flags & COMPRESSED))
+            raise Unfit("is a VMDK that is cut short: its footer is missing", AGAIN)
+        header = _header(file, place)
+    end = _end_of_grains(file, header)
     if end > file.length:
         raise cut_short(end, file.length)
-    return capacity * SECTOR
+    return header.capacity * SECTOR
 
 
-def _end_of_grains(file: Window, tables: int, directory: int, entries: int, grain: int, compressed: bool) -> int:
+def _header(file: Window, offset: int) -> Header:
+    found = Header(*file.unpack(HEADER, offset))
+    if not 1 <= found.version <= 3:
+        raise Unfit(f"is a VMDK of version {found.version}", WHOLE, expected="version 1 to 3")
+    # QEMU takes a capacity of 0 for a sign that the descriptor counts, and the files that this names.
+    if (
+        not 0 < found.capacity <= MAX_SECTORS
+        or not 0 < found.grain <= MAX_GRAIN
+        or not 0 < found.entries <= MAX_ENTRIES
+    ):
+        raise damaged(f"{found.capacity} sectors in grains of {found.grain}, {found.entries} entries a table")
+    return found
+
+
+def _check_own_descriptor(file: Window, header: Header) -> None:
+    """Raise Unfit unless the descriptor in a sparse VMDK names nothing but this."""
+    text = file.read(OWN_DESCRIPTOR_AT, min(header.descriptor_size * SECTOR, MAX_DESCRIPTOR))
+    _check_hint(file.read(OWN_DESCRIPTOR_AT, min(max(len(text), SEEN_BY_QEMU), file.length - OWN_DESCRIPTOR_AT)))
+    extents = parse(text)
+    if header.descriptor_at * SECTOR != OWN_DESCRIPTOR_AT or len(extents) != 1 or extents[0].kind != "sparse":
+        raise Unfit("is one part of a VMDK, or names other files", DESCRIPTOR_WANTED)
+
+
+def _end_of_grains(file: Window, header: Header) -> int:
     """Return where the last grain ends."""
+    grain, compressed = header.grain, bool(header.flags & COMPRESSED)
+    directory = file.table(header.directory * SECTOR, -(-header.capacity // (grain * header.entries)), "<I")
+    tables = set(directory) - {0}
+    if len(tables) * header.entries * 4 > file.length:
+        raise damaged(f"{len(tables)} tables of {header.entries} entries, more than the file has room for")
     last = 0
-    for table_at in set(file.table(directory * SECTOR, tables, "<I")) - {0}:
-        last = max(last, *file.table(table_at * SECTOR, entries, "<I"))
+    for table_at in tables:
+        last = max(last, *file.table(table_at * SECTOR, header.entries, "<I"))
     if last <= ZEROED:
         return 0
     if not compressed:
@@ -145,9 +181,16 @@ def _extent(match: re.Match[str]) -> Extent:
     return Extent("sparse" if kind == "SPARSE" else "flat", sectors, name, start)
 
 
+def _check_hint(text: bytes) -> None:
+    """Raise Unfit when a parent's name stands anywhere: QEMU takes it from comments too, and from what follows."""
+    if HINT in text.split(b"\0", 1)[0].lower():
+        raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
+
+
 def _check_parent(name: str, value: str) -> None:
     word = value.strip().strip('"').lower()
-    if name.lower() == "parentfilenamehint" or (name.lower() == "parentcid" and word != ALONE):
+    alone = {"parentcid": ALONE, "ddb.uuid.parent": NO_UUID}
+    if name.lower() == HINT.decode() or word != alone.get(name.lower(), word):
         raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
 
 

@@ -115,6 +115,8 @@ class ImageStore:
             return
         found = _look_at(name, disk, overlay=False)
         with self._importing.acquire():
+            if self._is_whole(name):  # made by another process meanwhile
+                return
             draft, folder = self._layout.image_draft, self._layout.image_folder(name)
             remove_tree(draft)
             draft.mkdir(mode=0o700)

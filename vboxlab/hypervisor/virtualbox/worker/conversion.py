@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,14 @@ def convert(connection: Connection, files: list[Path], folder: Path, target: Pat
             raise
         raise Failure("unreadable", "VirtualBox cannot read it", details=[failure.text]) from failure
     finally:
-        with connection.errors("closing a disk"):
-            made.close()
+        _let_go(connection, made)
     shutil.rmtree(own)
+
+
+def _let_go(connection: Connection, medium: Any) -> None:
+    """Let VirtualBox forget a disk. Where it does not, it is found with the folder, and the first error counts."""
+    with contextlib.suppress(connection.api_error):
+        medium.close()
 
 
 def _clone(connection: Connection, file: Path, target: Any, call: Call) -> None:
@@ -58,5 +64,4 @@ def _clone(connection: Connection, file: Path, target: Any, call: Call) -> None:
             progress = source.cloneTo(target, [standard], None)
         connection.wait(progress, "converting the disk", call.report)
     finally:
-        with connection.errors("closing a disk"):
-            source.close()
+        _let_go(connection, source)
