@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vboxlab.credentials import Address, known
 from vboxlab.errors import SettingsInvalid
+from vboxlab.files import make_private_folder
 
 ENVIRONMENT_PREFIX = "VBOXLAB_"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"  # Debian's public one, which its own sources name
 Language = Literal["en", "fr"]
+_ANOTHER_HOME = "set VBOXLAB_HOME to a folder of its own"
 
 
 class Settings(BaseModel):
     """What a user may set in settings.yaml or through VBOXLAB_… variables (the variable wins)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Field(default_factory=lambda: user_data_path("vboxlab", appauthor=False))
     driver: Literal["auto", "virtualbox", "qemu", "memory"] = "auto"
     jobs: int | None = Field(
         default=None, ge=1, description="concurrent actions; default: number of processors, at least 2"
     )
-    mirror: str | None = Field(default=None, description="Debian mirror for base build and guests")
-    proxy: str | None = Field(default=None, description="HTTP proxy for apt in the guests")
+    mirror: str | None = Field(default=None, repr=False, description="Debian mirror for base build and guests")
+    proxy: str | None = Field(default=None, repr=False, description="HTTP proxy for apt in the guests")
     language: Language | None = Field(default=None, description="of explain and check; default: the locale's")
     vbox_python: Path | None = Field(default=None, description="interpreter that loads VirtualBox's binding")
     lock_patience: float = Field(
         default=20.0, ge=0, description="seconds to wait for a VM that another program has locked"
     )
     time_scale: float = Field(default=1.0, gt=0)
+
+    @field_validator("mirror", "proxy")
+    @classmethod
+    def _is_a_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            _port = urlsplit(value).port
+        except ValueError:  # its words may have a part of a password
+            raise ValueError("no URL; in a user's name or password, write / : @ and % as %2F %3A %40 and %25") from None
+        known(Address.of(value).password)
+        return value
 
     @property
     def concurrency(self) -> int:
@@ -59,7 +76,12 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         try:
             loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SettingsInvalid(f"{path}: not valid YAML", details=[str(error)]) from error
+            # The error's own text quotes the line, which may have a part of a password.
+            mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+            where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+            raise SettingsInvalid(
+                f"{path}: not valid YAML", details=[f"{where}{problem or 'expected text in UTF-8'}"]
+            ) from error
         if loaded is not None and not isinstance(loaded, dict):
             raise SettingsInvalid(f"{path}: expected keys and values at the top level")
         values.update(loaded or {})
@@ -76,3 +98,33 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
             details=problems,
             resolution=f"edit {path} or the {ENVIRONMENT_PREFIX}… variables; keys: {', '.join(Settings.model_fields)}",
         ) from error
+
+
+def claim_home(home: Path) -> None:
+    """Close the home again when others may enter it; whoever makes it closes it from the first moment.
+
+    On Windows a user's folders are his own anyway. Raises SettingsInvalid for a home that belongs to another user, or
+    that is open and holds much more than vboxlab's things.
+    """
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SettingsInvalid(f"{home} cannot be used", details=[str(error)], resolution=_ANOTHER_HOME) from error
+    if os.name == "nt":
+        return
+    if found.st_uid != os.geteuid():
+        raise SettingsInvalid(
+            f"{home} belongs to another user (uid {found.st_uid})",
+            details=["vboxlab keeps keys and secrets there that are each user's own"],
+            resolution=f"run vboxlab as that user, or: {_ANOTHER_HOME}",
+        )
+    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    if found.st_mode & stat.S_ISVTX or Path.home().is_relative_to(home.resolve()):
+        raise SettingsInvalid(
+            f"{home} is open to other users, and too much else is in it for vboxlab to close it",
+            resolution=_ANOTHER_HOME,
+        )
+    make_private_folder(home)

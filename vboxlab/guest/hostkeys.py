@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from vboxlab.files import make_private_folder, write_durably
+
 _writing = threading.Lock()
 
 
@@ -41,7 +43,5 @@ def _lines(known_hosts: Path) -> list[str]:
 def _rewrite(known_hosts: Path, machine: str, added: list[str]) -> None:
     with _writing:
         kept = [line for line in _lines(known_hosts) if line.partition(" ")[0] != machine]
-        known_hosts.parent.mkdir(parents=True, exist_ok=True)
-        draft = known_hosts.with_name(known_hosts.name + ".new")
-        draft.write_text("".join(f"{line}\n" for line in kept + added), encoding="utf-8")
-        draft.replace(known_hosts)
+        make_private_folder(known_hosts.parent)
+        write_durably(known_hosts, "".join(f"{line}\n" for line in kept + added))

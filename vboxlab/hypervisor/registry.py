@@ -7,7 +7,7 @@ from importlib import import_module
 
 from vboxlab.errors import DriverUnavailable, UsageError
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.settings import Settings
+from vboxlab.settings import Settings, claim_home
 
 DRIVER_NAMES = ("auto", "virtualbox", "qemu", "memory")
 
@@ -23,8 +23,10 @@ class OpenedDriver:
 def open_driver(settings: Settings, preferred: str | None = None) -> OpenedDriver:
     """Open the preferred driver, else the one of the settings; `auto` takes VirtualBox where it is usable, else QEMU.
 
-    Raises DriverUnavailable saying what is missing and how to get it, UsageError for a name that no driver has.
+    Raises DriverUnavailable saying what is missing and how to get it, UsageError for a name that no driver has,
+    SettingsInvalid when the home cannot be this user's own.
     """
+    claim_home(settings.home)
     name = preferred or settings.driver
     if name == "memory":
         from vboxlab.hypervisor.memory import MemoryDriver, store_of

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta, apply_delta_script
 from vboxlab.base.model import Base, Bases
+from vboxlab.credentials import known
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.configurator import StageReport, configure
 from vboxlab.guest.executor import Executor
@@ -240,7 +241,7 @@ class SshGuests:
 
 def _reader(file: Path | None) -> Callable[[], str] | None:
     """Return what reads a password when it is needed; None where there is none."""
-    return None if file is None else lambda: file.read_text(encoding="utf-8").rstrip("\r\n")
+    return None if file is None else lambda: known(file.read_text(encoding="utf-8").rstrip("\r\n"))
 
 
 def _public_half(key: Path | None) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
+from vboxlab.files import write_durably
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
@@ -25,9 +26,7 @@ class Journal:
 
 def write_journal(path: Path, journal: Journal) -> None:
     """Write down, atomically, which restore is under way."""
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(journal)), encoding="utf-8")
-    temporary.replace(path)
+    write_durably(path, json.dumps(asdict(journal)))
 
 
 def read_journal(path: Path) -> Journal | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from vboxlab.errors import DriverError, MachineNotFound
-from vboxlab.hypervisor.qemu.layout import Layout, remove_tree, write_atomically
+from vboxlab.files import write_durably
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState
 from vboxlab.topology.addressing import LabName
 
@@ -138,7 +139,7 @@ class Definitions:
         """Write a machine. Raises MachineNotFound when its directory is gone."""
         path = self._layout.machine(definition.id) / DEFINITION_FILE
         try:
-            write_atomically(path, encode(definition))
+            write_durably(path, encode(definition))
         except FileNotFoundError:
             raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
 

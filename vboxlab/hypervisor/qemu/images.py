@@ -13,9 +13,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from vboxlab.errors import BaseError, DriverError
+from vboxlab.files import write_durably
 from vboxlab.hypervisor.driver import ImageInfo
 from vboxlab.hypervisor.qemu.command import Kernel
-from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.waiting import Deadline
 
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi")
@@ -106,7 +107,7 @@ class ImageStore:
         if parent is not None:
             _check_parent(name, facts.get("full-backing-filename"), self.get(parent))
         image = Image(name, disk, facts["format"], parent)
-        write_atomically(self._layout.image(name), _CODEC.dump_json(image).decode())
+        write_durably(self._layout.image(name), _CODEC.dump_json(image).decode())
 
     def remove(self, name: str, clones: Iterable[str]) -> None:
         """Forget an image; its disk stays the caller's. Raises BaseError when something depends on it."""
@@ -146,8 +147,9 @@ def run_disk_tool(*arguments: str) -> str:
     while True:
         try:
             ended = subprocess.run(
-                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-            )
+                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                umask=0o077,
+            )  # fmt: skip
         except FileNotFoundError:
             raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
         if not ended.returncode:

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from vboxlab.errors import BaseError
+from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.disks import SECTOR
@@ -50,12 +51,13 @@ class Images:
         if parent is not None and not self.has(parent):
             existing = ", ".join(image.name for image in self.all())
             raise BaseError(f"there is no image {parent!r}", details=[f"images that exist: {existing}"])
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / "lock"):
+        make_private_folder(self._folder)
+        with FileLock(self._folder / "lock", mode=PRIVATE_FILE):
             copy = self._folder / "disk.vdi"
             copy.unlink(missing_ok=True)  # of an import that was killed
             try:
                 _convert(disk, copy, progress)
+                copy.chmod(PRIVATE_FILE)  # the machine that it becomes the disk of lies in a folder of VirtualBox's
                 arguments = {"name": name, "disk": str(copy), "parent": parent or ""}
                 self._client.call("create_image", arguments, subject=f"image {name}", progress=progress)
             finally:

@@ -170,7 +170,7 @@ def _give(disk: Path, target: Path) -> None:
     try:
         target.hardlink_to(disk)
     except OSError:
-        shutil.copyfile(disk, target)
+        shutil.copy(disk, target)  # with its rights
 
 
 def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:
