@@ -20,6 +20,7 @@ from typing import Any
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.memory import Crash, MemoryDriver, store_of
 from vboxlab.hypervisor.qemu.driver import QemuDriver
+from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
 
 IMAGE = "tiny"
@@ -53,6 +54,10 @@ class World(ABC):
         path = self.home / f"{name}.img"
         path.write_bytes(DEAF_GUEST)
         return path
+
+    def places_of(self, _home: Path) -> list[Path]:
+        """Return what a driver of that home keeps elsewhere, and is private."""
+        return []
 
     @property
     def runs_internal(self) -> bool:
@@ -127,6 +132,9 @@ class QemuWorld(World):
 
     def driver_of(self, home: Path) -> Driver:
         return QemuDriver(home)
+
+    def places_of(self, home: Path) -> list[Path]:
+        return [Layout(home).runtime]
 
     def add_foreign(self, name: str) -> str:
         return self.open().create(MachineSpec(name, IMAGE, 1, 64, (), {})).handle

@@ -19,7 +19,7 @@ from vboxlab.base.mirror import Mirror, check_reachable, unreachable
 from vboxlab.base.native import LOGINS, Job, Step
 from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
 from vboxlab.errors import BaseError
-from vboxlab.files import write_durably
+from vboxlab.files import PRIVATE_FILE, write_durably
 from vboxlab.hypervisor.driver import Progress, no_progress
 
 _SETUP_PATH = "/root/.vboxlab-setup"
@@ -65,6 +65,7 @@ def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progres
     with scratch_directory(target.parent) as scratch:
         tree = scratch / "root.tar"
         make_tree(recipe, mirror, public_key, tree, progress)
+        tree.chmod(PRIVATE_FILE)  # zstd gives its outcome the same rights
         progress("making the boot files", 84)
         write_boot_files(recipe, tree, target)
         boot = tree_files_tar([TreeFile("/boot/initrd-vboxlab.img", (target / "initrd.img").read_bytes())])
