@@ -15,10 +15,12 @@ from tests.unit.lab_world import ROOT
 from tests.watching import CommandLines, holding, open_to_others
 from vboxlab.base import builder, layers
 from vboxlab.base.mirror import Mirror, find_mirror
+from vboxlab.base.native import LOGINS
 from vboxlab.base.recipe import DEBIAN12, sources_files
 from vboxlab.cli.main import run
 from vboxlab.credentials import Address, known, redacted, without_secrets
 from vboxlab.errors import BaseError, GuestError, SettingsInvalid
+from vboxlab.hypervisor.doctor import examine
 from vboxlab.lab.directory import shown_command
 from vboxlab.settings import Settings, claim_home, load_settings
 
@@ -115,10 +117,12 @@ def test_a_bug_shows_no_secret() -> None:
 
 
 @unix
-def test_a_home_is_closed_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_home_is_closed_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(0o755)
+    told = [finding.text for finding in examine(Settings(home=home), None) if finding.check == "user"]
+    assert f"other users of this computer can look into {home}" in told
     claim_home(home)
     assert home.stat().st_mode & 0o777 == 0o700
     claim_home(tmp_path / "not" / "there")
@@ -195,7 +199,7 @@ def test_mmdebstrap_is_given_passwords_where_nobody_sees_them(tmp_path: Path, mo
     assert not any(PROXY in word or MIRROR in word for word in arguments)
     assert holding(place.parent, PLANTED) == {"own/logins.tar"}
     assert (place / "logins.tar").stat().st_mode & 0o777 == 0o600
-    assert f'--customize-hook=rm "$1"{builder.LOGINS}' in arguments
+    assert f'--customize-hook=rm "$1"{LOGINS}' in arguments
 
 
 def test_the_worker_is_given_passwords_through_its_standard_input(tmp_path: Path) -> None:
@@ -212,6 +216,7 @@ def test_the_worker_is_given_passwords_through_its_standard_input(tmp_path: Path
     assert not any(PROXY in option or MIRROR in option for option in job.apt_options)
     assert dict(job.environment)["http_proxy"] == settings.proxy
     assert MIRROR in job.logins
+    assert not any(word in repr(job) for word in PLANTED)
     assert type(job).from_json(job.to_json()) == job
 
 

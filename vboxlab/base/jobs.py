@@ -107,6 +107,9 @@ def scratch_directory(owner: Path) -> Iterator[Path]:
     passage = places[0] if roomy else places[1]
     try:
         passage.mkdir(mode=PASSABLE)
+    except FileExistsError:
+        raise BaseError(f"{passage} is in the way", resolution="remove it; it is none of vboxlab's") from None
+    try:
         passage.chmod(PASSABLE)
         make_private_folder(passage / "own")
         yield passage / "own"

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from vboxlab.base import delta as deltas
@@ -67,8 +67,8 @@ class Job:
     disk_mib: int
     label: str
     apt_options: tuple[str, ...] = ()
-    environment: tuple[tuple[str, str], ...] = ()  # of apt: a proxy
-    logins: str = ""  # of the mirror (apt_auth.conf(5))
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of apt: a proxy
+    logins: str = field(default="", repr=False)  # of the mirror (apt_auth.conf(5))
 
     def to_json(self) -> str:
         """Return the job as one line of text."""
