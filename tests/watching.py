@@ -27,7 +27,7 @@ class CommandLines:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.005):
+        while not self._ended.wait(0.02):
             self.rounds += 1
             for process in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
