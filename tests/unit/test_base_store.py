@@ -78,7 +78,7 @@ def test_a_base_that_is_out_of_date_serves_the_machines_it_has_and_no_new_ones(
     driver = MemoryDriver()
     with pytest.raises(BaseError, match="base debian12 is out of date"):
         store.ensure_image(driver, store.get("debian12"), ())
-    driver.import_image(image, tmp_path / "bases" / image / "disk.qcow2")
+    driver.import_image(image, tmp_path / "bases" / image / "disk.qcow2", ours=True)
     assert store.ensure_image(driver, store.get("debian12"), ()) == image
     new = put_base(tmp_path)
     assert (store.get("debian12").image, store.get("debian12").current) == (new, True)
