@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vboxlab.credentials import redacted
+
 EXIT_OK = 0
 EXIT_CHECK_FAILED = 1
 EXIT_CHANGES_PENDING = 2
@@ -40,15 +42,18 @@ EXIT_INTERRUPTED = 130
 
 
 class VboxlabError(Exception):
-    """Root of all expected errors: what failed (brief), the evidence (details), what to do (resolution)."""
+    """Root of all expected errors: what failed (brief), the evidence (details), what to do (resolution).
+
+    Users and passwords within URLs are left out, wherever the text came from.
+    """
 
     exit_code = EXIT_DRIVER
 
     def __init__(self, brief: str, *, details: Sequence[str] = (), resolution: str | None = None) -> None:
-        super().__init__(brief)
-        self.brief = brief
-        self.details = tuple(details)
-        self.resolution = resolution
+        self.brief = redacted(brief)
+        super().__init__(self.brief)
+        self.details = tuple(map(redacted, details))
+        self.resolution = resolution and redacted(resolution)
 
     def __str__(self) -> str:
         lines = [self.brief, *(f"  {detail}" for detail in self.details)]

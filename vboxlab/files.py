@@ -49,6 +49,11 @@ def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) ->
     flush_folder(path.parent)
 
 
+def opened_privately(path: str, flags: int) -> int:
+    """Open a file such that one that is made has the mode 0600: an `opener` for open(), where a file only grows."""
+    return os.open(path, flags, PRIVATE_FILE)
+
+
 def remove_durably(path: Path) -> None:
     """Remove a file, flushed to the disk; none there is fine. Raises OSError."""
     path.unlink(missing_ok=True)

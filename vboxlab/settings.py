@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vboxlab.credentials import Address, known
 from vboxlab.errors import SettingsInvalid
+from vboxlab.files import make_private_folder
 
 ENVIRONMENT_PREFIX = "VBOXLAB_"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"  # Debian's public one, which its own sources name
 Language = Literal["en", "fr"]
+_ANOTHER_HOME = "set VBOXLAB_HOME to a folder of its own"
 
 
 class Settings(BaseModel):
     """What a user may set in settings.yaml or through VBOXLAB_… variables (the variable wins)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     home: Path = Field(default_factory=lambda: user_data_path("vboxlab", appauthor=False))
     driver: Literal["auto", "virtualbox", "qemu", "memory"] = "auto"
     jobs: int | None = Field(
         default=None, ge=1, description="concurrent actions; default: number of processors, at least 2"
     )
-    mirror: str | None = Field(default=None, description="Debian mirror for base build and guests")
-    proxy: str | None = Field(default=None, description="HTTP proxy for apt in the guests")
+    mirror: str | None = Field(default=None, repr=False, description="Debian mirror for base build and guests")
+    proxy: str | None = Field(default=None, repr=False, description="HTTP proxy for apt in the guests")
     language: Language | None = Field(default=None, description="of explain and check; default: the locale's")
     vbox_python: Path | None = Field(default=None, description="interpreter that loads VirtualBox's binding")
     lock_patience: float = Field(
@@ -42,6 +47,18 @@ class Settings(BaseModel):
     def _can_be_a_path(cls, value: Path | None) -> Path | None:
         if value is not None and "\0" in str(value):
             raise ValueError("a path has no NUL in it")
+        return value
+
+    @field_validator("mirror", "proxy")
+    @classmethod
+    def _is_a_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            _port = urlsplit(value).port
+        except ValueError:  # its words may have a part of a password
+            raise ValueError("no URL; in a user's name or password, write / : @ and % as %2F %3A %40 and %25") from None
+        known(Address.of(value).password)
         return value
 
     @property
@@ -69,7 +86,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
             raise SettingsInvalid(f"{path}: cannot be read", details=[str(error)]) from error
         # PyYAML lets through what its constructors raise, such as ValueError for a date that does not exist.
         except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-            raise SettingsInvalid(f"{path}: not valid YAML", details=[str(error)]) from error
+            raise SettingsInvalid(f"{path}: not valid YAML", details=[_what_is_wrong(error)]) from error
         if loaded is not None and not isinstance(loaded, dict):
             raise SettingsInvalid(f"{path}: expected keys and values at the top level")
         values.update({str(key): value for key, value in (loaded or {}).items()})
@@ -86,3 +103,42 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
             details=problems,
             resolution=f"edit {path} or the {ENVIRONMENT_PREFIX}… variables; keys: {', '.join(Settings.model_fields)}",
         ) from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Return what is wrong with a file. The error's own text quotes it, which may have a part of a password."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    if isinstance(error, UnicodeDecodeError):
+        problem = "expected text in UTF-8"
+    return f"{where}{problem or 'a value in it cannot be read'}"
+
+
+def claim_home(home: Path) -> None:
+    """Close the home again when others may enter it; whoever makes it closes it from the first moment.
+
+    On Windows a user's folders are his own anyway. Raises SettingsInvalid for a home that belongs to another user, or
+    that is open and holds much more than vboxlab's things.
+    """
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SettingsInvalid(f"{home} cannot be used", details=[str(error)], resolution=_ANOTHER_HOME) from error
+    if os.name == "nt":
+        return
+    if found.st_uid != os.geteuid():
+        raise SettingsInvalid(
+            f"{home} belongs to another user (uid {found.st_uid})",
+            details=["vboxlab keeps keys and secrets there that are each user's own"],
+            resolution=f"run vboxlab as that user, or: {_ANOTHER_HOME}",
+        )
+    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    if found.st_mode & stat.S_ISVTX or Path.home().is_relative_to(home.resolve()):
+        raise SettingsInvalid(
+            f"{home} is open to other users, and too much else is in it for vboxlab to close it",
+            resolution=_ANOTHER_HOME,
+        )
+    make_private_folder(home)

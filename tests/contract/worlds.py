@@ -22,6 +22,7 @@ from typing import Any
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.memory import Crash, MemoryDriver, store_of
 from vboxlab.hypervisor.qemu.driver import QemuDriver
+from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec, PowerState
 
 IMAGE = "tiny"
@@ -65,6 +66,10 @@ class World(ABC):
         """Return what an import could leave behind: files below the home, but those that locks are held with."""
         found = (path.relative_to(self.home) for path in self.home.rglob("*") if not path.name.endswith("lock"))
         return {path.as_posix() for path in found}
+
+    def places_of(self, _home: Path) -> list[Path]:
+        """Return what a driver of that home keeps elsewhere, and is private."""
+        return []
 
     @property
     def runs_internal(self) -> bool:
@@ -164,6 +169,9 @@ class QemuWorld(World):
 
     def driver_of(self, home: Path) -> Driver:
         return QemuDriver(home)
+
+    def places_of(self, home: Path) -> list[Path]:
+        return [Layout(home).runtime]
 
     def add_foreign(self, name: str) -> str:
         return self.open().create(MachineSpec(name, IMAGE, 1, 64, (), {})).handle

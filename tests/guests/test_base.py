@@ -15,8 +15,10 @@ import pytest
 from vboxlab.base.delta import NOT_APPLICABLE, apply_delta_script
 from vboxlab.base.model import Base
 from vboxlab.base.store import BaseStore
+from vboxlab.guest.roles.ssh_server import DROP_IN
 from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
+from vboxlab.topology.model import MANAGEMENT_ADDRESS
 from vboxlab.waiting import Deadline, wait_until
 
 pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
@@ -120,6 +122,35 @@ def test_the_clock_is_one_that_a_busy_host_does_not_spoil(machine: tuple[str, Ru
     assert run(f"cat {source}") in ("hpet", "kvm-clock")
     asked = time.time()
     assert asked - 10 < float(run("date +%s.%N")) < time.time() + 10
+
+
+def test_a_password_counts_on_the_labs_networks_and_not_on_the_management_address(
+    machine: tuple[str, Run], base: Base, driver: QemuDriver
+) -> None:
+    """The role lets root in with a password, for the practical's `scp -p`; a host's other users reach the forward."""
+    handle, run = machine
+    role = "PermitRootLogin yes\nPasswordAuthentication yes\n"
+    run(f"printf {shlex.quote(role)} | sudo tee {DROP_IN} && echo root:word | sudo chpasswd")
+    run("sudo systemctl restart ssh && sudo ip address add 192.168.200.51/24 dev enp0s3")
+    port = driver.inspect(handle).management_port
+    assert port is not None
+    for user, password in (("root", "word"), ("debian", "debian")):
+        with paramiko.Transport(("127.0.0.1", port)) as transport:
+            transport.banner_timeout = transport.auth_timeout = 60
+            transport.start_client(timeout=60)
+            with pytest.raises(paramiko.BadAuthenticationType) as caught:
+                transport.auth_password(user, password)
+            assert caught.value.allowed_types == ["publickey"]
+    client = connected(port, paramiko.Ed25519Key.from_private_key_file(str(base.login.key_file)))
+    assert client is not None
+    client.close()
+    ask = "printf '#!/bin/sh\\necho word\\n' >ask; chmod 700 ask; export SSH_ASKPASS=./ask SSH_ASKPASS_REQUIRE=force"
+    options = "-o StrictHostKeyChecking=no -o PreferredAuthentications=password -o NumberOfPasswordPrompts=1"
+    assert run(
+        f"{ask}; echo kept >note; scp -p {options} note root@192.168.200.51:/root/note; sudo cat /root/note"
+    ) == ("kept")
+    refused = f"{ask}; ssh {options} root@{MANAGEMENT_ADDRESS.ip} true 2>&1"
+    assert "Permission denied (publickey)" in run(refused, expected=255)
 
 
 def test_what_a_student_uses_is_there(machine: tuple[str, Run]) -> None:

@@ -45,12 +45,15 @@ class InstantBases:
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
     stock: set[str] = field(default_factory=set)  # bases whose guests know nothing of vboxlab
+    outdated: set[str] = field(default_factory=set)  # bases of an older recipe
 
     def get(self, name: str) -> Base:
         if name in self.missing:
             raise BaseError(f"base {name} is not built yet", resolution=f"vboxlab base build {name}")
         stock = name in self.stock
-        return Base(name, Login("root"), name, prepared=not stock, digest="0", stock=stock)
+        return Base(
+            name, Login("root"), name, prepared=not stock, digest="0", stock=stock, current=name not in self.outdated
+        )
 
     def ensure_image(
         self,

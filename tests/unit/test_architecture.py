@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import vboxlab
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"errors", "events", "files", "programs", "waiting", "settings", "__init__"},
+    {"credentials", "errors", "events", "files", "programs", "waiting", "settings", "__init__"},
     {"topology"},
     {"planning"},
     {"hypervisor"},
@@ -26,6 +27,34 @@ LAYERS = [
     {"verification"},
     {"cli", "__main__"},
 ]
+# Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.
+MADE_OTHERWISE = {
+    ("cli/graph.py", "write_text"): "the user's own file, where he wants it",
+    ("cli/verify.py", "mkdir"): "the user's own file, where he wants it",
+    ("cli/verify.py", "write_text"): "the user's own file, where he wants it",
+    ("base/builder.py", "open"): "a tar in memory",
+    ("base/disk.py", "open"): "in a scratch directory",
+    ("base/jobs.py", "mkdir"): "others pass through the scratch directory's parent; it is outside the home",
+    ("base/native.py", "mkdir"): "in a guest's root tree, whose rights are the guest's",
+    ("base/native.py", "write_text"): "in a guest's root tree, whose rights are the guest's",
+    ("guest/secrets.py", "os.open"): "whoever is first makes it, with 0600",
+    ("hypervisor/diskfiles/copying.py", "open"): "copies that may be large, opened privately",
+    ("hypervisor/qemu/garbage.py", "os.open"): "a lock, with 0600",
+    ("hypervisor/qemu/layout.py", "os.open"): "a lock, with 0600",
+    ("hypervisor/qemu/readiness.py", "write_bytes"): "in a temporary directory",
+    ("hypervisor/qemu/switch.py", "os.open"): "a lock, with 0600; the program runs with the standard library alone",
+    ("hypervisor/virtualbox/client.py", "open"): "a log that grows, opened privately",
+    ("hypervisor/virtualbox/worker/conversion.py", "copy"): "with the rights of its source",
+    ("hypervisor/virtualbox/worker/conversion.py", "mkdir"): "with 0700, in VirtualBox's folder of machines",
+    ("hypervisor/virtualbox/worker/leftovers.py", "mkdir"): "in VirtualBox's folder of machines",
+    ("hypervisor/virtualbox/worker/locks.py", "open"): "a lock, opened privately",
+    ("hypervisor/virtualbox/worker/mending.py", "copyfile"): "among VirtualBox's own settings",
+    ("hypervisor/virtualbox/worker/power.py", "write_bytes"): "the user's own file, where he wants it",
+    ("hypervisor/virtualbox/worker/presence.py", "mkdir"): "with 0700, in a private folder",
+    ("hypervisor/virtualbox/worker/registry.py", "copyfile"): "among VirtualBox's own settings",
+    ("hypervisor/virtualbox/worker/registry.py", "open"): "a copy among VirtualBox's own settings",
+}
+MAKERS = {"mkdir", "makedirs", "write_text", "write_bytes", "touch", "copy", "copy2", "copyfile", "copytree", "move"}
 MAX_FILE = 400
 MAX_FUNCTION = 60
 
@@ -107,7 +136,40 @@ def test_readers_of_foreign_files_are_pure() -> None:
         for module, _ in imported_modules(path, tree)
         if module == "subprocess" or module.startswith("vboxlab.")
     }
-    assert {module for module in found if not module.startswith("vboxlab.hypervisor.diskfiles")} == {"vboxlab.errors"}
+    others = {module for module in found if not module.startswith("vboxlab.hypervisor.diskfiles")}
+    assert others == {"vboxlab.errors", "vboxlab.files"}
+
+
+def makes_a_file(call: ast.Call) -> str | None:
+    """Return what a call makes files or folders with, None when it makes none or makes them privately."""
+    called = ast.unparse(call.func)
+    name = called.rsplit(".", 1)[-1]
+    given = [ast.unparse(each) for each in (*call.args, *call.keywords)]
+    if name in MAKERS and not (name == "copy" and not called.startswith("shutil.")):
+        return name
+    if called == "os.open":
+        return called if any("O_CREAT" in each for each in given) else None
+    if name == "open":
+        texts = [each.value for each in ast.walk(call) if isinstance(each, ast.Constant)]
+        return (
+            name
+            if any(isinstance(text, str) and re.fullmatch(r"[rbt+]*[wax][rbt+]*", text) for text in texts)
+            else None
+        )
+    if name == "FileLock":
+        return None if "mode=PRIVATE_FILE" in given else name
+    return None
+
+
+def test_what_is_made_is_made_privately() -> None:
+    """Secrets, keys, journals and images are their owner's alone: few modules but vboxlab.files make any."""
+    found = {
+        (path.relative_to(ROOT).as_posix(), made)
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and (made := makes_a_file(node)) and path.name != "files.py"
+    }
+    assert found == MADE_OTHERWISE.keys()
 
 
 def test_driver_names_stay_below() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import tarfile
@@ -81,12 +83,23 @@ def test_what_goes_wrong_in_the_worker_is_said(tmp_path: Path) -> None:
     assert any("does not look like a tar archive" in detail for detail in caught.value.details)
 
 
+def test_others_can_pass_to_what_lies_beside_the_scratch_directory_and_outside_the_home(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with scratch_directory(tmp_path / "bases") as scratch:
+            assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+            assert stat.S_IMODE(scratch.parent.stat().st_mode) == 0o711
+            assert not scratch.is_relative_to(tmp_path)
+    finally:
+        os.umask(before)
+
+
 def test_what_a_killed_build_left_is_removed_first(tmp_path: Path) -> None:
     with scratch_directory(tmp_path) as scratch:
         place = scratch
         assert list(scratch.iterdir()) == []
-    assert not place.exists()
-    place.mkdir()
+    assert not place.parent.exists()
+    place.mkdir(parents=True)
     (place / "left").write_text("over")
     with scratch_directory(tmp_path) as scratch:
         assert scratch == place

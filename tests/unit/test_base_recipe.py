@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import tarfile
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from vboxlab.base.builder import tree_files_tar
 from vboxlab.base.mirror import Mirror
@@ -32,6 +37,33 @@ def test_sources_carry_the_hosts_apt_options() -> None:
     sources, options = sources_files(DEBIAN12, mirror)
     assert sources.content.splitlines()[0] == "deb http://m/debian bookworm main"
     assert options == TreeFile("/etc/apt/apt.conf.d/90mirror", 'Acquire::Check-Valid-Until "false";\n')
+
+
+@pytest.mark.parametrize(
+    ("address", "passwords"), [("10.0.9.15", "no"), ("192.168.200.51", "yes"), ("10.0.9.16", "yes")]
+)
+def test_sshd_takes_no_password_on_the_management_address_whatever_the_role_says(
+    address: str, passwords: str, tmp_path: Path
+) -> None:
+    """The real sshd reads Debian's configuration with the base's file among the role's and others."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin") or pytest.skip("no sshd")
+    key, main, parts = tmp_path / "key", tmp_path / "sshd_config", tmp_path / "parts"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    parts.mkdir()
+    (file,) = (file for file in DEBIAN12.files if "sshd_config.d" in file.path)
+    (parts / Path(file.path).name).write_text(str(file.content))
+    (parts / "10-practical.conf").write_text("PermitRootLogin yes\nPasswordAuthentication yes\n")
+    (parts / "zz-last.conf").write_text("MaxAuthTries 3\n")
+    main.write_text(f"Include {parts}/*.conf\nKbdInteractiveAuthentication yes\n")
+    where = f"user=root,host=host,addr=10.0.9.2,laddr={address},lport=22"
+    argv = [sshd, "-T", "-h", str(key), "-f", str(main), "-C", where]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    if "privilege separation" in done.stderr:
+        pytest.skip(done.stderr)  # where the host's own sshd has never run
+    said = done.stdout.splitlines()
+    assert f"passwordauthentication {passwords}" in said
+    assert f"kbdinteractiveauthentication {passwords}" in said
+    assert "maxauthtries 3" in said
 
 
 def test_the_management_address_has_neither_gateway_nor_a_wait_at_boot() -> None:

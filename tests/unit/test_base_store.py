@@ -65,8 +65,23 @@ def test_a_built_base_is_found_with_its_login(store: BaseStore, tmp_path: Path) 
 def test_a_base_of_another_recipe_is_out_of_date(store: BaseStore, tmp_path: Path) -> None:
     put_base(tmp_path, "0" * 64)
     assert [base.current for base in store.list()] == [False]
+    base = store.get("debian12")
+    assert not base.current
     with pytest.raises(BaseError, match="base debian12 is out of date"):
-        store.get("debian12")
+        base.need_current()
+
+
+def test_a_base_that_is_out_of_date_serves_the_machines_it_has_and_no_new_ones(
+    store: BaseStore, tmp_path: Path
+) -> None:
+    image = put_base(tmp_path, "0" * 64)
+    driver = MemoryDriver()
+    with pytest.raises(BaseError, match="base debian12 is out of date"):
+        store.ensure_image(driver, store.get("debian12"), ())
+    driver.import_image(image, tmp_path / "bases" / image / "disk.qcow2", ours=True)
+    assert store.ensure_image(driver, store.get("debian12"), ()) == image
+    new = put_base(tmp_path)
+    assert (store.get("debian12").image, store.get("debian12").current) == (new, True)
 
 
 def test_an_interrupted_build_does_not_look_finished(store: BaseStore, tmp_path: Path) -> None:

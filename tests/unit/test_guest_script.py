@@ -306,13 +306,39 @@ def test_only_the_host_that_packages_come_from_has_to_be_known(
 def test_proxy_and_mirror_reach_apt_quoted_and_nonsense_is_refused() -> None:
     apt = AptOptions(mirror="http://mirror.example/debian", proxy="http://proxy.example:3142")
     script = compile_script([Package("apache2")], changes=True, secrets={}, apt=apt)
-    assert "-o Acquire::http::Proxy=http://proxy.example:3142" in script
+    assert 'Acquire::http::Proxy "http://proxy.example:3142";' in script
     assert "deb http://mirror.example/debian bookworm main" in script
     assert "apt_host=proxy.example\n" in script
     direct = AptOptions(mirror="http://mirror.example/debian")
     assert "apt_host=mirror.example\n" in compile_script([Package("lack")], changes=True, secrets={}, apt=direct)
     with pytest.raises(GuestError, match="is not an address that apt can use"):
         compile_script([Package("apache2")], changes=True, secrets={}, apt=AptOptions(proxy="http://x;reboot"))
+
+
+def test_passwords_of_proxy_and_mirror_reach_apt_in_files_of_root_that_go_with_the_script(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("VBOXLAB_ROOT", str(tmp_path))
+    without_packages(tmp_path, programs, getent="exit 0")
+    seen = tmp_path / "seen"
+    program(
+        programs,
+        "apt-get",
+        f'for word in "$@"; do case $word in -c=*) folder=${{word#-c=}}; cd "${{folder%/*}}";; esac; done\n'
+        f'{{ echo "$@"; head -n 99 *; stat -c "%n %a" . *; }} >>{seen}',
+    )
+    apt = AptOptions(mirror="http://me:m%40word@mirror.example/debian", proxy="http://me:p-word@proxy.example:3142")
+    assert run([Package("lack")], path=programs, apt=apt) == (0, [("changed", "not installed")])
+    text = seen.read_text()
+    commands = [line for line in text.splitlines() if line.startswith("-q")]
+    assert commands
+    assert not any("m@word" in line or "p-word" in line for line in commands)
+    assert "machine http://mirror.example/debian login me password m@word\n" in text
+    assert 'Acquire::http::Proxy "http://me:p-word@proxy.example:3142";\n' in text
+    assert "deb http://mirror.example/debian bookworm main\n" in text
+    assert {". 700", "apt.conf 600", "logins 600"} <= set(text.splitlines())
+    assert not list(tmp_path.glob("tmp.*"))
 
 
 def test_interfaces_are_compared_with_what_the_kernel_has(tmp_path: Path, programs: Path) -> None:

@@ -88,6 +88,21 @@ def test_what_interrupted_runs_left_is_told_by_the_plan_and_removed_by_up(world:
     assert world.store.leftovers == []
 
 
+def test_a_lab_of_a_base_that_is_out_of_date_goes_on_and_gets_no_new_machines(world: LabWorld) -> None:
+    world.up()
+    world.bases.outdated.add("debian12")
+    world.damage("srv-web")
+    assert world.up().repaired == ("srv-web",)
+    world.driver.delete(world.machines()["client"].handle)
+    before = dict(world.machines())
+    with pytest.raises(BaseError, match="base debian12 is out of date"):
+        world.up()
+    assert world.machines() == before
+    world.bases.outdated.clear()
+    world.up()
+    assert set(world.machines()) == ALL
+
+
 CALLS = ["create", "start", "power_off", "set_marks", "take_snapshot", "import_image", "inspect"]
 
 

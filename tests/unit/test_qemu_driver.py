@@ -22,7 +22,7 @@ from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.qemu import readiness
 from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.hypervisor.qemu.images import Image, ImageStore, run_disk_tool
-from vboxlab.hypervisor.qemu.layout import SOCKET_PATH_BYTES, Layout, write_atomically
+from vboxlab.hypervisor.qemu.layout import SOCKET_PATH_BYTES, Layout
 from vboxlab.planning.observed import MachineSpec, PowerState
 
 pytestmark = [
@@ -377,12 +377,6 @@ def test_a_run_directory_open_to_others_is_not_used(world: QemuWorld) -> None:
     before.chmod(0o755)
     assert Layout(world.home).runtime != before
     shutil.rmtree(before)
-
-
-def test_write_atomically_leaves_no_litter(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a.json", "1")
-    write_atomically(tmp_path / "a.json", "2")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.json", "2")]
 
 
 def test_kvm_that_opens_is_not_enough(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.unit.lab_world import ROOT
 from tests.virtualbox.conftest import Vboxlab
 from tests.virtualbox.test_foreign import add_teachers_vm, fingerprints
 from tests.virtualbox.world import VirtualBoxWorld
+from tests.watching import CommandLines, open_to_others
 from vboxlab.errors import BaseError, DriverError
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.planning.observed import Forward
@@ -45,7 +46,9 @@ def settled_fingerprints(folder: Path) -> dict[str, str]:
 
 def test_a_teachers_vm_is_added_used_and_forgotten(world: VirtualBoxWorld, empty_home: Path, vboxlab: Vboxlab) -> None:
     handle = add_teachers_vm(world, TEACHERS)
-    said = vboxlab("base", "add", "my-debian", "--vm", TEACHERS, *LOGIN)
+    with CommandLines([PASSWORD]) as watch:
+        said = vboxlab("base", "add", "my-debian", "--vm", TEACHERS, *LOGIN)
+    assert (watch.seen, open_to_others(empty_home)) == (set(), {})
     assert "a snapshot was taken" in said.stdout
     before = settled_fingerprints(world.folder / TEACHERS)
     record = empty_home / "bases" / "my-debian"

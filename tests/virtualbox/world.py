@@ -57,6 +57,9 @@ class VirtualBoxWorld(World):
     def driver_of(self, home: Path) -> Driver:
         return VirtualBoxDriver(home, patience=10.0)
 
+    def places_of(self, _home: Path) -> list[Path]:
+        return list(self.folder.rglob("*.vdi"))
+
     def open_virtualbox(self) -> VirtualBoxDriver:
         """Return a driver as a new process would have it, with all that only this driver has."""
         driver = self.open()

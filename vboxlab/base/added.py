@@ -7,7 +7,6 @@ driver has them.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -20,6 +19,7 @@ from pydantic import TypeAdapter
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import Base, Login
 from vboxlab.errors import BaseError
+from vboxlab.files import make_private_folder, write_durably
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file
@@ -138,12 +138,12 @@ class AddedBases:
         added = AddedBase(new.name, driver, str(new.origin), new.user, key, new.stock, time.time())
         draft = self._directory / ".adding"
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True, mode=0o700)
+        make_private_folder(draft)
         try:
             for name, secret in ((PASSWORD, new.password), (ROOT_PASSWORD, new.root_password)):
                 if secret is not None:
-                    _write_secret(draft / name, secret)
-            (draft / RECORD).write_text(json.dumps(added.__dict__), encoding="utf-8")
+                    write_durably(draft / name, secret + "\n")
+            write_durably(draft / RECORD, json.dumps(added.__dict__))
             draft.rename(self._directory / new.name)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -153,9 +153,3 @@ class AddedBases:
         """Remove a record with its passwords."""
         (self._directory / added.name / RECORD).unlink()
         shutil.rmtree(self._directory / added.name)
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(secret + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,9 +17,10 @@ from vboxlab import programs
 from vboxlab.base import disk, initrd
 from vboxlab.base.jobs import run_job, scratch_directory, tethered_command
 from vboxlab.base.mirror import Mirror, check_reachable, unreachable
-from vboxlab.base.native import Job, Step
+from vboxlab.base.native import LOGINS, Job, Step
 from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
 from vboxlab.errors import BaseError
+from vboxlab.files import PRIVATE_FILE, write_durably
 from vboxlab.hypervisor.driver import Progress, no_progress
 
 _SETUP_PATH = "/root/.vboxlab-setup"
@@ -66,10 +66,11 @@ def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progres
     with scratch_directory(target.parent) as scratch:
         tree = scratch / "root.tar"
         make_tree(recipe, mirror, public_key, tree, progress)
+        tree.chmod(PRIVATE_FILE)  # zstd gives its outcome the same rights
         progress("making the boot files", 84)
         write_boot_files(recipe, tree, target)
         boot = tree_files_tar([TreeFile("/boot/initrd-vboxlab.img", (target / "initrd.img").read_bytes())])
-        (target / "boot.tar").write_bytes(boot)
+        write_durably(target / "boot.tar", boot)
         progress("making the disk", 87)
         raw = scratch / "disk.raw"
         step = Step((), disk=str(raw))
@@ -86,15 +87,17 @@ def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progr
     """Make the root tree of a recipe as a plain tar."""
     files = (*recipe.files, *sources_files(recipe, mirror), *key_files(recipe, public_key))
     files = (*files, TreeFile(_SETUP_PATH, recipe.setup, 0o700))
-    overlay = tree.with_name("overlay.tar")
-    overlay.write_bytes(tree_files_tar(files))
-    overlay.chmod(0o644)
+    overlay = tree.parent.parent / "overlay.tar"
+    write_durably(overlay, tree_files_tar(files), mode=0o644)  # read under mmdebstrap's user ids; nothing secret
+    logins = tree.with_name("logins.tar")
+    write_durably(logins, tree_files_tar([TreeFile(LOGINS, mirror.netrc, 0o600)]))
     selections = "".join(f"{line}\\n" for line in recipe.debconf)
     argv = [
         "--variant=apt",
         f"--include={','.join(recipe.packages)}",
         "--dpkgopt=force-unsafe-io",
         "--dpkgopt=force-confold",
+        *([f"--setup-hook=tar-in {logins} /", f'--customize-hook=rm "$1"{LOGINS}'] if mirror.netrc else []),
         f"--essential-hook=printf '{selections}' | chroot \"$1\" debconf-set-selections",
         f"--customize-hook=tar-in {overlay} /",
         f'--customize-hook=chroot "$1" sh {_SETUP_PATH}',
@@ -103,20 +106,22 @@ def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progr
         str(tree),
         *mirror.sources(recipe.suite),
     ]
-    run_mmdebstrap(argv, mirror, tree.parent, progress)
+    run_mmdebstrap(argv, mirror, overlay.parent, progress)
 
 
-def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, scratch: Path, progress: Progress = no_progress) -> None:
-    """Run mmdebstrap with our options before argv. Raises BaseError with its last words, or the mirror's trouble."""
+def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, place: Path, progress: Progress = no_progress) -> None:
+    """Run mmdebstrap with our options before argv, in a place that others can pass through.
+
+    Raises BaseError with its last words, or the mirror's trouble.
+    """
     options = [f"--aptopt={option}" for option in mirror.options]
-    if mirror.proxy:
-        options.append(f'--aptopt=Acquire::http::Proxy "{mirror.proxy}"')
     environment = {
         **os.environ,
+        **mirror.environment,
         "INITRD": "No",  # the kernel's hook makes no stock initrd then: it takes half a minute and is not used
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
-        "TMPDIR": str(scratch),
+        "TMPDIR": str(place),
     }
     command = ["mmdebstrap", "--verbose", "--format=tar", "--skip=cleanup/reproducible", *options, *argv]
     last: deque[str] = deque(maxlen=200)
@@ -187,14 +192,15 @@ def write_boot_files(recipe: Recipe, tree: Path, target: Path) -> None:
     """Write vmlinuz, initrd.img and cmdline beside the disk: what boots it without a boot loader in the guest."""
     with tarfile.open(tree) as archive:
         kernel = initrd.read_kernel(archive, recipe.modules, recipe.more_modules)
-    (target / "vmlinuz").write_bytes(initrd.uncompressed_kernel(kernel.image))
-    (target / "initrd.img").write_bytes(initrd.build_initrd(kernel))
-    (target / "cmdline").write_text(recipe.command_line + "\n", encoding="ascii")
+    write_durably(target / "vmlinuz", initrd.uncompressed_kernel(kernel.image))
+    write_durably(target / "initrd.img", initrd.build_initrd(kernel))
+    write_durably(target / "cmdline", recipe.command_line + "\n")
 
 
 def keep_tree(tree: Path, target: Path) -> None:
     """Keep the tree in the directory, compressed where the host has zstd."""
     if programs.find("zstd"):
-        disk.run(["zstd", "-q", "-1", "-T0", str(tree), "-o", str(target / "root.tar.zst")], what="packing the tree")
+        argv = ["zstd", "-q", "-1", "-T0", str(tree), "-o", str(target / "root.tar.zst")]
     else:
-        shutil.copyfile(tree, target / "root.tar")
+        argv = ["cp", str(tree), str(target / "root.tar")]
+    disk.run(argv, what="packing the tree")

@@ -74,8 +74,8 @@ def to_qcow2(raw: Path, disk: Path) -> None:
 
 
 def run(argv: Sequence[str], *, what: str) -> None:
-    """Run a program of the host. Raises BaseError with its last words when it fails."""
-    done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    """Run a program of the host; what it makes is this user's own. Raises BaseError with its last words."""
+    done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, umask=0o077)
     if done.returncode != 0:
         raise BaseError(f"{what} failed", details=(done.stderr or done.stdout).strip().splitlines()[-8:])
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 from vboxlab import programs
 from vboxlab.base.native import Job
 from vboxlab.errors import BaseError
+from vboxlab.files import make_private_folder
 from vboxlab.hypervisor.driver import Progress, no_progress
 
 
@@ -25,6 +25,7 @@ class NoNamespaces(BaseError):
     """The host does not let us make the namespaces that packages are installed in."""
 
 
+PASSABLE = 0o711  # others may go on to what they are named, and see nothing
 _MEMORY_NEEDED = 6 * 1024**3  # bytes free in RAM before a tree is built there: tree, tar, disk and their copies
 
 
@@ -93,26 +94,31 @@ def _message(line: str) -> dict[str, Any]:
 
 
 @contextmanager
-def scratch_directory(near: Path) -> Iterator[Path]:
-    """Give an empty directory, in memory where there is plenty of it (a third faster), else in the one given.
+def scratch_directory(owner: Path) -> Iterator[Path]:
+    """Give an empty private directory, in memory where there is plenty of it (a third faster), else among /var/tmp.
 
-    The name is always the same for one place: what a killed process left there is removed first, so the caller must
-    hold the lock of that place. Others may pass through it, as mmdebstrap works under other user ids.
+    The name is always the same for one owner, a folder below the home: what a killed process left there is removed
+    first, so the caller must hold the lock of that folder. The directory around it can be passed through by others, as
+    mmdebstrap and apt work under other user ids: what these have to enter is made beside it, outside the home.
     """
-    memory = Path("/dev/shm")  # noqa: S108 -- the directory made in it is ours: see _claim
+    memory = Path("/dev/shm")  # noqa: S108 -- the directory made in it is ours, or making it fails
     roomy = memory.is_dir() and min(_free_memory(), shutil.disk_usage(memory).free) > _MEMORY_NEEDED
-    aside = near if _is_root() else Path(tempfile.gettempdir())
-    mark = hashlib.sha256(f"{os.geteuid()}:{near}".encode()).hexdigest()[:12]
+    aside = Path(os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108 -- large and kept (file-hierarchy(7)); as above
+    mark = hashlib.sha256(f"{os.geteuid()}:{owner}".encode()).hexdigest()[:12]
     places = [parent / f"vboxlab-{mark}" for parent in (memory, aside)]
     for place in places:
         _remove(place)
-    scratch = places[0] if roomy else places[1]
+    passage = places[0] if roomy else places[1]
     try:
-        scratch.mkdir(mode=0o711)
-        scratch.chmod(0o711)
-        yield scratch
+        passage.mkdir(mode=PASSABLE)
+    except FileExistsError:
+        raise BaseError(f"{passage} is in the way", resolution="remove it; it is none of vboxlab's") from None
+    try:
+        passage.chmod(PASSABLE)
+        make_private_folder(passage / "own")
+        yield passage / "own"
     finally:
-        _remove(scratch)
+        _remove(passage)
 
 
 def _remove(place: Path) -> None:

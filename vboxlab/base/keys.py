@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from filelock import FileLock
 
 from vboxlab.errors import BaseError
+from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 
 
 def key_file(home: Path) -> Path:
@@ -24,12 +24,12 @@ def ensure_key(home: Path) -> tuple[Path, str]:
     """
     private = key_file(home)
     public = private.with_suffix(".pub")
-    private.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(private.parent / "keys.lock"):
+    make_private_folder(private.parent)
+    with FileLock(private.parent / "keys.lock", mode=PRIVATE_FILE):
         if not private.exists():
             _make(private, public)
         elif not _is_public_line(public):
-            _write(public, _public_line(_load(private)), 0o644)
+            write_durably(public, _public_line(_load(private)))
     return private, public.read_text(encoding="ascii").strip()
 
 
@@ -44,9 +44,9 @@ def _is_public_line(public: Path) -> bool:
 
 def _make(private: Path, public: Path) -> None:
     key = Ed25519PrivateKey.generate()
-    _write(public, _public_line(key), 0o644)
+    write_durably(public, _public_line(key))
     text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
-    _write(private, text, 0o600)
+    write_durably(private, text)
 
 
 def _load(private: Path) -> Ed25519PrivateKey:
@@ -71,13 +71,3 @@ def _unreadable(private: Path, reason: str) -> BaseError:
 
 def _public_line(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii") + " vboxlab\n"
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Write a whole file under its name at once: a killed process leaves no half key."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text)
-    temporary.replace(path)

@@ -24,7 +24,7 @@ from vboxlab.base.model import Base
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe
 from vboxlab.errors import BaseError
-from vboxlab.files import read_json
+from vboxlab.files import make_private_folder, read_json, write_durably
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.settings import Settings
 
@@ -128,7 +128,7 @@ class Layers:
         disk.require(disk.disk_tools())
         new = self.directory / ".new"
         shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
+        make_private_folder(new)
         try:
             with scratch_directory(self.directory) as scratch:
                 raw = scratch / "disk.raw"
@@ -140,7 +140,7 @@ class Layers:
                 _finish(new / "delta", wanted.later, wanted.delta)
             if wanted.layer:
                 for name in _BOOT_FILES:
-                    shutil.copyfile(base_directory / name, new / "layer" / name)
+                    write_durably(new / "layer" / name, (base_directory / name).read_bytes())
                 _finish(new / "layer", wanted.packages, wanted.layer)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -151,7 +151,7 @@ class Layers:
         removed: tuple[str, ...] = ()
         steps = []
         if wanted.layer:
-            (new / "layer").mkdir()
+            make_private_folder(new / "layer")
             steps.append(_step(wanted.packages, new / "layer", disk=str(scratch / "disk.raw"), whole=True))
         elif wanted.packages:
             start = self.directory / f"{base_directory.name}-{_set_digest(wanted.packages)}"
@@ -159,15 +159,14 @@ class Layers:
             with _reading(start / _CHANGES) as changes:
                 removed = tuple(map(str, changes["removed"]))
         if wanted.delta:
-            (new / "delta").mkdir()
+            make_private_folder(new / "delta")
             steps.append(_step(wanted.later, new / "delta"))
         mirror = find_mirror(self.settings)
         options = [option.replace(' "', "=").rstrip('";') for option in mirror.options]
-        if mirror.proxy:
-            options.append(f"Acquire::http::Proxy={mirror.proxy}")
         return Job(
             trees=tuple(trees), removed=removed, scratch=str(scratch), cache=str(self.settings.home / "cache" / "apt"),
             steps=tuple(steps), disk_mib=recipe.disk_mib, label=recipe.label, apt_options=tuple(options),
+            environment=tuple(mirror.environment.items()), logins=mirror.netrc,
         )  # fmt: skip
 
 
@@ -191,7 +190,7 @@ def _step(packages: tuple[str, ...], directory: Path, *, disk: str = "", whole: 
 
 def _finish(directory: Path, packages: tuple[str, ...], final: Path) -> None:
     """Write the record that makes the directory complete and give it its name."""
-    (directory / _RECORD).write_text(json.dumps({"packages": packages}), encoding="utf-8")
+    write_durably(directory / _RECORD, json.dumps({"packages": packages}))
     shutil.rmtree(final, ignore_errors=True)
     directory.rename(final)
 

@@ -7,10 +7,11 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vboxlab import programs
+from vboxlab.credentials import Address, known, redacted
 from vboxlab.errors import BaseError
 from vboxlab.settings import DEFAULT_MIRROR, Settings
 
@@ -24,13 +25,39 @@ _ONE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where to fetch Debian from. `security` is None where it cannot be known (a mirror set by the user)."""
+    """Where to fetch Debian from. `security` is None where it cannot be known (a mirror set by the user).
+
+    The addresses are without users and passwords: they go into guests, and into command lines that everybody sees.
+    """
 
     uri: str
     security: str | None
     origin: str  # where this was found, for messages
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password: for environments only
     options: tuple[str, ...] = ()  # apt options of the host that its sources need
+    logins: tuple[Address, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(
+        cls, uri: str, security: str | None, origin: str, proxy: str | None, options: tuple[str, ...] = ()
+    ) -> Mirror:
+        """Return the mirror at these addresses, which may hold users and passwords."""
+        main, other = Address.of(uri), Address.of(security) if security else None
+        known(Address.of(proxy or "").password)
+        logins = tuple(address for address in (main, other) if address and address.user)
+        for login in logins:
+            known(login.password)
+        return cls(main.url, other.url if other else None, origin, proxy, options, logins)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make apt and others use the proxy: nobody else can read an environment."""
+        return {name: self.proxy for name in ("http_proxy", "https_proxy") if self.proxy}
+
+    @property
+    def netrc(self) -> str:
+        """Return the users and passwords as a file for apt (apt_auth.conf(5)), "" where none are needed."""
+        return "".join(address.netrc for address in self.logins)
 
     def sources(self, suite: str, components: str = "main") -> tuple[str, ...]:
         """Return the sources.list lines for a suite, its updates and its security fixes."""
@@ -44,23 +71,24 @@ def find_mirror(settings: Settings, apt: Path = APT_DIRECTORY) -> Mirror:
     """Return the mirror to use: Settings.mirror, else the Debian mirror of the host's apt, else the public default."""
     proxy = settings.proxy or _apt_value("Acquire::http::Proxy")
     if settings.mirror:
-        return Mirror(settings.mirror.rstrip("/"), None, "the setting 'mirror'", proxy)
+        return Mirror.of(settings.mirror.rstrip("/"), None, "the setting 'mirror'", proxy)
     main, security, found_in = _host_sources(apt)
     if main is None:
-        return Mirror(DEFAULT_MIRROR, DEFAULT_SECURITY, "Debian's public default", proxy)
+        return Mirror.of(DEFAULT_MIRROR, DEFAULT_SECURITY, "Debian's public default", proxy)
     options = tuple(
         f'{name} "{value}";'
         for name in ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
         if (value := _apt_value(name)) is not None
     )
-    return Mirror(main, security, f"this machine's {found_in}", proxy, options)
+    return Mirror.of(main, security, f"this machine's {found_in}", proxy, options)
 
 
 def check_reachable(mirror: Mirror, suite: str, timeout: float = 20.0) -> None:
     """Fetch the suite's release file (timeout in seconds). Raises BaseError naming the mirror and the setting."""
     url = f"{mirror.uri}/dists/{suite}/InRelease"
+    headers = next((login.headers for login in mirror.logins if login.url == mirror.uri), {})
     handlers = [urllib.request.ProxyHandler({"http": mirror.proxy, "https": mirror.proxy})] if mirror.proxy else []
-    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 -- the scheme is the user's or apt's own
+    request = urllib.request.Request(url, headers=headers, method="HEAD")  # noqa: S310 -- the scheme is the user's or apt's own
     try:
         urllib.request.build_opener(*handlers).open(request, timeout=timeout).close()
     except (OSError, ValueError) as error:
@@ -72,7 +100,7 @@ def unreachable(mirror: Mirror, reason: str) -> BaseError:
     """Return the error for a mirror that does not answer."""
     details = [f"mirror: {mirror.uri} (from {mirror.origin})", f"answer: {reason}"]
     if mirror.proxy:
-        details.append(f"through the proxy {_without_password(mirror.proxy)}")
+        details.append(f"through the proxy {redacted(mirror.proxy)}")
     return BaseError(
         "the Debian mirror cannot be reached",
         details=details,
@@ -152,7 +180,3 @@ def _apt_value(name: str) -> str | None:
         return None
     match = re.match(r"value='(.*)'$", done.stdout.strip())
     return match[1] if match and match[1] else None
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^@/]*@", "//…@", url)

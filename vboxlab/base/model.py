@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vboxlab.base.delta import PackageDelta
+from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 
 
@@ -31,13 +32,28 @@ class Base:
     digest: str
     size: int = 0
     stock: bool = False  # knows nothing of vboxlab: a clone is first reached over adapter 1, with DHCP
+    current: bool = True  # else its recipe or key has changed since it was built: good for the machines that it has
+
+    def need_current(self) -> None:
+        """Raise BaseError unless new machines may be made of the base."""
+        if not self.current:
+            raise BaseError(
+                f"base {self.name} is out of date",
+                details=[
+                    "its recipe or the key of this home changed since; machines that it has already go on working"
+                ],
+                resolution=f"vboxlab base build {self.name}",
+            )
 
 
 class Bases(Protocol):
     """The bases of this host."""
 
     def get(self, name: str) -> Base:
-        """Return a base. Raises BaseError with the bases that exist and the command that makes it."""
+        """Return a base, one that is out of date where there is no current one.
+
+        Raises BaseError with the bases that exist and the command that makes it.
+        """
 
     def ensure_image(
         self,
@@ -50,7 +66,8 @@ class Bases(Protocol):
         """Return the name of a driver image of the base with these packages installed, making it when missing.
 
         `later` are packages that later stages will want: made ready to install fast and offline, without being
-        installed. Where no layer can be made for a base, the base's own image is returned (guests then use apt).
+        installed. No image is made of a base that is out of date (BaseError). Where no layer can be made for a base,
+        the base's own image is returned (guests then use apt).
         """
 
     def package_delta(

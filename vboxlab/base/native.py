@@ -15,8 +15,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from vboxlab import programs
@@ -24,6 +25,7 @@ from vboxlab.base import delta as deltas
 from vboxlab.base import tree as trees
 from vboxlab.base.disk import write_file_system
 from vboxlab.errors import BaseError
+from vboxlab.files import make_private_folder, write_durably
 
 _APT = (
     "apt-get", "-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-confold",
@@ -40,6 +42,7 @@ _LEFT_BY_APT = (
     "var/log/dpkg.log", "var/log/alternatives.log", "var/cache/apt/pkgcache.bin", "var/cache/apt/srcpkgcache.bin",
 )  # fmt: skip
 _POLICY = "usr/sbin/policy-rc.d"
+LOGINS = "/etc/apt/auth.conf.d/vboxlab-build.conf"  # while packages are installed
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Job:
     disk_mib: int
     label: str
     apt_options: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of apt: a proxy
+    logins: str = field(default="", repr=False)  # of the mirror (apt_auth.conf(5))
 
     def to_json(self) -> str:
         """Return the job as one line of text."""
@@ -77,11 +82,13 @@ class Job:
         data["steps"] = tuple(Step(**{**step, "packages": tuple(step["packages"])}) for step in data["steps"])
         for key in ("trees", "removed", "apt_options"):
             data[key] = tuple(data[key])
+        data["environment"] = tuple((name, value) for name, value in data["environment"])
         return cls(**data)
 
 
 def main() -> int:
     """Do the job read from standard input."""
+    os.umask(0o022)  # what package scripts make is a guest's; ours lies in private folders
     job = Job.from_json(sys.stdin.readline())
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
@@ -113,7 +120,7 @@ def _work(job: Job) -> None:
     for path in job.removed:
         (root / path).unlink(missing_ok=True)
     for name in ("lists", "archives") if job.cache else ():
-        (Path(job.cache) / name / "partial").mkdir(parents=True, exist_ok=True)
+        make_private_folder(Path(job.cache) / name / "partial")
     updated = False
     before: dict[str, trees.Entry] = {}
     if any(step.archive for step in job.steps):
@@ -122,11 +129,12 @@ def _work(job: Job) -> None:
     for step in job.steps:
         old_lines = _lines(root)
         if step.packages:
-            if not updated:
-                _apt(root, job, "update")
-                updated = True
             report("progress", f"installing {' '.join(step.packages)}")
-            _install(root, job, step.packages)
+            with _logged_in(root, job.logins):
+                if not updated:
+                    _apt(root, job, "update")
+                    updated = True
+                _install(root, job, step.packages)
         if step.archive:
             after = trees.index(root, before)
             _write_delta(root, step, before, after, old_lines)
@@ -168,6 +176,18 @@ mount --bind {shlex.quote(str(cache / "archives"))} {inside}/var/cache/apt/archi
 """  # noqa: S108 -- paths within the tree
 
 
+@contextmanager
+def _logged_in(root: Path, logins: str) -> Iterator[None]:
+    """Let apt in the tree know the mirror's users and passwords for as long as it works."""
+    file = root / LOGINS.lstrip("/")
+    if logins:
+        write_durably(file, logins)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
     policy = root / _POLICY
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")  # invoke-rc.d(8): no service is started
@@ -187,8 +207,8 @@ def _apt(root: Path, job: Job, *arguments: str) -> None:
     command = mount_script(root, Path(job.cache)) + f"exec chroot {shlex.quote(str(root))} "
     done = programs.run(
         ["unshare", "--mount", "sh", "-c", command + shlex.join([*_APT, *options, *arguments])],
-        env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace",
+        env={**_ENVIRONMENT, **dict(job.environment)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
     )  # fmt: skip
     if done.returncode:
         lines = done.stdout.strip().splitlines()
@@ -201,15 +221,15 @@ def _write_delta(
 ) -> None:
     found = trees.difference(before, after)
     listing = Path(step.changes + ".list")
-    listing.write_bytes(b"".join(os.fsencode(p) + b"\0" for p in deltas.archive_paths(found, whole=step.whole)))
+    write_durably(listing, b"".join(os.fsencode(p) + b"\0" for p in deltas.archive_paths(found, whole=step.whole)))
     # no-recursion: a directory whose mode changed must not bring its old content along
     how = ["--use-compress-program=zstd -q -3 -T0", "--numeric-owner", "--xattrs", "--no-recursion"]
     what = ["--null", "--verbatim-files-from", f"--directory={root}", f"--files-from={listing}"]
-    _run(["tar", "--create", *how, f"--file={step.archive}", *what])
+    _run(["tar", "--create", *how, f"--file={step.archive}", *what], umask=0o077)
     listing.unlink()
     manifest = None if step.whole else deltas.make_manifest(found, before, after, old_lines, _lines(root))
     changes = {"removed": found.removed, "manifest": asdict(manifest) if manifest else None}
-    Path(step.changes).write_text(json.dumps(changes), encoding="utf-8")
+    write_durably(Path(step.changes), json.dumps(changes))
 
 
 def _lines(root: Path) -> dict[str, str]:
@@ -220,8 +240,8 @@ def _lines(root: Path) -> dict[str, str]:
     }
 
 
-def _run(argv: Sequence[str]) -> None:
-    done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+def _run(argv: Sequence[str], *, umask: int = -1) -> None:
+    done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, umask=umask)
     if done.returncode:
         raise BaseError(f"{argv[0]} failed", details=(done.stderr or done.stdout).strip().splitlines()[-6:])
 

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 
 from vboxlab.base.mirror import Mirror
 from vboxlab.topology.addressing import MANAGEMENT_FILE, MANAGEMENT_STANZA
+from vboxlab.topology.model import MANAGEMENT_ADDRESS
 
 FORMAT = 2  # raise when builder, disk or initrd change what comes out of the same recipe
 
@@ -104,7 +105,14 @@ ff02::2 ip6-allrouters
 
 # DNS look-ups of the client's address would delay each login by their time-out; the test of the configuration before
 # each start costs as much as the start itself.
-_SSHD = "UseDNS no\n"
+#
+# A host's other users reach the forwarded port too, and the password is known to all: there, only the key counts.
+_SSHD = f"""\
+UseDNS no
+Match LocalAddress {MANAGEMENT_ADDRESS.ip}
+    PasswordAuthentication no
+    KbdInteractiveAuthentication no
+"""
 _SSHD_UNIT = "[Service]\nExecStartPre=\n"
 
 # Half of udev's work at boot would be for buses, drivers and 80 virtual terminals and change nothing: the kernel has

@@ -26,9 +26,9 @@ from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import Base, Login
 from vboxlab.base.recipe import RECIPES, Recipe
 from vboxlab.errors import BaseError
-from vboxlab.files import read_json
+from vboxlab.files import PRIVATE_FILE, make_private_folder, read_json, write_durably
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
-from vboxlab.settings import Settings
+from vboxlab.settings import Settings, claim_home
 
 DEFAULT = "debian12"
 _RECORD = "base.json"
@@ -67,18 +67,15 @@ class BaseStore:
         self.added = AddedBases(settings.home)
 
     def get(self, name: str) -> Base:
-        """Return a base. Raises BaseError with the bases that exist and the command that makes it."""
+        """Return a base: the current one, else the newest, for the machines that it has. See Bases.get."""
         added = self.added.find(name)
         if added is not None:
             return self.added.base(added)
         recipe = self._recipe(name)
         found = [base for base in self.list() if base.name == name]
-        for base in found:
-            if base.current:
-                return self._base(recipe, base)
-        brief = f"base {name} is out of date" if found else f"base {name} is not built yet"
-        details = [f"its recipe or the key in {key_file(self.settings.home)} changed"] if found else []
-        raise BaseError(brief, details=details, resolution=f"vboxlab base build {name}")
+        if not found:
+            raise BaseError(f"base {name} is not built yet", resolution=f"vboxlab base build {name}")
+        return self._base(recipe, max(found, key=lambda base: (base.current, base.built)))
 
     def build(self, name: str = DEFAULT, progress: Progress = no_progress, *, again: bool = False) -> Base:
         """Build a base unless it is there (with `again` also then) and return it.
@@ -86,10 +83,10 @@ class BaseStore:
         Raises BaseError when it cannot be built, and when `again` would replace a base that images depend on.
         """
         recipe = self._recipe(name)
-        _private, public_key = ensure_key(self.settings.home)
-        digest = recipe.digest(public_key)
-        final = self.directory / image_name(name, digest)
         with self.locked(progress):
+            _private, public_key = ensure_key(self.settings.home)
+            digest = recipe.digest(public_key)
+            final = self.directory / image_name(name, digest)
             if again and final.exists():
                 self._discard(final)
             if not final.exists():
@@ -195,6 +192,8 @@ class BaseStore:
         directory = self.directory / base.image
         recipe = self._recipe(base.name)
         name = self.layers.image_name(base, packages) if packages else base.image
+        if not driver.has_image(name):
+            base.need_current()
         if not self.layers.complete(base, directory, packages, later):
             try:
                 with self.locked(progress):
@@ -234,8 +233,9 @@ class BaseStore:
     @contextmanager
     def locked(self, progress: Progress = no_progress) -> Iterator[None]:
         """Hold the lock of this home's bases; another process building is waited for, and said so."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.directory / "bases.lock", thread_local=False)
+        claim_home(self.settings.home)
+        make_private_folder(self.directory)
+        lock = FileLock(self.directory / "bases.lock", mode=PRIVATE_FILE, thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -260,16 +260,19 @@ class BaseStore:
 
     def _base(self, recipe: Recipe, stored: StoredBase) -> Base:
         login = Login(recipe.user, key_file=key_file(self.settings.home))
-        return Base(stored.name, login, stored.image, prepared=True, digest=stored.digest, size=stored.size)
+        return Base(
+            stored.name, login, stored.image, prepared=True, digest=stored.digest, size=stored.size,
+            current=stored.current,
+        )  # fmt: skip
 
     def _build(self, recipe: Recipe, public_key: str, digest: str, final: Path, progress: Progress) -> None:
         new = self.directory / ".new"
         shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
+        make_private_folder(new)
         try:
             builder.build(recipe, find_mirror(self.settings), public_key, new, progress)
             record = {"name": recipe.name, "digest": digest, "built": time.time()}
-            (new / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+            write_durably(new / _RECORD, json.dumps(record))
             new.rename(final)
         finally:
             shutil.rmtree(new, ignore_errors=True)

@@ -116,6 +116,7 @@ def _key(key: str | None, password_from: str | None) -> Path | None:
 def _secret(source: str | None, what: str) -> str | None:
     """Return a secret from where the user says it is. Raises UsageError when there is none."""
     from vboxlab.cli import output
+    from vboxlab.credentials import known
     from vboxlab.errors import UsageError
 
     if source is None:
@@ -135,4 +136,4 @@ def _secret(source: str | None, what: str) -> str | None:
             ) from error
     if not secret or "\n" in secret:
         raise UsageError(f"{what}: expected one line", resolution=f"give {SOURCE}")
-    return secret
+    return known(secret)

@@ -12,6 +12,7 @@ import click
 
 from vboxlab import __version__, programs
 from vboxlab.cli import output
+from vboxlab.credentials import without_secrets
 from vboxlab.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VboxlabError
 
 
@@ -111,7 +112,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:  # noqa: BLE001 -- the last resort: a bug is reported as one, with all there is to find it
-        output.remark(traceback.format_exc())
+        output.remark(without_secrets(traceback.format_exc()))
         output.remark("this is a bug in vboxlab; please report it with the lines above")
         return EXIT_BUG
     return result if isinstance(result, int) else 0

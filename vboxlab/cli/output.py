@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vboxlab.credentials import redacted
 from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, Event, Note
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def say(text: str = "") -> None:
 
 
 def remark(text: str) -> None:
-    """Print a line on standard error: progress and hints that are no result."""
+    """Print a line on standard error: progress and hints that are no result. Users and passwords in URLs are hidden."""
     with _lock:
-        click.echo(text, err=True)
+        click.echo(redacted(text), err=True)
 
 
 def timed_progress(started: float) -> Progress:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from vboxlab.files import make_private_folder, write_durably
+
 _writing = threading.Lock()
 
 
@@ -41,9 +43,7 @@ def _lines(known_hosts: Path) -> list[str]:
 def _rewrite(known_hosts: Path, machine: str, added: list[str]) -> None:
     with _writing:
         kept = [line for line in _lines(known_hosts) if line.partition(" ")[0] != machine]
-        known_hosts.parent.mkdir(parents=True, exist_ok=True)
-        draft = known_hosts.with_name(known_hosts.name + ".new")
+        make_private_folder(known_hosts.parent)
         # What is no UTF-8 is kept byte by byte: other lines are other machines' pins.
         text = "".join(f"{line}\n" for line in kept + added)
-        draft.write_text(text, encoding="utf-8", errors="surrogateescape")
-        draft.replace(known_hosts)
+        write_durably(known_hosts, text.encode(errors="surrogateescape"))

@@ -176,6 +176,24 @@ apt() { # ARGUMENT...: apt-get with the options given by the caller of the scrip
         -o Acquire::Retries=2 $apt_options "$@" </dev/null 2>&1
 }
 
+apt_files() { # CONFIGURATION SOURCES LOGINS: sets $apt_options; the files are root's own and go with the script
+    apt_options=
+    [ -n "$missing" ] || return 0
+    apt_folder=$(mktemp -d) || return
+    trap 'rm -rf "$apt_folder"' EXIT
+    if [ -n "$2" ]; then
+        printf %s "$2" >"$apt_folder/sources.list"
+        (umask 077 && printf %s "$3" >"$apt_folder/logins")
+        set -- "$1
+Dir::Etc::SourceList \"$apt_folder/sources.list\";
+Dir::Etc::SourceParts \"/dev/null\";
+Dir::Etc::Netrc \"$apt_folder/logins\";
+"
+    fi
+    (umask 077 && printf %s "$1" >"$apt_folder/apt.conf")
+    apt_options="-c=$apt_folder/apt.conf"
+}
+
 resolves() { # whether a name server of the guest knows the host that packages come from
     RES_OPTIONS='timeout:3 attempts:1' getent -s dns ahostsv4 "$apt_host" >/dev/null 2>&1 </dev/null
 }

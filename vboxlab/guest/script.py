@@ -20,6 +20,7 @@ from importlib.resources import files
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from vboxlab.credentials import Address
 from vboxlab.errors import GuestError
 from vboxlab.guest.resources import (
     AbsentFile,
@@ -170,8 +171,7 @@ class _Compiler:
             parts += [f"package {i} {r.name}" for i, r in self._of(Package)]
             parts.append(f"apt_within={int(self._apt.within * self._time_scale)} apt_resolver={self._apt.resolver}")
             parts.append(f"apt_host={quoted(self._apt_host())}")
-            parts.append(f"apt_options={quoted(self._apt_options())}")
-            parts += self._sources()
+            parts += self._apt_files()
         if self._of(Interface):
             parts.append("addresses=$(ip -br -4 addr)")
         if any(r.gateway for _, r in self._of(Interface)):
@@ -191,19 +191,17 @@ class _Compiler:
         """Return the name of the host that packages come from, which is the proxy where there is one."""
         return urlsplit(self._apt.proxy or self._apt.mirror or DEFAULT_MIRROR).hostname or ""
 
-    def _apt_options(self) -> str:
-        options = []
+    def _apt_files(self) -> list[str]:
+        """Return the commands that tell apt of proxy and mirror in files, as students see the command lines of all."""
+        if not (self._apt.proxy or self._apt.mirror):
+            return ["apt_options="]
+        configuration, sources, logins = "", "", ""
         if self._apt.proxy:
-            options.append(f"-o Acquire::http::Proxy={_word(self._apt.proxy)}")
+            configuration = f'Acquire::http::Proxy "{_word(self._apt.proxy)}";\n'
         if self._apt.mirror:
-            options.append("-o Dir::Etc::SourceList=/run/vboxlab.list -o Dir::Etc::SourceParts=/dev/null")
-        return " ".join(options)
-
-    def _sources(self) -> list[str]:
-        if not self._apt.mirror:
-            return []
-        line = f"deb {_word(self._apt.mirror)} {_plain('name', self._apt.suite)} main"
-        return [f"[ -z \"$missing\" ] || printf '%s\\n' {quoted(line)} >/run/vboxlab.list"]
+            mirror = Address.of(_word(self._apt.mirror))
+            sources, logins = f"deb {mirror.url} {_plain('name', self._apt.suite)} main\n", mirror.netrc
+        return [f"apt_files {quoted(configuration)} {quoted(sources)} {quoted(logins)}"]
 
     def _content(self, file: File) -> bytes:
         if isinstance(file.content, SecretText):

@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from vboxlab.credentials import known
 from vboxlab.errors import SettingsInvalid
+from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.guest.resources import File, Password, Resource, SecretText
 
 VARIABLE_PREFIX = "VBOXLAB_SECRET_"
@@ -28,17 +30,17 @@ class SecretStore:
         variable = VARIABLE_PREFIX + name.upper().replace("-", "_")
         given = self._environ.get(variable)
         if given:
-            return given
+            return known(given)
         path = self._directory / name
         try:
             kept = path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
-            return self._generate(path)
+            return known(self._generate(path))
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsInvalid(f"the secret {name} cannot be read from {path}", details=[str(error)]) from error
         if not kept:
             raise SettingsInvalid(f"{path} holds no secret", resolution=f"remove the file, or set {variable}")
-        return kept
+        return known(kept)
 
     def for_resources(self, resources: Iterable[Resource]) -> dict[str, str]:
         """Return the secrets that these resources name."""
@@ -47,9 +49,9 @@ class SecretStore:
     @staticmethod
     def _generate(path: Path) -> str:
         value = secrets.token_urlsafe(18)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         except FileExistsError:  # another process was first
             return path.read_text(encoding="utf-8").strip()
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

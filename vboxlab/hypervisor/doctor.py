@@ -212,11 +212,15 @@ def _user(settings: Settings) -> Iterator[Finding]:
         fix = f"run vboxlab as {os.environ['SUDO_USER']}, without sudo"
         text = "this is sudo: VirtualBox's machines are each user's own, and root's are not yours"
         yield Finding("user", "warning", text, fix)
-    if settings.home.exists() and settings.home.stat().st_uid != os.geteuid():
+    if not settings.home.exists():
+        return
+    found = settings.home.stat()
+    if found.st_uid != os.geteuid():
         fix = "run vboxlab as that user, or set VBOXLAB_HOME"
-        yield Finding(
-            "user", "problem", f"{settings.home} belongs to another user (uid {settings.home.stat().st_uid})", fix
-        )
+        yield Finding("user", "problem", f"{settings.home} belongs to another user (uid {found.st_uid})", fix)
+    elif found.st_mode & 0o077:
+        fix = "chmod 700 it where its file system knows rights, else set VBOXLAB_HOME to a folder on one that does"
+        yield Finding("user", "warning", f"other users of this computer can look into {settings.home}", fix)
 
 
 def _room(settings: Settings, needs: Needs | None) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from vboxlab.errors import DriverUnavailable, UsageError
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.settings import Settings
+from vboxlab.settings import Settings, claim_home
 
 Say = Callable[[str], None]
 DRIVER_NAMES = ("auto", "virtualbox", "qemu", "memory")
@@ -30,8 +30,10 @@ def open_driver(settings: Settings, preferred: str | None = None, say: Say = say
     """Open the preferred driver, else the one of the settings; `auto` takes VirtualBox where it is usable, else QEMU.
 
     `say` is told what a driver mended of what is ours before it could begin.
-    Raises DriverUnavailable saying what is missing and how to get it, UsageError for a name that no driver has.
+    Raises DriverUnavailable saying what is missing and how to get it, UsageError for a name that no driver has,
+    SettingsInvalid when the home cannot be this user's own.
     """
+    claim_home(settings.home)
     name = preferred or settings.driver
     if name == "memory":
         from vboxlab.hypervisor.memory import MemoryDriver, store_of

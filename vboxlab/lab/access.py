@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta, apply_delta_script
 from vboxlab.base.model import Base, Bases
+from vboxlab.credentials import known
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.configurator import StageReport, configure
 from vboxlab.guest.executor import Executor
@@ -250,7 +251,7 @@ def _reader(file: Path | None) -> Callable[[], str] | None:
 
 def _password_in(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        return known(file.read_text(encoding="utf-8").rstrip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise GuestError(
             f"the password of a base cannot be read from {file}",

@@ -9,15 +9,16 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from vboxlab.credentials import HIDDEN, redacted
 from vboxlab.errors import LabBusy
 from vboxlab.events import EventSink, Note
-from vboxlab.files import read_json
+from vboxlab.files import PRIVATE_FILE, make_private_folder, read_json, write_durably
 from vboxlab.topology.addressing import LabName
 
 POLL_SECONDS = 0.2
@@ -33,9 +34,7 @@ class LabDirectory:
 
     def ensure(self) -> Path:
         """Make the folder, readable by its owner only, and return it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):
-            self.path.chmod(0o700)
+        make_private_folder(self.path)
         return self.path
 
     @property
@@ -84,7 +83,7 @@ class LabDirectory:
         system's file locks).
         """
         self.ensure()
-        lock = FileLock(str(self.path / LOCK))
+        lock = FileLock(str(self.path / LOCK), mode=PRIVATE_FILE)
         holder_file = self.path / HOLDER
         try:
             lock.acquire(timeout=0)
@@ -100,7 +99,7 @@ class LabDirectory:
                 ) from None
         self.ensure()  # the one who had the lock may have removed the folder
         try:
-            holder_file.write_text(json.dumps(_ourselves()), encoding="utf-8")
+            write_durably(holder_file, json.dumps(_ourselves()))
             yield
         finally:
             holder_file.unlink(missing_ok=True)
@@ -108,14 +107,24 @@ class LabDirectory:
 
 
 def _ourselves() -> dict[str, str]:
-    command = " ".join(["vboxlab", *map(shlex.quote, sys.argv[1:])])
     return {
-        "command": command,
+        "command": shown_command(sys.argv[1:]),
         "pid": str(os.getpid()),
         "user": getpass.getuser(),
         "host": platform.node(),
         "since": time.strftime("%H:%M:%S"),
     }
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """Return a command line of vboxlab to show to others: without parameters' values, which may be anything."""
+    shown, before = ["vboxlab"], ""
+    for word in arguments:
+        option, key = ("--set=", word.removeprefix("--set=")) if word.startswith("--set=") else ("", word)
+        is_value = "=" in key and (option or before == "--set")
+        shown.append(f"{option}{key.partition('=')[0]}={HIDDEN}" if is_value else redacted(shlex.quote(word)))
+        before = word
+    return " ".join(shown)
 
 
 def _holder(path: Path) -> str:

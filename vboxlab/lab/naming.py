@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from filelock import FileLock, Timeout
 
-from vboxlab.files import make_private_folder
+from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.lab.context import Context
 from vboxlab.topology.addressing import LabName
 
@@ -32,7 +32,7 @@ def claiming(context: Context, lab: LabName) -> Iterator[Context]:
         return
     folder = context.settings.home / FOLDER
     make_private_folder(folder)
-    lock = FileLock(folder / "-".join(filter(None, (context.driver.name, lab.copy))))
+    lock = FileLock(folder / "-".join(filter(None, (context.driver.name, lab.copy))), mode=PRIVATE_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -147,7 +147,7 @@ def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
 def _need_bases(context: Context, changes: Plan, topology: Topology) -> None:
     new = (topology.machines[action.step.machine] for action in changes.actions if isinstance(action.step, Create))
     for base in sorted({machine.base or topology.base for machine in new}):
-        context.bases.get(base)
+        context.bases.get(base).need_current()
 
 
 def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabError:

@@ -6,6 +6,7 @@ import threading
 
 from vboxlab.base.model import Base
 from vboxlab.errors import InfrastructureTrouble
+from vboxlab.files import make_private_folder, write_durably
 from vboxlab.guest.executor import Executor
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import observe
@@ -121,6 +122,6 @@ def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: flo
             topology.verify, live, time_scale=time_scale, events=context.events, stood_still=stillness.take
         )
     reports = context.directory(lab).reports
-    reports.mkdir(parents=True, exist_ok=True)
-    (reports / f"{topology.name}-{report.run}.json").write_text(render_json(report), encoding="utf-8")
+    make_private_folder(reports)
+    write_durably(reports / f"{topology.name}-{report.run}.json", render_json(report))
     return report

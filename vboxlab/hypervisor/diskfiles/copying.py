@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from vboxlab.files import opened_privately, write_durably
 from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.diskfiles.reading import SECTOR
 from vboxlab.hypervisor.diskfiles.vmdk import Extent, describe_extents
@@ -26,7 +27,7 @@ def take(disk: DiskFile, folder: Path, progress: Progress) -> DiskFile:
         copy_file(disk.path, target, progress)
     else:
         extents = [_take_extent(disk, number, folder, progress) for number in range(len(disk.extents))]
-        target.write_text(describe_extents(extents), encoding="ascii")
+        write_durably(target, describe_extents(extents))
     return describe(target)
 
 
@@ -34,7 +35,7 @@ def describe_raw(disk: DiskFile) -> DiskFile:
     """Write a VMDK descriptor beside a raw disk of ours, for readers that know VMDK but not raw disks."""
     flat = disk.path.rename(disk.path.with_name("disk-flat.vmdk"))
     descriptor = flat.with_name("disk.vmdk")
-    descriptor.write_text(describe_extents([Extent("flat", disk.size // SECTOR, flat.name)]), encoding="ascii")
+    write_durably(descriptor, describe_extents([Extent("flat", disk.size // SECTOR, flat.name)]))
     return describe(descriptor)
 
 
@@ -42,7 +43,7 @@ def _take_extent(disk: DiskFile, number: int, folder: Path, progress: Progress) 
     extent = disk.extents[number]
     target = folder / f"extent-{number}.vmdk"
     if extent.kind == "zero":
-        with target.open("xb") as stream:
+        with open(target, "xb", opener=opened_privately) as stream:
             stream.truncate(extent.sectors * SECTOR)
         return Extent("flat", extent.sectors, target.name)
     copy_file(disk.path.parent / extent.name, target, progress)
@@ -51,7 +52,7 @@ def _take_extent(disk: DiskFile, number: int, folder: Path, progress: Progress) 
 
 def copy_file(source: Path, target: Path, progress: Progress) -> None:
     """Copy a file that may be large: blocks are shared where the file system can do that, holes stay holes."""
-    with source.open("rb") as reader, target.open("xb") as writer:
+    with source.open("rb") as reader, open(target, "xb", opener=opened_privately) as writer:
         size = os.fstat(reader.fileno()).st_size
         shown = -1
         for offset, length in _chunks(reader, size):

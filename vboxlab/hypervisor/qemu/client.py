@@ -183,6 +183,7 @@ def launch(command: Sequence[str], errors: Path, is_ready: Callable[[], bool]) -
                 check=True,
                 pass_fds=(inherited,),
                 start_new_session=True,
+                umask=0o077,
             )
         finally:
             os.close(inherited)

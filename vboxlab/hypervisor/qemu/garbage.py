@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vboxlab.errors import DriverError
+from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.hypervisor.qemu.client import Process, is_listening
 from vboxlab.hypervisor.qemu.definition import DEFINITION_FILE, Definition, decode, disk_path
 from vboxlab.hypervisor.qemu.images import run_disk_tool
@@ -32,9 +33,9 @@ class BeingMade:
 
     def __init__(self, machines: Path, machine_id: str) -> None:
         self.directory = machines / f"{NEW_PREFIX}{machine_id}"
-        self.directory.mkdir(mode=0o700)
+        make_private_folder(self.directory)
         self._owner = self.directory / OWNER_FILE
-        self._handle = os.open(self._owner, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._handle = os.open(self._owner, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
 
     def finish(self, target: Path) -> None:

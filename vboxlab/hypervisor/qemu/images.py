@@ -14,12 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from vboxlab import programs
 from vboxlab.errors import BaseError, DriverError
+from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.hypervisor.diskfiles.conversion import convert_arguments
 from vboxlab.hypervisor.diskfiles.copying import take
 from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.qemu.command import Kernel
-from vboxlab.hypervisor.qemu.layout import Layout, remove_tree, write_atomically
+from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.waiting import Deadline
 
 KERNEL_FILE = "vmlinuz"
@@ -57,7 +58,7 @@ class ImageStore:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._importing = FileLock(layout.images / ".importing.lock", thread_local=False)
+        self._importing = FileLock(layout.images / ".importing.lock", mode=PRIVATE_FILE, thread_local=False)
 
     def all(self) -> list[Image]:
         """Return all images. Raises BaseError for a record that cannot be read: nobody knows what depends on it."""
@@ -119,7 +120,7 @@ class ImageStore:
                 return
             draft, folder = self._layout.image_draft, self._layout.image_folder(name)
             remove_tree(draft)
-            draft.mkdir(mode=0o700)
+            make_private_folder(draft)
             try:
                 copied = _copied(found, draft, progress)
                 remove_tree(folder)  # of an import that was killed
@@ -144,7 +145,7 @@ class ImageStore:
         return existing is not None and existing.disk.is_file()
 
     def _record(self, image: Image) -> None:
-        write_atomically(self._layout.image(image.name), _CODEC.dump_json(image).decode())
+        write_durably(self._layout.image(image.name), _CODEC.dump_json(image).decode())
 
     def remove(self, name: str, clones: Iterable[str]) -> None:
         """Remove an image; a disk that it refers to stays. Raises BaseError when something depends on it."""
@@ -213,8 +214,9 @@ def run_disk_tool(*arguments: str) -> str:
     while True:
         try:
             ended = programs.run(
-                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
-            )
+                ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                umask=0o077,
+            )  # fmt: skip
         except FileNotFoundError:
             raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
         if not ended.returncode:

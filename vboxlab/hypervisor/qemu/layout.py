@@ -29,6 +29,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vboxlab.errors import DriverError
+from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.topology.addressing import LabName
 
 # The longest name below the run directory: /n/LABHASH8/p/ID12.SLOT, with its .net file.
@@ -37,23 +38,11 @@ SOCKET_NAME_BYTES = 40
 SOCKET_PATH_BYTES = 103
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content in one step: readers see the old text or the new one, also after kill -9."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold a lock among all threads and processes while the block runs; the kernel frees it when a holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    make_private_folder(path.parent)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -82,7 +71,7 @@ class Layout:
     def prepare(self) -> None:
         """Make the directories, private to the user."""
         for directory in (self.root, self.images, self.machines):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(directory)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -135,9 +124,9 @@ class Layout:
             pinned = _pinned(self._pin)
             if pinned is None or not _is_private(pinned):
                 pinned = _make_runtime()
-                write_atomically(self._pin, str(pinned))
+                write_durably(self._pin, str(pinned))
         for name in ("q", "s", "n"):
-            (pinned / name).mkdir(mode=0o700, exist_ok=True)
+            make_private_folder(pinned / name)
         return pinned
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vboxlab.errors import DriverError, MachineConflict, VboxlabError
+from vboxlab.files import write_durably
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.qemu.client import Process
 from vboxlab.hypervisor.qemu.definition import (
@@ -90,7 +91,7 @@ class Machines:
     def _fill(self, directory: Path, definition: Definition, image: Image) -> None:
         disk = directory / DISK_FILE
         run_disk_tool("create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", image.format, str(disk))
-        (directory / DEFINITION_FILE).write_text(encode(definition), encoding="utf-8")
+        write_durably(directory / DEFINITION_FILE, encode(definition))
 
     def _check_name(self, name: str) -> None:
         for _, definition in self._work.definitions.all():

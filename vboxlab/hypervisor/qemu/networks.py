@@ -13,10 +13,11 @@ from typing import Any
 
 from vboxlab import programs
 from vboxlab.errors import CapabilityMissing, DriverError
+from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.hypervisor.qemu import switch as switch_program
 from vboxlab.hypervisor.qemu.client import is_listening
 from vboxlab.hypervisor.qemu.definition import Definition
-from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.planning.observed import AdapterState
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import Deadline, wait_until
@@ -75,7 +76,7 @@ class Switches:
         internal = {a.slot: a for a in definition.hardware.adapters if a.attachment.kind == "internal"}
         plugs = self._layout.switch(definition.lab) / "p"
         if internal:
-            plugs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(plugs)
         for slot in range(1, 9):
             port = plugs / f"{definition.id}.{slot}"
             if slot in internal:
@@ -100,7 +101,7 @@ class Switches:
     def ensure(self, lab: LabName | None) -> dict[str, Any]:
         """Have a switch on duty that has read all ports, and return what it says of itself."""
         directory = self._layout.switch(lab)
-        (directory / "p").mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(directory / "p")
 
         def on_duty() -> dict[str, Any] | None:
             answer = _ask(directory, "reload")
@@ -134,9 +135,10 @@ class HostPort:
         directory = layout.switch(lab)
         self._path = directory / "p" / f"host{secrets.token_hex(4)}"
         self._switch = str(directory / "switch")
-        (directory / "p").mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(directory / "p")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self._path))
+        self._path.chmod(PRIVATE_FILE)
         _write_plug(self._path, network, up=True)
         switches.ensure(lab)
 
@@ -175,7 +177,7 @@ def _plug_file(port: Path) -> Path:
 
 
 def _write_plug(port: Path, network: str, up: bool) -> None:
-    write_atomically(_plug_file(port), f"{network}\n{'up' if up else 'down'}\n")
+    write_durably(_plug_file(port), f"{network}\n{'up' if up else 'down'}\n")
 
 
 def _start_switch(directory: Path) -> None:
@@ -187,6 +189,7 @@ def _start_switch(directory: Path) -> None:
         errors="replace",
         cwd="/",
         start_new_session=True,
+        umask=0o077,
     )
     if ended.returncode:
         raise DriverError("the network switch does not start", details=ended.stderr.splitlines()[-3:])

@@ -14,8 +14,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from vboxlab import programs
+from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.command import Program
-from vboxlab.hypervisor.qemu.layout import Layout, write_atomically
+from vboxlab.hypervisor.qemu.layout import Layout
 
 BINARY = "qemu-system-x86_64"
 # The first release whose -netdev dgram knows UNIX sockets (QEMU 7.2 change log, "Network").
@@ -79,7 +80,7 @@ def find_readiness(layout: Layout) -> Readiness:
     if not found.problem:
         with suppress(OSError):
             layout.prepare()
-            write_atomically(layout.accelerator, json.dumps({"key": key, "found": asdict(found)}, indent=1))
+            write_durably(layout.accelerator, json.dumps({"key": key, "found": asdict(found)}, indent=1))
     return found
 
 

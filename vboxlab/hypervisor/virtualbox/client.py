@@ -18,7 +18,7 @@ from typing import Any
 
 from vboxlab import programs
 from vboxlab.errors import DriverError, DriverUnavailable
-from vboxlab.files import read_json
+from vboxlab.files import make_private_folder, opened_privately, read_json, write_durably
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.readiness import (
@@ -78,10 +78,11 @@ class Worker:
         self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path, working: Path
     ) -> None:
         token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        make_private_folder(folder / PRESENCE)
         self._presence = Presence(folder / PRESENCE, CLIENT, token)
         known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
         try:
-            with (folder / LOG).open("ab") as errors:
+            with open(folder / LOG, "ab", opener=opened_privately) as errors:
                 self._process = programs.start(
                     [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
                     stdin=subprocess.PIPE,
@@ -311,7 +312,7 @@ class Client:
     def _remember(self, binding: Binding) -> None:
         with suppress(OSError):
             text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
-            (self._folder / "binding.json").write_text(text, encoding="utf-8")
+            write_durably(self._folder / "binding.json", text)
 
     def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
         environment = worker_environment(installation, os.environ)

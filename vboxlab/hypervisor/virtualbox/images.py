@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -11,8 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from vboxlab import programs
 from vboxlab.errors import BaseError
-from vboxlab.files import make_private_folder
+from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.hypervisor.diskfiles.appliances import check_appliance
 from vboxlab.hypervisor.diskfiles.conversion import convert_arguments
 from vboxlab.hypervisor.diskfiles.copying import describe_raw, take
@@ -77,10 +77,10 @@ class Images:
     def _draft(self) -> Iterator[Path]:
         """Give an empty folder, which is gone afterwards; one at a time."""
         make_private_folder(self._folder)
-        with FileLock(self._folder / "lock"):
+        with FileLock(self._folder / "lock", mode=PRIVATE_FILE):
             draft = self._folder / "draft"
             shutil.rmtree(draft, ignore_errors=True)  # of an import that was killed
-            draft.mkdir()
+            make_private_folder(draft)
             try:
                 yield draft
             finally:
@@ -111,7 +111,7 @@ class Images:
 
 def _merged(disk: DiskFile, folder: Path) -> DiskFile:
     """Return an overlay of ours, merged with what lies behind it. VirtualBox would pass over that without a word."""
-    program = find_qemu_img()
+    program = programs.find(QEMU_IMG)
     if program is None:
         raise BaseError(f"{disk.path}: qemu-img is needed to merge it with what lies behind it", resolution=INSTALL)
     return _run_qemu_img(program, disk, disk.path, folder)
@@ -119,7 +119,7 @@ def _merged(disk: DiskFile, folder: Path) -> DiskFile:
 
 def _converted(disk: DiskFile, origin: DiskFile, folder: Path, refusal: Unreadable) -> DiskFile:
     """Return as a VDI what VirtualBox has refused, if qemu-img is there and can read it. Raises BaseError."""
-    program = find_qemu_img()
+    program = programs.find(QEMU_IMG)
     if program is None:
         raise BaseError(
             f"{origin.path}: VirtualBox cannot read this {origin.kind} disk",
@@ -129,20 +129,11 @@ def _converted(disk: DiskFile, origin: DiskFile, folder: Path, refusal: Unreadab
     return _run_qemu_img(program, disk, origin.path, folder)
 
 
-def _run_qemu_img(program: Path, disk: DiskFile, origin: Path, folder: Path) -> DiskFile:
+def _run_qemu_img(program: str, disk: DiskFile, origin: Path, folder: Path) -> DiskFile:
     target = folder / "converted.vdi"
-    argv = [str(program), *convert_arguments(disk, target, "vdi")]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    argv = [program, *convert_arguments(disk, target, "vdi")]
+    done = programs.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", umask=0o077)
     if done.returncode:
         words = done.stderr.strip().splitlines()[-WORDS:]
         raise BaseError(f"{origin}: qemu-img cannot convert this {disk.kind} disk", details=words)
     return describe(target)
-
-
-def find_qemu_img() -> Path | None:
-    """Return the qemu-img on the search path, None where there is none; never one of the current folder."""
-    for folder in os.get_exec_path():
-        found = shutil.which(Path(folder) / QEMU_IMG) if Path(folder).is_absolute() else None
-        if found:
-            return Path(found)
-    return None

@@ -19,7 +19,7 @@ def give(file: Path, target: Path) -> None:
     try:
         target.hardlink_to(file)
     except OSError:
-        shutil.copyfile(file, target)
+        shutil.copy(file, target)  # with its rights
 
 
 def convert(connection: Connection, files: list[Path], folder: Path, target: Path, call: Call) -> None:
@@ -29,7 +29,7 @@ def convert(connection: Connection, files: list[Path], folder: Path, target: Pat
     Raises Failure of kind "unreadable" when VirtualBox cannot read it.
     """
     own = folder / leftovers.IMPORT_FOLDER
-    own.mkdir()
+    own.mkdir(mode=0o700)
     for file in files:
         give(file, own / file.name)
     with connection.errors("preparing a disk"):

@@ -21,7 +21,8 @@ def hold(path: Path, *, make: bool = True) -> IO[str] | None:
     That is when another thread or process holds it, has just taken it away, or (without `make`) it does not exist.
     """
     try:
-        stream = path.open("a+" if make else "r+", encoding="utf-8")
+        # A path has no opener, and the stream is closed by whom it is handed to.
+        stream = open(path, "a+" if make else "r+", encoding="utf-8", opener=_open_private)  # noqa: SIM115
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -36,6 +37,10 @@ def hold(path: Path, *, make: bool = True) -> IO[str] | None:
         if not held:
             stream.close()
     return stream if held else None
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def is_held(path: Path) -> bool:

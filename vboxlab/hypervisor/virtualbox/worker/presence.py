@@ -21,7 +21,7 @@ class Presence:
     """The file of one process."""
 
     def __init__(self, folder: Path, role: str, token: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / (role + token)
         deadline = time.monotonic() + HOLD_TIMEOUT
         # Others that look whether it is held lock it for an instant.
