@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots
+from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, state_name
@@ -15,7 +15,10 @@ NEAREST = 5  # names that an error offers
 
 
 def adopt(connection: Connection, call: Call) -> dict[str, Any]:
-    """Make an existing VM an image by reference. A snapshot is made on it only when it has none."""
+    """Make an existing VM an image by reference, and say what clones get of its disks and drives.
+
+    A snapshot is made on it only when it has none. Raises Failure, before that, when it can be none.
+    """
     name, vm = call.arguments["name"], call.arguments["vm"]
     with connection.errors(f"looking for {vm}"):
         machine = _named(connection, vm)
@@ -25,6 +28,8 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
             owner = f"the image {label.image}" if label.image else f"a machine of lab {label.marks[marks.LAB]}"
             raise Failure("ours", f"{vm} is vboxlab's own: it is {owner}")
         snapshot = _snapshot(connection, machine, call.arguments["snapshot"])
+        looked_at = machine if snapshot is None else snapshot.machine
+        judgements = storage.judged(connection, looked_at, f"the VM {machine.name} cannot be a base")
     if snapshot is None:
         with locked(connection, machine, f"taking a snapshot of {vm}") as session:
             snapshots.take_locked(
@@ -34,7 +39,19 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
         used = snapshot if snapshot is not None else machine.currentSnapshot
         reference = {"vm": str(machine.id), "snapshot": str(used.id)}
         connection.vbox.setExtraData(images.REFERENCE + name, json.dumps(reference))
-        return {"snapshot": str(used.name), "made": snapshot is None, "vm": str(machine.name)}
+        return {
+            "snapshot": str(used.name),
+            "made": snapshot is None,
+            "vm": str(machine.name),
+            "media": [str(judgement) for judgement in judgements],
+            "changed": _has_changed(machine, used),
+        }
+
+
+def _has_changed(machine: Any, snapshot: Any) -> bool:
+    """Tell whether a machine is not (or no longer) as its snapshot holds it."""
+    current = machine.currentSnapshot
+    return current is None or current.id != snapshot.id or bool(machine.currentStateModified)
 
 
 def _check_name(connection: Connection, name: str, machine: Any = None) -> None:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, settings_file, snapshots
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, settings_file, snapshots, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.media import Judgement
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_quiet_hardware
@@ -93,11 +94,25 @@ def need(connection: Connection, name: str) -> Image:
 
 
 def leaves_nothing(image: Image) -> bool:
-    """Tell whether clones of an image inherit nothing that they must not have: looked at once, a snapshot stays."""
+    """Tell whether clones of an image inherit nothing that they must not have: looked at once, a snapshot stays.
+
+    Of a VM that is not ours it is never taken for granted: its settings do not name all of its disks.
+    """
+    if not image.owned:
+        return False
     snapshot = str(image.snapshot.id)
     if snapshot not in _LEAVES_NOTHING:
         _LEAVES_NOTHING[snapshot] = settings_file.leaves_nothing(Path(str(image.machine.settingsFilePath)))
     return _LEAVES_NOTHING[snapshot]
+
+
+def judged(connection: Connection, image: Image) -> list[Judgement]:
+    """Return what clones get of an image's media. Raises Failure when it is no use, as it may have become since."""
+    if leaves_nothing(image):
+        return []
+    with connection.errors(f"looking at the disks of {image.name}"):
+        subject = f"no machine can be made of the base {image.name}, which is the VM {image.machine.name}"
+        return storage.judged(connection, image.snapshot.machine, subject)
 
 
 def _unreadable(connection: Connection) -> list[Any]:

@@ -6,7 +6,16 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, marks, networks, power, settings_file, snapshots
+from vboxlab.hypervisor.virtualbox.worker import (
+    images,
+    leftovers,
+    marks,
+    networks,
+    power,
+    settings_file,
+    snapshots,
+    storage,
+)
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked, retried, state_name
@@ -121,6 +130,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
         if existing is not None:
             return describe(connection, existing, full=True)
     image = images.need(connection, call.arguments["image"])
+    judgements = images.judged(connection, image)
     settings = leftovers.settings_file(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
@@ -133,6 +143,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
                 networks.add_adapters(connection, machine, call.arguments["adapters"])
             else:
                 _strip_inherited(connection, machine)
+                storage.strip(connection, machine, judgements, folder)
                 networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             connection.set_array(machine, "groups", [group])
             marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
