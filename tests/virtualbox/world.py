@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from tests.contract.worlds import World
+from tests.contract.worlds import World, files_below
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.driver import ENGINE_VARIABLE, VirtualBoxDriver
+from vboxlab.planning.observed import ObservedMachine
 
 SETTINGS = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.12-linux">
@@ -73,6 +74,30 @@ class VirtualBoxWorld(World):
         if not self.runs_internal:
             self.manage("modifyvm", handle, "--vm-execution-engine", "interpreter")
         return handle
+
+    def add_disk(self, handle: str, kind: str) -> Path:
+        info = self.manage("showvminfo", handle, "--machinereadable")
+        if "storagecontrollername0" not in info:
+            self.manage("storagectl", handle, "--name", "SATA", "--add", "sata")
+        taken = [line for line in info.splitlines() if line.startswith('"SATA-') and "-ImageUUID-" in line]
+        disk = self.home / f"{handle}-{len(taken)}.vdi"
+        variant = ("--variant", "Fixed") if kind == "Shareable" else ()
+        self.manage("createmedium", "disk", "--filename", str(disk), "--size", "8", *variant)
+        self.manage("modifymedium", "disk", str(disk), "--type", kind.lower())
+        self.manage(
+            "storageattach", handle, "--storagectl", "SATA", "--port", str(len(taken)), "--device", "0",
+            "--type", "hdd", "--medium", str(disk),
+        )  # fmt: skip
+        return disk
+
+    def put_stray(self, machine: ObservedMachine, name: str) -> Path:
+        parts = [part for part in (machine.marks.get("lab"), machine.marks.get("copy")) if part]
+        disk = self.folder.joinpath("vboxlab", *parts, f"{machine.name}.vm", name)
+        self.manage("createmedium", "disk", "--filename", str(disk), "--size", "8")
+        return disk
+
+    def traces(self) -> list[str]:
+        return files_below(self.folder)
 
     def manage(self, *arguments: str) -> str:
         """Run VBoxManage as somebody else would, and return what it says."""

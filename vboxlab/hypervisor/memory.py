@@ -19,7 +19,8 @@ from vboxlab.errors import (
     MachineNotFound,
     SnapshotNotFound,
 )
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.memory_adoption import adopt, check_media
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
 from vboxlab.planning.observed import (
     AdapterState,
@@ -220,7 +221,7 @@ class MemoryDriver:
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""
         with self.store.call("images", ""):
-            return [ImageInfo(name, image.disk.stat().st_size, self._clones(name)) for name, image in self._images()]
+            return [ImageInfo(name, image.size, self._clones(name)) for name, image in self._images()]
 
     def has_image(self, name: str) -> bool:
         """Tell whether there is an image of that name."""
@@ -242,12 +243,11 @@ class MemoryDriver:
             self.store.images[name] = Image(disk, parent)
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
-        """Raise CapabilityMissing: there are no VMs but ours."""
-        del snapshot, progress
-        raise CapabilityMissing(
-            f"{vm} cannot become the base {name}: the memory driver has no VMs but vboxlab's",
-            resolution=f"give its disk instead: vboxlab base add {name} --disk FILE",
-        )
+        """Let a foreign VM be an image by reference."""
+        with self.store.call("adopt_image", name):
+            said = adopt(self.store, name, vm, snapshot)
+            progress(f"registering {name}", 100)
+            return said
 
     def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
         """Raise CapabilityMissing: appliances are VirtualBox's."""
@@ -276,12 +276,30 @@ class MemoryDriver:
         """Raise CapabilityMissing."""
         raise CapabilityMissing(f"{self._find(handle).name} has no screen to write to {target}")
 
+    def garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Say what crashed calls left."""
+        with self.store.call("garbage", str(lab or "")):
+            return [text for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
+
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Remove what crashed calls left."""
         with self.store.call("collect_garbage", str(lab or "")):
             found = [(text, owner) for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
             self.store.leftovers = [leftover for leftover in self.store.leftovers if leftover not in found]
             return [text for text, _ in found]
+
+    def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
+        """Report what a test put into the folders of machines."""
+        with self.store.call("strays", str(lab or "")):
+            return [stray for stray, owner in self.store.strays if lab in (None, owner)]
+
+    def remove_stray(self, path: Path) -> None:
+        """Forget one of them."""
+        with self.store.call("remove_stray", str(path)):
+            left = [(stray, owner) for stray, owner in self.store.strays if stray.path != path]
+            if len(left) == len(self.store.strays):
+                raise MachineConflict(f"{path} is no stray")
+            self.store.strays = left
 
     def close(self) -> None:
         """Let go of nothing: there is nothing to hold."""
@@ -306,7 +324,9 @@ class MemoryDriver:
 
     def _get_image(self, name: str) -> Image:
         image = self.store.images.get(name)
-        if image is None or not image.disk.is_file():
+        if image is not None and image.vm in self.store.machines:
+            check_media(self.store, name, image)
+        elif image is None or not image.exists:
             names = ", ".join(self.store.images) or "none"
             raise BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
         return image

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vboxlab.errors import DriverError, VboxlabError
+from vboxlab.hypervisor.driver import Stray
+from vboxlab.hypervisor.virtualbox.worker.media import Medium
 from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 
@@ -21,10 +23,21 @@ class Crash(BaseException):
 
 @dataclass(frozen=True)
 class Image:
-    """An image: where its disk is and what it is an overlay of."""
+    """An image: where its disk is and what it is an overlay of, or which foreign VM it refers to."""
 
-    disk: Path
+    disk: Path | None
     parent: str | None
+    vm: str = ""  # handle of a VM that is none of ours
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether the disk is there."""
+        return self.disk is not None and self.disk.is_file()
+
+    @property
+    def size(self) -> int:
+        """Return the disk's size in bytes."""
+        return self.disk.stat().st_size if self.disk else 0
 
 
 @dataclass
@@ -35,6 +48,8 @@ class MemoryStore:
     images: dict[str, Image] = field(default_factory=dict)
     held: dict[tuple[str, str], ObservedMachine] = field(default_factory=dict)  # by handle and snapshot name
     leftovers: list[tuple[str, LabName | None]] = field(default_factory=list)
+    strays: list[tuple[Stray, LabName | None]] = field(default_factory=list)
+    media: dict[str, tuple[Medium, ...]] = field(default_factory=dict)  # of foreign VMs, by handle
     calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
     taken_ports: set[int] = field(default_factory=set)  # of 127.0.0.1, by other programs
@@ -57,12 +72,24 @@ class MemoryStore:
         self._crashes[call] = (n, False)
 
     def add_foreign(
-        self, name: str, *, power: PowerState = PowerState.OFF, adapters: tuple[AdapterState, ...] = ()
+        self,
+        name: str,
+        *,
+        power: PowerState = PowerState.OFF,
+        adapters: tuple[AdapterState, ...] = (),
+        media: tuple[Medium, ...] = (),
     ) -> ObservedMachine:
         """Put a VM on the host that is none of ours."""
         machine = ObservedMachine(self.new_handle(), name, power, 1, 512, "", adapters)
         self.machines[machine.handle] = machine
+        self.media[machine.handle] = media
         return machine
+
+    def put_stray(self, machine: ObservedMachine, name: str, size: int = 0) -> Stray:
+        """Put a disk of somebody's into a machine's folder."""
+        stray = Stray(Path("/memory", machine.name, name), size, f"in the folder of {machine.name}")
+        self.strays.append((stray, machine.lab))
+        return stray
 
     def new_handle(self) -> str:
         """Return a handle that no machine has had."""

@@ -59,6 +59,11 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "base-media": (BaseError, MEND_MEDIA),
     "appliance": (BaseError, "export the machine alone: File, Export Appliance in VirtualBox's window"),
     "image-in-use": (BaseError, "destroy the labs of these machines first"),
+    "machine-in-use": (
+        MachineConflict,
+        "keep what is needed of these VMs as full clones (VirtualBox's window, Clone), and remove them first",
+    ),
+    "not-stray": (MachineConflict, "look again with `vboxlab gc`"),
     "locked": (
         DriverError,
         "close the machine's settings window or wait for the program that holds it; ending that program frees it",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots, storage
@@ -113,7 +115,7 @@ def import_appliance(connection: Connection, call: Call) -> None:
     vm_name = images.VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
+    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}) as note:
         with connection.errors(f"importing {file}"):
             appliance = connection.vbox.createAppliance()
             connection.wait(appliance.read(file), f"reading {file}", call.report)
@@ -122,26 +124,30 @@ def import_appliance(connection: Connection, call: Call) -> None:
             if len(systems) != 1:
                 text = f"{file} holds {len(systems)} machines; a base is exactly one"
                 raise Failure("appliance", text)
-            _rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
-                                             "BaseFolder": str(folder.parent),
-                                             "PrimaryGroup": leftovers.GROUP}, folder)  # fmt: skip
+            note(_rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
+                                                  "BaseFolder": str(folder.parent),
+                                                  "PrimaryGroup": leftovers.GROUP}, folder))  # fmt: skip
             connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
             (handle,) = connection.array(appliance, "machines")
         machine = machines.find(connection, str(handle))
         images.finish(connection, machine, name, call)
 
 
-def _rename(connection: Connection, system: Any, values: dict[str, str], folder: Any) -> None:
-    """Let an appliance's machine have a name and place of ours, and its disks lie beside its settings."""
+def _rename(connection: Connection, system: Any, values: dict[str, str], folder: Path) -> list[Path]:
+    """Give an appliance's machine a name and place of ours, its disks beside its settings; return where these lie."""
     kinds, _references, _original, settings, extra = system.getDescription()
     names = [connection.name_of("VirtualSystemDescriptionType", kind) for kind in kinds]
     settings = list(settings)
+    paths = (folder / f"disk{number}.vmdk" for number in itertools.count())
+    free, disks = (path for path in paths if not path.exists()), []
     for number, kind in enumerate(names):
         if kind in values:
             settings[number] = values[kind]
         elif kind == "HardDiskImage":
-            settings[number] = str(folder / f"disk{number}.vmdk")
+            disks.append(next(free))
+            settings[number] = str(disks[-1])
     system.setFinalValues([True] * len(names), settings, list(extra))
     for kind, value in values.items():
         if kind not in names:
             system.addDescription(connection.value_of("VirtualSystemDescriptionType", kind), value, value)
+    return disks

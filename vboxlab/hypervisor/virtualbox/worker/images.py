@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, settings_file, snapshots, storage
+from vboxlab.hypervisor.virtualbox.worker import (
+    leftovers,
+    machines,
+    marks,
+    ownership,
+    settings_file,
+    snapshots,
+    storage,
+)
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
@@ -152,8 +160,9 @@ def create(connection: Connection, call: Call) -> None:
     vm_name = VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}):
+    with leftovers.making(connection, folder, {"what": "image", "name": vm_name}) as note:
         target = _free_place(connection, folder / f"{name}.vdi")
+        note([target])
         _give(disk, target)
         with connection.errors(f"making the image {name}"):
             machine = _new_machine(connection, settings, vm_name)
@@ -169,15 +178,15 @@ def create(connection: Connection, call: Call) -> None:
 
 
 def _free_place(connection: Connection, wanted: Path) -> Path:
-    """Return a path like the wanted one at which the service knows no disk.
+    """Return a path like the wanted one at which there is no file and the service knows no disk.
 
     When a client is killed that has attached a disk and not saved it, the service (7.2) rolls the machine back, but
     counts the disk as in use until it ends.
     """
     with connection.errors(f"looking for a place for {wanted.name}"):
-        known = {Path(str(medium.location)) for medium in leftovers.all_media(connection)}
+        known = {Path(str(medium.location)) for medium in ownership.all_media(connection)}
     names = itertools.chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2)))
-    return next(path for path in names if path not in known)
+    return next(path for path in names if path not in known and not path.exists())
 
 
 def _give(disk: Path, target: Path) -> None:
@@ -234,5 +243,10 @@ def remove(connection: Connection, call: Call) -> None:
             connection.vbox.setExtraData(REFERENCE + name, "")
             return
         folder = Path(str(image.machine.settingsFilePath)).parent
+        first = {str(disk.base.id) for disk in snapshots.disks(connection, image.snapshot)}
+        disks = ownership.own_disks(connection, image.machine, folder, first)
+        loose = ownership.loose_children(connection, disks)
+        if loose:
+            raise Failure("image-in-use", f"disks that no machine uses depend on the image {name}", details=loose)
         record = {"what": "delete", "name": str(image.machine.name)}
-    machines.remove_registered(connection, image.machine, folder, record, call.report)
+    machines.remove_registered(connection, image.machine, record, disks, call.report)

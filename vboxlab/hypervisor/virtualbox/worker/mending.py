@@ -7,13 +7,12 @@ settings before those of the base whose list of disks the machine's disks are ke
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers
+from vboxlab.hypervisor.virtualbox.worker import leftovers, marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 
 PREVIOUS = "-prev"
@@ -39,13 +38,16 @@ def mend(connection: Connection, registered: list[Any]) -> list[str]:
 
 
 def _is_broken(machine: Any, root: Path) -> bool:
-    return not machine.accessible and root in Path(str(machine.settingsFilePath)).parents
+    if machine.accessible:
+        return False
+    folder = Path(str(machine.settingsFilePath)).parent
+    return root in folder.parents and folder.name.endswith(leftovers.SUFFIX)
 
 
 def _restore_settings(settings: Path) -> bool:
     """Put the previous settings back when the present ones are missing or cut short."""
     previous = settings.with_name(settings.name + PREVIOUS)
-    if _is_whole(settings) or not _is_whole(previous):
+    if _is_whole(settings) or not _is_whole(previous) or marks.KEY not in previous.read_text(encoding="utf-8"):
         return False
     shutil.copyfile(previous, settings)
     return True
@@ -60,18 +62,22 @@ def _is_whole(path: Path) -> bool:
 
 
 def _set_disks_right(connection: Connection, settings: Path) -> bool:
-    """Let VirtualBox know the disks that a machine's settings name, and forget others in its folder."""
-    named = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", settings.read_text(encoding="utf-8")))
-    for medium in list(leftovers.all_media(connection)):
+    """Let VirtualBox know the disks that a machine's settings name, and forget others of it; files stay as they are.
+
+    Others of it are differencing disks whose first disk lies elsewhere: what somebody put into the folder stays known.
+    """
+    text = settings.read_text(encoding="utf-8")
+    for medium in ownership.media_in(connection, settings.parent):
         with contextlib.suppress(connection.api_error):
-            if settings.parent in Path(str(medium.location)).parents and str(medium.id) not in named:
+            elsewhere = settings.parent not in Path(str(medium.base.location)).parents
+            if elsewhere and str(medium.id) not in text:
                 medium.close()
     device = connection.value_of("DeviceType", "HardDisk")
     access = connection.value_of("AccessMode", "ReadWrite")
     opened = False
-    for disk in sorted(settings.parent.glob("*.vdi")) + sorted(settings.parent.glob("Snapshots/*.vdi")):
+    for disk in ownership.disk_files(settings.parent):  # those beside the settings before those in Snapshots
         with contextlib.suppress(connection.api_error):
-            if disk.parent == settings.parent or disk.stem.strip("{}") in named:
+            if ownership.is_named(disk, text):
                 connection.vbox.openMedium(str(disk), device, access, False)
                 opened = True
     return opened
