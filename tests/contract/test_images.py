@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.contract.worlds import IMAGE, Specs, World, nat
-from vboxlab.errors import BaseError
+from vboxlab.errors import BaseError, CapabilityMissing
 from vboxlab.hypervisor.driver import Driver
 
 
@@ -53,3 +55,62 @@ def test_an_image_in_use_is_not_removed(driver: Driver, spec: Specs) -> None:
 def test_removing_an_image_that_is_not_there(driver: Driver) -> None:
     with pytest.raises(BaseError, match="nowhere"):
         driver.remove_image("nowhere")
+
+
+def adoptable(world: World, driver: Driver) -> bool:
+    """Tell whether VMs can become images; where they cannot, check that the driver says so."""
+    if driver.capabilities.adopts:
+        return True
+    with pytest.raises(CapabilityMissing):
+        driver.adopt_image("my", world.add_foreign("teacher"))
+    return False
+
+
+@pytest.mark.parametrize("kind", ["Writethrough", "Shareable", "Immutable"])
+def test_a_vm_becomes_an_image_without_the_disks_that_snapshots_do_not_hold(
+    world: World, driver: Driver, spec: Specs, kind: str
+) -> None:
+    if not adoptable(world, driver):
+        return
+    handle = world.add_foreign("teacher")
+    world.add_disk(handle, "Normal")
+    path = world.add_disk(handle, kind)
+    said = driver.adopt_image("my", "teacher")
+    assert f"left out: it is {kind.lower()}" in said
+    assert said.count("every machine writes to a differencing disk of its own") == 1
+    assert path.name in said or kind == "Immutable"  # whose differencing disk is attached
+    made = driver.create(replace(spec(adapters=(nat(1),)), image="my"))
+    assert made.image == "my"
+    assert driver.inspect(handle).marks == {}
+
+
+@pytest.mark.parametrize("kinds", [(), ("Writethrough",), ("Shareable", "Normal"), ("Immutable", "Normal")])
+def test_a_vm_that_machines_would_be_nothing_without_is_refused_and_not_touched(
+    world: World, driver: Driver, kinds: tuple[str, ...]
+) -> None:
+    if not adoptable(world, driver):
+        return
+    handle = world.add_foreign("teacher")
+    for kind in kinds:
+        world.add_disk(handle, kind)
+    before = driver.inspect(handle)
+    with pytest.raises(BaseError, match="the VM teacher cannot be a base") as caught:
+        driver.adopt_image("my", "teacher")
+    assert (f"it is {kinds[0].lower()}" if kinds else "it has no hard disk") in str(caught.value)
+    assert driver.inspect(handle) == before
+    assert not driver.has_image("my")
+
+
+def test_a_vm_whose_disk_went_since_is_refused_when_a_machine_is_made(
+    world: World, driver: Driver, spec: Specs
+) -> None:
+    if not adoptable(world, driver):
+        return
+    path = world.add_disk(world.add_foreign("teacher"), "Normal")
+    driver.adopt_image("my", "teacher")
+    world.lose_disk(path)
+    with pytest.raises(BaseError, match="no machine can be made of the base my, which is the VM teacher") as caught:
+        driver.create(replace(spec("victim", adapters=(nat(1),)), image="my"))
+    assert "it cannot be read" in str(caught.value)
+    assert [machine.name for machine in driver.machines()] == ["teacher"]
+    assert list(driver.garbage()) == []

@@ -15,7 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.memory import Crash, MemoryDriver, store_of
 from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.hypervisor.qemu.layout import Layout
-from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec, PowerState
+from vboxlab.hypervisor.virtualbox.worker.media import Medium
+from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec, ObservedMachine, PowerState
 
 IMAGE = "tiny"
 LAB = {"lab": "contract", "user": "tester"}
@@ -94,6 +95,22 @@ class World(ABC):
         """Take a snapshot as somebody else would, of whatever name."""
         raise NotImplementedError
 
+    def add_disk(self, handle: str, kind: str) -> Path:
+        """Give a VM that is none of ours one more disk, of a kind in VirtualBox's words, and return its path."""
+        raise NotImplementedError(f"{handle} can have no {kind} disk: no VM but ours here")
+
+    def lose_disk(self, path: Path) -> None:
+        """Let a disk's file be gone."""
+        path.unlink()
+
+    @abstractmethod
+    def put_stray(self, machine: ObservedMachine, name: str) -> Path:
+        """Put a disk of somebody's beside a machine's own, and return its path."""
+
+    @abstractmethod
+    def machine_traces(self) -> list[str]:
+        """Return what there is of machines on the host, whole and not."""
+
     @contextmanager
     def occupied_port(self) -> Iterator[int]:
         """Listen at a free port of 127.0.0.1 as some other program would."""
@@ -149,6 +166,25 @@ class MemoryWorld(World):
     def take_by_hand(self, handle: str, name: str) -> None:
         store_of(self.home).take(handle, name)
 
+    def add_disk(self, handle: str, kind: str) -> Path:
+        media = store_of(self.home).media
+        port = len(media[handle])
+        path = Path("/memory", handle, f"{kind}-{port}.vdi")
+        media[handle] = (*media[handle], Medium("SATA", port, 0, "HardDisk", str(path), kind))
+        return path
+
+    def lose_disk(self, path: Path) -> None:
+        media = store_of(self.home).media
+        for handle, own in media.items():
+            media[handle] = tuple(replace(each, present=each.present and each.path != str(path)) for each in own)
+
+    def put_stray(self, machine: ObservedMachine, name: str) -> Path:
+        return store_of(self.home).put_stray(machine, name).path
+
+    def machine_traces(self) -> list[str]:
+        store = store_of(self.home)
+        return [*store.machines, *(str(entry) for entry in (*store.leftovers, *store.strays))]
+
     @contextmanager
     def occupied_port(self) -> Iterator[int]:
         store_of(self.home).taken_ports.add(2222)
@@ -180,6 +216,14 @@ class QemuWorld(World):
         found = json.loads((self.home / "qemu" / "images" / f"{image}.json").read_text())
         return raw_content(Path(found["disk"]), found["format"])
 
+    def put_stray(self, machine: ObservedMachine, name: str) -> Path:
+        path = self.home / "qemu" / "machines" / machine.handle / name
+        path.write_bytes(DEAF_GUEST)
+        return path
+
+    def machine_traces(self) -> list[str]:
+        return files_below(self.home / "qemu" / "machines") + files_below(self.home / "qemu" / "kept")
+
     def close(self) -> None:
         runtime = self.home / "qemu" / "runtime"
         shutil.rmtree(self.home / "qemu" / "machines", ignore_errors=True)
@@ -188,6 +232,11 @@ class QemuWorld(World):
         if runtime.is_file():
             # A switch that lost its last port ends by itself, and removes its files while this does.
             shutil.rmtree(runtime.read_text(), ignore_errors=True)
+
+
+def files_below(folder: Path) -> list[str]:
+    """Return the files and folders below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 @dataclass

@@ -12,20 +12,20 @@ from tests.contract.worlds import DEAF_GUEST
 from vboxlab.base.added import NewBase, Origin
 from vboxlab.base.store import BaseStore
 from vboxlab.cli.main import run
-from vboxlab.errors import BaseError, CapabilityMissing, UsageError
-from vboxlab.hypervisor.driver import Progress, no_progress
+from vboxlab.errors import BaseError, MachineNotFound, UsageError
 from vboxlab.hypervisor.memory import MemoryDriver, store_of
 from vboxlab.hypervisor.memory_store import Image
+from vboxlab.hypervisor.virtualbox.worker.media import Medium
 from vboxlab.planning.observed import MachineSpec
 from vboxlab.settings import Settings
 
 
 class AdoptingDriver(MemoryDriver):
-    """A memory driver whose foreign VMs can become images."""
+    """A memory driver with a teacher's VM, which can become an image."""
 
-    def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
-        self.store.images[name] = Image(Path(__file__), None)
-        return f"{name} is {vm} as of {snapshot or 'now'}"
+    def __init__(self) -> None:
+        super().__init__()
+        self.store.add_foreign("Debian 12", media=(Medium("SATA", 0, 0, "HardDisk", "/vm/disk.vdi"),))
 
 
 @pytest.fixture
@@ -39,7 +39,11 @@ def teachers(name: str = "my-debian", **fields: str) -> NewBase:
 
 def test_an_added_base_is_found_with_its_login_and_without_layers(store: BaseStore, tmp_path: Path) -> None:
     driver = AdoptingDriver()
-    assert store.add(teachers(root_password="battery"), driver) == "my-debian is Debian 12 as of now"
+    said = store.add(teachers(root_password="battery"), driver)
+    assert said == (
+        "my-debian is the VM Debian 12 as of vboxlab-base\n"
+        "SATA port 0: /vm/disk.vdi: every machine writes to a differencing disk of its own"
+    )
     base = store.get("my-debian")
     assert (base.image, base.prepared, base.stock, base.login.user) == ("my-debian", False, True, "teacher")
     assert base.login.key_file == tmp_path / "keys" / "id_ed25519"
@@ -82,8 +86,13 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_done(store: BaseStore) -
 
 
 def test_what_the_driver_refuses_is_not_recorded(store: BaseStore) -> None:
-    with pytest.raises(CapabilityMissing, match="no VMs but vboxlab's"):
-        store.add(teachers(), MemoryDriver())
+    driver = MemoryDriver()
+    with pytest.raises(MachineNotFound, match="no VM Debian 12"):
+        store.add(teachers(), driver)
+    driver.store.add_foreign("Debian 12", media=(Medium("SATA", 0, 0, "HardDisk", "/vm/disk.vdi", "Writethrough"),))
+    with pytest.raises(BaseError, match="the VM Debian 12 cannot be a base") as caught:
+        store.add(teachers(), driver)
+    assert "it is writethrough" in str(caught.value)
     assert store.added.all() == ()
 
 

@@ -199,6 +199,35 @@ def test_gc_shows_and_removes_what_no_lab_needs(
     assert [name for name in store.images if "+" in name or name.count("-") > 1] == []
 
 
+def test_gc_removes_what_is_not_vboxlabs_only_by_name(
+    home: Path, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make("a") == 0
+    machine = next(machine for machine in store.machines.values() if machine.machine == "srv-web")
+    raid, notes = store.put_stray(machine, "raid.vdi", 3 << 20), store.put_stray(machine, "my notes.txt", 2048)
+    store.leftovers.append(("unfinished machine x", None))
+    capsys.readouterr()
+    assert run(["gc"]) == 64
+    out, err = capsys.readouterr()
+    assert "left by an interrupted run: unfinished machine x" in out
+    assert f"kept {raid.path} (3.0 MiB), in the folder of {machine.name}: it is not vboxlab's" in err
+    assert f"vboxlab gc --stray '{notes.path}'" in err
+    assert len(store.leftovers) == 1
+    assert run(["gc", "--yes"]) == 0
+    assert [stray for stray, _ in store.strays] == [raid, notes]
+    assert store.leftovers == []
+    assert run(["gc", "--stray", "/etc/passwd", "--yes"]) == 64
+    assert str(raid.path) in capsys.readouterr().err
+    assert run(["gc", "--stray", str(raid.path)]) == 64
+    assert len(store.strays) == 2
+    assert run(["gc", "--stray", str(raid.path), "--yes"]) == 0
+    assert "1 files of others removed" in capsys.readouterr().out
+    assert [stray for stray, _ in store.strays] == [notes]
+    assert run(["destroy", "ha", "--copies", "a", "--yes"]) == 0
+    assert f"left: {notes.path}" in "".join(capsys.readouterr())
+    assert [stray for stray, _ in store.strays] == [notes]
+
+
 def test_snapshots_of_a_class(store: MemoryStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert make("a,b") == 0
     assert run(["snapshot", "take", "one", "--copies", "a,b"]) == 0

@@ -18,6 +18,7 @@ from vboxlab.hypervisor.virtualbox.worker.locks import hold, is_held, remove_hel
 from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 
+CHILD = "Snapshots/{0f5a3b1e-7c53-4a0c-9d5e-0d8b8f8f3a11}.vdi"  # as VirtualBox names a clone's disk
 RECORD = {"what": "create", "name": "srv-web", "lab": "ha", "copy": ""}
 
 
@@ -53,7 +54,9 @@ def leave_half_made(folder: Path) -> None:
     """Leave what a killed call leaves."""
     folder.mkdir()
     (folder / leftovers.PENDING).write_text(json.dumps(RECORD), encoding="utf-8")
-    (folder / "disk.vdi").touch()
+    (folder / "Snapshots").mkdir()
+    for name in ("srv-web.vbox", "console.log", CHILD):
+        (folder / name).touch()
 
 
 def test_a_held_file_is_held_by_one(tmp_path: Path) -> None:
@@ -126,34 +129,76 @@ def test_nobody_begins_in_a_folder_that_is_being_cleared(folder: Path) -> None:
 
 def test_nobody_begins_in_a_folder_that_is_being_removed(folder: Path) -> None:
     folder.mkdir()
-    (folder / "srv-web.vdi").touch()
-    with leftovers.removing(folder, RECORD):
+    disk = folder / "disk.vdi"
+    disk.touch()
+    record = {**RECORD, "what": "delete", "disks": [str(disk), str(folder.parent / "elsewhere.vdi")]}
+    (folder.parent / "elsewhere.vdi").touch()
+    with leftovers.removing(QuietHost.connection(), folder, record):
         with pytest.raises(Failure, match="works on"), leftovers.making(QuietHost.connection(), folder, RECORD):
             pass
-        assert (folder / "srv-web.vdi").exists()
+        assert disk.exists()
     assert not folder.exists()
+    assert (folder.parent / "elsewhere.vdi").exists()
 
 
 def test_a_failed_making_is_cleared_by_the_next(folder: Path) -> None:
     def fail() -> None:
         with leftovers.making(QuietHost.connection(), folder, RECORD):
-            (folder / "half.vdi").touch()
+            (folder / "Snapshots").mkdir()
+            (folder / CHILD).touch()
             raise ValueError("oops")
 
     with pytest.raises(ValueError, match="oops"):
         fail()
     assert not is_held(folder / leftovers.PENDING)
     with leftovers.making(QuietHost.connection(), folder, RECORD):
-        assert not (folder / "half.vdi").exists()
+        assert not (folder / CHILD).exists()
 
 
-def test_a_strangers_folder_is_left_as_it_is_even_after_a_kill_before_the_first_byte(folder: Path) -> None:
+def test_a_disk_that_is_made_under_a_name_of_its_own_is_cleared_by_that_name(folder: Path) -> None:
+    def fail() -> None:
+        with leftovers.making(QuietHost.connection(), folder, RECORD) as note:
+            note([folder / "tiny.vdi"])
+            (folder / "tiny.vdi").touch()
+            raise ValueError("oops")
+
+    with pytest.raises(ValueError, match="oops"):
+        fail()
+    with leftovers.making(QuietHost.connection(), folder, RECORD):
+        assert [path.name for path in folder.iterdir()] == [leftovers.PENDING]
+
+
+@pytest.mark.parametrize("mark", [False, True])
+def test_a_folder_with_another_machines_settings_is_refused(folder: Path, mark: bool) -> None:
     folder.mkdir()
-    (folder / "work.vdi").write_text("do not lose", encoding="utf-8")
-    for mark in (False, True):
-        if mark:  # a call that was killed between making the mark and writing into it
-            (folder / leftovers.PENDING).touch()
-        with pytest.raises(Failure) as caught, leftovers.making(QuietHost.connection(), folder, RECORD):
-            pass
-        assert caught.value.kind == "folder-exists"
-        assert [path.name for path in folder.iterdir()] == ["work.vdi"]
+    (folder / "work.vbox").write_text("do not lose", encoding="utf-8")
+    if mark:  # a call that was killed between making the mark and writing into it
+        (folder / leftovers.PENDING).touch()
+    with pytest.raises(Failure) as caught, leftovers.making(QuietHost.connection(), folder, RECORD):
+        pass
+    assert caught.value.kind == "folder-exists"
+    assert [path.name for path in folder.iterdir()] == ["work.vbox"]
+
+
+@pytest.mark.parametrize("what", ["create", "image", "delete"])
+def test_what_somebody_keeps_in_a_folder_stays_there_whatever_is_made_fails_or_is_cleared(
+    folder: Path, what: str
+) -> None:
+    theirs = [folder / name for name in ("raid.vdi", "Snapshots/{11111111-7c53-4a0c-9d5e-0d8b8f8f3a11}.vdi", "a.txt")]
+    (folder / "Snapshots").mkdir(parents=True)
+    for path in theirs:
+        path.write_text("do not lose", encoding="utf-8")
+
+    def fail() -> None:
+        with leftovers.making(QuietHost.connection(), folder, {**RECORD, "what": what}):
+            (folder / CHILD).touch()
+            raise ValueError("oops")
+
+    with pytest.raises(ValueError, match="oops"):
+        fail()
+    with leftovers.making(QuietHost.connection(), folder, RECORD):
+        pass
+    left = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CHILD)
+    assert left == sorted(theirs)
+    assert {path.read_text(encoding="utf-8") for path in left} == {"do not lose"}
+    assert (folder / CHILD).exists() is (what == "delete")  # a record of a removal names its disks

@@ -96,6 +96,8 @@ def test_what_cannot_be_a_base_is_refused_by_name(world: VirtualBoxWorld, empty_
     assert "it is a text" in refused("my", "--disk", str(world.home / "notes.ova"))
     assert "is taken" in refused("debian12", "--vm", TEACHERS)
     assert "one of --vm, --ova and --disk" in refused("my", code=64)
+    assert "it has no hard disk" in refused("my", "--vm", twins[0])
+    world.add_disk(twins[0], "Normal")
     vboxlab("base", "add", "my", "--vm", twins[0], *LOGIN)
     assert "there is a base my already" in refused("my", "--vm", TEACHERS)
     assert [path.name for path in (empty_home / "bases").iterdir() if path.is_dir()] == ["my"]
@@ -104,6 +106,7 @@ def test_what_cannot_be_a_base_is_refused_by_name(world: VirtualBoxWorld, empty_
 
 def test_a_snapshot_by_name_while_the_vm_runs(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> None:
     handle = world.add_foreign("teacher")
+    world.add_disk(handle, "Normal")
     for name in ("start of term", "later"):
         world.manage("snapshot", handle, "take", name)
     driver.start(handle)

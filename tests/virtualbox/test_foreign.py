@@ -181,11 +181,17 @@ def test_a_folder_in_the_way_is_named_and_left_alone(
     folder = world.folder / "vboxlab" / "contract" / "srv-web.vm"
     folder.mkdir(parents=True)
     (folder / "thesis.txt").write_text("do not lose")
+    settings = folder / "srv-web.vbox"
+    settings.write_text("of a VM that was removed from VirtualBox, its files kept")
     with pytest.raises(MachineConflict, match="srv-web") as caught:
         driver.create(spec("srv-web"))
     assert str(folder) in str(caught.value)
-    assert (folder / "thesis.txt").read_text() == "do not lose"
+    assert sorted(folder.iterdir()) == [settings, folder / "thesis.txt"]
     assert list(driver.machines()) == []
+    settings.unlink()
+    driver.delete(driver.create(spec("srv-web")).handle)
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+    assert (folder / "thesis.txt").read_text() == "do not lose"
 
 
 def test_a_teachers_vm_becomes_an_image_by_reference(

@@ -20,6 +20,7 @@ def test_a_clone_inherits_nothing_from_a_base_that_has_much(
     world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
 ) -> None:
     handle = world.add_foreign("teacher")
+    world.add_disk(handle, "Normal")
     world.manage(
         "modifyvm", handle, "--nic2", "intnet", "--intnet2", "secret", "--nic5", "nat",
         "--natpf5", f"web,tcp,,{free_port()},,80",

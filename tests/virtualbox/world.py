@@ -11,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from tests.contract.worlds import World, raw_content
+from tests.contract.worlds import World, files_below, raw_content
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.driver import ENGINE_VARIABLE, VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.worker import registry
+from vboxlab.planning.observed import ObservedMachine
 
 SETTINGS = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.12-linux">
@@ -87,6 +88,30 @@ class VirtualBoxWorld(World):
         own = (f"{self.settings.name}/", "virtualbox/presence")
         files = {name for name in super().traces() if not name.startswith(own)}
         return files | {line for line in self.manage("list", "hdds").splitlines() if line.startswith("Location:")}
+
+    def add_disk(self, handle: str, kind: str) -> Path:
+        info = self.manage("showvminfo", handle, "--machinereadable")
+        if "storagecontrollername0" not in info:
+            self.manage("storagectl", handle, "--name", "SATA", "--add", "sata")
+        taken = [line for line in info.splitlines() if line.startswith('"SATA-') and "-ImageUUID-" in line]
+        disk = self.home / f"{handle}-{len(taken)}.vdi"
+        variant = ("--variant", "Fixed") if kind == "Shareable" else ()
+        self.manage("createmedium", "disk", "--filename", str(disk), "--size", "8", *variant)
+        self.manage("modifymedium", "disk", str(disk), "--type", kind.lower())
+        self.manage(
+            "storageattach", handle, "--storagectl", "SATA", "--port", str(len(taken)), "--device", "0",
+            "--type", "hdd", "--medium", str(disk),
+        )  # fmt: skip
+        return disk
+
+    def put_stray(self, machine: ObservedMachine, name: str) -> Path:
+        parts = [part for part in (machine.marks.get("lab"), machine.marks.get("copy")) if part]
+        disk = self.folder.joinpath("vboxlab", *parts, f"{machine.name}.vm", name)
+        self.manage("createmedium", "disk", "--filename", str(disk), "--size", "8")
+        return disk
+
+    def machine_traces(self) -> list[str]:
+        return files_below(self.folder)
 
     def manage(self, *arguments: str) -> str:
         """Run VBoxManage as somebody else would, and return what it says."""

@@ -38,7 +38,7 @@ class Capabilities:
     accelerated: bool  # guests run on hardware virtualisation
     live_snapshots: bool
     window: bool  # start(gui=True) shows a window
-    adopts: bool  # foreign VMs can be seen and started
+    adopts: bool  # foreign VMs can be seen and started, and be images
     network_kinds: frozenset[str]
     image_formats: tuple[str, ...]  # disk formats import_image takes
     screenshots: bool
@@ -52,6 +52,15 @@ class ImageInfo:
     name: str
     size: int  # bytes on disk
     clones: tuple[str, ...]  # names of the machines that depend on it
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A file that lies where this driver keeps its machines and is not provably vboxlab's, such as a detached disk."""
+
+    path: Path
+    size: int  # bytes
+    why: str  # where it was found, as in "a disk in the folder of srv-web that no machine uses"
 
 
 class Lifecycle(Protocol):
@@ -71,8 +80,9 @@ class Lifecycle(Protocol):
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone of spec.image with exactly spec's adapters and marks, and nothing inherited.
 
-        All or nothing. Raises BaseError when the image is not there, MachineConflict when a VM of that name exists
-        (saying which lab's it is, if any), DriverError when the disk is full.
+        All or nothing. Raises BaseError when the image is not there or its VM has become one that adopt_image would
+        refuse, MachineConflict when a VM of that name exists (saying which lab's it is, if any), DriverError when the
+        disk is full.
         """
 
     def start(self, handle: str, *, gui: bool = False) -> None:
@@ -90,7 +100,11 @@ class Lifecycle(Protocol):
         """
 
     def delete(self, handle: str) -> None:
-        """Remove the machine with its disks and snapshots, powering it off first. Nothing else is touched."""
+        """Remove the machine with the disks and snapshots that this driver made for it, powering it off first.
+
+        Nothing else is touched: what somebody put beside them stays, and is one of `strays` from then on. Raises
+        MachineConflict, having done nothing, when disks of a VM of somebody else's depend on the machine's.
+        """
 
     def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
         """Set (or with None remove) marks; those not named stay. Works while running."""
@@ -172,9 +186,11 @@ class Images(Protocol):
         """Let a foreign VM (its name or UUID) be an image by reference, and say what was done to it.
 
         Clones are made from the snapshot, by default its current one; only when it has none, one is taken. Nothing else
-        of it is ever changed, and remove_image only forgets it. Raises MachineNotFound with the nearest names,
-        MachineConflict when several VMs have the name, when it is ours or the image's name is taken, DriverError when
-        it runs and has no snapshot, CapabilityMissing where the driver cannot.
+        of it is ever changed, and remove_image only forgets it. Machines write to differencing disks of their own;
+        of each disk that no snapshot holds, and of what is in drives, it is said how machines do without. Raises
+        MachineNotFound with the nearest names, MachineConflict when several VMs have the name, when it is ours or the
+        image's name is taken, BaseError when machines cannot do without a disk, it cannot be read or there is none,
+        DriverError when it runs and has no snapshot, CapabilityMissing where the driver cannot.
         """
 
     def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
@@ -216,7 +232,23 @@ class Driver(Lifecycle, Networks, Snapshots, Images, Console, Protocol):
         """Say what collect_garbage would remove, changing nothing."""
 
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
-        """Remove what interrupted calls left (of one lab, or of all) and say what it was."""
+        """Remove what interrupted calls left (of one lab, or of all) and say what it was.
+
+        Only what is provably ours: what a record of such a call names, and disks of ours that hold nothing or were
+        being thrown away.
+        """
+
+    def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
+        """Report the files in the folders of our machines (of one lab, or of all) that nobody is known to need.
+
+        They are never removed but by `remove_stray`, one that depends on another before that.
+        """
+
+    def remove_stray(self, path: Path) -> None:
+        """Remove one of `strays`, which the user has seen by its path and agreed to.
+
+        Raises MachineConflict when it is none, such as a disk that is used by now.
+        """
 
     def close(self) -> None:
         """Let go of connections and helper processes. Machines go on running."""

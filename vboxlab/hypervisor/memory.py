@@ -18,7 +18,8 @@ from vboxlab.errors import (
     MachineNotFound,
 )
 from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.memory_adoption import adopt, check_media
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
 from vboxlab.planning.observed import (
     AdapterState,
@@ -251,12 +252,11 @@ class MemoryDriver:
             self.store.images[name] = Image(disk if ours else None, parent, disk.stat().st_size)
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
-        """Raise CapabilityMissing: there are no VMs but ours."""
-        del snapshot, progress
-        raise CapabilityMissing(
-            f"{vm} cannot become the base {name}: the memory driver has no VMs but vboxlab's",
-            resolution=f"give its disk instead: vboxlab base add {name} --disk FILE",
-        )
+        """Let a foreign VM be an image by reference."""
+        with self.store.call("adopt_image", name):
+            said = adopt(self.store, name, vm, snapshot)
+            progress(f"registering {name}", 100)
+            return said
 
     def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
         """Raise CapabilityMissing: appliances are VirtualBox's."""
@@ -287,7 +287,8 @@ class MemoryDriver:
 
     def garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Say what crashed calls left."""
-        return [text for text, _ in self._left(lab)]
+        with self.store.call("garbage", str(lab or "")):
+            return [text for text, _ in self._left(lab)]
 
     def _left(self, lab: LabName | None) -> list[tuple[str, LabName | None]]:
         return [(text, owner) for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
@@ -298,6 +299,19 @@ class MemoryDriver:
             found = self._left(lab)
             self.store.leftovers = [leftover for leftover in self.store.leftovers if leftover not in found]
             return [text for text, _ in found]
+
+    def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
+        """Report what a test put into the folders of machines."""
+        with self.store.call("strays", str(lab or "")):
+            return [stray for stray, owner in self.store.strays if lab in (None, owner)]
+
+    def remove_stray(self, path: Path) -> None:
+        """Forget one of them."""
+        with self.store.call("remove_stray", str(path)):
+            left = [(stray, owner) for stray, owner in self.store.strays if stray.path != path]
+            if len(left) == len(self.store.strays):
+                raise MachineConflict(f"{path} is no stray")
+            self.store.strays = left
 
     def close(self) -> None:
         """Let go of nothing: there is nothing to hold."""
@@ -322,7 +336,9 @@ class MemoryDriver:
 
     def _get_image(self, name: str) -> Image:
         image = self.store.images.get(name)
-        if image is None or (image.disk is not None and not image.disk.is_file()):
+        if image is not None and image.vm in self.store.machines:
+            check_media(self.store, name, image)
+        elif image is None or image.vm or not image.exists:
             names = ", ".join(self.store.images) or "none"
             raise BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
         return image

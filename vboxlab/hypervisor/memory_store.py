@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vboxlab.errors import DriverError, VboxlabError
+from vboxlab.hypervisor.driver import Stray
+from vboxlab.hypervisor.virtualbox.worker.media import Medium
 from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
@@ -23,11 +25,20 @@ class Crash(BaseException):
 
 @dataclass(frozen=True)
 class Image:
-    """An image: the disk of ours that it depends on, if it is not a copy, and what it is an overlay of."""
+    """An image: the disk of ours that it depends on, if it is not a copy, and what it is an overlay of.
+
+    Or the foreign VM that it refers to.
+    """
 
     disk: Path | None
     parent: str | None
     size: int = 0  # bytes
+    vm: str = ""  # handle of a VM that is none of ours
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether what it depends on is there."""
+        return self.disk is None or self.disk.is_file()
 
 
 @dataclass
@@ -38,6 +49,8 @@ class MemoryStore:
     images: dict[str, Image] = field(default_factory=dict)
     held: dict[tuple[str, str], ObservedMachine] = field(default_factory=dict)  # by handle and snapshot's id
     leftovers: list[tuple[str, LabName | None]] = field(default_factory=list)
+    strays: list[tuple[Stray, LabName | None]] = field(default_factory=list)
+    media: dict[str, tuple[Medium, ...]] = field(default_factory=dict)  # of foreign VMs, by handle
     calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
     taken_ports: set[int] = field(default_factory=set)  # of 127.0.0.1, by other programs
@@ -61,11 +74,17 @@ class MemoryStore:
         self._crashes[call] = (n, False)
 
     def add_foreign(
-        self, name: str, *, power: PowerState = PowerState.OFF, adapters: tuple[AdapterState, ...] = ()
+        self,
+        name: str,
+        *,
+        power: PowerState = PowerState.OFF,
+        adapters: tuple[AdapterState, ...] = (),
+        media: tuple[Medium, ...] = (),
     ) -> ObservedMachine:
         """Put a VM on the host that is none of ours."""
         machine = ObservedMachine(self.new_handle(), name, power, 1, 512, "", adapters)
         self.machines[machine.handle] = machine
+        self.media[machine.handle] = media
         return machine
 
     def switch(self, handle: str, power: PowerState) -> None:
@@ -90,6 +109,12 @@ class MemoryStore:
         self.machines[handle] = replace(
             machine, snapshots=(*machine.snapshots, taken), current_snapshot=identifier, untouched=not live
         )
+
+    def put_stray(self, machine: ObservedMachine, name: str, size: int = 0) -> Stray:
+        """Put a disk of somebody's into a machine's folder."""
+        stray = Stray(Path("/memory", machine.name, name), size, f"in the folder of {machine.name}")
+        self.strays.append((stray, machine.lab))
+        return stray
 
     def new_handle(self) -> str:
         """Return a handle that no machine has had."""

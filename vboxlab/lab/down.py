@@ -6,6 +6,7 @@ from vboxlab.events import Note
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import on_each
 from vboxlab.lab.journal import pending_restore
+from vboxlab.lab.leftovers import report_strays
 from vboxlab.lab.observe import see
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
@@ -40,7 +41,7 @@ def down(context: Context, lab: LabName, *, timeout: float, hard: bool, jobs: in
 def destroy(context: Context, lab: LabName, *, jobs: int) -> int:
     """Remove the lab's machines with their disks and snapshots, and what vboxlab kept for it; return how many.
 
-    Foreign and adopted machines, bases and images stay.
+    Foreign and adopted machines, bases and images stay, and so do files that others put beside machines' disks.
     """
     observed = see(context, lab)
 
@@ -52,5 +53,6 @@ def destroy(context: Context, lab: LabName, *, jobs: int) -> int:
     on_each(context, lab, list(observed.machines.values()), "destroy", remove, jobs=jobs)
     for line in context.driver.collect_garbage(lab):
         context.events(Note(f"removed what an interrupted run left: {line}"))
+    report_strays(context, lab)
     context.directory(lab).remove()
     return len(observed.machines)

@@ -1,14 +1,17 @@
-"""What is vboxlab's on this host and belongs to no lab any more: the folders of labs that are gone."""
+"""What belongs to no lab any more: folders of labs that are gone, and what others left among our machines."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vboxlab.events import EventSink
+from vboxlab.events import EventSink, Note
+from vboxlab.hypervisor.driver import Stray
+from vboxlab.lab.context import Context
 from vboxlab.lab.directory import HOLDER, LOCK, LabDirectory
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
@@ -22,6 +25,23 @@ class LabFolder:
     path: Path
     reports: int
     size: int  # bytes
+
+
+def report_strays(context: Context, lab: LabName) -> None:
+    """Say of every file of somebody else's among a lab's machines that it is left, and what can be done with it."""
+    for stray in context.driver.strays(lab):
+        context.events(Note(f"left: {describe_stray(stray)}"))
+
+
+def describe_stray(stray: Stray) -> str:
+    """Return what is to be said of a file that vboxlab removes only by name."""
+    what = f"{stray.path} ({spell_size(stray.size)}), {stray.why}"
+    return f"{what}: it is not vboxlab's; move it away, or: vboxlab gc --stray {shlex.quote(str(stray.path))}"
+
+
+def spell_size(count: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / 1024:.0f} KiB"
 
 
 def leftover_folders(

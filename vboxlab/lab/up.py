@@ -12,6 +12,7 @@ from vboxlab.lab import engine
 from vboxlab.lab.apply import Applier
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
+from vboxlab.lab.leftovers import report_strays
 from vboxlab.lab.look import look_into
 from vboxlab.lab.naming import with_names_claimed
 from vboxlab.lab.observe import begin, observed_lab, settle
@@ -123,6 +124,7 @@ def up(
         raise LabError(
             f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
         )
+    report_strays(context, lab)
     _need_bases(context, changes, blueprint.topology)
     for note in changes.notes:
         context.events(Note(note))

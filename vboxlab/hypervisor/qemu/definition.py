@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vboxlab.errors import DriverError, MachineNotFound
 from vboxlab.files import write_durably
-from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
+from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
@@ -179,11 +179,15 @@ class Definitions:
             raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
 
     def retire(self, machine_id: str) -> None:
-        """Remove a machine's directory; from the first moment on it is not reported any more."""
+        """Remove a machine's directory; from the first moment on it is not reported any more. See Layout.discard."""
         gone = self._layout.machines / f".gone-{machine_id}-{secrets.token_hex(3)}"
+        lab, name = None, machine_id
+        with suppress(DefinitionUnreadable, MachineNotFound):
+            definition = self.load(machine_id)
+            lab, name = definition.lab, definition.name
         with suppress(FileNotFoundError):
             self._layout.machine(machine_id).rename(gone)
-            remove_tree(gone)
+            self._layout.discard(gone, lab, name)
 
 
 def encode(definition: Definition) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.qemu.adapters import Adapters
 from vboxlab.hypervisor.qemu.garbage import collect
 from vboxlab.hypervisor.qemu.machines import Machines
@@ -17,6 +17,7 @@ from vboxlab.hypervisor.qemu.networks import NETWORK_KINDS, HostPort
 from vboxlab.hypervisor.qemu.power import Power
 from vboxlab.hypervisor.qemu.readiness import Readiness, find_readiness
 from vboxlab.hypervisor.qemu.snapshots import Snapshots
+from vboxlab.hypervisor.qemu.strays import find_strays, remove_stray
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, Workspace
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
 from vboxlab.topology.addressing import LabName
@@ -188,9 +189,21 @@ class QemuDriver:
         """Join an internal network of a lab from the host: a context manager that sends and receives frames."""
         return HostPort(self._work.switches, self._work.layout, lab, network)
 
+    def garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Say what collect_garbage would remove, changing nothing."""
+        return collect(self._work, lab, only_look=True)
+
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Remove what interrupted calls left, and say what it was."""
         return collect(self._work, lab)
+
+    def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
+        """Report files that somebody put beside machines' disks."""
+        return find_strays(self._work, lab)
+
+    def remove_stray(self, path: Path) -> None:
+        """Remove one of the strays."""
+        remove_stray(self._work, path)
 
     def close(self) -> None:
         """Let go of connections. Machines go on running."""

@@ -51,8 +51,11 @@ class BeingMade:
         remove_tree(self.directory)
 
 
-def sweep_leftovers(layout: Layout, lab: LabName | None = None) -> list[str]:
-    """Remove what killed calls left half made or half gone, of one lab where it can be told. Under the home's lock."""
+def sweep_leftovers(layout: Layout, lab: LabName | None = None, *, only_look: bool = False) -> list[str]:
+    """Remove what killed calls left half made or half gone, of one lab where it can be told. Under the home's lock.
+
+    Returns what it was, or with `only_look` what it would be.
+    """
     found = []
     for path in sorted(layout.machines.glob(".*")):
         if not path.name.startswith((NEW_PREFIX, GONE_PREFIX)) or _is_owned(path / OWNER_FILE):
@@ -61,24 +64,31 @@ def sweep_leftovers(layout: Layout, lab: LabName | None = None) -> list[str]:
         if lab is not None and definition is not None and definition.lab != lab:
             continue
         with suppress(DriverError):
-            remove_tree(path)
             name = definition.name if definition else path.name
+            if not only_look:
+                layout.discard(path, definition.lab if definition else None, name.lstrip("."))
             found.append(f"{'half-made' if path.name.startswith(NEW_PREFIX) else 'half-removed'} machine {name}")
     return found
 
 
-def collect(work: Workspace, lab: LabName | None) -> list[str]:
-    """Remove everything that belongs to no machine, and finish what was begun. See Driver.collect_garbage."""
+def collect(work: Workspace, lab: LabName | None, *, only_look: bool = False) -> list[str]:
+    """Remove everything that belongs to no machine, and finish what was begun. See Driver.collect_garbage.
+
+    With `only_look`, return what that would be and change nothing.
+    """
+    if only_look and not work.layout.machines.is_dir():
+        return []
     work.layout.prepare()
     with work.layout.exclusive():
-        found = sweep_leftovers(work.layout, lab)
+        found = sweep_leftovers(work.layout, lab, only_look=only_look)
     if lab is None:
-        found += work.images.sweep()
-    found += _end_orphans(work)
-    found += _clear_plugs(work)
+        found += work.images.sweep(only_look=only_look)
+    if work.layout.has_runtime or not only_look:
+        found += _end_orphans(work, only_look=only_look)
+        found += _clear_plugs(work, only_look=only_look)
     for _, definition in work.definitions.all():
         if isinstance(definition, Definition) and definition.lab is not None and lab in (None, definition.lab):
-            found += _tidy_disk(work, definition)
+            found += _tidy_disk(work, definition, only_look=only_look)
     return found
 
 
@@ -102,7 +112,7 @@ def _read(directory: Path) -> Definition | None:
     return None
 
 
-def _end_orphans(work: Workspace) -> list[str]:
+def _end_orphans(work: Workspace, *, only_look: bool) -> list[str]:
     """End QEMU processes whose machine is gone. Sockets are listed first: a machine is there before its socket is."""
     runtime = work.layout.runtime
     sockets = [*(runtime / "q").iterdir(), *(runtime / "s").iterdir()]
@@ -112,14 +122,16 @@ def _end_orphans(work: Workspace) -> list[str]:
         if path.name in known:
             continue
         if path.parent.name == "q" and is_listening(path):
-            with suppress(DriverError):
-                work.monitors.execute(path, ("quit", {}), timeout=ORPHAN_QUIT_SECONDS)
+            if not only_look:
+                with suppress(DriverError):
+                    work.monitors.execute(path, ("quit", {}), timeout=ORPHAN_QUIT_SECONDS)
             found.append(f"QEMU process of the removed machine {path.name}")
-        path.unlink(missing_ok=True)
+        if not only_look:
+            path.unlink(missing_ok=True)
     return found
 
 
-def _clear_plugs(work: Workspace) -> list[str]:
+def _clear_plugs(work: Workspace, *, only_look: bool) -> list[str]:
     """Remove ports of machines that are gone and of probers that ended; let switches go that nobody needs."""
     found = []
     for directory in work.switches.directories():
@@ -128,20 +140,22 @@ def _clear_plugs(work: Workspace) -> list[str]:
         for path in ports:
             port = path.with_suffix("") if path.suffix == ".net" else path
             if port.name.split(".")[0] not in known and not socket_is_read(port):
-                path.unlink(missing_ok=True)
                 found.append(f"network port {path.name}")
-        work.switches.release(directory)
+                if not only_look:
+                    path.unlink(missing_ok=True)
+        if not only_look:
+            work.switches.release(directory)
     return found
 
 
-def _tidy_disk(work: Workspace, definition: Definition) -> list[str]:
+def _tidy_disk(work: Workspace, definition: Definition, *, only_look: bool) -> list[str]:
     """Finish a restore and drop states within the disk that no snapshot stands for, when the machine is off."""
     with Process(work.pid_file(definition.id)) as process:
         if process.alive:
             return []
     disk = disk_path(work.layout, definition.id)
     try:
-        definition = work.settle(definition)
+        definition = definition if only_look else work.settle(definition)
         facts = json.loads(run_disk_tool("info", "-U", "--output=json", str(disk)))
     except DriverError:
         return []
@@ -149,6 +163,7 @@ def _tidy_disk(work: Workspace, definition: Definition) -> list[str]:
     found = []
     for state in facts.get("snapshots", ()):
         if state["name"] not in wanted:
-            run_disk_tool("snapshot", "-q", "-d", state["name"], str(disk))
+            if not only_look:
+                run_disk_tool("snapshot", "-q", "-d", state["name"], str(disk))
             found.append(f"unfinished snapshot of {definition.name}")
     return found

@@ -129,12 +129,12 @@ class ImageStore:
                 remove_tree(draft)
             self._record(Image(name, folder / copied.path.name, copied.kind))
 
-    def sweep(self) -> list[str]:
-        """Remove what killed imports left, unless one is under way."""
+    def sweep(self, *, only_look: bool = False) -> list[str]:
+        """Remove what killed imports left, unless one is under way; return what it was, or is."""
         try:
             with self._importing.acquire(timeout=0):
                 left = [path for path in self._layout.image_folders() if not path.with_suffix(".json").is_file()]
-                for path in left:
+                for path in left if not only_look else ():
                     remove_tree(path)
         except Timeout:
             return []

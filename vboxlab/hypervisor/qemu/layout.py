@@ -4,6 +4,7 @@ home/qemu/
 ├── images/NAME.json           what machines are cloned from: path of a disk of ours, or
 ├── images/NAME.disk/          the copy of a disk of the user's; .importing.disk while it is made
 ├── machines/ID/               machine.json, disk.qcow2, pid, console.log, errors.log
+├── kept/LAB/NAME-…/           what somebody else had put there, when the machine was removed
 ├── machines/.new-… .gone-…    being made, being removed: never reported, swept by collect_garbage
 ├── accelerator.json           what the probe boot showed
 ├── runtime                    path of the run directory
@@ -23,7 +24,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -32,6 +33,8 @@ from vboxlab.errors import DriverError
 from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.topology.addressing import LabName
 
+# All that this driver writes into a machine's directory; its temporary files begin with a dot and such a name.
+MACHINE_FILES = ("disk.qcow2", "pid", "console.log", "errors.log", "owner", "machine.json")
 # The longest name below the run directory: /n/LABHASH8/p/ID12.SLOT, with its .net file.
 SOCKET_NAME_BYTES = 40
 # macOS' sun_path holds 104 bytes with its final NUL, Linux' 108.
@@ -57,6 +60,16 @@ def remove_tree(path: Path) -> None:
         raise DriverError(f"{path} cannot be removed", resolution="check the permissions of that folder")
 
 
+def foreign_entries(directory: Path) -> list[Path]:
+    """Return what is in a machine's directory that this driver did not put there."""
+    own = tuple(f".{name}." for name in MACHINE_FILES)
+    try:
+        found = sorted(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in found if path.name not in MACHINE_FILES and not path.name.startswith(own)]
+
+
 class Layout:
     """The paths of one vboxlab home."""
 
@@ -64,6 +77,7 @@ class Layout:
         self.root = home.absolute() / "qemu"
         self.images = self.root / "images"
         self.machines = self.root / "machines"
+        self.kept = self.root / "kept"
         self.accelerator = self.root / "accelerator.json"
         self._lock = self.root / "lock"
         self._pin = self.root / "runtime"
@@ -99,6 +113,29 @@ class Layout:
     def machine(self, machine_id: str) -> Path:
         """Return the directory of a machine."""
         return self.machines / machine_id
+
+    def discard(self, directory: Path, lab: LabName | None, name: str) -> None:
+        """Remove a machine's directory, whatever it is named by now; what is not this driver's in it is kept elsewhere.
+
+        Its description goes last, so that whoever finishes this knows what it was.
+        """
+        foreign = foreign_entries(directory)
+        if foreign:
+            parent = self.kept / (lab.slug if lab else "none")
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            kept = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
+            for path in foreign:
+                path.rename(kept / path.name)
+        with suppress(FileNotFoundError):
+            own = [path for path in directory.iterdir() if path.name != MACHINE_FILES[-1]]
+            for path in [*own, directory / MACHINE_FILES[-1]]:
+                path.unlink(missing_ok=True)
+        remove_tree(directory)
+
+    @property
+    def has_runtime(self) -> bool:
+        """Tell whether there is a run directory."""
+        return self._pin.is_file()
 
     def monitor(self, machine_id: str) -> Path:
         """Return the QMP socket that commands go through."""

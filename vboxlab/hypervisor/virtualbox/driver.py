@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, no_progress
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.client import SILENCE_TIMEOUT, Client
 from vboxlab.hypervisor.virtualbox.images import Images
@@ -183,11 +183,27 @@ class VirtualBoxDriver:
         """Write a PNG of the machine's screen."""
         self._client.call("screenshot", {"handle": handle, "target": str(target.absolute())})
 
+    def garbage(self, lab: LabName | None = None) -> Sequence[str]:
+        """Say what collect_garbage would remove, changing nothing."""
+        return [str(text) for text in self._client.call("garbage", _lab_fields(lab))]
+
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Remove what interrupted calls left, and say what it was."""
-        arguments = {"lab": lab.lab if lab else None, "copy": lab.copy if lab else None}
-        return [str(text) for text in self._client.call("collect", arguments)]
+        return [str(text) for text in self._client.call("collect", _lab_fields(lab))]
+
+    def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
+        """Report files in the folders of our machines that are not provably ours."""
+        found = self._client.call("strays", _lab_fields(lab))
+        return [Stray(Path(stray["path"]), stray["size"], stray["why"]) for stray in found]
+
+    def remove_stray(self, path: Path) -> None:
+        """Remove one of the strays."""
+        self._client.call("remove_stray", {"path": str(path)})
 
     def close(self) -> None:
         """End the worker. Machines go on running."""
         self._client.close()
+
+
+def _lab_fields(lab: LabName | None) -> dict[str, str | None]:
+    return {"lab": lab.lab if lab else None, "copy": lab.copy if lab else None}

@@ -32,6 +32,10 @@ FOREIGN_NETWORK = (
     "the internal network of that name belongs to another user of this host: use a copy of the lab, "
     "whose networks have names of their own"
 )
+MEND_MEDIA = (
+    "put a missing file back, or make the disk normal (VirtualBox's window, Media) or detach it, and add the base anew "
+    "from a new snapshot"
+)
 
 
 class Unreadable(BaseError):
@@ -62,9 +66,15 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "ambiguous": (MachineConflict, "give --vm the UUID of the one that is meant"),
     "ours": (MachineConflict, "clone it in VirtualBox's window (a full clone) and add the clone"),
     "no-base-snapshot": (DriverError, "power it off and try again, or name a snapshot with --snapshot"),
+    "base-media": (BaseError, MEND_MEDIA),
     "appliance": (BaseError, "export the machine alone: File, Export Appliance in VirtualBox's window"),
     "unreadable": (Unreadable, None),
     "image-in-use": (BaseError, "destroy the labs of these machines first"),
+    "machine-in-use": (
+        MachineConflict,
+        "keep what is needed of these VMs as full clones (VirtualBox's window, Clone), and remove them first",
+    ),
+    "not-stray": (MachineConflict, "look again with `vboxlab gc`"),
     "locked": (
         DriverError,
         "close the machine's settings window or wait for the program that holds it; ending that program frees it",

@@ -94,7 +94,10 @@ class Images:
         arguments = {"name": name, "vm": vm, "snapshot": snapshot}
         done = self._client.call("adopt_image", arguments, subject=vm, progress=progress)
         taken = "a snapshot was taken for it" if done["made"] else f"its {'' if snapshot else 'current '}snapshot"
-        return f"{name} is the VM {done['vm']} as of {taken}, {done['snapshot']}"
+        said = [f"{name} is the VM {done['vm']} as of {taken}, {done['snapshot']}", *done["media"]]
+        if done["changed"]:
+            said.append("the VM has changed since that snapshot: its machines are as it was then")
+        return "\n".join(said)
 
     def import_appliance(self, name: str, file: Path, progress: Progress) -> None:
         """Make an image of an appliance, which is only read. Raises BaseError when it cannot be."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
+from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots
+from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, state_name
@@ -15,7 +17,10 @@ NEAREST = 5  # names that an error offers
 
 
 def adopt(connection: Connection, call: Call) -> dict[str, Any]:
-    """Make an existing VM an image by reference. A snapshot is made on it only when it has none."""
+    """Make an existing VM an image by reference, and say what clones get of its disks and drives.
+
+    A snapshot is made on it only when it has none. Raises Failure, before that, when it can be none.
+    """
     name, vm = call.arguments["name"], call.arguments["vm"]
     with connection.errors(f"looking for {vm}"):
         machine = _named(connection, vm)
@@ -25,6 +30,8 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
             owner = f"the image {label.image}" if label.image else f"a machine of lab {label.marks[marks.LAB]}"
             raise Failure("ours", f"{vm} is vboxlab's own: it is {owner}")
         snapshot = _snapshot(connection, machine, call.arguments["snapshot"])
+        looked_at = machine if snapshot is None else snapshot.machine
+        judgements = storage.judged(connection, looked_at, f"the VM {machine.name} cannot be a base")
     if snapshot is None:
         with locked(connection, machine, f"taking a snapshot of {vm}") as session:
             snapshots.take_locked(
@@ -34,7 +41,19 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
         used = snapshot if snapshot is not None else machine.currentSnapshot
         reference = {"vm": str(machine.id), "snapshot": str(used.id)}
         connection.vbox.setExtraData(images.REFERENCE + name, json.dumps(reference))
-        return {"snapshot": str(used.name), "made": snapshot is None, "vm": str(machine.name)}
+        return {
+            "snapshot": str(used.name),
+            "made": snapshot is None,
+            "vm": str(machine.name),
+            "media": [str(judgement) for judgement in judgements],
+            "changed": _has_changed(machine, used),
+        }
+
+
+def _has_changed(machine: Any, snapshot: Any) -> bool:
+    """Tell whether a machine is not (or no longer) as its snapshot holds it."""
+    current = machine.currentSnapshot
+    return current is None or current.id != snapshot.id or bool(machine.currentStateModified)
 
 
 def _check_name(connection: Connection, name: str, machine: Any = None) -> None:
@@ -96,7 +115,7 @@ def import_appliance(connection: Connection, call: Call) -> None:
     vm_name = images.VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}):
+    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         with connection.errors(f"importing {file}"):
             appliance = connection.vbox.createAppliance()
             connection.wait(appliance.read(file), f"reading {file}", call.report)
@@ -105,26 +124,30 @@ def import_appliance(connection: Connection, call: Call) -> None:
             if len(systems) != 1:
                 text = f"{file} holds {len(systems)} machines; a base is exactly one"
                 raise Failure("appliance", text)
-            _rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
-                                             "BaseFolder": str(folder.parent),
-                                             "PrimaryGroup": leftovers.GROUP}, folder)  # fmt: skip
+            note(_rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
+                                                  "BaseFolder": str(folder.parent),
+                                                  "PrimaryGroup": leftovers.GROUP}, folder))  # fmt: skip
             connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
             (handle,) = connection.array(appliance, "machines")
         machine = machines.find(connection, str(handle))
         images.finish(connection, machine, name, call)
 
 
-def _rename(connection: Connection, system: Any, values: dict[str, str], folder: Any) -> None:
-    """Let an appliance's machine have a name and place of ours, and its disks lie beside its settings."""
+def _rename(connection: Connection, system: Any, values: dict[str, str], folder: Path) -> list[Path]:
+    """Give an appliance's machine a name and place of ours, its disks beside its settings; return where these lie."""
     kinds, _references, _original, settings, extra = system.getDescription()
     names = [connection.name_of("VirtualSystemDescriptionType", kind) for kind in kinds]
     settings = list(settings)
+    paths = (folder / f"disk{number}.vmdk" for number in itertools.count())
+    free, disks = (path for path in paths if not path.exists()), []
     for number, kind in enumerate(names):
         if kind in values:
             settings[number] = values[kind]
         elif kind == "HardDiskImage":
-            settings[number] = str(folder / f"disk{number}.vmdk")
+            disks.append(next(free))
+            settings[number] = str(disks[-1])
     system.setFinalValues([True] * len(names), settings, list(extra))
     for kind, value in values.items():
         if kind not in names:
             system.addDescription(connection.value_of("VirtualSystemDescriptionType", kind), value, value)
+    return disks

@@ -14,8 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import conversion, leftovers, machines, marks, settings_file, snapshots
+from vboxlab.hypervisor.virtualbox.worker import (
+    conversion,
+    leftovers,
+    machines,
+    marks,
+    ownership,
+    settings_file,
+    snapshots,
+    storage,
+)
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.media import Judgement
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_quiet_hardware
@@ -92,11 +102,25 @@ def need(connection: Connection, name: str) -> Image:
 
 
 def leaves_nothing(image: Image) -> bool:
-    """Tell whether clones of an image inherit nothing that they must not have: looked at once, a snapshot stays."""
+    """Tell whether clones of an image inherit nothing that they must not have: looked at once, a snapshot stays.
+
+    Of a VM that is not ours it is never taken for granted: its settings do not name all of its disks.
+    """
+    if not image.owned:
+        return False
     snapshot = str(image.snapshot.id)
     if snapshot not in _LEAVES_NOTHING:
         _LEAVES_NOTHING[snapshot] = settings_file.leaves_nothing(Path(str(image.machine.settingsFilePath)))
     return _LEAVES_NOTHING[snapshot]
+
+
+def judged(connection: Connection, image: Image) -> list[Judgement]:
+    """Return what clones get of an image's media. Raises Failure when it is no use, as it may have become since."""
+    if leaves_nothing(image):
+        return []
+    with connection.errors(f"looking at the disks of {image.name}"):
+        subject = f"no machine can be made of the base {image.name}, which is the VM {image.machine.name}"
+        return storage.judged(connection, image.snapshot.machine, subject)
 
 
 def _unreadable(connection: Connection) -> list[Any]:
@@ -139,8 +163,9 @@ def create(connection: Connection, call: Call) -> None:
     vm_name = VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
     folder = settings.parent
-    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}):
+    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         target = _free_place(connection, folder / f"{name}.vdi")
+        note([target])
         if call.arguments["kind"] == "vdi":
             conversion.give(files[0], target)
         else:
@@ -159,15 +184,15 @@ def create(connection: Connection, call: Call) -> None:
 
 
 def _free_place(connection: Connection, wanted: Path) -> Path:
-    """Return a path like the wanted one at which the service knows no disk.
+    """Return a path like the wanted one at which there is no file and the service knows no disk.
 
     When a client is killed that has attached a disk and not saved it, the service (7.2) rolls the machine back, but
     counts the disk as in use until it ends.
     """
     with connection.errors(f"looking for a place for {wanted.name}"):
-        known = {Path(str(medium.location)) for medium in leftovers.all_media(connection)}
+        known = {Path(str(medium.location)) for medium in ownership.all_media(connection)}
     names = itertools.chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2)))
-    return next(path for path in names if path not in known)
+    return next(path for path in names if path not in known and not path.exists())
 
 
 def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:
@@ -216,5 +241,10 @@ def remove(connection: Connection, call: Call) -> None:
             connection.vbox.setExtraData(REFERENCE + name, "")
             return
         folder = Path(str(image.machine.settingsFilePath)).parent
+        first = {str(disk.base.id) for disk in snapshots.disks(connection, image.snapshot)}
+        disks = ownership.own_disks(connection, image.machine, folder, first)
+        loose = ownership.loose_children(connection, disks)
+        if loose:
+            raise Failure("image-in-use", f"disks that no machine uses depend on the image {name}", details=loose)
         record = {"what": "delete", "name": str(image.machine.name)}
-    machines.remove_registered(connection, image.machine, folder, record, call.report)
+    machines.remove_registered(connection, image.machine, record, disks, call.report)

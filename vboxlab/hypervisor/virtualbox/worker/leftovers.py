@@ -7,13 +7,13 @@ before it is unregistered until all is gone. The file is locked while its maker 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from vboxlab.hypervisor.virtualbox.worker import marks
+from vboxlab.hypervisor.virtualbox.worker import images, marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
@@ -22,12 +22,15 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import retried
 PENDING = "vboxlab-pending.json"
 GROUP = "/vboxlab"
 SUFFIX = ".vm"
-# What VirtualBox and we write into a machine's folder.
+# What VirtualBox and we write into a machine's folder beside its disks; {} stands for the name of its settings file.
 OWN_FILES = (
-    "*.vbox", "*.vbox-prev", "*.vbox-tmp", "*.vdi", "*.vmdk", "*.nvram", "*.partial", "console.log",
+    "{}.vbox", "{}.vbox-prev", "{}.vbox-tmp", "{}.nvram", "console.log", "Logs/VBox*.log*", "Logs/VBoxUI*.log*",
+    "Snapshots/*.sav", "Snapshots/*.nvram",
 )  # fmt: skip
-IMPORT_FOLDER = "Import"  # disks that are being converted
-OWN_FOLDERS = ("Logs", "Snapshots", IMPORT_FOLDER)
+IMPORT_FOLDER = "Import"  # disks that are being converted: copies of ours
+# What says that a folder is another machine's; other files there are in nobody's way.
+TAKEN = ("*.vbox", "*.vbox-prev", "*.vbox-tmp", "console.log")
+Note = Callable[[list[Path]], None]
 
 
 def settings_file(connection: Connection, name: str, group: str) -> Path:
@@ -42,43 +45,46 @@ def settings_file(connection: Connection, name: str, group: str) -> Path:
 
 
 @contextlib.contextmanager
-def making(connection: Connection, folder: Path, record: dict[str, str]) -> Iterator[None]:
+def making(connection: Connection, folder: Path, record: dict[str, Any]) -> Iterator[Note]:
     """Hold a folder, without what an interrupted call left in it, until the block ends well.
 
-    After an error the mark stays, and whoever holds the folder next clears it. Raises Failure when it is in use or not
-    ours.
+    Yields what notes the disks that are about to be made under names of their own. After an error the mark stays, and
+    whoever holds the folder next clears it. What somebody else keeps there stays. Raises Failure when the folder is in
+    use or is another machine's.
     """
     with _held(folder, make=True) as stream:
         before = _read_record(stream)
-        if before is not None or any(path.name != PENDING for path in folder.iterdir()):
+        if before is not None or _is_taken(folder):
             try:
                 _make_room(connection, folder, before, record["name"])
             except Failure:
                 if before is None:
                     _let_go(folder, stream)
                 raise
+        record = {**record, "kept": [str(path) for path in sorted(folder.glob("Snapshots/*"))]}
+        stream.truncate(0)
         _write_record(stream, record)
-        yield
+        yield lambda disks: _write_record(stream, {**record, "disks": [str(path) for path in disks]})
         _let_go(folder, stream)
 
 
 @contextlib.contextmanager
-def making_or_nothing(connection: Connection, folder: Path, record: dict[str, str]) -> Iterator[None]:
+def making_or_nothing(connection: Connection, folder: Path, record: dict[str, Any]) -> Iterator[Note]:
     """Hold a folder as `making` does, and clear it again at once when the block fails."""
     try:
-        with making(connection, folder, record):
-            yield
+        with making(connection, folder, record) as note:
+            yield note
     except Failure:
         with contextlib.suppress(Failure):
-            _clear_folder(connection, folder, None, None)
+            _clear_folder(connection, folder, None, None, only_look=False)
         raise
 
 
-def _make_room(connection: Connection, folder: Path, before: dict[str, str] | None, name: str) -> None:
-    """Clear a held folder that is not empty. Raises Failure when what is in it is whole or not ours."""
+def _make_room(connection: Connection, folder: Path, before: dict[str, Any] | None, name: str) -> None:
+    """Clear a held folder that is not free. Raises Failure when the machine in it is whole or not ours."""
     occupant = _occupant(connection, folder, before)
     if occupant is None and before is not None:
-        _empty(connection, folder)
+        _empty(connection, folder, before)
     elif occupant is None:
         raise Failure("folder-exists", f"{folder} exists already and is not vboxlab's", details=[str(folder)])
     elif Path(occupant).stem == name:  # made by another thread or process until the folder was ours
@@ -88,16 +94,29 @@ def _make_room(connection: Connection, folder: Path, before: dict[str, str] | No
 
 
 @contextlib.contextmanager
-def removing(folder: Path, record: dict[str, str]) -> Iterator[None]:
+def removing(connection: Connection, folder: Path, record: dict[str, Any]) -> Iterator[None]:
     """Hold a machine's folder until the block, which removes the machine, ends well, and leave nothing of ours in it.
 
     After an error the mark stays: `clear` goes on where the machine is no longer registered.
     """
     with _held(folder, make=True) as stream:
+        stream.truncate(0)
         _write_record(stream, record)
         yield
-        remove_own_files(folder)
+        _empty(connection, folder, record)
         _let_go(folder, stream)
+
+
+@contextlib.contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Hold a folder that exists, and take it away afterwards if it is empty. Raises Failure when it is in use."""
+    with _held(folder, make=True) as stream:
+        if _read_record(stream) is not None:
+            raise Failure("busy", f"{folder} was left half-made: it is to be cleared first")
+        try:
+            yield
+        finally:
+            _let_go(folder, stream)
 
 
 @contextlib.contextmanager
@@ -119,23 +138,29 @@ def _let_go(folder: Path, stream: IO[str]) -> None:
         folder.rmdir()
 
 
-def _read_record(stream: IO[str]) -> dict[str, str] | None:
-    """Return what the holder before wrote, None when that is nothing: then nothing was begun either."""
+def _read_record(stream: IO[str]) -> dict[str, Any] | None:
+    """Return what the holder before wrote last, None when that is nothing: then nothing was begun either."""
     stream.seek(0)
     try:
-        text = stream.read()
-        if not text:
-            return None
-        record = json.loads(text)
-    except (ValueError, RecursionError):
+        lines = stream.read().splitlines()
+    except ValueError:  # not UTF-8
         return {}
-    fields = record.items() if isinstance(record, dict) else ()
-    return {name: text for name, text in fields if isinstance(text, str)}
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            fields = record.items() if isinstance(record, dict) else ()
+            return {key: value for key, value in fields if _is_text(value)}
+    return {} if lines else None
 
 
-def _write_record(stream: IO[str], record: dict[str, str]) -> None:
-    stream.truncate(0)
-    json.dump(record, stream)
+def _is_text(value: Any) -> bool:
+    parts = value if isinstance(value, list) else [value]
+    return all(isinstance(part, str) for part in parts)
+
+
+def _write_record(stream: IO[str], record: dict[str, Any]) -> None:
+    """Write a record behind those that are there: a kill in the middle leaves the one before."""
+    stream.write(json.dumps(record) + "\n")
     stream.flush()
 
 
@@ -149,63 +174,81 @@ def registered_folders(connection: Connection) -> dict[Path, str]:
     return found
 
 
-def all_media(connection: Connection) -> Iterator[Any]:
-    """Yield every hard disk that VirtualBox knows, children before their parents."""
-
-    def below(medium: Any) -> Iterator[Any]:
-        for child in connection.array(medium, "children"):
-            yield from below(child)
-        yield medium
-
-    for root in connection.array(connection.vbox, "hardDisks"):
-        yield from below(root)
+def remove_orphans(connection: Connection, machine: Any) -> None:
+    """Remove the disks that interrupted calls of ours left in a machine's folder, which a session holds."""
+    folder = Path(str(machine.settingsFilePath)).parent
+    known = ownership.media_in(connection, folder)
+    remove_disks(connection, folder, ownership.orphans(connection, machine, known), known)
 
 
-def forget_media(connection: Connection, folder: Path) -> list[str]:
-    """Delete the disks in a folder that no machine uses, and forget those whose file is gone; return their paths."""
-    gone = []
-    for medium in list(all_media(connection)):
+def remove_disks(connection: Connection, folder: Path, disks: list[Path], known: list[Any] | None = None) -> list[Path]:
+    """Delete disks in a folder that no machine uses, and let VirtualBox forget them; return those that are gone.
+
+    `known` are the disks in the folder that VirtualBox knows, children before their parents.
+    """
+    wanted, gone = set(disks), []
+    for medium in ownership.media_in(connection, folder) if known is None else known:
         with contextlib.suppress(connection.api_error):
             location = Path(str(medium.location))
-            if folder not in location.parents or _is_used(connection, medium):
+            if location not in wanted:
                 continue
-            medium.close()
-            location.unlink(missing_ok=True)
-            gone.append(str(location))
+            wanted.discard(location)
+            if not ownership.is_used(connection, medium):
+                medium.close()
+                location.unlink(missing_ok=True)
+                gone.append(location)
+    for path in sorted(wanted):  # VirtualBox does not know these (any more)
+        path.unlink(missing_ok=True)
+        gone.append(path)
     return gone
 
 
-def remove_own_files(folder: Path) -> None:
-    """Remove what VirtualBox and we put into a machine's folder, but the pending file that holds it."""
-    for name in OWN_FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for pattern in OWN_FILES:
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
-
-
-def _occupant(connection: Connection, folder: Path, record: dict[str, str] | None) -> str | None:
+def _occupant(connection: Connection, folder: Path, record: dict[str, Any] | None) -> str | None:
     """Return the settings file of the machine that is registered in a folder, None if there is none.
 
     A registered machine is whole, but an image only once it has its mark: without it, it is unregistered here.
     """
-    with connection.errors(f"looking into {folder}"):
-        settings = registered_folders(connection).get(folder)
-    if settings is None or not record or record.get("what") != "image":
+    settings, unfinished = _registered(connection, folder, record)
+    if unfinished is None:
         return settings
-    with connection.errors(f"looking into {folder}"):
-        machine = connection.vbox.findMachine(settings)
-        if not machine.accessible or marks.read_label(machine).image:
-            return settings
     detach = connection.value_of("CleanupMode", "DetachAllReturnNone")
     # VirtualBox takes a moment to see that the client which held the lock is dead.
-    retried(connection, lambda: machine.unregister(detach), f"clearing {folder}", machine)
+    retried(connection, lambda: unfinished.unregister(detach), f"clearing {folder}", unfinished)
     return None
 
 
-def _empty(connection: Connection, folder: Path) -> None:
-    forget_media(connection, folder)
-    remove_own_files(folder)
+def _registered(connection: Connection, folder: Path, record: dict[str, Any] | None) -> tuple[str | None, Any]:
+    """Return the settings file of the machine registered in a folder, and that machine if it is an unfinished image."""
+    with connection.errors(f"looking into {folder}"):
+        settings = registered_folders(connection).get(folder)
+        if settings is None or not record or record.get("what") != "image":
+            return settings, None
+        machine = connection.vbox.findMachine(settings)
+        return settings, None if not machine.accessible or marks.read_label(machine).image else machine
+
+
+def _empty(connection: Connection, folder: Path, record: dict[str, Any]) -> None:
+    """Remove from a folder what its record names, and what VirtualBox and we write beside a machine's disks."""
+    disks = [Path(path) for path in record.get("disks", ()) if folder in Path(path).parents]
+    if record.get("what") in ("create", "image"):  # never started: all that it has come to have is of our making
+        kept = set(record.get("kept", ()))
+        disks += [path for path in folder.glob("Snapshots/*") if path.suffix in ownership.SUFFIXES]
+        disks += [path for path in folder.glob(f"{IMPORT_FOLDER}/*") if path.is_file()]
+        disks = [path for path in disks if str(path) not in kept]
+    disks = list(dict.fromkeys([*disks, *ownership.blank_children(folder)]))
+    if any(path.exists() for path in disks) or record.get("what") != "delete":
+        remove_disks(connection, folder, disks)
+    name = record.get("settings") or record.get("name") or folder.name.removesuffix(SUFFIX)
+    for pattern in OWN_FILES:
+        for path in folder.glob(pattern.format(glob.escape(name))):
+            path.unlink(missing_ok=True)
+    for below in ("Logs", "Snapshots", IMPORT_FOLDER):
+        with contextlib.suppress(OSError):
+            (folder / below).rmdir()
+
+
+def _is_taken(folder: Path) -> bool:
+    return any(True for pattern in TAKEN for _path in folder.glob(pattern))
 
 
 def collect(connection: Connection, call: Call) -> list[str]:
@@ -213,75 +256,112 @@ def collect(connection: Connection, call: Call) -> list[str]:
     return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"))
 
 
-def clear(connection: Connection, lab: str | None = None, copy: str | None = None) -> list[str]:
-    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
-    root = settings_file(connection, "x", GROUP).parents[1]
-    top = root if lab is None else root.joinpath(*(name for name in (lab, copy) if name))
-    cleared = []
+def garbage(connection: Connection, call: Call) -> list[str]:
+    """Return what `collect` would remove, changing nothing."""
+    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"), only_look=True)
+
+
+def clear(
+    connection: Connection, lab: str | None = None, copy: str | None = None, *, only_look: bool = False
+) -> list[str]:
+    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was, or what it would be."""
+    top = lab_folder(connection, lab, copy)
+    cleared: list[str] = []
+    pending: set[Path] = set()
+    unused: set[Path] = set()
     for path in sorted(top.rglob(PENDING)) if top.exists() else []:
         with contextlib.suppress(Failure):
-            cleared += _clear_folder(connection, path.parent, lab, copy)
-    for folder in _folders_of_labs(connection) if lab is None else _folders_with_strangers(top):
-        cleared += [f"unused disk {path}" for path in forget_media(connection, folder)]
-    if lab is not None:
-        return cleared  # the rest is nobody's in particular, and takes a look at every disk
-    for medium in [medium for medium in all_media(connection) if _is_dead(connection, medium, root)]:
+            found = _clear_folder(connection, path.parent, lab, copy, only_look=only_look)
+            cleared += found
+            pending |= {path.parent} if found else set()
+    machines = list(machines_with_strangers(connection, top) if lab else _machines_of_labs(connection))
+    known = by_folder(connection) if machines or lab is None else {}
+    for folder, machine in machines:
         with contextlib.suppress(connection.api_error):
-            location = str(medium.location)
-            medium.close()
-            cleared.append(f"entry of the missing disk {location}")
+            disks = ownership.orphans(connection, machine, known.get(folder, []))
+            gone = disks if only_look else remove_disks(connection, folder, disks, known.get(folder, []))
+            cleared += [f"unused disk {path}" for path in sorted(gone)]
+            unused.update(gone)
+    if lab is not None:
+        return cleared  # the rest is nobody's in particular
+    first = ownership.first_disks(connection)
+    for folder, media in known.items():
+        for medium in media if folder not in pending else []:
+            with contextlib.suppress(connection.api_error):
+                if Path(str(medium.location)) not in unused and _is_dead(connection, medium, first):
+                    cleared.append(f"entry of the missing disk {medium.location}")
+                    if not only_look:
+                        medium.close()
     return cleared
 
 
-def _clear_folder(connection: Connection, folder: Path, lab: str | None, copy: str | None) -> list[str]:
+def lab_folder(connection: Connection, lab: str | None = None, copy: str | None = None) -> Path:
+    """Return the folder that has the folders of a lab's machines, or of all that is ours."""
+    root = settings_file(connection, "x", GROUP).parents[1]
+    return root if lab is None else root.joinpath(*(name for name in (lab, copy) if name))
+
+
+def by_folder(connection: Connection) -> dict[Path, list[Any]]:
+    """Return the disks that VirtualBox knows by the machine folder that they are in, children before their parents."""
+    found: dict[Path, list[Any]] = {}
+    for medium in ownership.media_in(connection, lab_folder(connection)):
+        with contextlib.suppress(connection.api_error):
+            parents = Path(str(medium.location)).parents
+            folder = next((parent for parent in parents if parent.name.endswith(SUFFIX)), None)
+            if folder is not None:
+                found.setdefault(folder, []).append(medium)
+    return found
+
+
+def _clear_folder(
+    connection: Connection, folder: Path, lab: str | None, copy: str | None, *, only_look: bool
+) -> list[str]:
     """Clear a folder that was left half-made; a machine that is registered there only loses the mark."""
     with _held(folder, make=False) as stream:
         record = _read_record(stream)
         if not _wanted(record, lab, copy):
             return []
-        unfinished = _occupant(connection, folder, record) is None and record is not None
-        if unfinished:
-            _empty(connection, folder)
-        _let_go(folder, stream)
+        if only_look:
+            settings, image = _registered(connection, folder, record)
+            unfinished = record is not None and (settings is None or image is not None)
+        else:
+            unfinished = _occupant(connection, folder, record) is None and record is not None
+            if unfinished:
+                _empty(connection, folder, record or {})
+            _let_go(folder, stream)
     return [f"unfinished machine {(record or {}).get('name') or folder.name}"] if unfinished else []
 
 
-def _folders_with_strangers(top: Path) -> list[Path]:
-    """Return the machine folders right below a group's that hold a disk which the machine's settings do not name."""
-    found = []
-    for folder in top.glob(f"*{SUFFIX}"):
-        settings = "".join(path.read_text(encoding="utf-8", errors="replace") for path in folder.glob("*.vbox"))
-        disks = [*folder.glob("*.vdi"), *folder.glob("Snapshots/*.vdi")]
-        if any(disk.stem.strip("{}") not in settings for disk in disks):
-            found.append(folder)
-    return found
+def machines_with_strangers(connection: Connection, top: Path, name: str = f"*{SUFFIX}") -> Iterator[tuple[Path, Any]]:
+    """Yield our machines right below a group's folder that hold a disk there which their settings do not name."""
+    for folder in top.glob(name):
+        settings = list(folder.glob("*.vbox"))
+        text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in settings)
+        if settings and not all(ownership.is_named(disk, text) for disk in ownership.disk_files(folder)):
+            with contextlib.suppress(connection.api_error):
+                machine = connection.vbox.findMachine(str(settings[0]))
+                if machine.accessible and marks.read_marks(machine).get(marks.LAB):
+                    yield folder, machine
 
 
-def _folders_of_labs(connection: Connection) -> list[Path]:
-    """Return the folders of the machines of all labs."""
-    found = []
+def _machines_of_labs(connection: Connection) -> Iterator[tuple[Path, Any]]:
+    """Yield the machines of all labs with their folders."""
     for machine in connection.array(connection.vbox, "machines"):
         with contextlib.suppress(connection.api_error):
-            if machine.accessible and marks.read_marks(machine).get("lab"):
-                found.append(Path(str(machine.settingsFilePath)).parent)
-    return found
+            if machine.accessible and marks.read_marks(machine).get(marks.LAB):
+                yield Path(str(machine.settingsFilePath)).parent, machine
 
 
-def _is_used(connection: Connection, medium: Any) -> bool:
-    """Tell whether a disk belongs to a machine or another disk, or is being worked on."""
-    idle = {connection.value_of("MediumState", name) for name in ("Created", "NotCreated", "Inaccessible")}
-    users = connection.array(medium, "machineIds") or connection.array(medium, "children")
-    return bool(users) or medium.state not in idle
-
-
-def _wanted(record: dict[str, str] | None, lab: str | None, copy: str | None) -> bool:
+def _wanted(record: dict[str, Any] | None, lab: str | None, copy: str | None) -> bool:
     if lab is None or not record:
         return True
     return record.get("lab") == lab and (record.get("copy") or None) == copy
 
 
-def _is_dead(connection: Connection, medium: Any, root: Path) -> bool:
-    with contextlib.suppress(connection.api_error):
-        location = Path(str(medium.location))
-        return root in location.parents and not _is_used(connection, medium) and not location.exists()
-    return False
+def _is_dead(connection: Connection, medium: Any, first: set[str]) -> bool:
+    """Tell whether a disk's file is gone that was an image's, or a machine's of ours."""
+    base = medium.base
+    ours = str(base.id) in first or any(
+        parent.name.startswith(images.VM_PREFIX) for parent in Path(str(base.location)).parents
+    )
+    return ours and not Path(str(medium.location)).exists() and not ownership.is_used(connection, medium)

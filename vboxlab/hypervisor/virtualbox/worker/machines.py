@@ -11,10 +11,12 @@ from vboxlab.hypervisor.virtualbox.worker import (
     leftovers,
     marks,
     networks,
+    ownership,
     power,
     settings_file,
     snapshots,
     starts,
+    storage,
 )
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
@@ -133,6 +135,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
         if existing is not None:
             return describe(connection, existing, full=True)
     image = images.need(connection, call.arguments["image"])
+    judgements = images.judged(connection, image)
     settings = leftovers.settings_file(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
@@ -145,6 +148,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
                 networks.add_adapters(connection, machine, call.arguments["adapters"])
             else:
                 _strip_inherited(connection, machine)
+                storage.strip(connection, machine, judgements, folder)
                 networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             connection.set_array(machine, "groups", [group])
             marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
@@ -228,7 +232,7 @@ def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
 
 
 def delete(connection: Connection, call: Call) -> None:
-    """Remove a machine of ours with its disks; disks elsewhere, that somebody attached to it, stay."""
+    """Remove a machine of ours with the disks that we made for it; whatever else is in its folder stays there."""
     try:
         machine = find(connection, call.arguments["handle"])
     except Failure as failure:
@@ -239,22 +243,35 @@ def delete(connection: Connection, call: Call) -> None:
     with connection.errors("removing the machine"):
         marks.check_ours(machine)
         name, folder = str(machine.name), Path(str(machine.settingsFilePath)).parent
-        own = marks.read_marks(machine)
+        label = marks.read_label(machine)
+        own = label.marks
+        disks = ownership.own_disks(connection, machine, folder, ownership.first_disks(connection, label.source))
+        users = ownership.dependants(connection, machine, disks)
+        if users:
+            raise Failure("machine-in-use", f"{name} is in use: disks of other VMs depend on its own", details=users)
     power.bring_down(connection, machine, hard=True, timeout=0)
+    with connection.errors("removing the machine"):
+        if any(leftovers.machines_with_strangers(connection, folder.parent, folder.name)):
+            leftovers.remove_orphans(connection, machine)
+            disks = ownership.without_parents_of_others(connection, disks)
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    remove_registered(connection, machine, folder, record, call.report)
+    remove_registered(connection, machine, record, disks, call.report)
 
 
 def remove_registered(
-    connection: Connection, machine: Any, folder: Path, record: dict[str, str], report: Progress
+    connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
 ) -> None:
-    """Unregister a machine and delete its files; when that is interrupted, `leftovers.collect` finishes it."""
+    """Unregister a machine and delete its settings and these disks; when interrupted, `leftovers.clear` finishes it."""
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
-    with leftovers.removing(folder, record), connection.errors(f"removing {record['name']}"):
+    doing = f"removing {record['name']}"
+    with connection.errors(doing):
+        settings = Path(str(machine.settingsFilePath))
+        own = {str(medium.id): str(medium.location) for medium in disks}
+    record = {**record, "settings": settings.stem, "disks": sorted(own.values())}
+    with leftovers.removing(connection, settings.parent, record), connection.errors(doing):
         try:
-            media = retried(connection, lambda: machine.unregister(detach), f"removing {record['name']}", machine)
-            own = [medium for medium in media if folder in Path(str(medium.location)).parents]
-            connection.wait(machine.deleteConfig(own), f"removing {record['name']}", report)
+            media = retried(connection, lambda: machine.unregister(detach), doing, machine)
+            connection.wait(machine.deleteConfig([medium for medium in media if str(medium.id) in own]), doing, report)
         except Failure as failure:
             if failure.code != IN_USE:
                 raise

@@ -25,6 +25,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     power,
     registry,
     snapshots,
+    strays,
 )
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
@@ -69,6 +70,9 @@ CALLS: dict[str, Handler] = {
     "import_appliance": foreign.import_appliance,
     "remove_image": images.remove,
     "collect": leftovers.collect,
+    "garbage": leftovers.garbage,
+    "strays": strays.find,
+    "remove_stray": strays.remove,
     "facts": host.facts,
 }
 

@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, marks
+from vboxlab.hypervisor.virtualbox.worker import marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.registry import keep_beside
 from vboxlab.hypervisor.virtualbox.worker.settings_file import extra_data, parse
@@ -87,14 +87,14 @@ def _restore_settings(settings: Path) -> list[str]:
 def _set_disks_right(connection: Connection, settings: Path) -> bool:
     """Let VirtualBox know the disks that a machine's settings name, and forget unused children of ours beside them."""
     named = set(UUID.findall(settings.read_text(encoding="utf-8", errors="replace")))
-    for medium in list(leftovers.all_media(connection)):
+    for medium in list(ownership.all_media(connection)):
         with contextlib.suppress(connection.api_error):
             if settings.parent in Path(str(medium.location)).parents and _is_leftover(connection, medium, named):
                 medium.close()
     device = connection.value_of("DeviceType", "HardDisk")
     access = connection.value_of("AccessMode", "ReadWrite")
     opened = False
-    for disk in sorted(settings.parent.glob("*.vdi")) + sorted(settings.parent.glob("Snapshots/*.vdi")):
+    for disk in ownership.disk_files(settings.parent):  # those beside the settings before those in Snapshots
         with contextlib.suppress(connection.api_error):
             if _vdi_id(disk) in named:
                 connection.vbox.openMedium(str(disk), device, access, False)

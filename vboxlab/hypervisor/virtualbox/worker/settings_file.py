@@ -47,7 +47,8 @@ def extra_data(root: ET.Element) -> dict[str, str]:
 def leaves_nothing(path: Path) -> bool:
     """Tell whether a clone of a machine inherits none of what it must not have, as is so of the images made here.
 
-    That is: no adapter in use, no forward, no shared folder, no remote desktop, no memory of the window.
+    That is: no adapter in use, no forward, no shared folder, no remote desktop, no memory of the window, nothing in a
+    drive, no disk that snapshots do not hold.
     """
     root = parse(path)
     if root is None:
@@ -60,6 +61,10 @@ def _is_left(tag: str, element: ET.Element) -> bool:
         return True
     if tag in ("Adapter", "RemoteDisplay"):
         return element.get("enabled", "false") == "true"
+    if tag == "AttachedDevice" and element.get("type") != "HardDisk":
+        return len(element) > 0 or element.get("passthrough") == "true"
+    if tag == "HardDisk":
+        return element.get("type", "Normal") != "Normal"
     return tag == "ExtraDataItem" and element.get("name", "").startswith("GUI/")
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, power
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, ownership, power
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
@@ -141,11 +140,13 @@ def restore(connection: Connection, call: Call) -> None:
         # Marks first: killed in between, the machine claims less than its disk holds, never more.
         if kept is not None:
             marks.replace_marks(session.machine, kept)
-            session.machine.saveSettings()
+        ownership.note_discarded(connection, session.machine)
+        session.machine.saveSettings()
         try:
             connection.wait(session.machine.restoreSnapshot(snapshot), doing, call.report)
         except Failure:
             marks.replace_marks(session.machine, before)
+            ownership.forget_discarded(session.machine)
             session.machine.saveSettings()
             raise
         _sweep(connection, machine, session)
@@ -163,7 +164,7 @@ def delete(connection: Connection, call: Call) -> None:
         if power.settle(connection, machine) in ONLINE:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
     with locked(connection, machine, doing) as session:
-        leftovers.forget_media(connection, Path(str(machine.settingsFilePath)).parent)
+        leftovers.remove_orphans(connection, machine)
         if _can_go(connection, machine, snapshot):
             connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
         else:
@@ -184,8 +185,13 @@ def _can_go(connection: Connection, machine: Any, snapshot: Any) -> bool:
 
 def disks(connection: Connection, snapshot: Any) -> list[Any]:
     """Return the hard disks of a snapshot."""
+    return disks_of(connection, snapshot.machine)
+
+
+def disks_of(connection: Connection, machine: Any) -> list[Any]:
+    """Return the hard disks of a machine as it is now, or of a snapshot's."""
     disk = connection.value_of("DeviceType", "HardDisk")
-    attached = connection.array(snapshot.machine, "mediumAttachments")
+    attached = connection.array(machine, "mediumAttachments")
     return [each.medium for each in attached if each.type == disk and each.medium is not None]
 
 

@@ -1,0 +1,52 @@
+"""What somebody put beside our machines' disks: reported, and removed only by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from vboxlab.errors import MachineConflict
+from vboxlab.hypervisor.driver import Stray
+from vboxlab.hypervisor.qemu.definition import Definition
+from vboxlab.hypervisor.qemu.layout import foreign_entries
+from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.topology.addressing import LabName
+
+
+def find_strays(work: Workspace, lab: LabName | None) -> list[Stray]:
+    """Return the files beside machines' disks, and those kept when their machines were removed. See Driver.strays."""
+    found = []
+    for machine_id, definition in work.definitions.all():
+        owner = definition.lab if isinstance(definition, Definition) else None
+        name = definition.name if isinstance(definition, Definition) else machine_id
+        if lab in (None, owner):
+            foreign = foreign_entries(work.layout.machine(machine_id))
+            found += [_stray(path, f"beside the disk of {name}") for path in _files(foreign)]
+    for folder in sorted(work.layout.kept.glob("*/*")):
+        if lab is None or folder.parent.name == lab.slug:
+            found += [_stray(path, "beside the disk of a machine that is gone") for path in _files([folder])]
+    return found
+
+
+def remove_stray(work: Workspace, path: Path) -> None:
+    """Remove one of these files, with its folder if that is kept only for it. See Driver.remove_stray."""
+    if path not in [stray.path for stray in find_strays(work, None)]:
+        raise MachineConflict(f"{path} is gone, or no such file", resolution="look again with `vboxlab gc`")
+    path.unlink(missing_ok=True)
+    if work.layout.kept in path.parents:
+        for folder in path.parents[: path.parents.index(work.layout.kept)]:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _files(entries: list[Path]) -> Iterator[Path]:
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink():
+            yield from (path for path in sorted(entry.rglob("*")) if path.is_symlink() or not path.is_dir())
+        else:
+            yield entry
+
+
+def _stray(path: Path, why: str) -> Stray:
+    return Stray(path, path.lstat().st_size, why)

@@ -1,0 +1,241 @@
+"""Which disks are provably ours: those that lead back to the disk of an image of ours, and hold nobody's work.
+
+A machine's folder is where VirtualBox's window puts new disks too, so where a disk lies proves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import images, marks, media, snapshots
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+
+# Extra data of a machine that a restore is or was under way of: place -> UUID of the disk that it throws away, without
+# hyphens, so that looking for the UUIDs that settings name does not find these.
+DISCARDED = "vboxlab/discarded"
+SUFFIXES = frozenset({".vdi", ".vmdk", ".vhd", ".vhdx", ".hdd", ".qcow", ".qcow2", ".qed", ".img", ".raw"})
+# How VirtualBox names differencing disks.
+CHILD = re.compile(r"\{([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}\.\w+")
+# VDI 1.1 (VirtualBox's src/VBox/Storage/VDICore.h): signature, version, header size, type, flags, comment, offsets of
+# the block map and the data, geometry, unused, disk size, block size, extra, blocks, blocks in use, UUIDs: its own,
+# that of its last change, its parent's.
+VDI = struct.Struct("<64xII4xI4x256xI4x20x8x4x4xII16s16x16s")
+VDI_SIGNATURE, VDI_VERSION, VDI_DIFFERENCING, VDI_FREE = 0xBEDA107F, 0x00010001, 4, b"\xff\xff\xff\xff"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a VDI's header says of it. A blank one is a differencing disk that nothing was ever written to."""
+
+    id: bytes
+    parent: bytes
+    blank: bool
+
+
+def all_media(connection: Connection) -> Iterator[Any]:
+    """Yield every hard disk that VirtualBox knows, children before their parents."""
+
+    def below(medium: Any) -> Iterator[Any]:
+        for child in connection.array(medium, "children"):
+            yield from below(child)
+        yield medium
+
+    for root in connection.array(connection.vbox, "hardDisks"):
+        yield from below(root)
+
+
+def media_in(connection: Connection, folder: Path) -> list[Any]:
+    """Return the hard disks below a folder that VirtualBox knows, children before their parents."""
+    found = []
+    for medium in all_media(connection):
+        with contextlib.suppress(connection.api_error):
+            if folder in Path(str(medium.location)).parents:
+                found.append(medium)
+    return found
+
+
+def first_disks(connection: Connection, source: str = "") -> set[str]:
+    """Return the UUIDs of the disks that clones of an image lead back to; where it is not there, of all images."""
+    image = images.find(connection, source) if source else None
+    known = [image] if image is not None else images.all_images(connection)
+    found = set()
+    for each in known:
+        with contextlib.suppress(connection.api_error):
+            for disk in snapshots.disks(connection, each.snapshot):
+                if connection.name_of("MediumType", disk.base.type) in media.HELD:
+                    found.add(str(disk.base.id))
+    return found
+
+
+def own_disks(connection: Connection, machine: Any, folder: Path, first: set[str]) -> list[Any]:
+    """Return the disks in a machine's folder that it has, now or in a snapshot, and that lead back to an image."""
+    found = {}
+    for state in (machine, *(snapshot.machine for snapshot in snapshots.tree(connection, machine))):
+        for medium in snapshots.disks_of(connection, state):
+            if folder in Path(str(medium.location)).parents and str(medium.base.id) in first:
+                found[str(medium.id)] = medium
+    return list(found.values())
+
+
+def without_parents_of_others(connection: Connection, disks: list[Any]) -> list[Any]:
+    """Return those of some disks that no other disk depends on which holds something, such as one that was detached."""
+    chosen = {str(medium.id): medium for medium in disks}
+    while True:
+        kept = [key for key, medium in chosen.items() if _loose_children(connection, medium, set(chosen))]
+        if not kept:
+            return list(chosen.values())
+        for key in kept:
+            del chosen[key]
+
+
+def loose_children(connection: Connection, disks: list[Any]) -> list[str]:
+    """Return the paths of the disks that depend on some disks, hold something and are used by no machine."""
+    own = {str(medium.id) for medium in disks}
+    found = [child for medium in disks for child in _loose_children(connection, medium, own)]
+    return sorted(str(child.location) for child in found if not is_used(connection, child))
+
+
+def _loose_children(connection: Connection, medium: Any, own: set[str]) -> list[Any]:
+    children = [child for child in connection.array(medium, "children") if str(child.id) not in own]
+    return [child for child in children if _holds_something(connection, child)]
+
+
+def _holds_something(connection: Connection, medium: Any) -> bool:
+    """Tell whether a differencing disk or one that depends on it holds something of its own."""
+    path = Path(str(medium.location))
+    if path.exists() and not is_blank(path):
+        return True
+    return any(_holds_something(connection, child) for child in connection.array(medium, "children"))
+
+
+def dependants(connection: Connection, machine: Any, disks: list[Any]) -> list[str]:
+    """Return the names of the other machines whose disks depend on a machine's, as linked clones of it do."""
+    names = set()
+    todo = list(disks)
+    while todo:
+        medium = todo.pop()
+        todo += connection.array(medium, "children")
+        for handle in connection.array(medium, "machineIds"):
+            if handle != machine.id:
+                with contextlib.suppress(connection.api_error):
+                    names.add(str(connection.vbox.findMachine(handle).name))
+    return sorted(names)
+
+
+def is_used(connection: Connection, medium: Any) -> bool:
+    """Tell whether a disk, or one that depends on it, belongs to a machine or is being worked on."""
+    idle = {connection.value_of("MediumState", name) for name in ("Created", "NotCreated", "Inaccessible")}
+    if connection.array(medium, "machineIds") or medium.state not in idle:
+        return True
+    return any(is_used(connection, child) for child in connection.array(medium, "children"))
+
+
+def orphans(connection: Connection, machine: Any, known: list[Any]) -> list[Path]:
+    """Return the disks in a machine's folder that an interrupted call of ours left, children before their parents.
+
+    They lead back to its image and no machine uses them, and a restore was to throw them away, or nothing was ever
+    written to them. A disk that somebody detached to use it otherwise is none of them.
+    """
+    folder = Path(str(machine.settingsFilePath)).parent
+    first = first_disks(connection, marks.read_label(machine).source)
+    discarded = _discarded(connection, machine, first)
+    found: list[Path] = []
+    seen = set()
+    for medium in known:
+        path = Path(str(medium.location))
+        seen.add(path)
+        if medium.parent is None or str(medium.base.id) not in first or is_used(connection, medium):
+            continue
+        kept = any(Path(str(child.location)) not in found for child in connection.array(medium, "children"))
+        if not kept and (_plain(medium) in discarded or not path.exists() or is_blank(path)):
+            found.append(path)
+    return found + [path for path in blank_children(folder) if path not in seen]
+
+
+def blank_children(folder: Path) -> list[Path]:
+    """Return the differencing disks in a machine's folder that hold nothing, and that nothing else there depends on."""
+    headers = {path: header for path in disk_files(folder) if (header := _header(path)) is not None}
+    blank = {path for path, header in headers.items() if header.blank and CHILD.fullmatch(path.name)}
+    while True:
+        needed = {header.parent for path, header in headers.items() if path not in blank}
+        still = {path for path in blank if headers[path].id not in needed}
+        if still == blank:
+            return sorted(blank)
+        blank = still
+
+
+def is_blank(path: Path) -> bool:
+    """Tell whether a disk is a differencing one that holds nothing of its own; only of a VDI can that be told."""
+    header = _header(path)
+    return header is not None and header.blank
+
+
+def _header(path: Path) -> Header | None:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(VDI.size)
+            if len(head) < VDI.size:
+                return None
+            signature, version, kind, map_at, blocks, in_use, own, parent = VDI.unpack(head)
+            if (signature, version) != (VDI_SIGNATURE, VDI_VERSION):
+                return None
+            blank = kind == VDI_DIFFERENCING and in_use == 0
+            if blank:
+                stream.seek(map_at)
+                blank = stream.read(4 * blocks) == VDI_FREE * blocks
+            return Header(own, parent, blank)
+    except OSError:
+        return None
+
+
+def disk_files(folder: Path) -> list[Path]:
+    """Return the files in a machine's folder that are disks by their names."""
+    found = [*folder.iterdir(), *folder.glob("Snapshots/*")] if folder.is_dir() else []
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def is_named(disk: Path, settings: str) -> bool:
+    """Tell whether a machine's settings name a disk that lies in its folder."""
+    child = CHILD.fullmatch(disk.name)
+    return (child[1] if child else disk.name) in settings
+
+
+def note_discarded(connection: Connection, machine: Any) -> None:
+    """Write into a locked machine's settings, to be saved by the caller, which disks a restore is to throw away."""
+    machine.setExtraData(DISCARDED, json.dumps(_places(connection, machine)))
+
+
+def forget_discarded(machine: Any) -> None:
+    """Take that note back in a locked machine's settings, to be saved by the caller."""
+    machine.setExtraData(DISCARDED, "")
+
+
+def _discarded(connection: Connection, machine: Any, first: set[str]) -> set[str]:
+    """Return the disks that a restore was to throw away: the machine has another of ours in their place."""
+    text = str(machine.getExtraData(DISCARDED))
+    if not text:
+        return set()
+    try:
+        noted = dict(json.loads(text))
+    except (ValueError, TypeError):
+        return set()
+    present = _places(connection, machine)
+    own = {_plain(medium) for medium in snapshots.disks_of(connection, machine) if str(medium.base.id) in first}
+    return {str(disk) for place, disk in noted.items() if present.get(place, disk) != disk and present[place] in own}
+
+
+def _places(connection: Connection, machine: Any) -> dict[str, str]:
+    disk = connection.value_of("DeviceType", media.DISK)
+    attached = [each for each in connection.array(machine, "mediumAttachments") if each.type == disk]
+    return {f"{each.controller}:{each.port}:{each.device}": _plain(each.medium) for each in attached if each.medium}
+
+
+def _plain(medium: Any) -> str:
+    return str(medium.id).replace("-", "")

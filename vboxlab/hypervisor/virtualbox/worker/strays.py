@@ -1,0 +1,85 @@
+"""What lies in the folders of our machines and is not provably ours: reported, and removed only by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import leftovers, ownership
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+
+
+def find(connection: Connection, call: Call) -> list[dict[str, Any]]:
+    """Return the files of somebody else's in the folders of a lab's machines, or of (lab None) all, with sizes."""
+    found = _all(connection, call.arguments.get("lab"), call.arguments.get("copy"))
+    return [{"path": str(path), "size": path.lstat().st_size, "why": why} for path, why in found]
+
+
+def remove(connection: Connection, call: Call) -> None:
+    """Remove one of these files. Raises Failure when it is none of them, such as a disk that is used by now."""
+    path = Path(call.arguments["path"])
+    folder = next((parent for parent in path.parents if parent.name.endswith(leftovers.SUFFIX)), None)
+    if folder is None or not folder.is_dir():
+        raise Failure("not-stray", f"{path} is not in the folder of a machine of vboxlab's")
+    with leftovers.holding(folder):
+        if path not in dict(_all(connection, None, None, held=folder)):
+            raise Failure("not-stray", f"{path} is in use, or gone")
+        if path.suffix.lower() not in ownership.SUFFIXES:
+            path.unlink(missing_ok=True)
+        elif not leftovers.remove_disks(connection, folder, [path]):
+            raise Failure("not-stray", f"another disk depends on {path}: remove that one first")
+        for below in path.parents[: path.parents.index(folder)]:
+            with contextlib.suppress(OSError):
+                below.rmdir()
+
+
+def _all(
+    connection: Connection, lab: str | None, copy: str | None, *, held: Path | None = None
+) -> list[tuple[Path, str]]:
+    top = leftovers.lab_folder(connection, lab, copy)
+    pattern = f"*{leftovers.SUFFIX}" if lab else f"**/*{leftovers.SUFFIX}"
+    folders = [folder for folder in sorted(top.glob(pattern)) if folder.is_dir()]
+    # A folder that is being worked on, or was left so, is not looked into.
+    free = [folder for folder in folders if folder == held or not (folder / leftovers.PENDING).exists()]
+    registered = leftovers.registered_folders(connection)
+    suspects = [folder for folder in free if folder not in registered or _has_strangers(Path(registered[folder]))]
+    if not suspects:
+        return []
+    known = leftovers.by_folder(connection)
+    found: list[tuple[Path, str]] = []
+    for folder in suspects:
+        with contextlib.suppress(connection.api_error):
+            found += _in_folder(connection, folder, registered.get(folder), known.get(folder, []))
+    return found
+
+
+def _has_strangers(settings: Path) -> bool:
+    try:
+        text = settings.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return not all(ownership.is_named(disk, text) for disk in ownership.disk_files(settings.parent))
+
+
+def _in_folder(
+    connection: Connection, folder: Path, settings: str | None, known: list[Any]
+) -> Iterator[tuple[Path, str]]:
+    """Yield what is nobody's in a machine's folder, disks before those that they depend on."""
+    used = {Path(str(medium.location)) for medium in known if ownership.is_used(connection, medium)}
+    order = [Path(str(medium.location)) for medium in known]
+    if settings is None:
+        files = [path for path in sorted(folder.rglob("*")) if path.name != leftovers.PENDING and not path.is_dir()]
+        why = "in the folder of a machine that is gone"
+    else:
+        machine = connection.vbox.findMachine(settings)
+        if not machine.accessible:
+            return
+        ours = set(ownership.orphans(connection, machine, known))
+        files = [path for path in ownership.disk_files(folder) if path not in ours]
+        why = f"a disk in the folder of {machine.name} that no machine uses"
+    for path in sorted(files, key=lambda path: order.index(path) if path in order else -1):
+        if path not in used:
+            yield path, why
