@@ -55,7 +55,7 @@ install: system $(STAMP) ## Install vboxlab and what it needs into .venv
 
 # Parts of the tests that run side by side: while guests wait for each other, the processors are free for the rest,
 # which is nice enough to leave them alone when they do not. All parts share one base.
-ALL_BUT_VIRTUALBOX = 'nice -n 5 $(MAKE) --no-print-directory lint part-quick' \
+ALL_BUT_VIRTUALBOX = 'nice -n 5 $(MAKE) --no-print-directory --keep-going lint part-quick' \
   '$(MAKE) --no-print-directory part-apart' '$(MAKE) --no-print-directory part-lab'
 SIDE_BY_SIDE = kept="$$VBOXLAB_TEST_HOME"; export VBOXLAB_TEST_HOME="$${kept:-$$(mktemp -d)}"; \
   $(BIN)/python -m tests.side_by_side $(1); code=$$?; [ "$$kept" ] || rm -rf "$$VBOXLAB_TEST_HOME"; exit $$code

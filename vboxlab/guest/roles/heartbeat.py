@@ -73,9 +73,10 @@ def _comes_back() -> File:
     unit loses track of the new process and stops it, and nobody has the address any more. Killed processes stay dead,
     as a practical may want to see that.
 
-    A process that has just begun holds nothing, but asked to end it first waits for its peer, takes its resources and
-    gives them up again: minutes on a slow computer, up to the 30 that the package allows. So it is killed at once
-    (mixed: no main process, so no SIGTERM), and the stop of one that works is bounded too.
+    That new process holds nothing yet, but asked to end it first finishes its start ("Shutdown delayed until
+    Communication is up"), for which it needs its peer and the very processes that the unit has just asked to end:
+    minutes on a slow computer, up to the 30 that the package allows. So it is killed at once (mixed: what has no main
+    process gets no SIGTERM). A main process is asked to end, as `heartbeat -k` does, and has a bounded time for it.
     """
     lines = (
         "[Service]", "ExecStop=", "KillMode=mixed", "SendSIGKILL=yes", f"TimeoutStopSec={LONGEST_STOP}",
