@@ -20,7 +20,7 @@ from vboxlab.hypervisor.diskfiles.copying import take
 from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.qemu.command import Kernel
-from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
+from vboxlab.hypervisor.qemu.layout import DISK_LOCK, Layout, held, remove_tree
 from vboxlab.waiting import Deadline
 
 KERNEL_FILE = "vmlinuz"
@@ -204,7 +204,24 @@ def _bytes_on_disk(path: Path) -> int:
         return 0
 
 
-def run_disk_tool(*arguments: str) -> str:
+def run_on_disk(disk: Path, *arguments: str) -> str:
+    """Run qemu-img on a machine's disk, alone: the arguments, then the disk. Raises what run_disk_tool raises.
+
+    A qemu-img whose caller was killed goes on, and QEMU's own lock does not keep two apart that begin at once: one
+    wrote the table of snapshots that it had read before the other's (seen with 7.2, 2 of 250 times), and snapshots were
+    lost. So each inherits a lock of ours, which ends with the last process that has it.
+    """
+    with held(disk.with_name(DISK_LOCK)) as handle:
+        return run_disk_tool(*arguments, str(disk), inherited=(handle,))
+
+
+def await_disk(disk: Path) -> None:
+    """Return once no qemu-img works on a machine's disk."""
+    with held(disk.with_name(DISK_LOCK)):
+        pass
+
+
+def run_disk_tool(*arguments: str, inherited: tuple[int, ...] = ()) -> str:
     """Run qemu-img and return what it prints. Raises DriverError with its words (qemu-img(1)).
 
     A disk that is locked is waited for: it may be in the hands of a qemu-img whose caller was killed, for some more
@@ -215,7 +232,7 @@ def run_disk_tool(*arguments: str) -> str:
         try:
             ended = programs.run(
                 ["qemu-img", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                umask=0o077,
+                umask=0o077, pass_fds=inherited,
             )  # fmt: skip
         except FileNotFoundError:
             raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None

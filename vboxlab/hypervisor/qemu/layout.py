@@ -34,7 +34,8 @@ from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.topology.addressing import LabName
 
 # All that this driver writes into a machine's directory; its temporary files begin with a dot and such a name.
-MACHINE_FILES = ("disk.qcow2", "pid", "console.log", "errors.log", "owner", "machine.json")
+DISK_LOCK = "disk.lock"
+MACHINE_FILES = ("disk.qcow2", DISK_LOCK, "pid", "console.log", "errors.log", "owner", "machine.json")
 # The longest name below the run directory: /n/LABHASH8/p/ID12.SLOT, with its .net file.
 SOCKET_NAME_BYTES = 40
 # macOS' sun_path holds 104 bytes with its final NUL, Linux' 108.
@@ -45,10 +46,17 @@ SOCKET_PATH_BYTES = 103
 def lock(path: Path) -> Iterator[None]:
     """Hold a lock among all threads and processes while the block runs; the kernel frees it when a holder dies."""
     make_private_folder(path.parent)
+    with held(path):
+        yield
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """Hold a lock as `lock` does, and yield its descriptor: a process that inherits it holds the lock as well."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
 

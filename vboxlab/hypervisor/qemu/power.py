@@ -14,7 +14,7 @@ from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable, Wa
 from vboxlab.hypervisor.qemu.client import MonitorGone, MonitorRefused, Process, QemuEndedAtOnce, launch
 from vboxlab.hypervisor.qemu.command import RunPaths, nic_id, qemu_command
 from vboxlab.hypervisor.qemu.definition import Definition, disk_path
-from vboxlab.hypervisor.qemu.images import LOCKED_SECONDS, is_locked
+from vboxlab.hypervisor.qemu.images import LOCKED_SECONDS, await_disk, is_locked
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, ERRORS_FILE, Workspace
 from vboxlab.planning.observed import PowerOffHow, PowerState
@@ -132,6 +132,7 @@ class Power:
 
     def _run(self, definition: Definition, command: Sequence[str], errors: Path) -> None:
         """Start the process, again when a qemu-img whose caller was killed has the disk for some more milliseconds."""
+        await_disk(disk_path(self._work.layout, definition.id))
         deadline = Deadline.after(LOCKED_SECONDS)
         while True:
             try:

@@ -18,7 +18,7 @@ from vboxlab.errors import DriverError, MachineConflict
 from vboxlab.hypervisor.qemu.client import MonitorRefused, Process
 from vboxlab.hypervisor.qemu.command import DISK_NODE
 from vboxlab.hypervisor.qemu.definition import Definition, Snapshot, disk_path
-from vboxlab.hypervisor.qemu.images import run_disk_tool
+from vboxlab.hypervisor.qemu.images import run_on_disk
 from vboxlab.hypervisor.qemu.machines import Machines
 from vboxlab.hypervisor.qemu.workspace import Workspace
 from vboxlab.planning.snapshots import need_snapshot
@@ -50,7 +50,7 @@ class Snapshots:
         if live:
             self._save_live(self._work.layout.monitor(machine_id), tag)
         else:
-            run_disk_tool("snapshot", "-q", "-c", tag, str(disk_path(self._work.layout, machine_id)))
+            run_on_disk(disk_path(self._work.layout, machine_id), "snapshot", "-q", "-c", tag)
         taken_at = datetime.now(UTC).isoformat(timespec="seconds")
         snapshot = Snapshot(name, tag, definition.current, taken_at, live, description, definition.hardware)
         changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name, untouched=not live)
@@ -119,7 +119,7 @@ class Snapshots:
         untouched = definition.untouched and definition.current != snapshot.name
         self._work.definitions.save(replace(definition, snapshots=kept, current=current, untouched=untouched))
         if definition.saved != snapshot.tag:
-            run_disk_tool("snapshot", "-q", "-d", snapshot.tag, str(disk_path(self._work.layout, machine_id)))
+            run_on_disk(disk_path(self._work.layout, machine_id), "snapshot", "-q", "-d", snapshot.tag)
 
     @staticmethod
     def _find(definition: Definition, name: str) -> Snapshot:

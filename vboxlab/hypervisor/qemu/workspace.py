@@ -9,7 +9,7 @@ from pathlib import Path
 from vboxlab.errors import MachineConflict
 from vboxlab.hypervisor.qemu.client import Monitors, is_listening
 from vboxlab.hypervisor.qemu.definition import Definition, Definitions, disk_path
-from vboxlab.hypervisor.qemu.images import ImageStore, run_disk_tool
+from vboxlab.hypervisor.qemu.images import ImageStore, run_on_disk
 from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.hypervisor.qemu.networks import Switches
 from vboxlab.hypervisor.qemu.readiness import Readiness
@@ -59,7 +59,7 @@ class Workspace:
         """Finish a restore that was begun: bring the disk back to the snapshot that the definition is at."""
         if definition.revert is None:
             return definition
-        run_disk_tool("snapshot", "-q", "-a", definition.revert, str(disk_path(self.layout, definition.id)))
+        run_on_disk(disk_path(self.layout, definition.id), "snapshot", "-q", "-a", definition.revert)
         settled = replace(definition, revert=None)
         self.definitions.save(settled)
         return settled
