@@ -192,3 +192,19 @@ def test_base_add_says_what_machines_will_have(
     assert "writethrough.vdi: left out: it is writethrough: no snapshot holds it" in said
     assert "normal.vdi" not in said
     assert "the VM has changed since that snapshot" in said
+
+
+def test_ports_and_recordings_that_lead_to_the_teachers_files_are_not_inherited(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    handle = add_teachers_vm(world, TEACHERS)
+    log = world.home / "teacher.log"
+    world.manage("modifyvm", handle, "--uart2", "0x2F8", "3", "--uartmode2", "file", str(log), "--recording", "on")
+    driver.adopt_image("my", TEACHERS)
+    made = make(driver, spec, "srv-web")
+    settings = world.manage("showvminfo", made.handle, "--machinereadable")
+    assert [line for line in settings.splitlines() if line.startswith(("uart2", "recording_enabled", "lpt"))] == [
+        'uart2="off"', 'lpt1="off"', 'lpt2="off"', 'recording_enabled="off"',
+    ]  # fmt: skip
+    assert str(log) not in settings
+    assert 'uart1="off"' not in settings

@@ -26,6 +26,7 @@ from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_ex
 CONSOLE_LOG = "console.log"
 # COM1 of a PC, where Debian's kernel and ours write their console.
 SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
+SERIAL_PORTS, PARALLEL_PORTS = 4, 2  # of a machine (ISystemProperties::serialPortCount, parallelPortCount)
 NOT_FOUND = 0x80BB0001
 IN_USE = 0x80BB000C
 
@@ -211,7 +212,10 @@ def _clone(connection: Connection, snapshot: Any, settings: Path, name: str, cal
 
 
 def _strip_inherited(connection: Connection, machine: Any) -> None:
-    """Remove what a clone takes over from its source: the window's memory, shared folders, remote desktop."""
+    """Remove what a clone takes over from its source and may lead to files or devices of the host.
+
+    The window's memory, shared folders, remote desktop, serial and parallel ports, the recording of the screen.
+    """
     for key in connection.array(machine, "extraDataKeys"):
         if str(key).startswith("GUI/"):
             machine.setExtraData(key, "")
@@ -220,6 +224,14 @@ def _strip_inherited(connection: Connection, machine: Any) -> None:
     remote_desktop = machine.VRDEServer
     if remote_desktop is not None and remote_desktop.enabled:
         remote_desktop.enabled = False
+    for port in (
+        *map(machine.getSerialPort, range(SERIAL_PORTS)),
+        *map(machine.getParallelPort, range(PARALLEL_PORTS)),
+    ):
+        if port.enabled:
+            port.enabled = False
+    if machine.recordingSettings.enabled:
+        machine.recordingSettings.enabled = False
 
 
 def _log_console(connection: Connection, machine: Any, folder: Path) -> None:

@@ -59,7 +59,7 @@ def leaves_nothing(path: Path) -> bool:
 def _is_left(tag: str, element: ET.Element) -> bool:
     if tag in ("Forwarding", "SharedFolder", "MachineEncrypted"):
         return True
-    if tag in ("Adapter", "RemoteDisplay"):
+    if tag in ("Adapter", "RemoteDisplay", "Port", "VideoCapture", "Recording"):
         return element.get("enabled", "false") == "true"
     if tag == "AttachedDevice" and element.get("type") != "HardDisk":
         return len(element) > 0 or element.get("passthrough") == "true"
