@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from vboxlab.base.keys import ensure_key
-from vboxlab.base.recipe import DEBIAN12
+from vboxlab.base.recipe import DEBIAN12, Recipe
 from vboxlab.base.store import BaseStore, image_name
 from vboxlab.errors import BaseError
+from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.memory import MemoryDriver
 from vboxlab.planning.observed import MachineSpec
 from vboxlab.settings import Settings
@@ -119,6 +121,48 @@ def test_a_base_with_clones_is_not_removed(store: BaseStore, tmp_path: Path) -> 
     assert store.remove("debian12", driver) == (layer, image)
     assert (store.list(), driver.images()) == ((), [])
     assert not any((tmp_path / "layers").iterdir())
+
+
+class Elsewhere(BaseStore):
+    """A store that needs no Debian: what it builds is a file. `broken` builds fail."""
+
+    broken = False
+
+    def _build(
+        self, recipe: Recipe, public_key: str, digest: str, final: Path, make_room: Callable[[], None], _p: Progress
+    ) -> None:
+        if self.broken:
+            raise BaseError("no mirror answers")
+        make_room()
+        final.mkdir()
+        (final / "disk.qcow2").write_bytes(b"new")
+        (final / "base.json").write_text(json.dumps({"name": recipe.name, "digest": digest, "built": 2000.0}))
+
+
+def test_a_base_is_built_again_only_when_no_machine_of_any_driver_hangs_on_it_and_goes_only_then(
+    tmp_path: Path,
+) -> None:
+    store = Elsewhere(Settings(home=tmp_path))
+    image = put_base(tmp_path)
+    layer = put_layer(tmp_path, image, ("apache2",))
+    idle, driver = MemoryDriver(), MemoryDriver()
+    driver.import_image(layer, tmp_path / "layers" / layer / "disk.qcow2", ours=True)
+    made = driver.create(MachineSpec("srv-web", layer, 1, 512, (), {"lab": "ha"}))
+    disk = tmp_path / "bases" / image / "disk.qcow2"
+    old = disk.read_bytes()
+    with pytest.raises(BaseError, match="machines are linked clones of it") as caught:
+        store.build(again=True, drivers=(idle, driver))
+    assert caught.value.details == (f"{layer}: srv-web",)
+    with pytest.raises(BaseError, match="machines are linked clones of it"):
+        store.remove("debian12", idle, (driver,))
+    driver.delete(made.handle)
+    store.broken = True
+    with pytest.raises(BaseError, match="no mirror answers"):
+        store.build(again=True, drivers=(idle, driver))
+    assert (disk.read_bytes(), [base.layers for base in store.list()]) == (old, [(layer,)])
+    store.broken = False
+    store.build(again=True, drivers=(idle, driver))
+    assert (disk.read_bytes(), [base.layers for base in store.list()], driver.images()) == (b"new", [()], [])
 
 
 def test_removing_what_is_not_there_lists_the_bases(store: BaseStore, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,20 +77,28 @@ class BaseStore:
             raise BaseError(f"base {name} is not built yet", resolution=f"vboxlab base build {name}")
         return self._base(recipe, max(found, key=lambda base: (base.current, base.built)))
 
-    def build(self, name: str = DEFAULT, progress: Progress = no_progress, *, again: bool = False) -> Base:
+    def build(
+        self,
+        name: str = DEFAULT,
+        progress: Progress = no_progress,
+        *,
+        again: bool = False,
+        drivers: Sequence[Driver] = (),
+    ) -> Base:
         """Build a base unless it is there (with `again` also then) and return it.
 
-        Raises BaseError when it cannot be built, and when `again` would replace a base that images depend on.
+        With `again` the old one and its layers go once the new one is built. Raises BaseError when it cannot be built,
+        and, with `again`, while machines of one of the drivers are clones of the old one: their disks would be lost.
         """
         recipe = self._recipe(name)
         with self.locked(progress):
             _private, public_key = ensure_key(self.settings.home)
             digest = recipe.digest(public_key)
             final = self.directory / image_name(name, digest)
-            if again and final.exists():
-                self._discard(final)
-            if not final.exists():
-                self._build(recipe, public_key, digest, final, progress)
+            old = [base for base in self.list() if base.directory == final] if again else []
+            _check_unused(name, old, drivers)
+            if again or not final.exists():
+                self._build(recipe, public_key, digest, final, lambda: self._drop(name, old, drivers), progress)
         return self.get(name)
 
     def add(self, new: NewBase, driver: Driver, progress: Progress = no_progress) -> str:
@@ -127,11 +135,11 @@ class BaseStore:
         bases = (base for base in records if base)
         return tuple(sorted(bases, key=lambda base: (base.name, not base.current, base.built)))
 
-    def remove(self, which: str, driver: Driver) -> tuple[str, ...]:
+    def remove(self, which: str, driver: Driver, others: Sequence[Driver] = ()) -> tuple[str, ...]:
         """Remove a base (by name: all of that name; or by its image's name) with its layers, and return what went.
 
-        An added base is forgotten, and what was imported for it removed; a VM of the user's stays as it is.
-        Raises BaseError, before anything is removed, while machines of the driver depend on it (naming them).
+        An added base is forgotten, and what was imported for it removed; a VM of the user's stays as it is. Raises
+        BaseError, before anything is removed, while machines of the driver or of others depend on it (naming them).
         """
         added = self.added.find(which)
         wanted = [base for base in self.list() if which in (base.name, base.image)]
@@ -141,24 +149,17 @@ class BaseStore:
             known = ", ".join([base.image for base in self.list()] + [base.name for base in self.added.all()]) or "none"
             raise BaseError(f"there is no base {which}", details=[f"bases: {known}"], resolution="vboxlab base list")
         with self.locked():
-            images = {name for base in wanted for name in (base.image, *base.layers)}
-            present = {image.name: image for image in driver.images()}
-            used = [(name, present[name].clones) for name in sorted(images & present.keys()) if present[name].clones]
-            if used:
-                raise BaseError(
-                    f"base {which} cannot be removed: machines are linked clones of it",
-                    details=[f"{name}: {', '.join(clones)}" for name, clones in used],
-                    resolution="destroy their labs first: vboxlab destroy LAB",
-                )
-            removed = []
-            for base in wanted:
-                for name in (*base.layers, base.image):
-                    if name in present:
-                        driver.remove_image(name)
-                    removed.append(name)
-                self.layers.discard(base.layers)
-                self._discard(base.directory)
-        return tuple(removed)
+            self._drop(which, wanted, (driver, *others))
+        return tuple(name for base in wanted for name in (*base.layers, base.image))
+
+    def _drop(self, which: str, bases: Sequence[StoredBase], drivers: Sequence[Driver]) -> None:
+        """Remove bases with their layers and the drivers' images. Raises BaseError while machines are clones of one."""
+        for driver, images in zip(drivers, _check_unused(which, bases, drivers), strict=True):
+            for image in images:
+                driver.remove_image(image)
+        for base in bases:
+            self.layers.discard(base.layers)
+            self._discard(base.directory)
 
     def _remove_added(self, name: str, added: AddedBase | None, driver: Driver) -> tuple[str, ...]:
         if added is not None and added.driver != driver.name:
@@ -265,7 +266,15 @@ class BaseStore:
             current=stored.current,
         )  # fmt: skip
 
-    def _build(self, recipe: Recipe, public_key: str, digest: str, final: Path, progress: Progress) -> None:
+    def _build(
+        self,
+        recipe: Recipe,
+        public_key: str,
+        digest: str,
+        final: Path,
+        make_room: Callable[[], None],
+        progress: Progress,
+    ) -> None:
         new = self.directory / ".new"
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)
@@ -273,6 +282,7 @@ class BaseStore:
             builder.build(recipe, find_mirror(self.settings), public_key, new, progress)
             record = {"name": recipe.name, "digest": digest, "built": time.time()}
             write_durably(new / _RECORD, json.dumps(record))
+            make_room()
             new.rename(final)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -313,6 +323,20 @@ class BaseStore:
         shutil.rmtree(gone, ignore_errors=True)
         directory.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def _check_unused(which: str, bases: Sequence[StoredBase], drivers: Sequence[Driver]) -> list[list[str]]:
+    """Return each driver's images of bases, layers first. Raises BaseError while machines are clones of one."""
+    known = [{image.name: image.clones for image in driver.images()} for driver in drivers]
+    names = [name for base in bases for name in (*base.layers, base.image)]
+    used = [f"{name}: {', '.join(clones[name])}" for clones in known for name in names if clones.get(name)]
+    if used:
+        raise BaseError(
+            f"base {which} cannot be removed: machines are linked clones of it",
+            details=used,
+            resolution="destroy their labs first: vboxlab destroy LAB",
+        )
+    return [[name for name in names if name in clones] for clones in known]
 
 
 def _hand_over(new: NewBase, driver: Driver, progress: Progress) -> str:

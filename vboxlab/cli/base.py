@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +29,7 @@ base.add_command(add)
 
 @base.command("build")
 @click.argument("name", default="debian12")
-@click.option("--again", is_flag=True, help="Build it even when it is there already.")
+@click.option("--again", is_flag=True, help="Build it even when it is there; not while machines are clones of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def build(name: str, *, again: bool, as_json: bool) -> None:
     """Build the base NAME (debian12) unless it is there already."""
@@ -37,7 +38,9 @@ def build(name: str, *, again: bool, as_json: bool) -> None:
     from vboxlab.settings import load_settings
 
     started = time.monotonic()
-    made = BaseStore(load_settings()).build(name, output.timed_progress(started), again=again)
+    settings = load_settings()
+    with _all_drivers(settings) if again else nullcontext(()) as drivers:
+        made = BaseStore(settings).build(name, output.timed_progress(started), again=again, drivers=drivers)
     seconds = time.monotonic() - started
     if as_json:
         output.say_json({"name": made.name, "image": made.image, "digest": made.digest, "seconds": round(seconds, 1)})
@@ -111,11 +114,8 @@ def remove(which: str, *, driver: str | None) -> None:
     from vboxlab.settings import load_settings
 
     settings = load_settings()
-    opened = _driver(settings, driver)
-    try:
-        removed = BaseStore(settings).remove(which, opened)
-    finally:
-        opened.close()
+    with _all_drivers(settings, driver) as drivers:
+        removed = BaseStore(settings).remove(which, drivers[0], drivers[1:])
     for name in removed:
         output.say(f"removed {name}")
 
@@ -124,6 +124,20 @@ def _driver(settings: Settings, name: str | None) -> Driver:
     from vboxlab.hypervisor.registry import open_driver
 
     return open_driver(settings, name).driver
+
+
+@contextmanager
+def _all_drivers(settings: Settings, name: str | None = None) -> Iterator[tuple[Driver, ...]]:
+    """Open the driver that is meant, and each other one that has machines here: a base's files serve them all."""
+    from vboxlab.hypervisor.registry import others_in_use
+
+    chosen = _driver(settings, name)
+    others = others_in_use(settings, chosen)
+    try:
+        yield (chosen, *others)
+    finally:
+        for driver in (chosen, *others):
+            driver.close()
 
 
 def _clones(settings: Settings, name: str | None) -> dict[str, tuple[str, ...]]:

@@ -90,6 +90,16 @@ def _open_usable(settings: Settings, say: Say) -> OpenedDriver:
     return OpenedDriver(_open_qemu(settings), f"QEMU, because VirtualBox cannot be used: {no_virtualbox}")
 
 
+def others_in_use(settings: Settings, chosen: Driver) -> tuple[Driver, ...]:
+    """Open the drivers besides the chosen one whose machines may depend on files of this home.
+
+    VirtualBox copies what it makes images of; QEMU's disks go on depending on the files.
+    """
+    if chosen.name == "qemu" or not (settings.home / "qemu" / "machines").is_dir():
+        return ()
+    return (_open_qemu(settings),)
+
+
 def _open_virtualbox(settings: Settings, say: Say) -> Driver:
     from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 
