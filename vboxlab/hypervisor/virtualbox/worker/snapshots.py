@@ -145,9 +145,10 @@ def restore(connection: Connection, call: Call) -> None:
         try:
             connection.wait(session.machine.restoreSnapshot(snapshot), doing, call.report)
         except Failure:
-            marks.replace_marks(session.machine, before)
-            ownership.forget_discarded(session.machine)
-            session.machine.saveSettings()
+            with contextlib.suppress(connection.api_error):  # what failed first is told, and the marks claim less
+                marks.replace_marks(session.machine, before)
+                ownership.forget_discarded(session.machine)
+                session.machine.saveSettings()
             raise
         _sweep(connection, machine, session)
 
