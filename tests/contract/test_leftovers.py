@@ -24,6 +24,7 @@ def test_garbage_says_what_is_then_removed_and_changes_nothing(
     else:
         arguments = ("first",) if call == "take_snapshot" else ()
         world.kill_during(call, moment, driver.create(victim).handle, *arguments)
+    world.await_orphans()
     driver.machines()  # returns once nothing of the killed process is at work any more
     before = world.machine_traces()
     of_lab, of_all = list(driver.garbage(CONTRACT)), list(driver.garbage())

@@ -19,12 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.memory import Crash, MemoryDriver, store_of
 from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.hypervisor.virtualbox.worker.media import Medium
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec, ObservedMachine, PowerState
+from vboxlab.waiting import Deadline, wait_until
 
 IMAGE = "tiny"
 LAB = {"lab": "contract", "user": "tester"}
@@ -71,6 +74,9 @@ class World(ABC):
     def places_of(self, _home: Path) -> list[Path]:
         """Return what a driver of that home keeps elsewhere, and is private."""
         return []
+
+    def await_orphans(self) -> None:
+        """Return once nothing that a killed process had started is at work any more."""
 
     @property
     def runs_internal(self) -> bool:
@@ -208,6 +214,13 @@ class QemuWorld(World):
 
     def places_of(self, home: Path) -> list[Path]:
         return [Layout(home).runtime]
+
+    def await_orphans(self) -> None:
+        def at_work() -> bool:
+            found = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+            return any("qemu-img" in words[0] and str(self.home) in " ".join(words) for words in found if words)
+
+        wait_until(lambda: not at_work(), Deadline.after(60), what="the end of qemu-img", every=0.02)
 
     def add_foreign(self, name: str) -> str:
         return self.open().create(MachineSpec(name, IMAGE, 1, 64, (), {})).handle

@@ -12,7 +12,7 @@ from vboxlab.errors import DriverError
 from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.hypervisor.qemu.client import Process, is_listening
 from vboxlab.hypervisor.qemu.definition import DEFINITION_FILE, Definition, decode, disk_path
-from vboxlab.hypervisor.qemu.images import run_on_disk
+from vboxlab.hypervisor.qemu.images import run_disk_tool, run_on_disk
 from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.hypervisor.qemu.networks import socket_is_read
 from vboxlab.hypervisor.qemu.workspace import Workspace
@@ -156,7 +156,8 @@ def _tidy_disk(work: Workspace, definition: Definition, *, only_look: bool) -> l
     disk = disk_path(work.layout, definition.id)
     try:
         definition = definition if only_look else work.settle(definition)
-        facts = json.loads(run_on_disk(disk, "info", "-U", "--output=json"))
+        look = ("info", "-U", "--output=json")
+        facts = json.loads(run_disk_tool(*look, str(disk)) if only_look else run_on_disk(disk, *look))
     except DriverError:
         return []
     wanted = {snapshot.tag for snapshot in definition.snapshots} | {definition.saved}

@@ -24,7 +24,7 @@ from vboxlab.hypervisor.qemu.definition import (
     new_id,
 )
 from vboxlab.hypervisor.qemu.garbage import BeingMade, sweep_leftovers
-from vboxlab.hypervisor.qemu.images import Image, run_disk_tool
+from vboxlab.hypervisor.qemu.images import Image, run_on_disk
 from vboxlab.hypervisor.qemu.networks import check_kinds
 from vboxlab.hypervisor.qemu.power import Power, last_power_change, power_state
 from vboxlab.hypervisor.qemu.workspace import Workspace
@@ -90,7 +90,7 @@ class Machines:
 
     def _fill(self, directory: Path, definition: Definition, image: Image) -> None:
         disk = directory / DISK_FILE
-        run_disk_tool("create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", image.format, str(disk))
+        run_on_disk(disk, "create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", image.format)
         write_durably(directory / DEFINITION_FILE, encode(definition))
 
     def _check_name(self, name: str) -> None:
