@@ -75,7 +75,7 @@ class World(ABC):
         """Return what a driver of that home keeps elsewhere, and is private."""
         return []
 
-    def await_orphans(self) -> None:
+    def await_orphans(self) -> None:  # noqa: B027 -- a host where there are none has nothing to do
         """Return once nothing that a killed process had started is at work any more."""
 
     @property

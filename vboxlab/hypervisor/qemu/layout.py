@@ -130,7 +130,7 @@ class Layout:
         foreign = foreign_entries(directory)
         if foreign:
             parent = self.kept / (lab.slug if lab else "none")
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(parent)
             kept = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
             for path in foreign:
                 path.rename(kept / path.name)
