@@ -53,26 +53,27 @@ $(STAMP): pyproject.toml
 .PHONY: install
 install: system $(STAMP) ## Install vboxlab and what it needs into .venv
 
-# Parts of the tests that run side by side: while guests wait for each other, the processors are free for the rest,
-# which is nice enough to leave them alone when they do not. All parts share one base.
-ALL_BUT_VIRTUALBOX = 'nice -n 5 $(MAKE) --no-print-directory --keep-going lint part-quick' \
-  '$(MAKE) --no-print-directory part-apart' '$(MAKE) --no-print-directory part-lab'
-SIDE_BY_SIDE = kept="$$VBOXLAB_TEST_HOME"; export VBOXLAB_TEST_HOME="$${kept:-$$(mktemp -d)}"; \
-  $(BIN)/python -m tests.side_by_side $(1); code=$$?; [ "$$kept" ] || rm -rf "$$VBOXLAB_TEST_HOME"; exit $$code
+# Guests come last and alone: two processors are few for ten of them. All parts share one base, and each runs although
+# one before it failed: one run shows all that is wrong.
+WITH_ONE_BASE = kept="$$VBOXLAB_TEST_HOME"; export VBOXLAB_TEST_HOME="$${kept:-$$(mktemp -d)}"; code=0; \
+  $(1) || code=$$?; \
+  $(MAKE) --no-print-directory part-apart || code=$$?; $(MAKE) --no-print-directory part-lab || code=$$?; \
+  [ "$$kept" ] || rm -rf "$$VBOXLAB_TEST_HOME"; exit $$code
 
 .PHONY: test
 test: ## Run all tests here, those on real QEMU guests included
 	@$(MAKE) --no-print-directory system COMMANDS="$(TEST_COMMANDS)"
 	@$(MAKE) --no-print-directory $(STAMP)
-	@$(SAY) "running the tests; what guests do meanwhile is shown after the quick ones"
-	@$(call SIDE_BY_SIDE,$(ALL_BUT_VIRTUALBOX))
+	@$(SAY) "running the tests; the first guest is booted after the quick ones, once its base image is built"
+	@$(call WITH_ONE_BASE,$(MAKE) --no-print-directory --keep-going lint part-quick)
 
 .PHONY: test-all
-test-all: ## Run all tests, those on a real VirtualBox beside the others (needs root)
+test-all: ## Run all tests, those on a real VirtualBox beside the quick ones (needs root)
 	@$(MAKE) --no-print-directory system COMMANDS="$(TEST_COMMANDS) unshare:util-linux"
 	@$(MAKE) --no-print-directory $(STAMP)
-	@$(SAY) "running the tests; what the slower ones do meanwhile is shown after the quick ones"
-	@$(call SIDE_BY_SIDE,'nice -n 5 $(MAKE) --no-print-directory test-virtualbox' $(ALL_BUT_VIRTUALBOX))
+	@$(SAY) "running the tests; what those on VirtualBox do meanwhile is shown after the quick ones"
+	@$(call WITH_ONE_BASE,$(BIN)/python -m tests.side_by_side '$(MAKE) --no-print-directory --keep-going lint part-quick' \
+	  '$(MAKE) --no-print-directory test-virtualbox')
 
 # A selection of tests may leave a part without any (5), but nothing else may.
 PART_OF_TESTS = $(BIN)/pytest -m '$(1)' $(PYTEST)$(if $(PYTEST), || [ $$? = 5 ])

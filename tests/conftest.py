@@ -17,7 +17,7 @@ settings.load_profile("vboxlab" if os.access(ROOT, os.W_OK) else "read-only")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "apart: a test with guests that needs nothing of the shared lab: runs beside it")
+    config.addinivalue_line("markers", "apart: a test with guests that needs nothing of the shared lab: runs before it")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,8 +2,8 @@
 
 A test that needs the practical's lab asks for the fixture `fresh_lab` and may do with the lab whatever it likes: the
 next one gets it back as `up failover` left it, from snapshots that hold the machines' memory, without a boot. A lab of
-its own is only for a test of boot, first contact or clocks; that is marked `apart` and runs beside the shared lab's
-tests, in another process with another home (see tests/side_by_side.py).
+its own is only for a test of boot, first contact or clocks; that is marked `apart` and runs before the shared lab's
+tests, in another process with another home (see the Makefile).
 
 VBOXLAB_TEST_HOME keeps the base with its package layers from one run to the next, and is shared by runs at the same
 time. Labs are always in a home of their own, which ends with the run.
