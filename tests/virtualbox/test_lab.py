@@ -89,11 +89,26 @@ def test_a_service_killed_under_up_and_destroy_is_survived(
 
 
 @pytest.mark.usefixtures("home")
-def test_a_foreign_vm_in_the_way_is_named_and_nothing_is_made(world: VirtualBoxWorld, vboxlab: Vboxlab) -> None:
+def test_a_foreign_vm_in_the_way_of_a_new_lab_is_named_and_the_lab_gets_other_names(
+    world: VirtualBoxWorld, vboxlab: Vboxlab
+) -> None:
     world.add_foreign("srv-web")
+    said = vboxlab(*UP).stderr
+    assert "a VM named 'srv-web' exists already, which is not vboxlab's: this lab's VMs are called ha-firewall" in said
+    assert {machine.name for machine in world.open().machines()} == {"srv-web", *(f"ha-{name}" for name in MACHINES)}
+
+
+@pytest.mark.usefixtures("home")
+def test_a_foreign_vm_in_the_way_of_a_lab_that_exists_is_named_and_nothing_is_made(
+    world: VirtualBoxWorld, vboxlab: Vboxlab
+) -> None:
+    vboxlab(*UP)
+    driver = world.open()
+    driver.delete(next(machine.handle for machine in driver.machines() if machine.name == "srv-web"))
+    handle = world.add_foreign("srv-web")
     refused = vboxlab(*UP, code=4)
-    assert "srv-web" in refused.stderr
-    assert [machine.name for machine in world.open().machines()] == ["srv-web"]
+    assert "srv-web: a VM named 'srv-web' exists already and is not vboxlab's" in refused.stderr
+    assert [machine.handle for machine in driver.machines() if machine.name == "srv-web"] == [handle]
 
 
 def test_two_processes_make_two_labs_of_one_base(world: VirtualBoxWorld, home: Path, vboxlab: Vboxlab) -> None:
