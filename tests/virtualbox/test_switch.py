@@ -23,7 +23,7 @@ from vboxlab.guest.executor import Executor
 from vboxlab.guest.recording import RecordingExecutor
 from vboxlab.guest.resources import Resource
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
-from vboxlab.lab.context import Context
+from vboxlab.lab.context import Confirm, Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
 from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
@@ -154,7 +154,8 @@ def lab(world: VirtualBoxWorld, home: Path) -> Lab:
     driver, guests = NeverBooting(home), WillingGuests()
     world.opened.append(driver)
     settings = Settings(home=home, driver="virtualbox")
-    return Lab(world, Context(driver, BaseStore(settings), guests, settings), guests)
+    agree: Confirm = lambda _lab, _question: None  # noqa: E731
+    return Lab(world, Context(driver, BaseStore(settings), guests, settings, confirm=agree), guests)
 
 
 def test_failover_to_loadbalancing_and_back(lab: Lab) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,9 +18,10 @@ from vboxlab.hypervisor.virtualbox.worker import images, marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
-from vboxlab.hypervisor.virtualbox.worker.sessions import retried
+from vboxlab.hypervisor.virtualbox.worker.sessions import POLL, retried
 
 PENDING = "vboxlab-pending.json"
+FREED_WITHIN = 1.0  # seconds
 GROUP = "/vboxlab"
 SUFFIX = ".vm"
 # What VirtualBox and we write into a machine's folder beside its disks; {} stands for the name of its settings file.
@@ -227,8 +229,11 @@ def _registered(connection: Connection, folder: Path, record: dict[str, Any] | N
         return settings, None if not machine.accessible or marks.read_label(machine).image else machine
 
 
-def _empty(connection: Connection, folder: Path, record: dict[str, Any]) -> None:
-    """Remove from a folder what its record names, and what VirtualBox and we write beside a machine's disks."""
+def _empty(connection: Connection, folder: Path, record: dict[str, Any]) -> list[Path]:
+    """Remove from a folder what its record names, and what VirtualBox and we write beside a machine's disks.
+
+    Returns the disks that could not be removed, as they are in use.
+    """
     disks = [Path(path) for path in record.get("disks", ()) if folder in Path(path).parents]
     if record.get("what") in ("create", "image"):  # never started: all that it has come to have is of our making
         kept = set(record.get("kept", ()))
@@ -236,8 +241,9 @@ def _empty(connection: Connection, folder: Path, record: dict[str, Any]) -> None
         disks += [path for path in folder.glob(f"{IMPORT_FOLDER}/*") if path.is_file()]
         disks = [path for path in disks if str(path) not in kept]
     disks = list(dict.fromkeys([*disks, *ownership.blank_children(folder)]))
+    left: list[Path] = []
     if any(path.exists() for path in disks) or record.get("what") != "delete":
-        remove_disks(connection, folder, disks)
+        left = _remove_in_time(connection, folder, disks)
     name = record.get("settings") or record.get("name") or folder.name.removesuffix(SUFFIX)
     for pattern in OWN_FILES:
         for path in folder.glob(pattern.format(glob.escape(name))):
@@ -245,6 +251,28 @@ def _empty(connection: Connection, folder: Path, record: dict[str, Any]) -> None
     for below in ("Logs", "Snapshots", IMPORT_FOLDER):
         with contextlib.suppress(OSError):
             (folder / below).rmdir()
+    return left
+
+
+def _remove_in_time(connection: Connection, folder: Path, disks: list[Path]) -> list[Path]:
+    """Delete disks in a folder; return those that a registered machine uses.
+
+    The death of a client is seen after a moment only, and a disk that it was removing stays in use until the service
+    ends, of a machine that is gone: its file goes all the same.
+    """
+    deadline = time.monotonic() + FREED_WITHIN
+    while True:
+        remove_disks(connection, folder, disks)
+        left = [path for path in disks if path.exists()]
+        if not left or time.monotonic() >= deadline:
+            break
+        time.sleep(POLL)
+    media = {Path(str(medium.location)): medium for medium in ownership.media_in(connection, folder)} if left else {}
+    owned = [path for path in left if path in media and ownership.has_owner(connection, media[path])]
+    for path in left:
+        if path not in owned:
+            path.unlink(missing_ok=True)
+    return owned
 
 
 def _is_taken(folder: Path) -> bool:
@@ -326,8 +354,8 @@ def _clear_folder(
             unfinished = record is not None and (settings is None or image is not None)
         else:
             unfinished = _occupant(connection, folder, record) is None and record is not None
-            if unfinished:
-                _empty(connection, folder, record or {})
+            if unfinished and _empty(connection, folder, record or {}):
+                return []  # the record stays: whoever looks next goes on
             _let_go(folder, stream)
     return [f"unfinished machine {(record or {}).get('name') or folder.name}"] if unfinished else []
 

@@ -137,6 +137,15 @@ def is_used(connection: Connection, medium: Any) -> bool:
     return any(is_used(connection, child) for child in connection.array(medium, "children"))
 
 
+def has_owner(connection: Connection, medium: Any) -> bool:
+    """Tell whether a disk, or one that depends on it, belongs to a machine that is registered."""
+    for handle in connection.array(medium, "machineIds"):
+        with contextlib.suppress(connection.api_error):
+            connection.vbox.findMachine(handle)
+            return True
+    return any(has_owner(connection, child) for child in connection.array(medium, "children"))
+
+
 def orphans(connection: Connection, machine: Any, known: list[Any]) -> list[Path]:
     """Return the disks in a machine's folder that an interrupted call of ours left, children before their parents.
 
