@@ -11,6 +11,7 @@ VboxlabError                 root; never raised itself
 │   ├── SnapshotNotFound     the machine has no such snapshot
 │   ├── SnapshotAmbiguous    several snapshots may be meant
 │   └── CapabilityMissing    this driver cannot do that
+├── HostError                this computer lets no file be written, read or opened   exit 4
 ├── BaseError                a base image is missing or cannot be built                exit 4
 ├── GuestError               a guest does not answer or a resource failed              exit 5
 ├── LabBusy                  another vboxlab process works on this lab                 exit 6
@@ -23,6 +24,7 @@ A command on many copies of a lab exits with 8 when at least one of them failed;
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 from vboxlab.credentials import redacted
@@ -116,6 +118,10 @@ class CapabilityMissing(DriverError):
     """The chosen driver cannot do what was asked."""
 
 
+class HostError(VboxlabError):
+    """No file can be written, read or opened on this computer: rights, a full disk, too many open files."""
+
+
 class BaseError(VboxlabError):
     """A base image is missing, in use or cannot be built."""
 
@@ -152,3 +158,27 @@ class TopologyInvalid(VboxlabError):
     """A topology or snapshot-set file is wrong; the details list every problem found."""
 
     exit_code = EXIT_INVALID
+
+
+_FULL = "make room on that disk, then repeat the command"
+_RIGHTS = "give your user the right to it, or choose another folder with VBOXLAB_HOME"
+OTHER_FOLDER = "choose a folder that can be made, with VBOXLAB_HOME"
+_OPEN = "close other programs, or raise the limit (`ulimit -n`), then repeat the command"
+_DISK = "look after that disk: the system's log says more"
+# What the system says when a computer's state is the reason, and not a mistake of ours (errno(3)).
+_OF_THE_HOST = {
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EFBIG: _FULL,
+    errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS, errno.EROFS: _RIGHTS,
+    errno.ENOTDIR: OTHER_FOLDER, errno.ENAMETOOLONG: OTHER_FOLDER, errno.ELOOP: OTHER_FOLDER,
+    errno.EMFILE: _OPEN, errno.ENFILE: _OPEN,
+    errno.EIO: _DISK,
+}  # fmt: skip
+
+
+def host_error(error: OSError) -> HostError | None:
+    """Return what to tell of an error of the system that nothing expected; None where it may be a mistake of ours."""
+    resolution = _OF_THE_HOST.get(error.errno or 0)
+    if resolution is None:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return HostError(f"{where}{error.strerror}", resolution=resolution)

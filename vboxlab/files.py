@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from vboxlab.errors import OTHER_FOLDER, HostError
+
 MOST_JSON_BYTES = 64 << 20
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
@@ -75,10 +77,15 @@ def flush_folder(folder: Path) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only its owner can enter, with 0700 from its creation whatever the umask; parents too.
 
-    An existing folder of ours is closed as well; parents that exist are left as they are.
+    An existing folder of ours is closed as well; parents that exist are left as they are. Raises HostError where no
+    such folder can be made.
     """
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
-        with contextlib.suppress(FileExistsError):  # another process made it in this moment
+        try:
             missing.mkdir(mode=PRIVATE_FOLDER)
+        except FileExistsError:  # another process made it in this moment
+            pass
+        except OSError as error:
+            raise HostError(f"{folder}: the folder cannot be made: {error.strerror}", resolution=OTHER_FOLDER) from None
     with contextlib.suppress(OSError):  # not ours to close, or a file system without rights
         folder.chmod(PRIVATE_FOLDER)
