@@ -73,18 +73,28 @@ test-all: ## Run all tests, those on a real VirtualBox beside the quick ones (ne
 	@$(MAKE) --no-print-directory $(STAMP)
 	@$(SAY) "running the tests; what those on VirtualBox do meanwhile is shown after the quick ones"
 	@$(call WITH_ONE_BASE,$(BIN)/python -m tests.side_by_side '$(MAKE) --no-print-directory --keep-going lint part-quick' \
-	  '$(MAKE) --no-print-directory test-virtualbox')
+	  $(VIRTUALBOX_PARTS))
 
 # A selection of tests may leave a part without any (5), but nothing else may.
 PART_OF_TESTS = $(BIN)/pytest -m '$(1)' $(PYTEST)$(if $(PYTEST), || [ $$? = 5 ])
 
-.PHONY: part-quick part-apart part-lab
+# Tests on VirtualBox wait as much as they work, and each has a VirtualBox of its own: two halves run at once. A selection
+# of tests is not cut in two.
+IN_VIRTUALBOX = $(BIN)/python tests/virtualbox/harness.py --
+VIRTUALBOX_PARTS = '$(MAKE) --no-print-directory part-virtualbox'$(if $(PYTEST),, \
+  '$(MAKE) --no-print-directory part-virtualbox-rest')
+
+.PHONY: part-quick part-apart part-lab part-virtualbox part-virtualbox-rest
 part-quick: $(STAMP)
 	$(call PART_OF_TESTS,not virtualbox and not guests)
 part-apart: $(STAMP)
 	$(call PART_OF_TESTS,guests and apart)
 part-lab: $(STAMP)
 	$(call PART_OF_TESTS,guests and not apart)
+part-virtualbox: $(STAMP)
+	$(IN_VIRTUALBOX) $(or $(PYTEST),tests/contract tests/virtualbox/test_[a-k]*.py)
+part-virtualbox-rest: $(STAMP)
+	$(IN_VIRTUALBOX) tests/virtualbox/test_[l-z]*.py
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## Run the tests that start no machine
@@ -94,7 +104,7 @@ test-fast: $(STAMP) ## Run the tests that start no machine
 test-virtualbox: ## Run the driver's tests on a real VirtualBox (needs root; makes a chroot for it)
 	@$(MAKE) --no-print-directory system COMMANDS="mmdebstrap:mmdebstrap cc:gcc unshare:util-linux"
 	@$(MAKE) --no-print-directory $(STAMP)
-	$(BIN)/python tests/virtualbox/harness.py -- $(PYTEST)
+	@$(BIN)/python -m tests.side_by_side $(VIRTUALBOX_PARTS)
 
 .PHONY: prove-virtualbox
 prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulated (needs root; slow, not part of CI)
