@@ -1,8 +1,13 @@
-"""Two students' copies of the practical at once: apart from each other, one broken and reset, both proved."""
+"""Two students' copies of one lab at once: apart from each other, one broken and reset, both proved.
+
+The lab is a topology of the user's own, in the folder of the home.
+"""
 
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,22 +15,27 @@ from tests.guests.command import PAGE, CommandLine, processes_of
 
 pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
 
+PAIR = Path(__file__).with_name("pair.yaml")
+MACHINES = 3
 COPIES = ("--copies", "alice,bob")
 FRAME = r"^\S+ ((?:[0-9a-f]{2}:){5}[0-9a-f]{2}) >"
 
 
 def in_copy(copy: str, machine: str, command: str) -> tuple[str, ...]:
-    return ("ssh", machine, "--lab", "ha", "--copy", copy, "--", command)
+    return ("ssh", machine, "--lab", "pair", "--copy", copy, "--", command)
 
 
 def test_two_copies_come_up_with_their_own_names(vboxlab: CommandLine) -> None:
-    vboxlab("up", "failover", *COPIES)
+    own = vboxlab.home / "topologies"
+    own.mkdir()
+    shutil.copy(PAIR, own)
+    vboxlab("up", "pair", *COPIES)
     for copy in ("alice", "bob"):
         assert vboxlab(*in_copy(copy, "srv-web", f"hostname; cat {PAGE}")) == (
             f"srv-web-{copy}\n<h1>Srv-Web de {copy}</h1>\n"
         )
     rows = vboxlab.json("status", "--all")
-    assert [(row["topology"], row["running"], row["drift"]) for row in rows] == [("failover", 5, [])] * 2
+    assert [(row["topology"], row["running"], row["drift"]) for row in rows] == [("pair", MACHINES, [])] * 2
 
 
 def test_no_frame_of_one_copy_reaches_the_other(vboxlab: CommandLine) -> None:
@@ -53,16 +63,16 @@ def address_of(vboxlab: CommandLine, copy: str, machine: str) -> str:
 
 def test_a_broken_copy_is_reset_and_both_are_proved(vboxlab: CommandLine) -> None:
     vboxlab(*in_copy("alice", "srv-web", f"sudo rm {PAGE}; sudo systemctl disable --now heartbeat"))
-    vboxlab("check", "failover", "srv-web", "--copy", "alice", code=1)
-    vboxlab("reset", "ha", *COPIES, "--yes")
-    vboxlab("check", "failover", *COPIES)
-    vboxlab.verify("failover", *COPIES)
+    vboxlab("check", "pair", "srv-web", "--copy", "alice", code=1)
+    vboxlab("reset", "pair", *COPIES, "--yes")
+    vboxlab("check", "pair", *COPIES)
+    vboxlab.verify("pair", *COPIES)
     rows = vboxlab.json("status", "--all")
-    assert [(row["stage"], row["running"], row["drift"]) for row in rows] == [("heartbeat", 5, [])] * 2
+    assert [(row["stage"], row["running"], row["drift"]) for row in rows] == [("heartbeat", MACHINES, [])] * 2
 
 
 def test_copies_are_destroyed_one_by_one(vboxlab: CommandLine) -> None:
-    vboxlab("destroy", "ha", "--copies", "alice", "--yes")
+    vboxlab("destroy", "pair", "--copies", "alice", "--yes")
     assert vboxlab(*in_copy("bob", "srv-web", "hostname")) == "srv-web-bob\n"
-    vboxlab("destroy", "ha", "--all", "--yes")
+    vboxlab("destroy", "pair", "--all", "--yes")
     assert not [words for words in processes_of(vboxlab.home).values() if "qemu-system" in words]
