@@ -62,9 +62,10 @@ def address_of(vboxlab: CommandLine, copy: str, machine: str) -> str:
 
 
 def test_a_broken_copy_is_reset_and_both_are_proved(vboxlab: CommandLine) -> None:
+    vboxlab("snapshot", "take", "fresh", "--live", "--lab", "pair", *COPIES)
     vboxlab(*in_copy("alice", "srv-web", f"sudo rm {PAGE}; sudo systemctl disable --now heartbeat"))
     vboxlab("check", "pair", "srv-web", "--copy", "alice", code=1)
-    vboxlab("reset", "pair", *COPIES, "--yes")
+    vboxlab("reset", "pair", *COPIES, "--to", "fresh", "--yes")
     vboxlab("check", "pair", *COPIES)
     vboxlab.verify("pair", *COPIES)
     rows = vboxlab.json("status", "--all")

@@ -18,6 +18,7 @@ import pytest
 from tests.guests.booted import BootedLab
 from tests.guests.command import PAGE, CommandLine, processes_of
 from vboxlab.guest.roles.heartbeat import LONGEST_STOP
+from vboxlab.waiting import Deadline, wait_until
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(3600)]
 
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.guests, pytest.mark.timeout(3600)]
 SHORTEST_DETECTION = {"practical": 5.0 - 1.0, "fast": 2.0 - 0.2}
 DETECTION_LIMIT = {"practical": 6.0, "fast": 3.0}
 NODES = ("srv-web", "srv-web-bis")
+BOTH_NODES = ("--machine", NODES[0], "--machine", NODES[1])
 # What Heartbeat does is told by its unit's state and by the last line that it, its scripts or systemd logged about it.
 HEARTBEAT_NOW = (
     "systemctl is-active heartbeat; sudo journalctl -q -n 1 -o short-monotonic --no-pager SYSLOG_FACILITY=16 + "
@@ -96,18 +98,26 @@ def test_the_practical_is_proved_and_measured(vboxlab: CommandLine, tmp_path: Pa
     assert vboxlab.json("up", "failover")["actions"] == 0
 
 
-def test_snapshots_of_the_whole_lab(vboxlab: CommandLine) -> None:
-    vboxlab("snapshot", "take", "proved")
+def test_snapshots_of_machines_that_are_off(vboxlab: CommandLine) -> None:
+    """The whole lab's are taken of running machines, by the fixture `fresh_lab`; here the two nodes boot for each."""
+    vboxlab("snapshot", "take", "proved", *BOTH_NODES)
     assert "proved" in vboxlab("snapshot", "list")
     vboxlab("ssh", "srv-web", "--", "sudo", "rm", PAGE)
     vboxlab("snapshot", "restore", "proved", code=64)  # nobody can be asked
     vboxlab("snapshot", "restore", "proved", "--yes")
     assert vboxlab("ssh", "srv-web", "--", "cat", PAGE) == "<h1>Srv-Web de theodore</h1>\n"
     vboxlab("snapshot", "delete", "proved", code=4)  # they run
-    vboxlab("down", "failover")
+    for machine in NODES:
+        vboxlab("ssh", machine, "--", "sudo", "systemctl", "--no-block", "poweroff")
+    wait_until(lambda: not running(vboxlab) & set(NODES), Deadline.after(LONGEST_STOP), what="the nodes' end", every=2)
     vboxlab("ssh", "srv-web", "--", "true", code=4)  # there is nobody
     vboxlab("snapshot", "delete", "proved", "--yes")
     assert "proved" not in vboxlab("snapshot", "list")
+
+
+def running(vboxlab: CommandLine) -> set[str]:
+    """Return the machines that run."""
+    return {entry["machine"] for entry in vboxlab.json("status", "ha")["machines"] if entry["power"] == "running"}
 
 
 def test_the_web_servers_go_back_to_apache_base(vboxlab: CommandLine) -> None:
@@ -140,6 +150,8 @@ def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
 
 
 def test_destroy_leaves_nothing(vboxlab: CommandLine, home: Path) -> None:
+    vboxlab("down", "failover")
+    assert running(vboxlab) == set()
     vboxlab("destroy", "ha", "--yes")
     deadline = time.monotonic() + 60
     while processes_of(home) and time.monotonic() < deadline:
