@@ -70,6 +70,25 @@ def test_heartbeat_survives_that_the_host_was_asleep(booted_lab: BootedLab, home
     vboxlab("check", "failover")
 
 
+def test_a_heartbeat_that_hangs_is_ended_in_bounded_time(vboxlab: CommandLine) -> None:
+    """Debian's unit gives it 30 minutes and kills nothing; the role's own bound is shortened here, to be waited for."""
+
+    def on_node(command: str) -> str:
+        return vboxlab("ssh", "srv-web-bis", "--", command).strip()
+
+    shorter = "/run/systemd/system/heartbeat.service.d/zz-shorter.conf"
+    assert on_node("systemctl show -P TimeoutStopUSec heartbeat") == f"{LONGEST_STOP // 60}min"
+    on_node(
+        f"sudo mkdir -p {Path(shorter).parent}; printf '[Service]\\nTimeoutStopSec=5\\n' | sudo tee {shorter}; "
+        "sudo systemctl daemon-reload; sudo systemctl kill --signal=STOP heartbeat; sudo systemctl stop heartbeat"
+    )
+    assert set(on_node("systemctl show -P ActiveState -P Result heartbeat").split()) == {"failed", "timeout"}
+    assert on_node("pgrep -c heartbeat || true") == "0"
+    on_node(f"sudo rm {shorter}; sudo systemctl daemon-reload")
+    assert vboxlab.json("up", "failover")["repaired"] == ["srv-web-bis"]
+    vboxlab("check", "failover")
+
+
 def wait_for_heartbeat(vboxlab: CommandLine, machine: str) -> None:
     """Wait until Heartbeat runs on a node and nothing happens to it any more; while something does, it has time."""
     seen, since = "", time.monotonic()
