@@ -84,6 +84,15 @@ def test_powered_off_lab_is_started_and_looked_at_and_not_configured() -> None:
     found = plan(desired(topology(), world.observed), world.observed)
     assert {type(step) for step in steps(found)} == {act.Start, act.Contact, act.Recheck}
     assert len(found.actions) == 15
+    # Nodes of a cluster that answer one after the other: who serves is settled once both do. The client is elsewhere.
+    by_id = {action.id: action.step for action in found.actions}
+    after = {
+        action.step.machine: {by_id[before] for before in action.after}
+        for action in found.actions
+        if isinstance(action.step, act.Recheck)
+    }
+    assert after["srv-web"] == {act.Contact("firewall"), act.Contact("srv-web"), act.Contact("srv-web-bis")}
+    assert after["client"] == {act.Contact("firewall"), act.Contact("client")}
 
 
 def test_leftovers_are_removed_before_anything_else() -> None:

@@ -128,23 +128,37 @@ def _finish_restore(graph: _Graph, observed: ObservedLab) -> ObservedLab:
 
 
 def _look(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
-    """Plan the repair of guests that were seen to differ, and a look at those that could not be looked at yet."""
+    """Plan the repair of guests that were seen to differ, and a look at those that could not be looked at yet.
+
+    A look comes once the machines on its networks answer again: who of a cluster serves is settled between all of them.
+    """
     steps = [action.step for action in graph.actions]
     configured = {step.machine for step in steps if isinstance(step, act.Configure)}
-    contacted = {step.machine for step in steps if isinstance(step, act.Contact)}
+    contacts = {action.step.machine: action.id for action in graph.actions if isinstance(action.step, act.Contact)}
+    for name in desired.machines:
+        look = observed.guests.get(name)
+        if look is not None and look.trouble and name not in configured and name in observed.machines:
+            reason = f"its guest could not be looked at: {look.trouble}"
+            contacts[name] = graph.add(act.Contact(name), reason, machines=(name,))
+    networks = {name: _internal_networks(machine) for name, machine in desired.machines.items()}
     for name, machine in desired.machines.items():
         look = observed.guests.get(name)
         if name in configured or name not in observed.machines:
             continue
         recheck = act.Recheck(name, machine.last_stage)
-        if name in contacted:
-            graph.add(recheck, "what its guest is can be seen only once it runs", machines=(name,))
-        elif look is not None and look.trouble:
-            graph.add(act.Contact(name), f"its guest could not be looked at: {look.trouble}", machines=(name,))
-            graph.add(recheck, "it is looked at once it answers", machines=(name,))
+        answering = tuple(contacts[other] for other in contacts if networks[other] & networks[name])
+        if look is not None and look.trouble:
+            graph.add(recheck, "it is looked at once it answers", machines=(name,), after=answering)
+        elif name in contacts:
+            reason = "what its guest is can be seen only once it runs"
+            graph.add(recheck, reason, machines=(name,), after=answering)
         elif look is not None and look.differences:
             step = act.Repair(name, machine.last_stage, look.kept)
             graph.add(step, "; ".join(look.differences) + _kept(look.kept), machines=(name,))
+
+
+def _internal_networks(machine: DesiredMachine) -> set[str]:
+    return {each.attachment.name for each in machine.adapters if each.attachment.kind == "internal"}
 
 
 def _kept(paths: tuple[str, ...]) -> str:
