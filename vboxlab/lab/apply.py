@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from vboxlab.base.model import Base
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
 from vboxlab.guest.roles import resources_for
@@ -48,6 +49,7 @@ class Applier:
     gui: bool = False
     changed: list[str] = field(default_factory=list)  # machines whose recheck repaired something
     _handles: dict[str, str] = field(default_factory=dict)
+    _no_image: dict[tuple[str, tuple[str, ...]], VboxlabError] = field(default_factory=dict)  # by base and packages
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -108,8 +110,7 @@ class Applier:
 
     def _create(self, name: str, report: Reporter) -> str:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
-        base = self.context.bases.get(self._base_name(name))
-        image = self.context.bases.ensure_image(self.context.driver, base, wanted.image, progress=report)
+        image = self._image(self.context.bases.get(self._base_name(name)), wanted.image, report)
         marks = {key: value for key, value in self.desired.marks.items() if value and key != MARK_TOPOLOGY}
         marks[MARK_ORIGIN] = self.desired.topology.name
         spec = self.desired.machines[name].spec(self.desired.naming.names, marks)
@@ -119,6 +120,16 @@ class Applier:
         with self._lock:
             self._handles[name] = created.handle
         return f"from {image}"
+
+    def _image(self, base: Base, packages: tuple[str, ...], report: Reporter) -> str:
+        """Return the image with those packages; one that could not be made is not tried again for the next machine."""
+        if (base.name, packages) in self._no_image:
+            raise self._no_image[base.name, packages]
+        try:
+            return self.context.bases.ensure_image(self.context.driver, base, packages, progress=report)
+        except VboxlabError as error:
+            self._no_image[base.name, packages] = error
+            raise
 
     def _introduce(self, name: str, report: Reporter) -> str:
         machine = self._inspect(name)

@@ -159,9 +159,9 @@ def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabErr
     for other, error in outcome.failed[1:]:
         brief = error.brief_without(subject(other.step))
         details.append(f"also failed: {subject(other.step)}: {title(other.step)}: {brief}")
-    if outcome.left:
-        left = ", ".join(f"{subject(a.step)}: {title(a.step)}" for a in outcome.left)
-        details.append(f"not done because of that: {left}")
+    for what, actions in (("not done because of that", outcome.kept_back), ("not begun when stopped", outcome.left)):
+        if actions:
+            details.append(f"{what}: {', '.join(f'{subject(a.step)}: {title(a.step)}' for a in actions)}")
     again = f"`vboxlab up {topology}` goes on from here once the cause is mended"
     failure = type(first)(
         f"lab {lab}: {title(action.step)} failed on {machine}: {first.brief_without(machine)}",

@@ -156,12 +156,16 @@ Step = (
 
 @dataclass(frozen=True)
 class Action:
-    """A step of a plan: what, why, and after which other steps (by id)."""
+    """A step of a plan: what, why, and after which other steps (by id).
+
+    Those of `after` that are `in_turn` need only have ended, whatever came of them: the others must have been done.
+    """
 
     id: str
     step: Step
     reason: str
     after: tuple[str, ...] = ()
+    in_turn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

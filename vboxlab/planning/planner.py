@@ -51,11 +51,19 @@ class _Graph:
         self.last: dict[str, str] = {}
         self.first: tuple[str, ...] = ()
 
-    def add(self, step: act.Step, reason: str, *, machines: tuple[str, ...], after: tuple[str, ...] = ()) -> str:
+    def add(
+        self,
+        step: act.Step,
+        reason: str,
+        *,
+        machines: tuple[str, ...],
+        after: tuple[str, ...] = (),
+        in_turn: tuple[str, ...] = (),
+    ) -> str:
         identifier = f"{len(self.actions) + 1:02d}"
         own = tuple(dict.fromkeys(self.last[name] for name in machines if name in self.last))
-        before = tuple(dict.fromkeys((*own, *after))) or self.first
-        self.actions.append(act.Action(identifier, step, reason, before))
+        needed = tuple(dict.fromkeys((*own, *after))) or self.first
+        self.actions.append(act.Action(identifier, step, reason, tuple(dict.fromkeys((*needed, *in_turn))), in_turn))
         for name in machines:
             self.last[name] = identifier
         return identifier
@@ -255,8 +263,8 @@ def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) 
     for name, machine_plan in plans.items():
         machine = desired.machines[name]
         if machine_plan.create:
-            after = (previous[machine.image],) if machine.image in previous else ()
-            previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), after=after)
+            turn = (previous[machine.image],) if machine.image in previous else ()
+            previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), in_turn=turn)
         if machine_plan.power_off_first:
             graph.add(act.PowerOff(name), machine_plan.power_off_first, machines=(name,))
         if machine_plan.hardware:
