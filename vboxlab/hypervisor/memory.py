@@ -122,6 +122,8 @@ class MemoryDriver:
         del timeout
         machine = self._owned(handle)
         with self.store.call("power_off", machine.name, machine.lab):
+            if machine.power is PowerState.SAVED:
+                self.store.discarded.append(machine.name)
             by_itself = machine.power is PowerState.OFF or (
                 how == "graceful" and machine.power is not PowerState.SAVED and machine.name not in self.store.deaf
             )

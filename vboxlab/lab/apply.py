@@ -20,6 +20,7 @@ from vboxlab.lab.snapshot_sets import take_on
 from vboxlab.planning import actions as act
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
+    HELD,
     MARK_CONTACTED,
     MARK_DESIRED,
     MARK_INTRODUCED,
@@ -29,7 +30,6 @@ from vboxlab.planning.observed import (
     ObservedLab,
     ObservedMachine,
     PowerOffHow,
-    PowerState,
 )
 from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
@@ -84,7 +84,7 @@ class Applier:
         return ""
 
     def _change_hardware(
-        self, step: act.SetAdapters | act.SetHardware | act.Start | act.CheckAdopted | act.SetMarks
+        self, step: act.SetAdapters | act.SetHardware | act.Start | act.Resume | act.CheckAdopted | act.SetMarks
     ) -> None:
         driver, handle = self.context.driver, self._handles[step.machine]
         match step:
@@ -92,7 +92,7 @@ class Applier:
                 driver.set_adapters(handle, adapters)
             case act.SetHardware(cpus=cpus, memory=memory):
                 driver.set_hardware(handle, cpus=cpus, memory=memory)
-            case act.Start():
+            case act.Start() | act.Resume():
                 driver.start(handle, gui=self.gui)
             case act.CheckAdopted():
                 driver.start(handle)
@@ -159,7 +159,7 @@ class Applier:
         with self._showing_console(machine):
             self.context.guests.contact(directory, machine, base, first=first, report=lambda text: report(text, None))
         known = self.observed.machines.get(name)
-        if known is not None and known.power is PowerState.SAVED:
+        if known is not None and known.power in HELD:
             set_clock(self.context, self.lab, machine, base)
         if first:
             self.context.driver.set_marks(machine.handle, {MARK_CONTACTED: "yes"})

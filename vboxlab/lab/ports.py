@@ -79,13 +79,18 @@ def _ports(
     for name in names:
         machine = mine.get(name)
         port = machine.management_port if machine else None
-        if machine is None or port is None or not (machine.power is not PowerState.OFF or free(port)):
+        if machine is None or port is None or port in ports.values() or not (_has(machine) or free(port)):
             given = reserved.given(lab).get(name)
             start = given if given is not None and machine is None else first_port(lab, name)
             port = _next_port(start, taken, free, lab)
         taken.add(port)
         ports[name] = port
     return ports
+
+
+def _has(machine: ObservedMachine) -> bool:
+    """Tell whether a process of the machine listens on its ports; that of a saved one has ended."""
+    return machine.power not in (PowerState.OFF, PowerState.SAVED)
 
 
 def _next_port(start: int, taken: set[int], free: Callable[[int], bool], lab: LabName) -> int:

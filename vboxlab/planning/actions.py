@@ -41,6 +41,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Resume:
+    """Let a machine go on that is paused or saved."""
+
+    machine: str
+
+
+@dataclass(frozen=True)
 class Introduce:
     """Reach the guest of a stock base over adapter 1, and give it its management address and us our rights there."""
 
@@ -139,6 +146,7 @@ Step = (
     | SetAdapters
     | SetHardware
     | Start
+    | Resume
     | Introduce
     | Contact
     | Configure

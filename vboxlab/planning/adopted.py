@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vboxlab.planning.names import Naming
-from vboxlab.planning.observed import ObservedLab, ObservedMachine
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.model import Machine, Topology
 
 
@@ -28,6 +28,11 @@ def adopted_mismatches(topology: Topology, naming: Naming, observed: ObservedLab
             )
         elif found is None:
             findings.append(f"{machine.name}: the VM {vm} to adopt does not exist; import it, or --set environment")
+        elif found.power is PowerState.INACCESSIBLE:
+            findings.append(
+                f"{machine.name}: the VM {vm} to adopt cannot be read ({found.problem or 'no reason given'}); "
+                "mend it in VirtualBox, or --set environment"
+            )
         elif _is_on_plain_names(topology, naming, machine, found):
             on_plain_names.append(vm)
         else:

@@ -38,6 +38,9 @@ class PowerState(Enum):
     INACCESSIBLE = "inaccessible"
 
 
+HELD = (PowerState.PAUSED, PowerState.SAVED)  # its guest stands still, with what it was doing in its memory
+
+
 @dataclass(frozen=True)
 class Forward:
     """A port of 127.0.0.1 on the host forwarded to a TCP port of the guest, on a NAT adapter."""
