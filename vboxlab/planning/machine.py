@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from vboxlab.planning.adapters import devices, in_words
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.observed import (
     HELD,
@@ -151,10 +152,10 @@ def _of_existing(
     held = observed.power in HELD
     hardware = _hardware_difference(machine, observed)
     lent = bool(introduce) and machine.first_adapters == observed.adapters
-    adapters = [] if lent else adapter_differences(machine.adapters, observed.adapters)
+    adapters = [] if lent else in_words(machine.adapters, observed.adapters)
     # A forward changes hands while the machine runs only from adapter 1 to the management adapter.
     to_lend = bool(introduce) and not lent
-    other_devices = to_lend or _needs_power_off(machine.adapters, observed.adapters)
+    other_devices = to_lend or devices(machine.adapters) != devices(observed.adapters)
     needs_off = (active or held) and (bool(hardware) or other_devices)
     power_off = hardware or "; ".join(adapters) or introduce if needs_off else ""
     resume = f"it is {observed.power.value}: its guest shuts down in order first" if held and needs_off else ""
@@ -222,37 +223,3 @@ def _hardware_difference(machine: DesiredMachine, observed: ObservedMachine) -> 
     if observed.memory != machine.memory:
         parts.append(f"memory: {observed.memory} MiB, expected {machine.memory} MiB")
     return "; ".join(parts)
-
-
-def adapter_differences(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> list[str]:
-    """Return, in words, how the adapters found differ from those wanted; empty when they do not."""
-    have = {adapter.slot: adapter for adapter in found}
-    need = {adapter.slot: adapter for adapter in wanted}
-    differences = []
-    for slot in sorted(have.keys() | need.keys()):
-        old, new = have.get(slot), need.get(slot)
-        if old is None and new is not None:
-            differences.append(f"adapter {slot} is missing, expected on {new.attachment}")
-        elif old is not None and new is None:
-            differences.append(f"adapter {slot} on {old.attachment} is not expected")
-        elif old is not None and new is not None and old != new:
-            differences.append(f"adapter {slot} {_difference(old, new)}")
-    return differences
-
-
-def _difference(old: AdapterState, new: AdapterState) -> str:
-    if (old.attachment.kind, old.attachment.name) != (new.attachment.kind, new.attachment.name):
-        return f"is on {old.attachment}, expected {new.attachment}"
-    if old.attachment.forwards != new.attachment.forwards:
-        ports = [", ".join(str(f.host_port) for f in side.attachment.forwards) or "none" for side in (old, new)]
-        return f"forwards port {ports[0]}, expected {ports[1]}"
-    if old.cable != new.cable:
-        return "has its cable unplugged" if new.cable else "has its cable plugged in, expected unplugged"
-    if old.mac != new.mac:
-        return f"has MAC {old.mac}, expected {new.mac}"
-    return f"has network {old.attachment.subnet or 'default'}, expected {new.attachment.subnet or 'default'}"
-
-
-def _needs_power_off(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> bool:
-    have = {(adapter.slot, adapter.mac) for adapter in found}
-    return have != {(adapter.slot, adapter.mac) for adapter in wanted}
