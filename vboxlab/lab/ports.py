@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vboxlab.errors import LabError
+from vboxlab.listening import LOOPBACK, is_free
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName, first_port
-
-LOOPBACK = "127.0.0.1"
-
-
-def is_free(port: int) -> bool:
-    """Tell whether nothing listens on that port of 127.0.0.1 (by binding it for a moment)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 class Reservations:

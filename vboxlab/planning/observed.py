@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+from vboxlab.listening import LOOPBACK
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import MANAGEMENT_SLOT, NetworkKind
 
-LOOPBACK = "127.0.0.1"
 MARK_LAB = "lab"
 MARK_COPY = "copy"
 MARK_MACHINE = "machine"
@@ -51,9 +51,13 @@ class Forward:
     protocol: Literal["tcp", "udp"] = "tcp"
     address: str = LOOPBACK  # of the host; "" for all that it has
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it is one that vboxlab could have made."""
+        return (self.protocol, self.address) == ("tcp", LOOPBACK)
+
     def __str__(self) -> str:
-        plain = (self.protocol, self.address) == ("tcp", LOOPBACK)
-        return str(self.host_port) if plain else f"{self.protocol} {self.address or '*'}:{self.host_port}"
+        return str(self.host_port) if self.is_plain else f"{self.protocol} {self.address or '*'}:{self.host_port}"
 
     @property
     def reaches_ssh(self) -> bool:
