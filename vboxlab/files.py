@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from vboxlab.errors import OTHER_FOLDER, HostError
 
@@ -29,26 +31,70 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is nested too deep") from None
 
 
-def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> None:
-    """Replace a file in one step, flushed to the disk: after a crash it holds all of the old or all of the new.
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
+    """Yield a stream for the new content of a file, which replaces the old one in one step, flushed to the disk.
 
-    The file has the mode from its first byte (Windows knows no such modes: there the folder's rights count). Text is
-    UTF-8. Raises OSError, and then the old file is as it was.
+    After a crash the file holds all of the old or all of the new. It has the mode from its first byte (Windows knows no
+    such modes: there the folder's rights count). When the block raises, the old file stays as it is. Raises OSError.
     """
-    content = data.encode() if isinstance(data, str) else data
     number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 whatever the umask
     temporary = Path(name)
     try:
         with os.fdopen(number, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            yield stream
+            flush(stream)
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Replace a file as `replacing` does. Text is UTF-8. Raises OSError, and then the old file is as it was."""
+    with replacing(path, mode=mode) as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+
+
+def flush(stream: IO[Any]) -> None:
+    """Flush what was written to an open file to the disk itself. Raises OSError.
+
+    fsync(2) of macOS leaves it in the drive's cache, where a power cut takes it (its manual page). F_FULLFSYNC does
+    not, but not every file system has it.
+    """
+    stream.flush()
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(stream.fileno(), fcntl.F_FULLFSYNC)
+            return
+    os.fsync(stream.fileno())
+
+
+def publish(draft: Path, final: Path) -> None:
+    """Give a finished folder its name in one step, with everything in it flushed to the disk before. Raises OSError."""
+    for folder, _, names in os.walk(draft):
+        for name in names:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                # Windows flushes only what is open for writing (FlushFileBuffers, Microsoft's API reference).
+                with file.open("rb+" if os.name == "nt" else "rb") as stream:
+                    flush(stream)
+        flush_folder(Path(folder))
+    draft.rename(final)
+    for parent in {draft.parent, final.parent}:
+        flush_folder(parent)
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Return how much room a file takes; on Windows, which does not say (os.stat_result, st_blocks), how long it is."""
+    found = path.stat()
+    if sys.platform == "win32":
+        return found.st_size
+    return found.st_blocks * 512
 
 
 def opened_privately(path: str, flags: int) -> int:

@@ -110,6 +110,29 @@ def test_running_adapters_cannot_come_or_go(driver: Driver, spec: Specs) -> None
     assert driver.inspect(handle).adapters == before
 
 
+def test_adapters_of_a_saved_machine_are_replugged_and_neither_come_nor_go(
+    world: World, driver: Driver, spec: Specs
+) -> None:
+    if not driver.capabilities.live_snapshots:
+        pytest.skip("no live snapshots")
+    before = (nat(1), management())
+    handle = driver.create(spec(adapters=before)).handle
+    driver.start(handle)
+    driver.take_snapshot(handle, "hot", live=True)
+    driver.power_off(handle, "hard")
+    driver.restore_snapshot(handle, "hot")
+    for wanted in (before[:1], (*before, nat(2))):
+        with pytest.raises(DriverError):
+            driver.set_adapters(handle, wanted)
+    moved = (nat(1, cable=False), management())
+    driver.set_adapters(handle, moved)
+    found = world.open().inspect(handle)
+    assert (found.adapters, found.power) == (moved, PowerState.SAVED)
+    driver.start(handle)
+    found = world.open().inspect(handle)
+    assert (found.adapters, found.power) == (moved, PowerState.RUNNING)
+
+
 def test_adapters_keep_their_addresses(driver: Driver, spec: Specs) -> None:
     made = driver.create(spec(adapters=tuple(internal(slot, f"n{slot}") for slot in range(1, 9))))
     assert [adapter.mac for adapter in made.adapters] == [mac(slot) for slot in range(1, 9)]

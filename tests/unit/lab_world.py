@@ -78,20 +78,22 @@ class InstantBases:
 class RecordedGuests:
     """Guests without a machine inside: what is configured is kept with the machine, and so by its snapshots.
 
-    `failing` maps a machine's name to how often configuring it shall fail, `silent` to how often it shall not answer.
+    `failing` maps a machine's name to how often configuring it shall fail, `silent` to how often it shall not answer,
+    `unmet` to how often it shall not answer when it is introduced.
     """
 
     store: MemoryStore
     calls: list[tuple[str, str]] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
     silent: dict[str, int] = field(default_factory=dict)
+    unmet: dict[str, int] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)  # contents that are ours
     scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
     on_configure: Callable[[str], None] = lambda _machine: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def introduce(self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, report: Report) -> str:
-        self._reach(machine)
+        self._answer(machine, self.unmet)
         first, management = self._now(machine).adapter(1), self._now(machine).adapter(8)
         assert first is not None
         assert management is not None
@@ -103,10 +105,7 @@ class RecordedGuests:
     def contact(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> None:
-        self._reach(machine)
-        if self.silent.get(machine.machine, 0) > 0:
-            self.silent[machine.machine] -= 1
-            raise GuestError(f"{machine.machine}: no SSH server answers in the guest")
+        self._answer(machine, self.silent)
         self._record("first contact" if first else "contact", machine)
 
     def await_server(
@@ -168,6 +167,12 @@ class RecordedGuests:
     def _reach(self, machine: ObservedMachine) -> None:
         if self._now(machine).power is not PowerState.RUNNING:
             raise GuestError(f"{machine.machine} does not answer: it is {self._now(machine).power.value}")
+
+    def _answer(self, machine: ObservedMachine, silent: dict[str, int]) -> None:
+        self._reach(machine)
+        if silent.get(machine.machine, 0) > 0:
+            silent[machine.machine] -= 1
+            raise GuestError(f"{machine.machine}: no SSH server answers in the guest")
 
     def _record(self, call: str, machine: ObservedMachine) -> None:
         with self._lock:

@@ -77,7 +77,14 @@ class World:
     def _restore(self, name: str, snapshot: str) -> None:
         assert self.machines[name].power is PowerState.OFF
         kept = self._kept[name, snapshot]
-        self.change(name, adapters=kept.adapters, marks=kept.marks, current_snapshot=f"id-{snapshot}")
+        self.change(
+            name,
+            cpus=kept.cpus,
+            memory=kept.memory,
+            adapters=kept.adapters,
+            marks=kept.marks,
+            current_snapshot=f"id-{snapshot}",
+        )
 
     def _do(self, step: act.Step, wanted: Desired) -> None:  # noqa: C901 - one case a kind of step
         match step:
@@ -88,7 +95,7 @@ class World:
             case act.SetHardware(machine=name, cpus=cpus, memory=memory):
                 assert self.machines[name].power is PowerState.OFF
                 self.change(name, cpus=cpus, memory=memory)
-            case act.Start(machine=name):
+            case act.Start(machine=name) | act.Resume(machine=name):
                 self.change(name, power=PowerState.RUNNING)
             case act.PowerOff(machine=name):
                 self.change(name, power=PowerState.OFF)

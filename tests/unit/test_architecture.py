@@ -18,7 +18,7 @@ import vboxlab
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"credentials", "errors", "events", "files", "programs", "waiting", "settings", "__init__"},
+    {"credentials", "errors", "events", "files", "listening", "programs", "waiting", "settings", "__init__"},
     {"topology"},
     {"planning"},
     {"hypervisor"},
@@ -48,10 +48,8 @@ MADE_OTHERWISE = {
     ("hypervisor/virtualbox/worker/conversion.py", "mkdir"): "with 0700, in VirtualBox's folder of machines",
     ("hypervisor/virtualbox/worker/leftovers.py", "mkdir"): "in VirtualBox's folder of machines",
     ("hypervisor/virtualbox/worker/locks.py", "open"): "a lock, opened privately",
-    ("hypervisor/virtualbox/worker/mending.py", "copyfile"): "among VirtualBox's own settings",
     ("hypervisor/virtualbox/worker/power.py", "write_bytes"): "the user's own file, where he wants it",
     ("hypervisor/virtualbox/worker/presence.py", "mkdir"): "with 0700, in a private folder",
-    ("hypervisor/virtualbox/worker/registry.py", "copyfile"): "among VirtualBox's own settings",
     ("hypervisor/virtualbox/worker/registry.py", "open"): "a copy among VirtualBox's own settings",
 }
 MAKERS = {"mkdir", "makedirs", "write_text", "write_bytes", "touch", "copy", "copy2", "copyfile", "copytree", "move"}
@@ -170,6 +168,29 @@ def test_what_is_made_is_made_privately() -> None:
         if isinstance(node, ast.Call) and (made := makes_a_file(node)) and path.name != "files.py"
     }
     assert found == MADE_OTHERWISE.keys()
+
+
+def calls_in(tree: ast.Module) -> Iterator[str]:
+    """Yield the full name of each thing of a module that a source calls."""
+    names = names_of_modules(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            first, _, rest = ast.unparse(node.func).partition(".")
+            yield ".".join(filter(None, (names.get(first, first), rest)))
+
+
+@pytest.mark.parametrize(
+    ("calls", "allowed"),
+    [
+        ({"os.fsync", "os.replace", "os.rename", "os.sync", "tempfile.mkstemp", "shutil.copyfile"}, {"files.py"}),
+        # Who takes a port for a moment to see whether it is free.
+        ({"probe.bind", "socket.create_server"}, {"listening.py"}),
+    ],
+    ids=["flushed writes", "free ports"],
+)
+def test_one_module_does_it_for_all(calls: set[str], allowed: set[str]) -> None:
+    found = {path.relative_to(ROOT).as_posix() for path, tree in sources() if calls.intersection(calls_in(tree))}
+    assert found == allowed
 
 
 def test_driver_names_stay_below() -> None:

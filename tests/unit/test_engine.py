@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vboxlab.errors import DriverError
+from vboxlab.errors import DriverError, GuestError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, discard
 from vboxlab.lab.engine import Outcome, Reporter, run
 from vboxlab.planning import actions as act
@@ -72,8 +72,73 @@ def test_a_failed_start_frees_its_slot_and_keeps_back_only_what_depends_on_it() 
     recorder = Recorder(effect)
     outcome = go(boots(4), recorder)
     assert sorted(a.id for a, _ in outcome.failed) == ["s0", "s1"]
-    assert sorted(a.id for a in outcome.left) == ["c0", "c1"]
+    assert (sorted(a.id for a in outcome.kept_back), outcome.left) == (["c0", "c1"], [])
     assert sorted(a.id for a in outcome.done) == ["c2", "c3", "s2", "s3"]
+
+
+@pytest.mark.parametrize("failing", ["Start", "Introduce", "SetAdapters", "Contact"])
+def test_a_first_contact_that_fails_at_any_step_frees_its_slot(failing: str) -> None:
+    """Twice as many of them fail as may boot at once: a slot that is kept would leave none for the others."""
+    actions: list[act.Action] = []
+    for number in range(6):
+        name = f"m{number}"
+        steps: tuple[act.Step, ...] = (
+            act.Start(name),
+            act.Introduce(name),
+            act.SetAdapters(name, ()),
+            act.Contact(name),
+        )
+        for position, step in enumerate(steps):
+            before = (f"{number}-{position - 1}",) if position else ()
+            actions.append(action(f"{number}-{position}", step, *before))
+
+    def effect(action: act.Action) -> None:
+        if type(action.step).__name__ == failing and action.id[0] in "0123":
+            raise GuestError("no SSH server answers in the guest")
+
+    outcome = go(actions, Recorder(effect))
+    assert {a.id[0] for a, _ in outcome.failed} == set("0123")
+    assert {a.id for a in outcome.done} >= {f"{number}-{position}" for number in (4, 5) for position in range(4)}
+    assert {a.id[0] for a in outcome.kept_back} <= set("0123")
+    assert outcome.left == []
+
+
+def test_a_chain_of_turns_goes_on_past_one_that_failed_and_past_one_that_never_begins() -> None:
+    def effect(action: act.Action) -> None:
+        if action.id in ("a", "x"):
+            raise DriverError(f"{action.id} failed")
+
+    actions = [
+        action("x", act.PowerOff("b")),
+        action("a", act.Create("a")),
+        act.Action("b", act.Create("b"), "because", ("x", "a"), in_turn=("a",)),
+        act.Action("c", act.Create("c"), "because", ("b",), in_turn=("b",)),
+        action("d", act.SetAdapters("a", ()), "a"),
+    ]
+    recorder = Recorder(effect)
+    outcome = go(actions, recorder)
+    assert [a.id for a in outcome.done] == ["c"]
+    assert sorted(a.id for a in outcome.kept_back) == ["b", "d"]
+    assert sorted(recorder.order[:2]) == ["a", "x"]
+
+
+def test_turns_are_kept_while_nothing_fails() -> None:
+    chain = [action("m0", act.Create("m0"))]
+    chain += [
+        act.Action(f"m{n}", act.Create(f"m{n}"), "because", (f"m{n - 1}",), in_turn=(f"m{n - 1}",)) for n in range(1, 5)
+    ]
+    at_once: list[int] = []
+    running: list[str] = []
+
+    def effect(action: act.Action) -> None:
+        running.append(action.id)
+        at_once.append(len(running))
+        time.sleep(0.01)
+        running.remove(action.id)
+
+    recorder = Recorder(effect)
+    assert go(chain, recorder, jobs=4).complete
+    assert (recorder.order, max(at_once)) == (["m0", "m1", "m2", "m3", "m4"], 1)
 
 
 def test_the_longest_chain_goes_first() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vboxlab.files import make_private_folder, remove_durably, write_durably
+from vboxlab.files import bytes_on_disk, flush, make_private_folder, remove_durably, replacing, write_durably
 
 
 @pytest.fixture
@@ -40,6 +43,75 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     with pytest.raises(OSError):  # which one differs between systems
         write_durably(path, "new")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "VirtualBox.xml"
+    path.write_text("old")
+    with pytest.raises(FileExistsError):
+        _write_and_raise(path)
+    assert [(each, each.read_text()) for each in tmp_path.iterdir()] == [(path, "old")]
+
+
+def _write_and_raise(path: Path) -> None:
+    with replacing(path) as stream:
+        stream.write(b"new")
+        flush(stream)
+        raise FileExistsError
+
+
+class Trace:
+    """What the system calls of this process were, by strace: each with the path that its descriptor belongs to."""
+
+    def __init__(self, file: Path, code: str) -> None:
+        calls = "trace=fsync,fdatasync,rename,renameat,renameat2,write"
+        argv = ["strace", "-f", "-y", "-e", calls, "-o", str(file), sys.executable, "-c", code]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        self.lines = [line.split(maxsplit=1)[1] for line in file.read_text().splitlines()]
+
+    def first(self, *words: str) -> int:
+        return next(number for number, line in enumerate(self.lines) if all(word in line for word in words))
+
+    def last(self, *words: str) -> int:
+        return max(number for number, line in enumerate(self.lines) if all(word in line for word in words))
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace here")
+def test_what_is_written_is_flushed_before_it_has_its_name_and_the_name_after(tmp_path: Path) -> None:
+    path = tmp_path / "journal.json"
+    code = f"from pathlib import Path; from vboxlab.files import write_durably; write_durably(Path({str(path)!r}), 'x')"
+    trace = Trace(tmp_path / "trace", code)
+    renamed = trace.first("rename", str(path))
+    assert trace.last("write(", ".journal.json.") < trace.first("fsync(", ".journal.json.") < renamed
+    assert trace.last("fsync(", f"<{tmp_path}>") > renamed
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace here")
+def test_a_folder_is_flushed_with_all_that_is_in_it_before_it_has_its_name(tmp_path: Path) -> None:
+    draft, final = tmp_path / ".new", tmp_path / "base"
+    (draft / "layer").mkdir(parents=True)
+    files = [draft / "disk.qcow2", draft / "layer" / "record.json"]
+    for file in files:
+        file.write_text("content")
+    (draft / "link").symlink_to("nowhere")
+    call = f"publish(Path({str(draft)!r}), Path({str(final)!r}))"
+    code = f"from pathlib import Path; from vboxlab.files import publish; {call}"
+    trace = Trace(tmp_path / "trace", code)
+    renamed = trace.first("rename", str(final))
+    for each in (*files, draft, draft / "layer"):
+        assert trace.first("fsync(", f"<{each}>") < renamed
+    assert trace.last("fsync(", f"<{tmp_path}>") > renamed
+    assert (final / "layer" / "record.json").read_text() == "content"
+    assert not draft.exists()
+
+
+def test_how_much_room_a_file_takes(tmp_path: Path) -> None:
+    sparse = tmp_path / "disk.img"
+    with sparse.open("wb") as stream:
+        stream.truncate(64 << 20)
+        stream.write(b"x" * 4096)
+    assert bytes_on_disk(sparse) < 1 << 20
 
 
 def test_removing_what_is_not_there_is_fine(tmp_path: Path) -> None:

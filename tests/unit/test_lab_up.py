@@ -156,15 +156,53 @@ def test_a_failing_guest_is_named_with_what_is_left_and_the_others_go_on(world: 
     assert world.plan().actions == ()
 
 
+def test_what_was_not_begun_after_ctrl_c_is_not_blamed_on_a_failure(world: LabWorld) -> None:
+    world.guests.failing["dns"] = 1
+    world.guests.on_configure = lambda name: world.context.stop.set() if name == "dns" else None
+    with pytest.raises(GuestError, match="configure guest failed on dns") as caught:
+        world.up()
+    details = "; ".join(caught.value.details)
+    assert "not begun when stopped: " in details
+    assert "srv-web-bis" not in details.partition("not done because of that: ")[2].partition("; ")[0]
+
+
 def test_a_failing_create_leaves_no_machine_and_the_next_up_makes_it(world: LabWorld) -> None:
     world.store.fail("create", error=DriverError("the disk is full", resolution="free 2 GB"))
     with pytest.raises(DriverError, match=r"^lab ha: create failed on srv-web: the disk is full"):
         world.up(jobs=1)
-    # What waits for srv-web is kept back; machines of another image go on.
-    assert world.powers() == {"client": "running", "dns": "running", "firewall": "running"}
+    # The snapshot of both waits for srv-web; the next clone of its image only had its turn after it.
+    assert world.powers() == {"client": "running", "dns": "running", "firewall": "running", "srv-web-bis": "off"}
+    assert world.machine("srv-web-bis").marks["stage"] == "web"
     world.up()
     assert world.plan().actions == ()
     assert len(world.store.machines) == len(ALL)
+
+
+def test_an_image_that_cannot_be_made_is_tried_once_for_all_its_machines(world: LabWorld) -> None:
+    world.store.fail("import_image", error=BaseError("no room for the image"))
+    with pytest.raises(BaseError, match=r"^lab ha: create failed on srv-web: no room for the image") as caught:
+        world.up(jobs=1)
+    assert "also failed: srv-web-bis: create: no room for the image" in caught.value.details
+    assert world.powers() == {"client": "running", "dns": "running", "firewall": "running"}
+    world.up()
+    assert world.plan().actions == ()
+
+
+@pytest.mark.parametrize("stock", [False, True], ids=["prepared", "stock"])
+def test_guests_that_are_not_reached_keep_back_only_what_depends_on_them(world: LabWorld, stock: bool) -> None:
+    """One boots at a time: none that fails may keep the place."""
+    if stock:
+        world.bases.stock.add("debian12")
+    (world.guests.unmet if stock else world.guests.silent).update({"client": 1, "srv-web": 1})
+    with pytest.raises(GuestError) as caught:
+        world.up(jobs=1)
+    (kept_back,) = [each for each in caught.value.details if each.startswith("not done because of that: ")]
+    assert {each.split(": ")[0] for each in kept_back.split(": ", 1)[1].split(", ")} >= {"client", "srv-web"}
+    assert not {"dns", "firewall"} & {each.split(": ")[0] for each in kept_back.split(": ", 1)[1].split(", ")}
+    stages = {name: machine.marks.get("stage") for name, machine in world.machines().items()}
+    assert stages == {"client": None, "srv-web": None, "dns": "-", "firewall": "-", "srv-web-bis": "web"}
+    world.up()
+    assert world.plan().actions == ()
 
 
 def test_a_port_that_another_program_took_is_replaced(world: LabWorld) -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from vboxlab.cli import session
 from vboxlab.cli.main import run
+from vboxlab.errors import TopologyInvalid
+from vboxlab.settings import load_settings
 from vboxlab.topology.schema import schema_text
 
 REPOSITORY = Path(__file__).parents[2]
@@ -71,6 +74,54 @@ def test_validate_compares_a_snapshot_set_with_its_topology(tmp_path: Path, caps
     path.write_text(text.replace("topology: failover", "topology: failovre"), encoding="utf-8")
     assert run(["validate", str(path)]) == 3
     assert "[unknown-topology] there is no topology `failovre`" in capsys.readouterr().out
+
+
+TINY = """lab: ring
+base: debian12
+networks: {net: {subnet: 10.1.0.0/24}}
+machines: {one: {hostname: one, adapters: [{network: net, address: 10.1.0.1/24}], stages: {first: []}}}
+stages: [{name: first, snapshot: SET}]
+"""
+A_SET = "lab: ring\nmachines: [one]\ntopology: MAKER\nstage: first\n"
+
+
+def ring(folder: Path, starts: dict[str, str]) -> None:
+    """Write topologies, each of which makes the set made-by-ITSELF and starts from what another makes ("": nothing)."""
+    for kind in ("topologies", "snapshots"):
+        (folder / kind).mkdir(exist_ok=True)
+    for name, before in starts.items():
+        start = f"from: made-by-{before}\n" if before else ""
+        text = TINY.replace("SET", f"made-by-{name}") + start
+        (folder / "topologies" / f"{name}.yaml").write_text(text, encoding="utf-8")
+        made = A_SET.replace("MAKER", name)
+        (folder / "snapshots" / f"made-by-{name}.yaml").write_text(made, encoding="utf-8")
+
+
+def test_topologies_that_start_from_each_other_are_a_problem_where_they_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ring(tmp_path, {"a": "b", "b": "c", "c": "a", "outside": "b"})
+    assert run(["validate", "topologies/a.yaml", "topologies/outside.yaml"]) == 3
+    a, outside = capsys.readouterr().out.splitlines()
+    assert a == (
+        "topologies/a.yaml:6:7: [circle] `made-by-b` is what `b` makes, which starts from what `c` makes, which starts "
+        "from what `a` makes: a circle; expected one topology of it to have no `from`"
+    )
+    assert outside.startswith("topologies/outside.yaml:6:7: [circle] `made-by-b` is what `b` makes, ")
+    with pytest.raises(TopologyInvalid, match="1 problem") as caught:
+        session.blueprint(load_settings(), "a", {}, None, [])
+    assert "[circle]" in caught.value.details[0]
+
+
+def test_a_chain_that_ends_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The last one names what it makes itself: there is nothing to make before it.
+    ring(tmp_path, {"a": "b", "b": "c", "c": "c"})
+    assert run(["validate", "a", "b", "c"]) == 0
+    assert capsys.readouterr().out.count("no problem found") == 3
 
 
 def test_list_and_schema(capsys: pytest.CaptureFixture[str]) -> None:

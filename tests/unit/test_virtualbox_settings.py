@@ -33,6 +33,8 @@ FILE = """<?xml version="1.0"?>
           <DisabledModes><InternalNetwork name="intnet"/></DisabledModes>
           <NAT network="10.0.9.0/24">
             <Forwarding name="vboxlab-01-80" proto="1" hostip="127.0.0.1" hostport="8080" guestport="80"/>
+            <Forwarding name="names" proto="0" hostip="127.0.0.1" hostport="53" guestport="53"/>
+            <Forwarding name="pages" proto="1" hostport="80" guestport="80"/>
             <Forwarding name="vboxlab-00-22" proto="1" hostip="127.0.0.1" hostport="2222" guestport="22"/>
           </NAT>
         </Adapter>
@@ -59,11 +61,12 @@ def test_adapters_and_snapshots_are_read(file: Path) -> None:
     assert found is not None
     assert found["adapters"] == [
         {
-            "slot": 1, "kind": "internal", "name": "sw-dmz", "subnet": "", "forwards": [], "mac": "08002751F9CC",
-            "cable": False,
+            "slot": 1, "kind": "internal", "name": "sw-dmz", "subnet": "", "forwards": [], "other_forwards": [],
+            "mac": "08002751F9CC", "cable": False,
         },
         {
             "slot": 8, "kind": "nat", "name": "", "subnet": "10.0.9.0/24", "forwards": [[2222, 22], [8080, 80]],
+            "other_forwards": [[53, 53, "udp", "127.0.0.1"], [80, 80, "tcp", ""]],
             "mac": "080027C341B3", "cable": True,
         },
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.contract.worlds import IMAGE, Specs, nat
+from tests.contract.worlds import IMAGE, Specs, management, nat
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.errors import DriverError
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
@@ -214,3 +214,25 @@ def test_a_paused_machine_is_seen_and_resumed(world: VirtualBoxWorld, driver: Vi
     assert driver.inspect(made.handle).power is PowerState.SAVED
     driver.start(made.handle)
     assert driver.inspect(made.handle).power is PowerState.RUNNING
+
+
+def test_a_paused_guest_gets_the_power_button_before_its_plug_is_pulled(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    made = driver.create(spec(adapters=(nat(1),)))
+    driver.start(made.handle)
+    world.manage("controlvm", made.handle, "pause")
+    begin = time.monotonic()
+    assert driver.power_off(made.handle, "graceful", timeout=3) is False  # the guest ignores the button
+    assert time.monotonic() - begin >= 3
+    assert driver.inspect(made.handle).power is PowerState.OFF
+
+
+def test_a_paused_machine_is_replugged(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> None:
+    made = driver.create(spec(adapters=(nat(1), management())))
+    driver.start(made.handle)
+    world.manage("controlvm", made.handle, "pause")
+    moved = (nat(1, cable=False), management())
+    driver.set_adapters(made.handle, moved)
+    assert driver.inspect(made.handle).adapters == moved
+    assert driver.inspect(made.handle).power is PowerState.PAUSED

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import Base, Login
 from vboxlab.errors import BaseError
-from vboxlab.files import make_private_folder, write_durably
+from vboxlab.files import make_private_folder, publish, write_durably
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file
@@ -144,7 +144,7 @@ class AddedBases:
                 if secret is not None:
                     write_durably(draft / name, secret + "\n")
             write_durably(draft / RECORD, json.dumps(added.__dict__))
-            draft.rename(self._directory / new.name)
+            publish(draft, self._directory / new.name)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return added

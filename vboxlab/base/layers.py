@@ -24,7 +24,7 @@ from vboxlab.base.model import Base
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe
 from vboxlab.errors import BaseError
-from vboxlab.files import make_private_folder, read_json, write_durably
+from vboxlab.files import make_private_folder, publish, read_json, write_durably
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.settings import Settings
 
@@ -192,7 +192,7 @@ def _finish(directory: Path, packages: tuple[str, ...], final: Path) -> None:
     """Write the record that makes the directory complete and give it its name."""
     write_durably(directory / _RECORD, json.dumps({"packages": packages}))
     shutil.rmtree(final, ignore_errors=True)
-    directory.rename(final)
+    publish(directory, final)
 
 
 def _set_digest(packages: Iterable[str]) -> str:

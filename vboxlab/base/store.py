@@ -26,7 +26,7 @@ from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import Base, Login
 from vboxlab.base.recipe import RECIPES, Recipe
 from vboxlab.errors import BaseError
-from vboxlab.files import PRIVATE_FILE, make_private_folder, read_json, write_durably
+from vboxlab.files import PRIVATE_FILE, bytes_on_disk, make_private_folder, publish, read_json, write_durably
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.settings import Settings, claim_home
 
@@ -283,7 +283,7 @@ class BaseStore:
             record = {"name": recipe.name, "digest": digest, "built": time.time()}
             write_durably(new / _RECORD, json.dumps(record))
             make_room()
-            new.rename(final)
+            publish(new, final)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
@@ -296,7 +296,7 @@ class BaseStore:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(file, error) from error
-        size = sum(path.stat().st_blocks * 512 for path in directory.iterdir())
+        size = sum(map(bytes_on_disk, directory.iterdir()))
         image = image_name(name, digest)
         return StoredBase(name, digest, directory, built, digest == self._wanted(name), size, self.layers.of(image))
 

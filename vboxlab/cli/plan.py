@@ -13,7 +13,9 @@ from vboxlab.errors import EXIT_CHANGES_PENDING, EXIT_DRIVER
 if TYPE_CHECKING:
     from vboxlab.cli.session import Target
     from vboxlab.lab.context import Context
+    from vboxlab.lab.up import Blueprint
     from vboxlab.planning.actions import Plan
+    from vboxlab.topology.addressing import LabName
 
 
 @dataclass(frozen=True)
@@ -21,15 +23,25 @@ class Planned:
     """A plan, and the one of another topology that makes the snapshot set which it starts from."""
 
     plan: Plan
-    first: Plan | None
+    first: Planned | None
     source: str
 
     @property
     def exit_code(self) -> int:
         """Return 0 when there is nothing to do, 2 when there is, 4 when it cannot be done."""
-        if self.plan.blockers:
+        if self.blocker:
             return EXIT_DRIVER
         return EXIT_CHANGES_PENDING if self.plan.actions or self.first else 0
+
+    @property
+    def blocker(self) -> str:
+        """Return the first reason why it cannot be done, "" when there is none."""
+        return next(iter(self.plan.blockers), "") or (self.first.blocker if self.first else "")
+
+    @property
+    def count(self) -> int:
+        """Return how many actions there are, those of the plans before it included."""
+        return len(self.plan.actions) + (self.first.count if self.first else 0)
 
     def lines(self) -> list[str]:
         """Return it as text."""
@@ -38,14 +50,14 @@ class Planned:
         text = describe.lines(self.plan)
         if self.first is None:
             return text
-        heading = [f"first, to make {self.source}:", *describe.lines(self.first)]
+        heading = [f"first, to make {self.source}:", *self.first.lines()]
         return [*heading, "then, planned anew from what is there by then:", *text]
 
     def data(self) -> dict[str, Any]:
         """Return it as plain data."""
         from vboxlab.planning import describe
 
-        return {**describe.data(self.plan), "first": describe.data(self.first) if self.first else None}
+        return {**describe.data(self.plan), "first": self.first.data() if self.first else None}
 
 
 @click.command()
@@ -95,16 +107,22 @@ def plan(
 
 
 def _plan(context: Context, target: Target, until: str | None, jobs: int) -> Planned:
-    from vboxlab.lab.up import make_plan, missing_source
+    return _planned(context, target.needed, target.lab, until, jobs, look=True)
 
-    changes, _, observed = make_plan(context, target.needed, target.lab, until=until, look=True, jobs=jobs)
-    source = missing_source(target.needed, observed) if until is None else None
+
+def _planned(
+    context: Context, blueprint: Blueprint, lab: LabName, until: str | None, jobs: int, *, look: bool
+) -> Planned:
+    from vboxlab.lab.up import make_plan, missing_source
+    from vboxlab.planning.planner import UNTIL_CREATED
+
+    changes, _, observed = make_plan(context, blueprint, lab, until=until, look=look, jobs=jobs)
+    source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
     if source is None:
         return Planned(changes, None, "")
-    first, _, _ = make_plan(context, target.needed.load(source.topology), target.lab, until=source.stage)
-    return Planned(changes, first, source.name)
+    before = blueprint.load(source.topology)
+    return Planned(changes, _planned(context, before, lab, source.stage, jobs, look=False), source.name)
 
 
 def _counted(planned: Planned) -> str:
-    count = len(planned.plan.actions) + (len(planned.first.actions) if planned.first else 0)
-    return f"{count} actions" if not planned.plan.blockers else f"cannot be applied: {planned.plan.blockers[0]}"
+    return f"cannot be applied: {planned.blocker}" if planned.blocker else f"{planned.count} actions"

@@ -24,6 +24,8 @@ from vboxlab.topology.addressing import LabName
 from vboxlab.topology.catalog import find_snapshot_set, find_topology
 from vboxlab.topology.loader import load_snapshot_set, load_topology
 from vboxlab.topology.model import SnapshotSet, Topology
+from vboxlab.topology.origins import made_first
+from vboxlab.topology.validation import Known
 
 # How much longer than on hardware virtualisation guests are waited for when they run in software emulation.
 EMULATION = 4.0
@@ -100,7 +102,10 @@ def blueprint(
     if copy and "student" in plain.parameters:
         known.setdefault("student", copy)
     merged = {**known, **values}
-    topology = load_topology(path, merged, for_copy=copy is not None) if merged or copy is not None else plain
+    known_here = Known(made_first=made_first(path, settings))
+    topology = plain
+    if merged or copy is not None or plain.start_from is not None:
+        topology = load_topology(path, merged, known=known_here, for_copy=copy is not None)
 
     def load(other: str) -> Blueprint:
         return blueprint(settings, other, _declared(settings, other, values), copy, everything)

@@ -73,13 +73,14 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
     """Load one file as what it is; raises TopologyInvalid when it has problems."""
     from vboxlab.topology.catalog import snapshot_set_names
     from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of, topology_of
+    from vboxlab.topology.origins import made_first
     from vboxlab.topology.validation import Known
 
     if is_snapshot_set(source):
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, settings))
     else:
-        known = Known(bases=_base_names(settings), snapshots=snapshot_set_names(settings, path))
+        known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, settings))
         topology_of(source, values, path.stem, known)
 
 

@@ -37,6 +37,7 @@ FOUND: Texts = {
     "plugged": ("its cable is plugged in", "son câble est branché"),
     "other-mac": ("it has the MAC address {found}", "elle a l'adresse MAC {found}"),
     "management": ("its SSH forward differs ({found})", "sa redirection SSH diffère ({found})"),
+    "forwards": ("its network or its forwards differ ({found})", "son réseau ou ses redirections diffèrent ({found})"),
     "hardware": ("{found}", "{found}"),
     # Names
     "hostname": ("the host name is {found}", "le nom d'hôte est {found}"),
@@ -195,6 +196,7 @@ EXPECTED: Texts = {
     "plugged": ("unplugged", "débranché"),
     "other-mac": ("{expected}", "{expected}"),
     "management": ("{expected}", "{expected}"),
+    "forwards": ("{expected}", "{expected}"),
     "hardware": ("{expected}", "{expected}"),
     "hostname": ("{expected} (`hostnamectl hostname`)", "{expected} (`hostnamectl hostname`)"),
     "hostname-not-applied": ("`hostnamectl hostname {expected}`", "`hostnamectl hostname {expected}`"),

@@ -95,8 +95,9 @@ class Lifecycle(Protocol):
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF and return once it can be changed. No-op when it is off.
 
-        `graceful` presses the power button and turns to `hard` after the timeout (seconds); the result says whether the
-        guest ended by itself. `hard` pulls the plug at once. A saved state is discarded.
+        `graceful` presses the power button, after resuming a paused machine, and turns to `hard` after the timeout
+        (seconds); the result says whether the guest ended by itself. `hard` pulls the plug at once. A saved state is
+        discarded.
         """
 
     def delete(self, handle: str) -> None:
@@ -117,7 +118,7 @@ class Networks(Protocol):
     """Adapters and what they are plugged into."""
 
     def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
-        """Give the machine exactly these adapters. Off: any change. Running: only re-attach, forwards, cable."""
+        """Give the machine exactly these adapters. Off: any change. Otherwise: only re-attach, forwards, cable."""
 
     def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
         """Plug an existing adapter into another network, off or running."""

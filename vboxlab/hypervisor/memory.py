@@ -21,6 +21,7 @@ from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.memory_adoption import adopt, check_media
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
+from vboxlab.planning.adapters import devices
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
@@ -122,6 +123,8 @@ class MemoryDriver:
         del timeout
         machine = self._owned(handle)
         with self.store.call("power_off", machine.name, machine.lab):
+            if machine.power is PowerState.SAVED:
+                self.store.discarded.append(machine.name)
             by_itself = machine.power is PowerState.OFF or (
                 how == "graceful" and machine.power is not PowerState.SAVED and machine.name not in self.store.deaf
             )
@@ -155,8 +158,7 @@ class MemoryDriver:
         machine = self._owned(handle)
         wanted = self._checked(adapters)
         with self.store.call("set_adapters", machine.name, machine.lab):
-            devices = [(adapter.slot, adapter.mac) for adapter in wanted]
-            if machine.power is not PowerState.OFF and devices != [(a.slot, a.mac) for a in machine.adapters]:
+            if machine.power is not PowerState.OFF and devices(wanted) != devices(machine.adapters):
                 raise DriverError(f"{machine.name} is not off: adapters can only be re-plugged")
             self._replug(machine, wanted)
 

@@ -52,6 +52,7 @@ class MemoryStore:
     strays: list[tuple[Stray, LabName | None]] = field(default_factory=list)
     media: dict[str, tuple[Medium, ...]] = field(default_factory=dict)  # of foreign VMs, by handle
     calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
+    discarded: list[str] = field(default_factory=list)  # machines whose saved state a power-off threw away, in order
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
     taken_ports: set[int] = field(default_factory=set)  # of 127.0.0.1, by other programs
     consoles: dict[str, str] = field(default_factory=dict)  # by machine name

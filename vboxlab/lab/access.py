@@ -23,7 +23,7 @@ from vboxlab.guest.ssh import Access, SshExecutor
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
-from vboxlab.lab.ports import LOOPBACK
+from vboxlab.listening import LOOPBACK
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName

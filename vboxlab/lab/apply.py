@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from vboxlab.base.model import Base
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
 from vboxlab.guest.roles import resources_for
@@ -19,6 +20,7 @@ from vboxlab.lab.snapshot_sets import take_on
 from vboxlab.planning import actions as act
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
+    HELD,
     MARK_CONTACTED,
     MARK_DESIRED,
     MARK_INTRODUCED,
@@ -28,7 +30,6 @@ from vboxlab.planning.observed import (
     ObservedLab,
     ObservedMachine,
     PowerOffHow,
-    PowerState,
 )
 from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
@@ -48,6 +49,7 @@ class Applier:
     gui: bool = False
     changed: list[str] = field(default_factory=list)  # machines whose recheck repaired something
     _handles: dict[str, str] = field(default_factory=dict)
+    _no_image: dict[tuple[str, tuple[str, ...]], VboxlabError] = field(default_factory=dict)  # by base and packages
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -82,7 +84,7 @@ class Applier:
         return ""
 
     def _change_hardware(
-        self, step: act.SetAdapters | act.SetHardware | act.Start | act.CheckAdopted | act.SetMarks
+        self, step: act.SetAdapters | act.SetHardware | act.Start | act.Resume | act.CheckAdopted | act.SetMarks
     ) -> None:
         driver, handle = self.context.driver, self._handles[step.machine]
         match step:
@@ -90,7 +92,7 @@ class Applier:
                 driver.set_adapters(handle, adapters)
             case act.SetHardware(cpus=cpus, memory=memory):
                 driver.set_hardware(handle, cpus=cpus, memory=memory)
-            case act.Start():
+            case act.Start() | act.Resume():
                 driver.start(handle, gui=self.gui)
             case act.CheckAdopted():
                 driver.start(handle)
@@ -108,8 +110,7 @@ class Applier:
 
     def _create(self, name: str, report: Reporter) -> str:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
-        base = self.context.bases.get(self._base_name(name))
-        image = self.context.bases.ensure_image(self.context.driver, base, wanted.image, progress=report)
+        image = self._image(self.context.bases.get(self._base_name(name)), wanted.image, report)
         marks = {key: value for key, value in self.desired.marks.items() if value and key != MARK_TOPOLOGY}
         marks[MARK_ORIGIN] = self.desired.topology.name
         spec = self.desired.machines[name].spec(self.desired.naming.names, marks)
@@ -119,6 +120,16 @@ class Applier:
         with self._lock:
             self._handles[name] = created.handle
         return f"from {image}"
+
+    def _image(self, base: Base, packages: tuple[str, ...], report: Reporter) -> str:
+        """Return the image with those packages; one that could not be made is not tried again for the next machine."""
+        if (base.name, packages) in self._no_image:
+            raise self._no_image[base.name, packages]
+        try:
+            return self.context.bases.ensure_image(self.context.driver, base, packages, progress=report)
+        except VboxlabError as error:
+            self._no_image[base.name, packages] = error
+            raise
 
     def _introduce(self, name: str, report: Reporter) -> str:
         machine = self._inspect(name)
@@ -148,7 +159,7 @@ class Applier:
         with self._showing_console(machine):
             self.context.guests.contact(directory, machine, base, first=first, report=lambda text: report(text, None))
         known = self.observed.machines.get(name)
-        if known is not None and known.power is PowerState.SAVED:
+        if known is not None and known.power in HELD:
             set_clock(self.context, self.lab, machine, base)
         if first:
             self.context.driver.set_marks(machine.handle, {MARK_CONTACTED: "yes"})

@@ -12,7 +12,8 @@ from vboxlab.guest.canonical import digest
 from vboxlab.guest.first_digest import earlier_digests
 from vboxlab.guest.resources import packages
 from vboxlab.guest.roles import resources_for
-from vboxlab.lab.ports import Reservations, is_free, management_ports
+from vboxlab.lab.ports import Reservations, management_ports
+from vboxlab.listening import is_free
 from vboxlab.planning.desired import DesiredMachine, desired_machine, stages_of
 from vboxlab.planning.names import choose_names
 from vboxlab.planning.observed import MARK_ADOPTED, MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine

@@ -24,7 +24,8 @@ class Outcome:
 
     done: list[Action] = field(default_factory=list)
     failed: list[tuple[Action, VboxlabError]] = field(default_factory=list)
-    left: list[Action] = field(default_factory=list)  # not begun: after a failed one, or stopped before
+    kept_back: list[Action] = field(default_factory=list)  # not begun: a failed one had to be done before
+    left: list[Action] = field(default_factory=list)  # not begun: it was stopped before
     stopped: bool = False
 
     @property
@@ -77,6 +78,46 @@ class _Slots:
         if isinstance(step, Contact) or (isinstance(step, Start) and failed):
             self._booting.discard(step.machine)
 
+    def never(self, action: Action) -> None:
+        """Give back what is held for an action that will never begin."""
+        if isinstance(action.step, Contact):
+            self._booting.discard(action.step.machine)
+
+
+class _Queue:
+    """The actions that have not begun, those with the longest way to the end first."""
+
+    def __init__(self, actions: Sequence[Action]) -> None:
+        weight = longest_paths(actions)
+        self.waiting = {action.id: action for action in sorted(actions, key=lambda a: -weight[a.id])}
+        self._todo = set(self.waiting)  # neither ended nor known never to begin
+        self._done: set[str] = set()
+
+    def ready(self) -> list[Action]:
+        """Return the actions that nothing keeps from beginning."""
+        return [action for action in self.waiting.values() if all(map(self._is_past(action), action.after))]
+
+    def _is_past(self, action: Action) -> Callable[[str], bool]:
+        return lambda before: before in self._done or (before in action.in_turn and before not in self._todo)
+
+    def done(self, action: Action) -> None:
+        """Note that an action was done."""
+        self._done.add(action.id)
+        self._todo.discard(action.id)
+
+    def failed(self, action: Action) -> list[Action]:
+        """Note that an action failed; take out those that can never begin because of that, and return them."""
+        self._todo.discard(action.id)
+        lost = {action.id}
+        hopeless: list[Action] = []
+        while found := [each for each in self.waiting.values() if lost & set(each.after).difference(each.in_turn)]:
+            for each in found:
+                del self.waiting[each.id]
+                self._todo.discard(each.id)
+            hopeless += found
+            lost = {each.id for each in found}
+        return hopeless
+
 
 def run(actions: Sequence[Action], perform: Perform, events: EventSink, *, jobs: int, stop: threading.Event) -> Outcome:
     """Perform all actions, each after those it depends on: at most `jobs` at work, and as many guests booting.
@@ -85,18 +126,16 @@ def run(actions: Sequence[Action], perform: Perform, events: EventSink, *, jobs:
     Errors that are not VboxlabError (bugs) are raised once the running actions have ended.
     """
     outcome = Outcome()
-    weight = longest_paths(actions)
-    waiting = {action.id: action for action in sorted(actions, key=lambda a: -weight[a.id])}
-    done: set[str] = set()
+    queue = _Queue(actions)
     slots = _Slots(jobs)
     running: dict[Future[str], Action] = {}
     bug: BaseException | None = None
     with ThreadPoolExecutor(max_workers=2 * jobs, thread_name_prefix="action") as pool:
         while True:
             if not stop.is_set() and bug is None:
-                for action in [a for a in waiting.values() if done.issuperset(a.after)]:
+                for action in queue.ready():
                     if slots.begin(action):
-                        del waiting[action.id]
+                        del queue.waiting[action.id]
                         running[pool.submit(_perform, action, perform, events)] = action
             if not running:
                 break
@@ -107,14 +146,17 @@ def run(actions: Sequence[Action], perform: Perform, events: EventSink, *, jobs:
                 slots.end(action, failed=error is not None)
                 if error is None:
                     outcome.done.append(action)
-                    done.add(action.id)
+                    queue.done(action)
                 elif isinstance(error, VboxlabError):
                     outcome.failed.append((action, error))
+                    for hopeless in queue.failed(action):
+                        slots.never(hopeless)
+                        outcome.kept_back.append(hopeless)
                 else:
                     bug = bug or error
     if bug is not None:
         raise bug
-    outcome.left = list(waiting.values())
+    outcome.left = list(queue.waiting.values())
     outcome.stopped = stop.is_set()
     return outcome
 

@@ -11,8 +11,8 @@ from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
+from vboxlab.planning.adapters import in_words
 from vboxlab.planning.desired import adapters
-from vboxlab.planning.machine import adapter_differences
 from vboxlab.planning.names import recorded_names
 from vboxlab.planning.observed import (
     MARK_STAGE,
@@ -111,7 +111,7 @@ def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMach
             drift.append(f"{machine.name}: not created")
             continue
         port = found.management_port or 0
-        differences = adapter_differences(adapters(in_force, names, machine, port), found.adapters)
+        differences = in_words(adapters(in_force, names, machine, port), found.adapters)
         drift += [f"{machine.name}: {line}" for line in differences]
     return drift
 

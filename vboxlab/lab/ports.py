@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vboxlab.errors import LabError
+from vboxlab.listening import LOOPBACK, is_free
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName, first_port
-
-LOOPBACK = "127.0.0.1"
-
-
-def is_free(port: int) -> bool:
-    """Tell whether nothing listens on that port of 127.0.0.1 (by binding it for a moment)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 class Reservations:
@@ -79,13 +67,18 @@ def _ports(
     for name in names:
         machine = mine.get(name)
         port = machine.management_port if machine else None
-        if machine is None or port is None or not (machine.power is not PowerState.OFF or free(port)):
+        if machine is None or port is None or port in ports.values() or not (_has(machine) or free(port)):
             given = reserved.given(lab).get(name)
             start = given if given is not None and machine is None else first_port(lab, name)
             port = _next_port(start, taken, free, lab)
         taken.add(port)
         ports[name] = port
     return ports
+
+
+def _has(machine: ObservedMachine) -> bool:
+    """Tell whether a process of the machine listens on its ports; that of a saved one has ended."""
+    return machine.power not in (PowerState.OFF, PowerState.SAVED)
 
 
 def _next_port(start: int, taken: set[int], free: Callable[[int], bool], lab: LabName) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vboxlab.planning.machine import adapter_differences
+from vboxlab.planning.adapters import in_words
 from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedLab
 from vboxlab.planning.planner import Desired
 
@@ -30,7 +30,7 @@ def machine_statuses(observed: ObservedLab, desired: Desired | None) -> list[Mac
         drift: list[str] = []
         wanted = desired.machines.get(name) if desired else None
         if wanted is not None:
-            drift = adapter_differences(wanted.adapters, machine.adapters)
+            drift = in_words(wanted.adapters, machine.adapters)
         if machine.problem:
             drift.append(machine.problem)
         rows.append(

@@ -81,6 +81,7 @@ def make_plan(
         reserved=context.ports,
         plain_free=context.plain_free is not False,
     )
+    desired = replace(desired, kinds=context.driver.capabilities.network_kinds)
     found = plan(desired, observed)
     if look and not found.blockers:
         guests = look_into(context, desired, observed, found, jobs=jobs)
@@ -102,28 +103,35 @@ def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet |
 
 @with_names_claimed
 def up(
-    context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None, jobs: int, gui: bool = False
+    context: Context,
+    blueprint: Blueprint,
+    lab: LabName,
+    *,
+    until: str | None = None,
+    jobs: int,
+    gui: bool = False,
+    first_for: tuple[str, ...] = (),
 ) -> UpResult:
-    """Bring the lab to its topology. The caller holds the lab's lock.
+    """Bring the lab to its topology. The caller holds the lab's lock. `first_for` are topologies that start from it.
 
     Where the plan throws work away, context.confirm is asked before anything is changed, and raises if it may not.
-    Raises LabError when the plan has blockers, BaseError when machines are to be made of a base that is not there (both
-    before anything is changed), or the first failure, naming what is left to do.
+    Raises LabError when the plan has blockers or topologies start from each other, BaseError when machines are to be
+    made of a base that is not there (all before anything is changed), or the first failure, naming what is left to do.
     """
     observed = begin(context, lab)
     done = 0
     source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
     if source is not None:
+        waiting = (*first_for, blueprint.topology.name)
+        _check_can_wait(context, blueprint, lab, source, waiting)
         context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
-        result = up(context, blueprint.load(source.topology), lab, until=source.stage, jobs=jobs, gui=gui)
+        before = blueprint.load(source.topology)
+        result = up(context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting)
         done += result.actions
         if result.stopped:
             return UpResult(done, stopped=True)
     changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs)
-    if changes.blockers:
-        raise LabError(
-            f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
-        )
+    _check_possible(lab, changes)
     report_strays(context, lab)
     _need_bases(context, changes, blueprint.topology)
     for note in changes.notes:
@@ -136,6 +144,28 @@ def up(
     if outcome.failed:
         raise _failure(lab, blueprint.topology.name, outcome)
     return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
+
+
+def _check_possible(lab: LabName, changes: Plan) -> None:
+    if changes.blockers:
+        raise LabError(
+            f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
+        )
+
+
+def _check_can_wait(
+    context: Context, blueprint: Blueprint, lab: LabName, source: SnapshotSet, waiting: tuple[str, ...]
+) -> None:
+    """Raise, before what a topology starts from is made, what would keep the topology itself from being brought up."""
+    if source.topology in waiting:
+        circle = " -> ".join((*waiting[waiting.index(source.topology) :], source.topology))
+        raise LabError(
+            f"lab {lab}: topologies start from each other ({circle}); nothing was changed",
+            resolution="let one of them start from nothing: take `from` out of it",
+        )
+    changes, _, _ = make_plan(context, blueprint, lab)
+    _check_possible(lab, changes)
+    _need_bases(context, changes, blueprint.topology)
 
 
 def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
@@ -159,9 +189,9 @@ def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabErr
     for other, error in outcome.failed[1:]:
         brief = error.brief_without(subject(other.step))
         details.append(f"also failed: {subject(other.step)}: {title(other.step)}: {brief}")
-    if outcome.left:
-        left = ", ".join(f"{subject(a.step)}: {title(a.step)}" for a in outcome.left)
-        details.append(f"not done because of that: {left}")
+    for what, actions in (("not done because of that", outcome.kept_back), ("not begun when stopped", outcome.left)):
+        if actions:
+            details.append(f"{what}: {', '.join(f'{subject(a.step)}: {title(a.step)}' for a in actions)}")
     again = f"`vboxlab up {topology}` goes on from here once the cause is mended"
     failure = type(first)(
         f"lab {lab}: {title(action.step)} failed on {machine}: {first.brief_without(machine)}",

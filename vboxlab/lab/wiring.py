@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from vboxlab.guest.findings import Finding, Severity, Where
+from vboxlab.planning.adapters import AdapterDifference, compare
+from vboxlab.planning.adopted import Lack, lacks
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.observed import AdapterState, Attachment, ObservedMachine
 from vboxlab.topology.addressing import Names, interface_name
@@ -13,13 +15,7 @@ from vboxlab.topology.model import MANAGEMENT_SLOT, Machine, Topology
 
 def wiring_findings(wanted: DesiredMachine, found: ObservedMachine) -> list[Finding]:
     """Return how adapters, processors and memory of a machine of ours differ from those wanted."""
-    have = {adapter.slot: adapter for adapter in found.adapters}
-    need = {adapter.slot: adapter for adapter in wanted.adapters}
-    findings = [
-        finding
-        for slot in sorted(have.keys() | need.keys())
-        for finding in _adapter(wanted.name, slot, have.get(slot), need.get(slot))
-    ]
+    findings = [_adapter(wanted.name, difference) for difference in compare(wanted.adapters, found.adapters)]
     if (found.cpus, found.memory) != (wanted.cpus, wanted.memory):
         values = {
             "found": f"{found.cpus} CPU, {found.memory} MiB",
@@ -29,28 +25,29 @@ def wiring_findings(wanted: DesiredMachine, found: ObservedMachine) -> list[Find
     return findings
 
 
-def _adapter(machine: str, slot: int, have: AdapterState | None, need: AdapterState | None) -> Iterator[Finding]:
-    where = Where("adapter", f"{slot} ({interface_name(slot)})")
+def _adapter(machine: str, difference: AdapterDifference) -> Finding:
+    where = Where("adapter", f"{difference.slot} ({interface_name(difference.slot)})")
 
     def finding(code: str, severity: Severity = "error", **values: str | Attachment) -> Finding:
         return Finding(code, machine, where, values, severity)
 
-    if have is None:
+    have, need = difference.found, difference.wanted
+    if need is None or have is None:
         if need is not None:
-            yield finding("no-adapter", expected=need.attachment)
-        return
-    if need is None:
-        yield finding("extra-adapter", "warning", found=have.attachment)
-        return
-    if (have.attachment.kind, have.attachment.name) != (need.attachment.kind, need.attachment.name):
-        code = "similar-network" if _similar(have.attachment, need.attachment) else "wrong-network"
-        yield finding(code, found=have.attachment, expected=need.attachment)
-    elif slot == MANAGEMENT_SLOT and have.attachment != need.attachment:
-        yield finding("management", "warning", found=_forwards(have), expected=_forwards(need))
-    if have.cable != need.cable:
-        yield finding("unplugged" if need.cable else "plugged")
-    if have.mac.upper() != need.mac.upper():
-        yield finding("other-mac", "warning", found=have.mac, expected=need.mac)
+            return finding("no-adapter", expected=need.attachment)
+        assert have is not None  # noqa: S101 -- one of the two there is
+        return finding("extra-adapter", "warning", found=have.attachment)
+    match difference.kind:
+        case "network":
+            code = "similar-network" if _similar(have.attachment, need.attachment) else "wrong-network"
+            return finding(code, found=have.attachment, expected=need.attachment)
+        case "nat":
+            code = "management" if difference.slot == MANAGEMENT_SLOT else "forwards"
+            return finding(code, "warning", found=_forwards(have), expected=_forwards(need))
+        case "cable":
+            return finding("unplugged" if need.cable else "plugged")
+        case _:
+            return finding("other-mac", "warning", found=have.mac, expected=need.mac)
 
 
 def _similar(have: Attachment, need: Attachment) -> bool:
@@ -63,7 +60,7 @@ def _similar(have: Attachment, need: Attachment) -> bool:
 
 
 def _forwards(adapter: AdapterState) -> str:
-    ports = ", ".join(f"{forward.host_port} → {forward.guest_port}" for forward in adapter.attachment.forwards)
+    ports = ", ".join(f"{forward} → {forward.guest_port}" for forward in adapter.attachment.forwards)
     return f"{adapter.attachment.subnet or 'NAT'}: {ports or '-'}"
 
 
@@ -75,18 +72,12 @@ def adopted_findings(
     found = adopted.get(machine.name)
     if found is None:
         return [Finding("not-adopted", machine.name, Where("machine"), {"vm": vm})]
-    findings = []
-    present = {adapter.attachment.name: adapter for adapter in found.adapters}
-    for adapter in machine.adapters:
-        network = topology.networks[adapter.network]
-        if network.kind != "internal":
-            continue
-        attachment = Attachment("internal", network.host_name or names.network(adapter.network))
-        there = present.get(attachment.name)
-        where = Where("adapter", f"{adapter.slot} ({interface_name(adapter.slot)})")
-        if there is None:
-            findings.append(Finding("no-adapter", machine.name, where, {"expected": attachment}))
-        elif not there.cable:
-            where = Where("adapter", f"{there.slot} ({interface_name(there.slot)})")
-            findings.append(Finding("unplugged", machine.name, where))
-    return findings
+    return [_adopted(machine.name, lack) for lack in lacks(topology, names, machine, found)]
+
+
+def _adopted(machine: str, lack: Lack) -> Finding:
+    slot = lack.slot if lack.unplugged is None else lack.unplugged
+    where = Where("adapter", f"{slot} ({interface_name(slot)})")
+    if lack.unplugged is not None:
+        return Finding("unplugged", machine, where)
+    return Finding("no-adapter", machine, where, {"expected": lack.attachment})

@@ -41,6 +41,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Resume:
+    """Let a machine go on that is paused or saved."""
+
+    machine: str
+
+
+@dataclass(frozen=True)
 class Introduce:
     """Reach the guest of a stock base over adapter 1, and give it its management address and us our rights there."""
 
@@ -139,6 +146,7 @@ Step = (
     | SetAdapters
     | SetHardware
     | Start
+    | Resume
     | Introduce
     | Contact
     | Configure
@@ -156,12 +164,16 @@ Step = (
 
 @dataclass(frozen=True)
 class Action:
-    """A step of a plan: what, why, and after which other steps (by id)."""
+    """A step of a plan: what, why, and after which other steps (by id).
+
+    Those of `after` that are `in_turn` need only have ended, whatever came of them: the others must have been done.
+    """
 
     id: str
     step: Step
     reason: str
     after: tuple[str, ...] = ()
+    in_turn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from vboxlab.planning.adapters import same_network
 from vboxlab.planning.names import Naming
-from vboxlab.planning.observed import ObservedLab, ObservedMachine
+from vboxlab.planning.observed import Attachment, ObservedLab, ObservedMachine, PowerState
+from vboxlab.topology.addressing import Names
 from vboxlab.topology.model import Machine, Topology
 
 
@@ -28,10 +31,17 @@ def adopted_mismatches(topology: Topology, naming: Naming, observed: ObservedLab
             )
         elif found is None:
             findings.append(f"{machine.name}: the VM {vm} to adopt does not exist; import it, or --set environment")
-        elif _is_on_plain_names(topology, naming, machine, found):
-            on_plain_names.append(vm)
+        elif found.power is PowerState.INACCESSIBLE:
+            findings.append(
+                f"{machine.name}: the VM {vm} to adopt cannot be read ({found.problem or 'no reason given'}); "
+                "mend it in VirtualBox, or --set environment"
+            )
         else:
-            findings += _wiring(topology, naming, machine, vm, found)
+            missing = lacks(topology, naming.names, machine, found)
+            if _is_on_plain_names(missing, found):
+                on_plain_names.append(vm)
+            else:
+                findings += _wiring(missing, machine, vm, found)
     if on_plain_names:
         why = naming.why or "its machines were made when another lab had them"
         findings.append(
@@ -41,28 +51,45 @@ def adopted_mismatches(topology: Topology, naming: Naming, observed: ObservedLab
     return findings
 
 
-def _internal(topology: Topology, naming: Naming, machine: Machine) -> Iterator[tuple[str, str]]:
-    """Return the internal networks of a machine, each with the name that it has on the host."""
+@dataclass(frozen=True)
+class Lack:
+    """An internal network that an adopted VM is not on: no adapter of it is, or none whose cable is plugged in.
+
+    `unplugged` is the slot of one whose cable is not. `slot` is that of the topology, which the VM need not keep.
+    """
+
+    network: str  # as the topology calls it
+    attachment: Attachment
+    slot: int
+    unplugged: int | None = None
+
+
+def lacks(topology: Topology, names: Names, machine: Machine, found: ObservedMachine) -> list[Lack]:
+    """Return the internal networks of an adopted machine that its VM is not on; its adapters may be in any slot."""
+    result = []
     for adapter in machine.adapters:
         network = topology.networks[adapter.network]
-        if network.kind == "internal":
-            yield adapter.network, network.host_name or naming.names.network(adapter.network)
+        if network.kind != "internal":
+            continue
+        wanted = Attachment("internal", network.host_name or names.network(adapter.network))
+        there = [each for each in found.adapters if same_network(each.attachment, wanted)]
+        if not any(each.cable for each in there):
+            result.append(Lack(adapter.network, wanted, adapter.slot, there[0].slot if there else None))
+    return result
 
 
-def _is_on_plain_names(topology: Topology, naming: Naming, machine: Machine, found: ObservedMachine) -> bool:
-    present = {adapter.attachment.name for adapter in found.adapters}
-    names = list(_internal(topology, naming, machine))
-    return any(name not in present and plain in present for plain, name in names)
+def _is_on_plain_names(missing: list[Lack], found: ObservedMachine) -> bool:
+    plain = [Attachment("internal", lack.network) for lack in missing if lack.unplugged is None]
+    return any(same_network(adapter.attachment, each) for adapter in found.adapters for each in plain)
 
 
-def _wiring(topology: Topology, naming: Naming, machine: Machine, vm: str, found: ObservedMachine) -> Iterator[str]:
-    present = {adapter.attachment.name: adapter for adapter in found.adapters if adapter.attachment.name}
-    for _plain, name in _internal(topology, naming, machine):
-        if name not in present:
-            where = ", ".join(f"{a.slot}: {a.attachment}" for a in found.adapters) or "none"
-            yield (
-                f"{machine.name}: the adopted VM {vm} has no adapter on {name} (its adapters: {where}); "
-                f"attach one in VirtualBox, vboxlab does not edit adopted machines"
-            )
-        elif not present[name].cable:
-            yield f"{machine.name}: the cable of {vm}'s adapter on {name} is unplugged"
+def _wiring(missing: list[Lack], machine: Machine, vm: str, found: ObservedMachine) -> Iterator[str]:
+    for lack in missing:
+        if lack.unplugged is not None:
+            yield f"{machine.name}: the cable of {vm}'s adapter on {lack.attachment.name} is unplugged"
+            continue
+        where = ", ".join(f"{a.slot}: {a.attachment}" for a in found.adapters) or "none"
+        yield (
+            f"{machine.name}: the adopted VM {vm} has no adapter on {lack.attachment.name} (its adapters: {where}); "
+            f"attach one in VirtualBox, vboxlab does not edit adopted machines"
+        )

@@ -13,6 +13,7 @@ FIXED_TITLES: dict[type[act.Step], str] = {
     act.Create: "create",
     act.SetAdapters: "set adapters",
     act.Start: "start",
+    act.Resume: "resume",
     act.Introduce: "first contact over adapter 1",
     act.Contact: "reach guest",
     act.CheckAdopted: "start adopted VM",

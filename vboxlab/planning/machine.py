@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from vboxlab.planning.adapters import devices, in_words
 from vboxlab.planning.desired import DesiredMachine
 from vboxlab.planning.observed import (
+    HELD,
     MARK_CONTACTED,
     MARK_DESIRED,
     MARK_INTRODUCED,
@@ -16,6 +18,7 @@ from vboxlab.planning.observed import (
     ObservedMachine,
     PowerState,
 )
+from vboxlab.planning.snapshot_states import content_of
 from vboxlab.topology.model import Topology
 
 UNTIL_CREATED = "created"
@@ -27,6 +30,8 @@ class MachinePlan:
     """The needs of one machine; a text is the reason for the step, "" means that the step is not needed."""
 
     create: str = ""
+    replugged: tuple[AdapterState, ...] = ()  # what its adapters must be before it can be resumed
+    resume_first: str = ""  # it is paused or saved, and has to be off
     power_off_first: str = ""
     hardware: str = ""
     adapters: str = ""
@@ -37,6 +42,7 @@ class MachinePlan:
     stages: Mapping[str, str] = field(default_factory=dict)  # stage -> reason
     reached: tuple[str, ...] = ()  # stages that the machine had reached before
     running: bool = False  # after the steps above, before the stages
+    held: bool = False  # paused or saved then
     notes: tuple[str, ...] = ()
 
     def takes_snapshot_at(self, stage: str) -> bool:
@@ -107,18 +113,35 @@ def plan_machine(
             stages={stage: f"{stage} not reached yet" for stage in stages},
         )
     if restored is not None:
-        return _after_restore(restored, stages)
+        return _after_restore(machine, observed, restored, stages)
     return _of_existing(machine, observed, stages, introduce)
 
 
-def _after_restore(restored: Restored, stages: tuple[str, ...]) -> MachinePlan:
+def _after_restore(
+    machine: DesiredMachine, observed: ObservedMachine, restored: Restored, stages: tuple[str, ...]
+) -> MachinePlan:
     position = stages.index(restored.stage) + 1 if restored.stage in stages else 0
+    todo = {stage: f"{stage} comes after the restored {restored.snapshot}" for stage in stages[position:]}
+    if position and not todo and not _holds(machine, observed, restored):
+        todo = {stages[-1]: f"what {stages[-1]} shall be may have changed since {restored.snapshot} was taken"}
     return MachinePlan(
-        # The snapshot brings its own adapters back, known only then; making them right is free when they are right.
+        # The snapshot brings its own hardware and adapters back, known only then; making them right is free when they
+        # are right.
+        hardware="a restored machine has the hardware of its snapshot",
         adapters="a restored machine has the adapters of its snapshot",
         start="it was switched off for the restore",
-        stages={stage: f"{stage} comes after the restored {restored.snapshot}" for stage in stages[position:]},
+        configure_base="" if machine.stages else f"it comes after the restored {restored.snapshot}",
+        stages=todo,
         reached=stages[:position],
+    )
+
+
+def _holds(machine: DesiredMachine, observed: ObservedMachine, restored: Restored) -> bool:
+    """Tell whether the snapshot is known to hold what the stage that ends in it shall be now."""
+    contents = [content_of(snapshot) for snapshot in observed.find_snapshots(restored.snapshot)]
+    return all(
+        content is not None and machine.is_digest(content.marks.get(MARK_DESIRED), restored.stage)
+        for content in contents
     )
 
 
@@ -126,18 +149,23 @@ def _of_existing(
     machine: DesiredMachine, observed: ObservedMachine, stages: tuple[str, ...], introduce: str
 ) -> MachinePlan:
     active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
+    held = observed.power in HELD
     hardware = _hardware_difference(machine, observed)
     lent = bool(introduce) and machine.first_adapters == observed.adapters
-    adapters = [] if lent else adapter_differences(machine.adapters, observed.adapters)
+    adapters = [] if lent else in_words(machine.adapters, observed.adapters)
     # A forward changes hands while the machine runs only from adapter 1 to the management adapter.
     to_lend = bool(introduce) and not lent
-    needs_off = active and (bool(hardware) or to_lend or _needs_power_off(machine.adapters, observed.adapters))
+    other_devices = to_lend or devices(machine.adapters) != devices(observed.adapters)
+    needs_off = (active or held) and (bool(hardware) or other_devices)
     power_off = hardware or "; ".join(adapters) or introduce if needs_off else ""
+    resume = f"it is {observed.power.value}: its guest shuts down in order first" if held and needs_off else ""
     reached, todo = _stages_todo(machine, observed, stages)
     base = ""
     if not machine.stages and not is_configured(machine, observed):
         base = "not configured yet" if MARK_STAGE not in observed.marks else "what it shall be has changed"
     return MachinePlan(
+        replugged=_replugged(machine.adapters, observed.adapters) if resume else (),
+        resume_first=resume,
         power_off_first=power_off,
         hardware=hardware,
         adapters="; ".join(adapters),
@@ -148,8 +176,25 @@ def _of_existing(
         stages=todo,
         reached=reached,
         running=active and not needs_off,
+        held=held and not needs_off,
         notes=_notes(observed),
     )
+
+
+def _replugged(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> tuple[AdapterState, ...]:
+    """Return the adapters found with the forwards wanted, if those are others: a port may be somebody else's by now."""
+    forwards = {(adapter.slot, adapter.attachment.kind): adapter.attachment.forwards for adapter in wanted}
+    result = tuple(
+        replace(
+            adapter,
+            attachment=replace(
+                adapter.attachment,
+                forwards=forwards.get((adapter.slot, adapter.attachment.kind), adapter.attachment.forwards),
+            ),
+        )
+        for adapter in found
+    )
+    return result if result != found else ()
 
 
 def _notes(observed: ObservedMachine) -> tuple[str, ...]:
@@ -178,37 +223,3 @@ def _hardware_difference(machine: DesiredMachine, observed: ObservedMachine) -> 
     if observed.memory != machine.memory:
         parts.append(f"memory: {observed.memory} MiB, expected {machine.memory} MiB")
     return "; ".join(parts)
-
-
-def adapter_differences(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> list[str]:
-    """Return, in words, how the adapters found differ from those wanted; empty when they do not."""
-    have = {adapter.slot: adapter for adapter in found}
-    need = {adapter.slot: adapter for adapter in wanted}
-    differences = []
-    for slot in sorted(have.keys() | need.keys()):
-        old, new = have.get(slot), need.get(slot)
-        if old is None and new is not None:
-            differences.append(f"adapter {slot} is missing, expected on {new.attachment}")
-        elif old is not None and new is None:
-            differences.append(f"adapter {slot} on {old.attachment} is not expected")
-        elif old is not None and new is not None and old != new:
-            differences.append(f"adapter {slot} {_difference(old, new)}")
-    return differences
-
-
-def _difference(old: AdapterState, new: AdapterState) -> str:
-    if (old.attachment.kind, old.attachment.name) != (new.attachment.kind, new.attachment.name):
-        return f"is on {old.attachment}, expected {new.attachment}"
-    if old.attachment.forwards != new.attachment.forwards:
-        ports = [", ".join(str(f.host_port) for f in side.attachment.forwards) or "none" for side in (old, new)]
-        return f"forwards port {ports[0]}, expected {ports[1]}"
-    if old.cable != new.cable:
-        return "has its cable unplugged" if new.cable else "has its cable plugged in, expected unplugged"
-    if old.mac != new.mac:
-        return f"has MAC {old.mac}, expected {new.mac}"
-    return f"has network {old.attachment.subnet or 'default'}, expected {new.attachment.subnet or 'default'}"
-
-
-def _needs_power_off(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) -> bool:
-    have = {(adapter.slot, adapter.mac) for adapter in found}
-    return have != {(adapter.slot, adapter.mac) for adapter in wanted}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+from vboxlab.listening import LOOPBACK
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import MANAGEMENT_SLOT, NetworkKind
 
@@ -38,12 +39,30 @@ class PowerState(Enum):
     INACCESSIBLE = "inaccessible"
 
 
+HELD = (PowerState.PAUSED, PowerState.SAVED)  # its guest stands still, with what it was doing in its memory
+
+
 @dataclass(frozen=True)
 class Forward:
-    """A port of 127.0.0.1 on the host forwarded to a TCP port of the guest, on a NAT adapter."""
+    """A port of the host forwarded to a port of the guest, on a NAT adapter; ours are of TCP, and on 127.0.0.1."""
 
     host_port: int
     guest_port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: str = LOOPBACK  # of the host; "" for all that it has
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it is one that vboxlab could have made."""
+        return (self.protocol, self.address) == ("tcp", LOOPBACK)
+
+    def __str__(self) -> str:
+        return str(self.host_port) if self.is_plain else f"{self.protocol} {self.address or '*'}:{self.host_port}"
+
+    @property
+    def reaches_ssh(self) -> bool:
+        """Tell whether a connection to that port of 127.0.0.1 comes to the guest's SSH server."""
+        return (self.guest_port, self.protocol) == (22, "tcp") and self.address in (LOOPBACK, "", "0.0.0.0")  # noqa: S104
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,7 @@ class ObservedMachine:
         # While the guest of a stock base is first contacted, another adapter has the forward.
         adapters = sorted(self.adapters, key=lambda adapter: adapter.slot != MANAGEMENT_SLOT)
         forwards = (forward for adapter in adapters for forward in adapter.attachment.forwards)
-        return next((forward.host_port for forward in forwards if forward.guest_port == 22), None)
+        return next((forward.host_port for forward in forwards if forward.reaches_ssh), None)
 
     def has_snapshot(self, name: str) -> bool:
         """Tell whether the machine has a snapshot of that name."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.desired import DesiredMachine
+from vboxlab.planning.graph import Graph
 from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
 from vboxlab.planning.names import Naming, owned_by, remarks
 from vboxlab.planning.observed import (
@@ -38,27 +39,7 @@ class Desired:
     marks: Mapping[str, str | None]
     snapshot_members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     until: str | None = None  # stop at this stage, or at UNTIL_CREATED; None: the whole topology
-
-
-class _Graph:
-    """Actions in the making: numbers them and remembers the last one of each machine.
-
-    All of them come after `first`, once that is set.
-    """
-
-    def __init__(self) -> None:
-        self.actions: list[act.Action] = []
-        self.last: dict[str, str] = {}
-        self.first: tuple[str, ...] = ()
-
-    def add(self, step: act.Step, reason: str, *, machines: tuple[str, ...], after: tuple[str, ...] = ()) -> str:
-        identifier = f"{len(self.actions) + 1:02d}"
-        own = tuple(dict.fromkeys(self.last[name] for name in machines if name in self.last))
-        before = tuple(dict.fromkeys((*own, *after))) or self.first
-        self.actions.append(act.Action(identifier, step, reason, before))
-        for name in machines:
-            self.last[name] = identifier
-        return identifier
+    kinds: frozenset[str] | None = None  # of networks that the driver has; None: not known
 
 
 def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
@@ -72,7 +53,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
         *_pending_blockers(observed.pending),
     ]
     notes = remarks(desired.topology, desired.naming)
-    graph = _Graph()
+    graph = Graph()
     if observed.leftovers:
         step = act.RemoveLeftovers(observed.leftovers)
         graph.first = (graph.add(step, f"an interrupted run left {', '.join(observed.leftovers)}", machines=()),)
@@ -90,7 +71,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     _prepare(graph, desired, plans)
     if desired.until != UNTIL_CREATED:
         _configure(graph, desired, observed, plans)
-        _record(graph, desired, observed)
+        _record(graph, desired, observed, restored)
     if desired.until is None:
         _look(graph, desired, observed)
     return act.Plan(observed.name, desired.topology.name, tuple(graph.actions), tuple(notes), tuple(blockers))
@@ -116,7 +97,7 @@ def _pending_blockers(pending: PendingRestore | None) -> list[str]:
     return [*describe_pending(pending), FINISH_OR_DROP]
 
 
-def _finish_restore(graph: _Graph, observed: ObservedLab) -> ObservedLab:
+def _finish_restore(graph: Graph, observed: ObservedLab) -> ObservedLab:
     """Plan the end of an interrupted restore where nothing is lost by it; return the lab as it will be then."""
     pending = observed.pending
     if pending is None or not pending.harmless:
@@ -127,7 +108,7 @@ def _finish_restore(graph: _Graph, observed: ObservedLab) -> ObservedLab:
     return replace(observed, machines={**observed.machines, **back})
 
 
-def _look(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+def _look(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
     """Plan the repair of guests that were seen to differ, and a look at those that could not be looked at yet.
 
     A look comes once the machines on its networks answer again: who of a cluster serves is settled between all of them.
@@ -146,12 +127,12 @@ def _look(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
         if name in configured or name not in observed.machines:
             continue
         recheck = act.Recheck(name, machine.last_stage)
-        answering = tuple(contacts[other] for other in contacts if networks[other] & networks[name])
+        others = tuple(contacts[each] for each in contacts if each != name and networks[each] & networks[name])
         if look is not None and look.trouble:
-            graph.add(recheck, "it is looked at once it answers", machines=(name,), after=answering)
+            graph.add(recheck, "it is looked at once it answers", machines=(name,), in_turn=others)
         elif name in contacts:
             reason = "what its guest is can be seen only once it runs"
-            graph.add(recheck, reason, machines=(name,), after=answering)
+            graph.add(recheck, reason, machines=(name,), in_turn=others)
         elif look is not None and look.differences:
             step = act.Repair(name, machine.last_stage, look.kept)
             graph.add(step, "; ".join(look.differences) + _kept(look.kept), machines=(name,))
@@ -193,15 +174,26 @@ def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
         for name, machine in desired.machines.items()
         if machine.stock and not machine.has_first_slot
     ]
+    blockers += [
+        f"{name}: adapter {adapter.slot} is on a {adapter.attachment.kind} network, which this driver does not have; "
+        f"it has: {', '.join(sorted(desired.kinds))}"
+        for name, machine in desired.machines.items()
+        for adapter in machine.adapters
+        if desired.kinds is not None and adapter.attachment.kind not in desired.kinds
+    ]
     return blockers
 
 
-def _stop_extra_machines(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+def _stop_extra_machines(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
     for name, machine in observed.machines.items():
-        if name not in desired.machines and machine.power not in (PowerState.OFF, PowerState.SAVED):
+        if name in desired.machines:
+            continue
+        if machine.power in (PowerState.RUNNING, PowerState.PAUSED, PowerState.CHANGING):
             reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
+            if machine.power is PowerState.PAUSED:
+                graph.add(act.Resume(name), "it is paused: its guest shuts down in order", machines=(name,))
             graph.add(act.PowerOff(name), reason, machines=(name,))
-        if name not in desired.machines and MARK_TOPOLOGY in machine.marks:
+        if MARK_TOPOLOGY in machine.marks:
             # Kept aside, it says nothing any more about the topology that the lab is in, and what that one adopts.
             stale: dict[str, str | None] = {MARK_TOPOLOGY: None}
             if MARK_ADOPTED in machine.marks:
@@ -209,7 +201,7 @@ def _stop_extra_machines(graph: _Graph, desired: Desired, observed: ObservedLab)
             graph.add(act.SetMarks(name, stale), "it is kept aside", machines=(name,))
 
 
-def _start_adopted(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+def _start_adopted(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
     if desired.until == UNTIL_CREATED:
         return
     for name, machine in observed.adopted.items():
@@ -219,7 +211,7 @@ def _start_adopted(graph: _Graph, desired: Desired, observed: ObservedLab) -> No
             )
 
 
-def _restore(graph: _Graph, desired: Desired, observed: ObservedLab) -> dict[str, Restored]:
+def _restore(graph: Graph, desired: Desired, observed: ObservedLab) -> dict[str, Restored]:
     """Plan the restores that a change of topology needs; return what is restored on each machine."""
     if desired.until == UNTIL_CREATED:
         return {}
@@ -234,7 +226,9 @@ def _restore(graph: _Graph, desired: Desired, observed: ObservedLab) -> dict[str
         members = tuple(
             name
             for name in desired.snapshot_members[snapshot]
-            if name in observed.machines and name in desired.machines
+            if name in desired.machines
+            and (found := observed.machines.get(name)) is not None
+            and found.has_snapshot(snapshot)
         )
         source = observed.topology or "another topology"
         for name in members:
@@ -263,19 +257,24 @@ def _doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) 
     return blockers
 
 
-def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:
+def _prepare(graph: Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:
     """Create machines and bring adapters and hardware to what they shall be."""
     previous: dict[str, str] = {}  # linked clones of one image are made one at a time
     for name, machine_plan in plans.items():
         machine = desired.machines[name]
         if machine_plan.create:
-            after = (previous[machine.image],) if machine.image in previous else ()
-            previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), after=after)
+            turn = (previous[machine.image],) if machine.image in previous else ()
+            previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), in_turn=turn)
+        if machine_plan.replugged:
+            step = act.SetAdapters(name, machine_plan.replugged)
+            graph.add(step, machine_plan.adapters, machines=(name,))
+        if machine_plan.resume_first:
+            graph.add(act.Resume(name), machine_plan.resume_first, machines=(name,))
         if machine_plan.power_off_first:
             graph.add(act.PowerOff(name), machine_plan.power_off_first, machines=(name,))
         if machine_plan.hardware:
-            step = act.SetHardware(name, machine.cpus, machine.memory)
-            graph.add(step, machine_plan.hardware, machines=(name,))
+            hardware = act.SetHardware(name, machine.cpus, machine.memory)
+            graph.add(hardware, machine_plan.hardware, machines=(name,))
         if machine_plan.adapters:
             graph.add(act.SetAdapters(name, machine.adapters), machine_plan.adapters, machines=(name,))
 
@@ -283,14 +282,13 @@ def _prepare(graph: _Graph, desired: Desired, plans: Mapping[str, MachinePlan]) 
 class _Guests:
     """Plans what happens inside the guests, and remembers which of them will run and be reached at each point."""
 
-    def __init__(
-        self, graph: _Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]
-    ) -> None:
+    def __init__(self, graph: Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
         self._graph = graph
         self._desired = desired
         self._kept = {name: _kept(look.kept) for name, look in observed.guests.items()}
         self._plans = plans
         self.running = {name: machine_plan.running for name, machine_plan in plans.items()}
+        self._held = {name for name, machine_plan in plans.items() if machine_plan.held}
         self._contacted: set[str] = set()
         self._strangers = {name for name, machine_plan in plans.items() if machine_plan.introduce}
         self._configured: dict[str, str] = {}
@@ -301,7 +299,8 @@ class _Guests:
             step = act.SetAdapters(name, self._desired.machines[name].first_adapters)
             self._graph.add(step, self._plans[name].introduce, machines=(name,))
         if not self.running[name]:
-            self._graph.add(act.Start(name), reason, machines=(name,))
+            self._graph.add(act.Resume(name) if name in self._held else act.Start(name), reason, machines=(name,))
+            self._held.discard(name)
             self.running[name] = True
             self._contacted.discard(name)
         if stranger:
@@ -330,6 +329,11 @@ class _Guests:
             and not (name in observed.machines and observed.machines[name].has_snapshot(snapshot))
         )
         for name in missing:
+            if name in self._held:
+                why = f"{self._plans[name].start}: its guest shuts down in order first"
+                self._graph.add(act.Resume(name), why, machines=(name,))
+                self._held.discard(name)
+                self.running[name] = True
             if self.running[name]:
                 self._graph.add(act.PowerOff(name), f"{snapshot} is taken with the machine off", machines=(name,))
                 self.running[name] = False
@@ -337,7 +341,7 @@ class _Guests:
             self._graph.add(act.TakeSnapshots(missing, snapshot), f"stage {stage} ends in it", machines=missing)
 
 
-def _configure(graph: _Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
+def _configure(graph: Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
     guests = _Guests(graph, desired, observed, plans)
     for name in _providers_first(desired):
         if plans[name].configure_base:
@@ -373,7 +377,7 @@ def _providers_first(desired: Desired) -> list[str]:
     return ordered
 
 
-def _record(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
+def _record(graph: Graph, desired: Desired, observed: ObservedLab, restored: Mapping[str, Restored]) -> None:
     """Record the topology on machines that were right for it already and so are configured by no action."""
     if desired.until is not None:
         return
@@ -382,7 +386,10 @@ def _record(graph: _Graph, desired: Desired, observed: ObservedLab) -> None:
         machine: ObservedMachine | None = observed.machines.get(name)
         if machine is None or name in configured:
             continue
-        stale = {key: value for key, value in desired.marks.items() if machine.marks.get(key) != value}
+        # A snapshot brings its own marks back: which, is known only then.
+        stale = {
+            key: value for key, value in desired.marks.items() if machine.marks.get(key) != value or name in restored
+        }
         if stale:
             was = machine.marks.get(MARK_TOPOLOGY, "nothing yet")
             reason = f"it is right for {desired.topology.name} as it is (was: {was})"

@@ -64,6 +64,18 @@ def snapshots(subject: Subject) -> Iterator[Problem]:
             yield subject.problem("unknown-snapshot", place, f"{message} (snapshots/{snapshot}.yaml would declare it)")
 
 
+def circles(subject: Subject) -> Iterator[Problem]:
+    """circle: topologies that start from each other's snapshot sets can never be brought up."""
+    start = subject.topology.start_from
+    if start is None or subject.known.made_first is None:
+        return
+    names = (subject.topology.name, *subject.known.made_first(start))
+    if names[-1] in names[:-1]:
+        way = ", which starts from what ".join(f"`{name}` makes" for name in names[1:])
+        message = f"`{start}` is what {way}: a circle; expected one topology of it to have no `from`"
+        yield subject.problem("circle", ("from",), message)
+
+
 def defaults(subject: Subject) -> Iterator[Problem]:
     """default-not-a-choice."""
     for name, parameter in subject.topology.parameters.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
@@ -25,6 +25,8 @@ class Known:
 
     bases: frozenset[str] | None = None
     snapshots: frozenset[str] | None = None
+    # Of a snapshot set, the topologies that make it, nearest first; a circle of them ends in one that came before.
+    made_first: Callable[[str], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     references.bases,
     references.stages,
     references.snapshots,
+    references.circles,
     references.defaults,
     references.conditions,
     references.scenario_machines,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from vboxlab.files import opened_privately, write_durably
+from vboxlab.files import flush, opened_privately, write_durably
 from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.diskfiles.reading import SECTOR
 from vboxlab.hypervisor.diskfiles.vmdk import Extent, describe_extents
@@ -67,8 +67,7 @@ def copy_file(source: Path, target: Path, progress: Progress) -> None:
                 shown = percent
                 progress("copying the disk", percent)
         writer.truncate(size)
-        writer.flush()
-        os.fsync(writer.fileno())
+        flush(writer)
 
 
 def _chunks(reader: BinaryIO, size: int) -> Iterator[tuple[int, int]]:

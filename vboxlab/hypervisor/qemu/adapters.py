@@ -21,6 +21,7 @@ from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.hypervisor.qemu.machines import check_adapters
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.planning.adapters import devices
 from vboxlab.planning.observed import AdapterState, Attachment
 
 
@@ -38,9 +39,7 @@ class Adapters:
         if not self._has_devices(definition):
             self._work.definitions.save(wanted)
             return
-        if [(a.slot, a.mac) for a in wanted.hardware.adapters] != [
-            (a.slot, a.mac) for a in definition.hardware.adapters
-        ]:
+        if devices(wanted.hardware.adapters) != devices(definition.hardware.adapters):
             raise DriverError(
                 f"{definition.name} is not off: adapters can be re-plugged, not added, removed or given another MAC",
                 resolution="power it off first",

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vboxlab import programs
 from vboxlab.errors import BaseError, DriverError
-from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
+from vboxlab.files import PRIVATE_FILE, bytes_on_disk, make_private_folder, publish, write_durably
 from vboxlab.hypervisor.diskfiles.conversion import convert_arguments
 from vboxlab.hypervisor.diskfiles.copying import take
 from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
@@ -124,7 +124,7 @@ class ImageStore:
             try:
                 copied = _copied(found, draft, progress)
                 remove_tree(folder)  # of an import that was killed
-                draft.rename(folder)
+                publish(draft, folder)
             finally:
                 remove_tree(draft)
             self._record(Image(name, folder / copied.path.name, copied.kind))
@@ -199,7 +199,7 @@ def _check_parent(name: str, backing: str | None, parent: Image) -> None:
 
 def _bytes_on_disk(path: Path) -> int:
     try:
-        return path.stat().st_blocks * 512
+        return bytes_on_disk(path)
     except OSError:
         return 0
 

@@ -18,6 +18,7 @@ from vboxlab.hypervisor.qemu import switch as switch_program
 from vboxlab.hypervisor.qemu.client import is_listening
 from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.listening import local, why_taken
 from vboxlab.planning.observed import AdapterState
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import Deadline, wait_until
@@ -40,13 +41,8 @@ def check_ports_free(adapters: tuple[AdapterState, ...]) -> None:
     """Raise DriverError naming the first forwarded port that somebody else listens on."""
     for adapter in adapters:
         for forward in adapter.attachment.forwards:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", forward.host_port))
-                    probe.listen(1)
-                except OSError as error:
-                    raise port_taken(forward.host_port) from error
+            if (error := why_taken(local(forward.host_port))) is not None:
+                raise port_taken(forward.host_port) from error
 
 
 def port_taken(port: int) -> DriverError:

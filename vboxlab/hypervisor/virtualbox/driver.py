@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from vboxlab.errors import CapabilityMissing
+from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.virtualbox import readiness
@@ -15,7 +16,7 @@ from vboxlab.hypervisor.virtualbox.client import SILENCE_TIMEOUT, Client
 from vboxlab.hypervisor.virtualbox.images import Images
 from vboxlab.hypervisor.virtualbox.machines import checked, create_arguments, observed
 from vboxlab.hypervisor.virtualbox.networks import NETWORK_KINDS, adapter_fields, attachment_fields
-from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
 from vboxlab.topology.addressing import LabName
 
 # For hosts without the kernel driver, such as the test harness: "interpreter" lets VMs start there, very slowly.
@@ -95,6 +96,9 @@ class VirtualBoxDriver:
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF; return whether its guest ended by itself."""
+        if how == "graceful" and self.inspect(handle).power is PowerState.PAUSED:
+            with suppress(DriverError):  # a guest that VirtualBox stopped for good has only its plug left
+                self.start(handle)
         arguments = {"handle": handle, "how": how, "timeout": timeout}
         return bool(self._client.call("power_off", arguments, silence=SILENCE_TIMEOUT + timeout))
 

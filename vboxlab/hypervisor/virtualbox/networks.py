@@ -13,7 +13,7 @@ NETWORK_KINDS: frozenset[str] = frozenset({"internal", "nat", "host-only", "brid
 
 def adapter_of(fields: Mapping[str, Any]) -> AdapterState:
     """Return the adapter that the worker described. A foreign VM's may have a kind of VirtualBox's own ("Generic")."""
-    forwards = tuple(Forward(host, guest) for host, guest in fields["forwards"])
+    forwards = tuple(Forward(*forward) for forward in (*fields["forwards"], *fields.get("other_forwards", ())))
     kind = cast("NetworkKind", fields["kind"])
     attachment = Attachment(kind, fields["name"], fields["subnet"], forwards)
     return AdapterState(fields["slot"], attachment, fields["mac"], fields["cable"])
@@ -25,7 +25,8 @@ def attachment_fields(attachment: Attachment) -> dict[str, Any]:
         "kind": attachment.kind,
         "name": attachment.name,
         "subnet": attachment.subnet,
-        "forwards": [[forward.host_port, forward.guest_port] for forward in attachment.forwards],
+        # Others than ours are only read: they are gone once a machine of ours is set right.
+        "forwards": [[each.host_port, each.guest_port] for each in attachment.forwards if each.is_plain],
     }
 
 

@@ -16,6 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from vboxlab.files import replacing
 from vboxlab.hypervisor.virtualbox.worker import marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.registry import keep_beside
@@ -80,7 +81,8 @@ def _restore_settings(settings: Path) -> list[str]:
     if parse(settings) is not None or parse(previous) is None:
         return []
     kept = f"; what was there is kept as {keep_beside(settings).name}" if settings.exists() else ""
-    shutil.copyfile(previous, settings)
+    with replacing(settings, mode=previous.stat().st_mode & 0o777) as stream, previous.open("rb") as source:
+        shutil.copyfileobj(source, stream)
     return [f"the settings {settings} were cut short: those before them were put back{kept}"]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.listening import LOOPBACK, Endpoint, local, why_taken
 
 SLOTS = range(8)  # a PIIX3 chipset has eight adapters (VirtualBox manual, "Introduction to Networking Modes")
-LOOPBACK = "127.0.0.1"
 RULE = "vboxlab-"
 # Our kinds of network, VirtualBox's attachment types, and the adapter's attribute that names the network.
 KINDS = {
@@ -39,31 +37,39 @@ def read_adapter(connection: Connection, adapter: Any) -> dict[str, Any]:
         "name": str(getattr(adapter, attribute)) if attribute else "",
         "subnet": "",
         "forwards": [],
+        "other_forwards": [],
         "mac": str(adapter.MACAddress).upper(),
         "cable": bool(adapter.cableConnected),
     }
     if kind == "nat":
         read["subnet"] = str(adapter.NATEngine.network or "")
-        read["forwards"] = [[rule["host_port"], rule["guest_port"]] for rule in _rules(connection, adapter)]
+        rules = _rules(connection, adapter)
+        read["forwards"] = [[rule["host_port"], rule["guest_port"]] for rule in rules if _is_plain(rule)]
+        read["other_forwards"] = [
+            [rule["host_port"], rule["guest_port"], "tcp" if rule["tcp"] else "udp", rule["host"]]
+            for rule in rules
+            if not _is_plain(rule)
+        ]
     return read
 
 
-def ports(adapters: list[dict[str, Any]]) -> set[int]:
-    """Return the host ports that adapters forward."""
-    return {int(host_port) for adapter in adapters for host_port, _guest_port in adapter["forwards"]}
+def _is_plain(rule: dict[str, Any]) -> bool:
+    return bool(rule["tcp"]) and rule["host"] == LOOPBACK
 
 
-def check_ports(wanted: set[int], name: str) -> None:
+def ports(adapters: list[dict[str, Any]]) -> set[Endpoint]:
+    """Return the host ports that adapters forward; a foreign VM's may be of UDP, or of other addresses."""
+    plain = {local(int(host_port)) for adapter in adapters for host_port, _guest_port in adapter["forwards"]}
+    others = (forward for adapter in adapters for forward in adapter.get("other_forwards", ()))
+    return plain | {Endpoint(protocol, host, int(host_port)) for host_port, _guest_port, protocol, host in others}
+
+
+def check_ports(wanted: set[Endpoint], name: str) -> None:
     """Raise Failure when a port is taken: VirtualBox would go on and say nothing, but in its log."""
-    for port in sorted(wanted):
-        with socket.socket() as probe:
-            if os.name != "nt":  # as VirtualBox binds it: a connection that lingers does not count
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError as error:
-                text = f"port {port} of {LOOPBACK}, which {name} forwards, is taken by another program"
-                raise Failure("port-taken", text, details=[str(error)]) from error
+    for endpoint in sorted(wanted):
+        if (error := why_taken(endpoint)) is not None:
+            text = f"{endpoint}, which {name} forwards, is taken by another program"
+            raise Failure("port-taken", text, details=[str(error)]) from error
 
 
 def _rules(connection: Connection, adapter: Any) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vboxlab.files import flush, flush_folder, replacing
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.settings_file import parse
@@ -103,20 +103,15 @@ def put_back(loss: Loss) -> Path | None:
     """
     if loss.copy is None:
         raise FileNotFoundError(2, "there is no copy to put back", str(loss.target))
-    whole = loss.target.with_name(f"{FILE}-vboxlab-{os.getpid()}")
-    try:
-        shutil.copyfile(loss.copy, whole)
-        if machines_in(whole) != loss.machines:
+    with replacing(loss.target, mode=loss.copy.stat().st_mode & 0o777) as stream:
+        with loss.copy.open("rb") as source:
+            shutil.copyfileobj(source, stream)
+        flush(stream)
+        if machines_in(loss.copy) != loss.machines:
             raise FileNotFoundError(2, "the copy has changed meanwhile", str(loss.copy))
-        with whole.open("rb+") as stream:
-            os.fsync(stream.fileno())
         kept = None if loss.missing else keep_beside(loss.target)
         if machines_in(loss.target) is not None:
             raise FileExistsError(17, "there is a list again", str(loss.target))
-        whole.replace(loss.target)
-    finally:
-        with suppress(OSError):
-            whole.unlink(missing_ok=True)
     return kept
 
 
@@ -128,11 +123,11 @@ def keep_beside(path: Path) -> Path:
         try:
             with kept.open("xb") as target, path.open("rb") as source:
                 shutil.copyfileobj(source, target)
-                target.flush()
-                os.fsync(target.fileno())
+                flush(target)
         except FileExistsError:
             continue
         shutil.copystat(path, kept)
+        flush_folder(kept.parent)
         return kept
     raise FileExistsError(17, "too many files are kept", str(path))
 

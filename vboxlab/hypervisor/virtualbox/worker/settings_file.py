@@ -22,7 +22,8 @@ KINDS = {
     "BridgedInterface": "bridged",
     "NATNetwork": "nat-network",
 }
-TCP = "1"
+PROTOCOLS = {"0": "udp", "1": "tcp"}  # NATProtocol (VirtualBox's SDK reference)
+PLAIN = ["tcp", "127.0.0.1"]
 MAX_BYTES = 64 << 20  # a settings file with 250 nested snapshots, VirtualBox's own limit, has some 2 MiB
 REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
 
@@ -101,12 +102,18 @@ def _adapter(element: ET.Element) -> dict[str, Any] | None:
     (attachment,) = plugged
     kind = KINDS[attachment.tag.removeprefix(NAMESPACE)]
     rules = sorted(attachment.findall(f"{NAMESPACE}Forwarding"), key=lambda rule: rule.get("name", ""))
+    forwards = [
+        (int(rule.attrib["hostport"]), int(rule.attrib["guestport"]), PROTOCOLS[rule.attrib["proto"]],
+         rule.get("hostip", ""))
+        for rule in rules
+    ]  # fmt: skip
     return {
         "slot": int(element.attrib["slot"]) + 1,
         "kind": kind,
         "name": "" if kind == "nat" else attachment.attrib["name"],
         "subnet": attachment.get("network", "") if kind == "nat" else "",
-        "forwards": [[int(rule.attrib["hostport"]), int(rule.attrib["guestport"])] for rule in rules],
+        "forwards": [[host, guest] for host, guest, *rest in forwards if rest == PLAIN],
+        "other_forwards": [list(forward) for forward in forwards if list(forward[2:]) != PLAIN],
         "mac": element.attrib["MACAddress"].upper(),
         "cable": element.get("cable", "true") == "true",
     }
