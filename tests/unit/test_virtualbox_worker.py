@@ -111,9 +111,9 @@ def test_result_codes_and_status_names_say_what_to_do() -> None:
     assert made.brief == "srv-web: refused"
     assert made.details == ("VirtualBox result code 0x80bb000c",)
     assert made.resolution == CODES[0x80BB000C]
-    made = to_error(Failure("start", "AMD-V is being used (VERR_SVM_IN_USE).", code=0x80004005), "srv-web")
+    made = to_error(Failure("start", "no driver (VERR_VM_DRIVER_NOT_INSTALLED).", code=0x80004005), "srv-web")
     assert made.brief == "srv-web does not start"
-    assert made.resolution == STATUSES["VERR_SVM_IN_USE"]
+    assert made.resolution == STATUSES["VERR_VM_DRIVER_NOT_INSTALLED"]
 
 
 def test_marks_survive_in_a_snapshots_description() -> None:
