@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vboxlab.errors import DriverError, DriverUnavailable
+from vboxlab.errors import DriverError, SettingsInvalid
 from vboxlab.hypervisor.virtualbox.client import Client
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts a script as an interpreter")
@@ -62,10 +62,10 @@ def test_an_interpreter_that_does_not_start_is_named(
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.chdir(tmp_path)
     made = Client(tmp_path, preferred=interpreter, lingers=0.0)
-    with pytest.raises(DriverUnavailable) as caught:
+    with pytest.raises(SettingsInvalid) as caught:
         _ = made.greeting
-    assert Path(interpreter).name in caught.value.details[0]
-    assert "does not start" in caught.value.details[0]
+    assert f"names {interpreter}, which does not start" in caught.value.brief
+    assert "VBOXLAB_VBOX_PYTHON" in caught.value.brief
     assert list((tmp_path / "virtualbox" / "presence").glob("client*")) == []
 
 
