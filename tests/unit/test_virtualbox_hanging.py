@@ -150,6 +150,19 @@ def test_a_call_that_begins_while_the_worker_is_to_be_replaced_waits_for_the_nex
     assert room.journal("begun", "inspect")[0][2] == room.journal("begun", "delete")[1][2]
 
 
+def test_a_vms_process_that_ends_under_a_call_is_no_reason_for_another_worker(room: Room) -> None:
+    ended = ["fail", {"kind": "ended", "text": "the VM is gone"}]
+    results = in_threads(
+        lambda: room.call("copy", [["sleep", 3.0]]),
+        later(0.3, lambda: room.call("power_off", [["note", {"power": "on"}], ended], [])),
+    )
+    assert results == [0, 1]
+    assert len({entry[2] for entry in room.journal("begun")}) == 1
+    assert [entry[3] for entry in room.journal("begun", "power_off")] == [{}, {"power": "on"}]
+    with pytest.raises(DriverError, match="the VM is gone"):
+        room.call("start", *[[ended]] * 3)
+
+
 def test_what_a_lost_call_noted_comes_back_with_it(room: Room) -> None:
     lives: list[list[Any]] = [[["note", {"a": 1}], DEAD], [["note", {"b": 2}], ["sleep", 60]], []]
     room.call("warm-up", [])

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 
 from tests.contract.worlds import Specs, nat
 from tests.virtualbox.test_recovery import after
 from tests.virtualbox.world import SERVICE, VirtualBoxWorld
-from vboxlab.errors import DriverError
+from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.process import Limits
@@ -151,3 +152,38 @@ def test_a_long_call_without_a_word_of_its_own_is_waited_for(
         assert client.call("power_off", {"handle": made.handle, "how": "graceful", "timeout": 20.0}) is False
         assert time.monotonic() - begun > 20.0
         assert client.worker_pid == pid
+
+
+def test_a_vm_that_is_killed_under_a_call_costs_no_other_machine_anything(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    killed, other = (driver.create(spec(adapters=(nat(1),))) for _ in range(2))
+    driver.start(killed.handle)
+    (vm,) = world.pids("VBoxHeadless")
+    driver.start(other.handle)
+    (others,) = set(world.pids("VBoxHeadless")) - {vm}
+    with client_of(world, []) as client:
+        pid, took = client.worker_pid, list[float]()
+
+        def switch_off() -> None:
+            begun = time.monotonic()
+            client.call("power_off", {"handle": other.handle, "how": "graceful", "timeout": 8.0})
+            took.append(time.monotonic() - begun)
+
+        waiting = threading.Thread(target=switch_off)
+        waiting.start()
+        for name, arguments in (
+            ("power_off", {"how": "hard", "timeout": 0}),
+            ("screenshot", {"target": str(world.home / "screen.png")}),
+            ("power_off", {"how": "graceful", "timeout": 5.0}),
+        ):
+            os.kill(vm, signal.SIGSTOP)  # the call is in the VM's process when that is killed
+            killer = after(1.0, partial(os.kill, vm, signal.SIGKILL))
+            with suppress(CapabilityMissing):  # the picture of a machine that is off by now
+                client.call(name, {"handle": killed.handle, **arguments})
+            killer.join()
+            client.call("start", {"handle": killed.handle, "gui": False})
+            (vm,) = set(world.pids("VBoxHeadless")) - {others}
+        waiting.join()
+        assert client.worker_pid == pid
+        assert took[0] > 8.0

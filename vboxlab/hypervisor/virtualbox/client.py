@@ -20,6 +20,7 @@ SERVICE_LINGERS = 7.0
 # How long calls under way are waited for (seconds): before the service is made to end, which they depend on, and where
 # it has ended already, so that they are about to learn it.
 OTHERS_END, OTHERS_LEARN = 120.0, 5.0
+VM_ENDS = 0.5  # seconds until VirtualBox knows that a VM's process has ended
 ENDED_BY_FORCE, ENDED_IDLE = 0.0, 0.5
 
 
@@ -108,6 +109,9 @@ class Client:
                 elif failure.kind == "dead":
                     self._replace(worker, ENDED_BY_FORCE, others=OTHERS_LEARN)
                     lost += 1
+                elif failure.kind == "ended" and lost < ATTEMPTS - 1:
+                    lost += 1
+                    time.sleep(VM_ENDS)
                 else:
                     raise to_error(failure, subject, str(self._greeting.get("version", ""))) from failure
         raise DriverError(

@@ -99,6 +99,7 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "version": (DriverUnavailable, "install a supported VirtualBox"),
     "binding": (DriverUnavailable, "`vboxlab doctor` says which interpreters were tried and what to install"),
     "dead": (DriverError, "run the command again; if it happens again, `vboxlab doctor` helps"),
+    "ended": (DriverError, "VBox.log in the machine's Logs folder says why the VM's process ended; try again"),
     "host": (DriverError, "check free space and permissions"),
 }
 

@@ -223,13 +223,32 @@ def connect(options: argparse.Namespace, answers: Answers, signs: Signs) -> Conn
 
 
 def failure_of(error: Exception, connection: Connection | None, doing: str) -> Failure:
-    """Return any error as the failure that it is: of kind "dead" when VirtualBox's service is gone."""
+    """Return any error as the failure that it is.
+
+    Of kind "dead" when VirtualBox's service is gone, and "ended" when it answers: what is gone is the VM's process.
+    """
+    failure = _as_failure(error, connection, doing)
+    if connection is None or failure.kind not in ("dead", "bug"):
+        return failure
+    alive = _is_alive(connection)
+    if failure.kind == "dead" and alive:
+        failure.kind = "ended"
+    elif failure.kind == "bug" and not alive:  # XPCOM may then give None for an object instead of an error
+        return Failure("dead", repr(error))
+    return failure
+
+
+def _as_failure(error: Exception, connection: Connection | None, doing: str) -> Failure:
     if isinstance(error, Failure):
         return error
     if connection is not None and isinstance(error, connection.api_error):
         return connection.failure(error, doing)
     if isinstance(error, OSError):
         return Failure("host", str(error))
-    if connection is not None and not connection.is_alive():  # XPCOM may then give None for an object, not an error
-        return Failure("dead", repr(error))
     return Failure("bug", repr(error), details=traceback.format_exc().splitlines()[-6:])
+
+
+def _is_alive(connection: Connection) -> bool:
+    with contextlib.suppress(Exception):
+        return connection.is_alive()
+    return False

@@ -14,6 +14,7 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import (
     ONLINE,
     POLL,
     TRANSIENT,
+    console_of,
     locked,
     state_name,
     unlock,
@@ -87,7 +88,7 @@ def _bring_up(connection: Connection, machine: Any, call: Call) -> bool:
         return True
     if state in PAUSED:
         with locked(connection, machine, "resuming the machine") as session:
-            session.console.resume()
+            console_of(session).resume()
         return True
     if state in ONLINE:
         raise Failure("stuck", f"{machine.name} is in the state {state}")
@@ -179,7 +180,7 @@ def bring_down(connection: Connection, machine: Any, *, hard: bool, timeout: flo
 def _press_button(connection: Connection, machine: Any, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     with locked(connection, machine, "pressing the power button") as session:
-        session.console.powerButton()
+        console_of(session).powerButton()
     while time.monotonic() < deadline:
         if state_name(connection, machine) not in ONLINE:
             return True
@@ -221,7 +222,7 @@ def _picture(connection: Connection, machine: Any) -> bytes | None:
     # None while the screen has no size yet: between power-on and the first mode that the firmware sets.
     try:
         with locked(connection, machine, "taking a screenshot") as session:
-            display = session.console.display
+            display = console_of(session).display
             width, height = (int(number) for number in display.getScreenResolution(0)[:2])
             png = connection.value_of("BitmapFormat", "PNG")
             return bytes(display.takeScreenShotToArray(0, width or SCREEN_WIDTH, height or SCREEN_HEIGHT, png))

@@ -74,6 +74,14 @@ def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
         unlock(connection, session)
 
 
+def console_of(session: Any) -> Any:
+    """Return the console of a running machine that a session holds. Raises Failure when its process is gone."""
+    console = session.console
+    if console is None:
+        raise Failure("ended", "the VM's process has ended")
+    return console
+
+
 def with_holder(connection: Connection, machine: Any, failure: Failure) -> Failure:
     """Return a failure that says who holds the machine's lock, as far as VirtualBox tells."""
     text = "held by an unknown program"
