@@ -105,7 +105,8 @@ def test_a_call_is_made_again_when_worker_or_service_were_lost(
 @pytest.mark.parametrize(
     ("failures", "said"),
     [
-        ([DEAD, "end", DEAD], "ended 3 times during one call"),
+        ([DEAD, "end", DEAD], "VirtualBox's service ended 3 times during one call"),
+        ([DEAD, "end", "end"], "the process that calls VirtualBox ended 3 times during one call"),
         ([STALE, STALE], "remembers somebody"),
         ([{"kind": "api", "text": "refused"}], "refused"),
     ],

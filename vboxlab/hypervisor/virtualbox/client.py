@@ -84,7 +84,7 @@ class Client:
         somebody else did something since. It may take as long as it does, as long as worker and service live. Raises
         the errors of `failures.to_error`.
         """
-        lost, lingered = 0, False
+        lost, lingered, service = 0, False, False
         noted: dict[str, Any] = {}
         while lost < ATTEMPTS:
             worker = self._borrow()
@@ -92,7 +92,7 @@ class Client:
                 return self._made(worker, name, arguments or {}, progress, noted)
             except WorkerGone:
                 self._replace(worker, ENDED_BY_FORCE)
-                lost += 1
+                lost, service = lost + 1, False
             except ServiceSilent:
                 self._replace(worker, ENDED_BY_FORCE)
                 raise silent_service(self._limits.service, self._folder) from None
@@ -108,17 +108,13 @@ class Client:
                     lingered = True
                 elif failure.kind == "dead":
                     self._replace(worker, ENDED_BY_FORCE, others=OTHERS_LEARN)
-                    lost += 1
+                    lost, service = lost + 1, True
                 elif failure.kind == "ended" and lost < ATTEMPTS - 1:
                     lost += 1
                     time.sleep(VM_ENDS)
                 else:
                     raise to_error(failure, subject, str(self._greeting.get("version", ""))) from failure
-        raise DriverError(
-            f"VirtualBox's service ended {ATTEMPTS} times during one call ({name})",
-            details=[f"the worker's log is {self._folder / LOG}"],
-            resolution="look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)",
-        )
+        raise self._lost(name, service=service)
 
     def close(self) -> None:
         """End the worker."""
@@ -180,6 +176,20 @@ class Client:
         if self._worker is None:
             self._worker, self._greeting = self._starter.start()
         return self._worker
+
+    def _lost(self, name: str, *, service: bool) -> DriverError:
+        """Return the error for a call under which the service, or only its worker, ended each time."""
+        if service:
+            who = "VirtualBox's service"
+            advice = "look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)"
+        else:
+            who = "the process that calls VirtualBox"
+            advice = "look at that log; if VirtualBox's binding crashes, name another Python in VBOXLAB_VBOX_PYTHON"
+        return DriverError(
+            f"{who} ended {ATTEMPTS} times during one call ({name})",
+            details=[f"the worker's log is {self._folder / LOG}"],
+            resolution=advice,
+        )
 
     def _stuck(self, name: str, subject: str) -> DriverError:
         """Return the error for a call that hangs although VirtualBox's service answers: in a VM's process."""
