@@ -76,7 +76,14 @@ def find(name: str, *, path: str | None = None, windows: bool = os.name == "nt")
     else:
         folders = [*absolute_entries(path), *(() if windows else SYSTEM_FOLDERS)]
         candidates = [Path(folder) / each for folder in folders for each in names]
-    return next((str(each) for each in candidates if each.is_file() and os.access(each, os.X_OK)), None)
+    return next((str(each) for each in candidates if _may_be_run(each)), None)
+
+
+def _may_be_run(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.X_OK)
+    except OSError:  # a folder that this user may not look into, or a name that is too long
+        return False
 
 
 def resolved(argv: Sequence[str | Path]) -> list[str]:

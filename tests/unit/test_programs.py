@@ -11,6 +11,7 @@ import pytest
 
 from tests.planted import PlantedFolder
 from vboxlab import programs
+from vboxlab.hypervisor.virtualbox import readiness
 
 posix = pytest.mark.skipif(os.name == "nt", reason="files are programs by their rights on POSIX only")
 
@@ -87,3 +88,13 @@ def test_a_module_of_ours_runs_with_its_arguments_and_no_other_stands_for_it(tmp
     ).stdout
     assert "doctor" in help_text
     assert planted.ran == []
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/" + "x" * 300, "/dev/null/python"])
+def test_what_cannot_be_looked_at_is_no_program(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert programs.find(name) is None
+    monkeypatch.setenv("PATH", os.pathsep.join(["/" + "x" * 300, os.environ["PATH"]]))
+    assert programs.find("sh" if os.name != "nt" else "cmd") is not None
+    monkeypatch.setenv("VBOX_PROGRAM_PATH", "/" + "x" * 300)
+    assert readiness.find_installation() is None or "x" * 300 not in str(readiness.find_installation())
+    assert readiness.find_interpreter(name) is None

@@ -14,15 +14,18 @@ import pytest
 import vboxlab.hypervisor.virtualbox.worker as worker_package
 from vboxlab.errors import BaseError, DriverError, DriverUnavailable, MachineConflict, MachineNotFound, SnapshotNotFound
 from vboxlab.hypervisor.virtualbox import readiness
-from vboxlab.hypervisor.virtualbox.client import BOOTSTRAP, PACKAGE, worker_environment
 from vboxlab.hypervisor.virtualbox.failures import CODES, KINDS, STATUSES, to_error
 from vboxlab.hypervisor.virtualbox.machines import group_of, observed
+from vboxlab.hypervisor.virtualbox.process import BOOTSTRAP, PACKAGE
 from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
+from vboxlab.hypervisor.virtualbox.startup import worker_environment
 from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
-from vboxlab.hypervisor.virtualbox.worker.main import Server
+from vboxlab.hypervisor.virtualbox.worker.main import Answers, Server
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
+    Beat,
     Failure,
+    Noted,
     Progressed,
     Reply,
     Request,
@@ -65,10 +68,14 @@ def test_an_older_version_is_refused_by_name(version: str) -> None:
 
 
 def test_messages_come_through_the_pipe_as_they_went_in() -> None:
-    request = Request(3, "create", {"name": "été"}, again=True)
+    request = Request(3, "create", {"name": "été"}, {"made": ["id"]})
     assert decode_request(encode(request)) == request
     assert encode(request).isascii()
-    for message in (Reply(3, {"a": [1, None]}), Reply(4, error={"kind": "locked"}), Progressed(5, "cloning", None)):
+    messages = (
+        Reply(3, {"a": [1, None]}), Reply(4, error={"kind": "locked"}), Progressed(5, "cloning", None),
+        Noted(6, {"power": "on"}), Beat(0, 2.0, {"6": 4.0}),
+    )  # fmt: skip
+    for message in messages:
         assert decode_message(encode(message)) == message
 
 
@@ -112,9 +119,9 @@ def test_result_codes_and_status_names_say_what_to_do() -> None:
     assert made.brief == "srv-web: refused"
     assert made.details == ("VirtualBox result code 0x80bb000c",)
     assert made.resolution == CODES[0x80BB000C]
-    made = to_error(Failure("start", "AMD-V is being used (VERR_SVM_IN_USE).", code=0x80004005), "srv-web")
+    made = to_error(Failure("start", "no driver (VERR_VM_DRIVER_NOT_INSTALLED).", code=0x80004005), "srv-web")
     assert made.brief == "srv-web does not start"
-    assert made.resolution == STATUSES["VERR_SVM_IN_USE"]
+    assert made.resolution == STATUSES["VERR_VM_DRIVER_NOT_INSTALLED"]
 
 
 def test_marks_survive_in_a_snapshots_description() -> None:
@@ -163,7 +170,8 @@ def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lack
     argv = [sys.executable, "-S", "-c", BOOTSTRAP, str(PACKAGE), "--binding", "/nowhere"]
     argv += ["--folder", str(tmp_path), "--token", "1"]
     ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
-    message = decode_message(ended.stdout)
+    begun, message = (decode_message(line) for line in ended.stdout.splitlines())
+    assert isinstance(begun, Progressed)
     assert isinstance(message, Reply)
     assert message.error is not None
     assert message.error["kind"] == "binding"
@@ -229,7 +237,7 @@ class VanishedHost:
 @pytest.mark.parametrize(("alive", "kind"), [(False, "dead"), (True, "bug")])
 def test_nonsense_from_a_dying_service_is_its_death_and_no_bug(tmp_path: Path, alive: bool, kind: str) -> None:
     requests, answers = io.BytesIO(encode(Request(1, "inspect", {"handle": "x"}))), io.BytesIO()
-    Server(cast("Connection", VanishedHost(alive=alive)), requests, answers, tmp_path, "1").serve()
+    Server(cast("Connection", VanishedHost(alive=alive)), requests, Answers(answers), tmp_path, "1").serve()
     reply = decode_message(answers.getvalue())
     assert isinstance(reply, Reply)
     assert reply.error is not None

@@ -19,8 +19,7 @@ from typing import Any, Literal
 
 from vboxlab.errors import VboxlabError
 from vboxlab.hypervisor import host_only
-from vboxlab.hypervisor.virtualbox import readiness
-from vboxlab.hypervisor.virtualbox.failures import STOP_KVM
+from vboxlab.hypervisor.virtualbox import kvm, readiness
 from vboxlab.hypervisor.virtualbox.repairs import find_repair
 from vboxlab.settings import Settings
 
@@ -98,16 +97,25 @@ def _virtualbox(settings: Settings) -> Iterator[Finding]:
         yield Finding("kernel driver", "ok", "loaded")
     other = readiness.other_hypervisor()
     if other:
-        yield Finding("other hypervisor", "warning", f"{other} is in use and may hold the processor", STOP_KVM)
+        advice = kvm.advice(readiness.installed_version(installation))
+        yield Finding("other hypervisor", "warning", f"{other} is in use and may hold the processor", advice)
+    elif kvm.PARAMETER.exists():
+        version = readiness.installed_version(installation)
+        trouble = kvm.trouble(version)
+        if trouble:
+            yield Finding("other hypervisor", "warning", trouble, kvm.advice(version))
 
 
 def _binding(settings: Settings) -> Iterator[Finding]:
     from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 
     python = str(settings.vbox_python) if settings.vbox_python else None
-    driver = VirtualBoxDriver(settings.home, python=python, patience=2.0)
+    said: list[str] = []
+    driver = VirtualBoxDriver(settings.home, python=python, patience=2.0, say=said.append)
     try:
         greeting = driver.client.greeting
+        for text in said:
+            yield Finding("binding", "note", text)
         text = f"VirtualBox {greeting['version']} through {greeting['binding']}, Python {greeting['python']}"
         yield Finding("binding", "ok", f"{text} ({greeting['interpreter']})")
         if greeting["warning"]:

@@ -2,180 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import subprocess
-import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vboxlab import programs
-from vboxlab.errors import DriverError, DriverUnavailable
-from vboxlab.files import make_private_folder, opened_privately, read_json, write_durably
+from vboxlab.errors import DriverError
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
-from vboxlab.hypervisor.virtualbox.readiness import (
-    INSTALL_HINT,
-    Binding,
-    Installation,
-    binding_hint,
-    find_bindings,
-    find_installation,
-    installed_version,
-)
-from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
-from vboxlab.hypervisor.virtualbox.worker.protocol import (
-    Failure,
-    Message,
-    Progressed,
-    Reply,
-    Request,
-    decode_message,
-    encode,
-)
+from vboxlab.hypervisor.virtualbox.process import LOG, CallSilent, Limits, ServiceSilent, Worker, WorkerGone
+from vboxlab.hypervisor.virtualbox.startup import ATTEMPTS, Starter, silent_service
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 
-START_TIMEOUT = 40.0  # a cold VBoxSVC takes a second or two
-SILENCE_TIMEOUT = 180.0  # seconds without a word from the worker before it is given up
-ATTEMPTS = 3
 # VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
 SERVICE_LINGERS = 7.0
-FINAL = ("version", "registry", "registry-gone")  # failures to start that another interpreter meets as well
-LOG = "worker.log"
-PRESENCE = "presence"
-PACKAGE = Path(__file__).parents[3]
-# The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
-# Its path begins with the current folder (it may be too old for -P, and -I would hide what a user installed for
-# himself), so nothing but sys is imported before that is gone: entries that do not begin with a root or a drive.
-BOOTSTRAP = """
-import sys
-sys.path[:] = [entry for entry in sys.path if entry[:1] in ("/", "\\\\") or entry[1:3] in (":\\\\", ":/")]
-import types
-root, names = sys.argv[1], ["vboxlab", "hypervisor", "virtualbox"]
-for depth in range(len(names)):
-    module = types.ModuleType(".".join(names[: depth + 1]))
-    module.__path__ = ["/".join([root, *names[: depth + 1]])]
-    sys.modules[module.__name__] = module
-from vboxlab.hypervisor.virtualbox.worker.main import main
-main(sys.argv[2:])
-"""
-
-
-class WorkerGone(Exception):
-    """The worker ended or fell silent: nobody knows whether the call took effect."""
-
-
-class Worker:
-    """One worker process. Raises OSError when its interpreter does not start."""
-
-    def __init__(
-        self, binding: Binding, argv: list[str], environment: Mapping[str, str], folder: Path, working: Path
-    ) -> None:
-        token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        make_private_folder(folder / PRESENCE)
-        self._presence = Presence(folder / PRESENCE, CLIENT, token)
-        known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
-        try:
-            with open(folder / LOG, "ab", opener=opened_privately) as errors:
-                self._process = programs.start(
-                    [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    env=environment,
-                    cwd=working,  # always there: VirtualBox's service lives on in it
-                    # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
-                    start_new_session=os.name != "nt",
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-                )
-        except BaseException:
-            self._presence.leave()
-            raise
-        self._ids = count(1)
-        self._lock = threading.Lock()
-        self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
-        self._ended = False
-        self._reader = threading.Thread(target=self._read, name="virtualbox-worker", daemon=True)
-        self._reader.start()
-
-    @property
-    def pid(self) -> int:
-        """Return the worker's process id."""
-        return self._process.pid
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether the worker can no longer be called."""
-        return self._ended
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 -- it was asked for
-        with self._process.stdout as lines:
-            for line in lines:
-                with suppress(ValueError, TypeError, KeyError):
-                    message = decode_message(line)
-                    self._answers[message.id].put(message)
-        with self._lock:
-            self._ended = True
-            waiting = list(self._answers.values())
-        for answers in waiting:
-            answers.put(None)
-
-    def greeting(self, timeout: float) -> dict[str, Any]:
-        """Return what the worker says of itself once it is connected. Raises Failure or WorkerGone."""
-        return dict(self._wait(0, no_progress, timeout))
-
-    def call(self, name: str, arguments: Mapping[str, Any], progress: Progress, *, again: bool, silence: float) -> Any:
-        """Make a call and return its result. Raises Failure, or WorkerGone when no answer will come."""
-        request = Request(next(self._ids), name, dict(arguments), again)
-        with self._lock:
-            if self._ended:
-                raise WorkerGone
-            self._answers[request.id] = queue.SimpleQueue()
-            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
-            try:
-                self._process.stdin.write(encode(request))
-                self._process.stdin.flush()
-            except OSError:
-                raise WorkerGone from None
-        try:
-            return self._wait(request.id, progress, silence)
-        finally:
-            del self._answers[request.id]
-
-    def _wait(self, request: int, progress: Progress, silence: float) -> Any:
-        while True:
-            try:
-                message = self._answers[request].get(timeout=silence)
-            except queue.Empty:
-                raise WorkerGone from None
-            if isinstance(message, Progressed):
-                progress(message.text, message.percent)
-            elif isinstance(message, Reply):
-                if message.error is not None:
-                    raise Failure(message.error.pop("kind"), message.error.pop("text"), **message.error)
-                return message.result
-            else:
-                raise WorkerGone
-
-    def leave(self, timeout: float) -> None:
-        """Close the pipe, which makes the worker end; end it by force when it does not."""
-        with suppress(OSError, ValueError):
-            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
-            self._process.stdin.close()
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(timeout)
-        self._presence.leave()
+# How long calls under way are waited for (seconds): before the service is made to end, which they depend on, and where
+# it has ended already, so that they are about to learn it.
+OTHERS_END, OTHERS_LEARN = 120.0, 5.0
+VM_ENDS = 0.5  # seconds until VirtualBox knows that a VM's process has ended
+ENDED_BY_FORCE, ENDED_IDLE = 0.0, 0.5
 
 
 class Client:
@@ -189,28 +35,40 @@ class Client:
         patience: float = 20.0,
         engine: str = "",
         lingers: float = SERVICE_LINGERS,
+        limits: Limits | None = None,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """Prepare; nothing is started before the first call. `say` is told what a worker mended of ours."""
-        self._say = say
+        """Prepare; nothing is started before the first call.
+
+        `say` is told what a worker mended of ours, and what takes unusually long.
+        """
         self._lingers = lingers
         self._folder = home.absolute() / "virtualbox"
-        self._preferred = preferred
-        self._argv = ["--patience", str(patience), "--engine", engine]
-        self._lock = threading.Lock()
+        self._limits = limits or Limits()
+        argv = ["--patience", str(patience), "--engine", engine]
+        self._starter = Starter(self._folder, argv, preferred, lingers, self._limits, say)
+        self._changed = threading.Condition()
         self._worker: Worker | None = None
+        self._leaving = False  # no call begins any more: the worker is about to be replaced
         self._greeting: dict[str, Any] = {}
 
     @property
     def greeting(self) -> dict[str, Any]:
         """Return version, interpreter and binding of the running worker, started if need be."""
-        self._connected()
+        with self._changed:
+            self._connected()
         return self._greeting
+
+    @property
+    def worker(self) -> Worker:
+        """Return the running worker, started if need be."""
+        with self._changed:
+            return self._connected()
 
     @property
     def worker_pid(self) -> int:
         """Return the process id of the running worker, started if need be."""
-        return self._connected().pid
+        return self.worker.pid
 
     def call(
         self,
@@ -219,137 +77,134 @@ class Client:
         *,
         subject: str = "",
         progress: Progress = no_progress,
-        silence: float = SILENCE_TIMEOUT,
     ) -> Any:
         """Make a call; when worker or service die under it, make it again with another worker.
 
-        The worker then looks at the real state first, and takes what the lost call had done for done. `silence` is how
-        many seconds may pass without a word. Raises the errors of `failures.to_error`.
+        The worker then looks at the real state first, takes what the lost call had done for done, and stops where
+        somebody else did something since. It may take as long as it does, as long as worker and service live. Raises
+        the errors of `failures.to_error`.
         """
-        lost, lingered = 0, False
+        lost, lingered, service = 0, False, False
+        noted: dict[str, Any] = {}
         while lost < ATTEMPTS:
-            worker = self._connected()
+            worker = self._borrow()
             try:
-                return worker.call(name, arguments or {}, progress, again=lingered or lost > 0, silence=silence)
+                return self._made(worker, name, arguments or {}, progress, noted)
             except WorkerGone:
-                self._drop(worker)
-                lost += 1
+                self._replace(worker, ENDED_BY_FORCE)
+                lost, service = lost + 1, False
+            except ServiceSilent:
+                self._replace(worker, ENDED_BY_FORCE)
+                raise silent_service(self._limits.service, self._folder) from None
+            except CallSilent:
+                raise self._stuck(name, subject) from None
             except Failure as failure:
-                if failure.kind == "locked" and failure.holder is not None and not _is_alive(failure.holder):
+                if _is_stale(failure):
                     failure.kind = "stale"
                 if failure.kind == "stale" and not lingered:
-                    self._drop(worker, linger=self._lingers)
+                    if not self._replace(worker, ENDED_IDLE, others=OTHERS_END, linger=self._lingers):
+                        failure.details.append("other calls went on, and ending VirtualBox's service would end them")
+                        raise to_error(failure, subject) from failure
                     lingered = True
                 elif failure.kind == "dead":
-                    self._drop(worker)
+                    self._replace(worker, ENDED_BY_FORCE, others=OTHERS_LEARN)
+                    lost, service = lost + 1, True
+                elif failure.kind == "ended" and lost < ATTEMPTS - 1:
                     lost += 1
+                    time.sleep(VM_ENDS)
                 else:
-                    raise to_error(failure, subject) from failure
-        raise DriverError(
-            f"VirtualBox's service ended {ATTEMPTS} times during one call ({name})",
-            details=[f"the worker's log is {self._folder / LOG}"],
-            resolution="look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)",
-        )
+                    raise to_error(failure, subject, str(self._greeting.get("version", ""))) from failure
+        raise self._lost(name, service=service)
 
     def close(self) -> None:
         """End the worker."""
-        with self._lock:
+        with self._changed:
             if self._worker is not None:
                 self._worker.leave(timeout=8.0)
             self._worker = None
 
-    def _drop(self, worker: Worker, *, linger: float = 0.0) -> None:
-        """Let another worker be started, not before so many seconds: calls of other threads wait as well."""
-        with self._lock:
-            worker.leave(timeout=0.5)
-            if self._worker is worker:
+    def _borrow(self) -> Worker:
+        """Return the worker for a call, once none is about to be replaced."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._leaving)
+            worker = self._connected()
+            worker.under_way += 1
+            return worker
+
+    def _made(
+        self, worker: Worker, name: str, arguments: Mapping[str, Any], progress: Progress, noted: dict[str, Any]
+    ) -> Any:
+        try:
+            return worker.call(name, arguments, progress, noted)
+        finally:
+            with self._changed:
+                worker.under_way -= 1
+                self._changed.notify_all()
+
+    def _replace(self, worker: Worker, timeout: float, *, others: float = 0.0, linger: float = 0.0) -> bool:
+        """Let another worker be started; return whether one is, or was already by another thread's doing.
+
+        Calls under way in it are given `others` seconds to end. Where the service is to end as well, with `linger`
+        seconds for that, and they do not, it is let be. Calls that begin meanwhile wait.
+        """
+        with self._changed:
+            waited = False
+            while self._worker is worker and self._leaving:
+                waited = True
+                self._changed.wait()
+            if self._worker is not worker:
+                return True
+            if waited and linger:
+                return False
+            self._leaving = True
+            try:
+                idle = self._changed.wait_for(lambda: worker.under_way == 0 or worker.ended, others)
+                if linger and not idle:
+                    return False
+                worker.leave(timeout)
                 self._worker = None
                 time.sleep(linger)
+                return True
+            finally:
+                self._leaving = False
+                self._changed.notify_all()
 
     def _connected(self) -> Worker:
-        with self._lock:
-            if self._worker is not None and self._worker.ended:
-                self._worker.leave(timeout=0.5)
-                self._worker = None
-            if self._worker is None:
-                self._worker = self._start()
-            return self._worker
+        if self._worker is not None and self._worker.ended:
+            self._worker.leave(ENDED_IDLE)
+            self._worker = None
+        if self._worker is None:
+            self._worker, self._greeting = self._starter.start()
+        return self._worker
 
-    def _start(self) -> Worker:
-        installation = find_installation()
-        if installation is None:
-            raise DriverUnavailable("VirtualBox is not installed", resolution=INSTALL_HINT)
-        problems: list[str] = []
-        for binding in self._candidates(installation):
-            worker = self._try(installation, binding, problems)
-            if worker is not None:
-                self._remember(binding)
-                return worker
-        raise DriverUnavailable(
-            "no interpreter could load VirtualBox's Python binding",
-            details=problems,
-            resolution=binding_hint(installed_version(installation)),
-        )
-
-    def _candidates(self, installation: Installation) -> list[Binding]:
-        found = find_bindings(installation, self._preferred)
-        with suppress(OSError, ValueError, TypeError):
-            remembered = Binding(**read_json(self._folder / "binding.json"))
-            if remembered in found and not self._preferred:
-                found.remove(remembered)
-                found.insert(0, remembered)
-        return found
-
-    def _no_service(self, problems: list[str]) -> DriverError:
-        """Return the error for a service that comes to nothing: another interpreter would not make it live."""
+    def _lost(self, name: str, *, service: bool) -> DriverError:
+        """Return the error for a call under which the service, or only its worker, ended each time."""
+        if service:
+            who = "VirtualBox's service"
+            advice = "look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)"
+        else:
+            who = "the process that calls VirtualBox"
+            advice = "look at that log; if VirtualBox's binding crashes, name another Python in VBOXLAB_VBOX_PYTHON"
         return DriverError(
-            f"VirtualBox's service did not answer {ATTEMPTS} times",
-            details=[*problems, f"the worker's log is {self._folder / LOG}"],
-            resolution="look at VBoxSVC.log in VirtualBox's settings folder; if `VBoxManage list vms` does not answer "
-            "either, it may be a machine's settings file that ends it",
+            f"{who} ended {ATTEMPTS} times during one call ({name})",
+            details=[f"the worker's log is {self._folder / LOG}"],
+            resolution=advice,
         )
 
-    def _remember(self, binding: Binding) -> None:
-        with suppress(OSError):
-            text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
-            write_durably(self._folder / "binding.json", text)
+    def _stuck(self, name: str, subject: str) -> DriverError:
+        """Return the error for a call that hangs although VirtualBox's service answers: in a VM's process."""
+        return DriverError(
+            f"{subject or 'VirtualBox'}: a call ({name}) has not got on for {self._limits.call:.0f} s",
+            details=["VirtualBox's service answers: it waits for the VM's own process, or for a file of the host"],
+            resolution="look whether the VM's window or process (VBoxHeadless, VirtualBoxVM) hangs, then run the "
+            "command again",
+        )
 
-    def _try(self, installation: Installation, binding: Binding, problems: list[str]) -> Worker | None:
-        environment = worker_environment(installation, os.environ)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                worker = Worker(binding, self._argv, environment, self._folder, installation.program)
-            except OSError as error:
-                problems.append(f"{binding}: it does not start: {error}")
-                return None
-            try:
-                self._greeting = worker.greeting(START_TIMEOUT)
-            except WorkerGone:
-                ended = worker.ended
-                worker.leave(timeout=1.0)
-                if ended:
-                    problems.append(f"{binding}: ended while loading it")
-                    return None
-                problems.append(f"{binding}: no word within {START_TIMEOUT:.0f} s")
-                if attempt == ATTEMPTS:
-                    raise self._no_service(problems) from None
-            except Failure as failure:
-                worker.leave(timeout=1.0)
-                if failure.kind in FINAL or (failure.kind == "lost" and attempt == ATTEMPTS):
-                    raise to_error(failure) from failure
-                if failure.kind == "binding":
-                    problems.append(f"{binding}: {failure.text}")
-                    return None
-                problems.append(f"{binding}: {failure.text}")
-                if failure.kind == "dead" and attempt == ATTEMPTS:
-                    raise self._no_service(problems) from failure
-                # Several programs that start the service at once get into each other's way.
-                time.sleep(self._lingers if failure.kind == "lost" else 0.5)
-            else:
-                for text in self._greeting.get("mended", ()):
-                    self._say(f"mended: {text}")
-                return worker
-        return None
+
+def _is_stale(failure: Failure) -> bool:
+    """Tell whether VirtualBox's service remembers a program that is dead, and does so until it ends."""
+    held = failure.kind == "locked" and failure.holder is not None
+    return failure.kind == "stale" or (held and not _is_alive(failure.holder or 0))
 
 
 def _is_alive(pid: int) -> bool:
@@ -362,19 +217,3 @@ def _is_alive(pid: int) -> bool:
         return False
     except psutil.AccessDenied:
         return True
-
-
-def worker_environment(installation: Installation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the worker, and thus of the VirtualBox service that it may start.
-
-    On Linux the service takes the encoding of file names from the locale: under plain C, names with accents fail.
-    """
-    environment = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
-    if environment.get("VBOX_USER_HOME"):  # the worker works in another folder
-        environment["VBOX_USER_HOME"] = str(Path(environment["VBOX_USER_HOME"]).absolute())
-    environment["VBOX_PROGRAM_PATH"] = str(installation.program)
-    environment["VBOX_SDK_PATH"] = str(installation.sdk)
-    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
-    if sys.platform.startswith("linux") and "utf" not in locale.lower():
-        environment["LC_ALL"] = "C.UTF-8"
-    return environment

@@ -12,7 +12,7 @@ from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.virtualbox import readiness
-from vboxlab.hypervisor.virtualbox.client import SILENCE_TIMEOUT, Client
+from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.images import Images
 from vboxlab.hypervisor.virtualbox.machines import checked, create_arguments, observed
 from vboxlab.hypervisor.virtualbox.networks import NETWORK_KINDS, adapter_fields, attachment_fields
@@ -100,7 +100,7 @@ class VirtualBoxDriver:
             with suppress(DriverError):  # a guest that VirtualBox stopped for good has only its plug left
                 self.start(handle)
         arguments = {"handle": handle, "how": how, "timeout": timeout}
-        return bool(self._client.call("power_off", arguments, silence=SILENCE_TIMEOUT + timeout))
+        return bool(self._client.call("power_off", arguments))
 
     def delete(self, handle: str) -> None:
         """Remove the machine with its disks and snapshots."""

@@ -18,15 +18,12 @@ from vboxlab.errors import (
     SnapshotAmbiguous,
     SnapshotNotFound,
 )
+from vboxlab.hypervisor.virtualbox import kvm
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 
 DRIVER_MISSING = (
     "VirtualBox's kernel driver is not loaded: `sudo modprobe vboxdrv`, "
     "or install virtualbox-dkms and the kernel's headers"
-)
-STOP_KVM = (
-    "stop its guests; with Linux 6.12 or later boot with kvm.enable_virt_at_load=0, "
-    "or `sudo modprobe -r kvm_intel kvm_amd`"
 )
 FOREIGN_NETWORK = (
     "the internal network of that name belongs to another user of this host: use a copy of the lab, "
@@ -80,6 +77,7 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
         "close the machine's settings window or wait for the program that holds it; ending that program frees it",
     ),
     "busy": (DriverError, "wait until the other vboxlab is done"),
+    "changed": (DriverError, "look at it (`vboxlab status`), and run the command again if that is still wanted"),
     "stale": (
         DriverError,
         "VirtualBox remembers a program that was killed: close all its windows, wait ten seconds and try again",
@@ -101,6 +99,7 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     "version": (DriverUnavailable, "install a supported VirtualBox"),
     "binding": (DriverUnavailable, "`vboxlab doctor` says which interpreters were tried and what to install"),
     "dead": (DriverError, "run the command again; if it happens again, `vboxlab doctor` helps"),
+    "ended": (DriverError, "VBox.log in the machine's Logs folder says why the VM's process ended; try again"),
     "host": (DriverError, "check free space and permissions"),
 }
 
@@ -129,8 +128,6 @@ STATUSES = {
     "VERR_VM_DRIVER_VERSION_MISMATCH": (
         "the kernel driver is of another VirtualBox: `sudo modprobe -r vboxdrv`, then reload it"
     ),
-    "VERR_VMX_IN_VMX_ROOT_MODE": f"another hypervisor holds the processor's VT-x: {STOP_KVM}",
-    "VERR_SVM_IN_USE": f"another hypervisor holds the processor's AMD-V: {STOP_KVM}",
     "VERR_VMX_NO_VMX": "this processor has no VT-x, or it is hidden",
     "VERR_SVM_NO_SVM": "this processor has no AMD-V, or it is hidden",
     "VERR_VMX_MSR_ALL_VMX_DISABLED": "switch on VT-x in the computer's firmware settings",
@@ -144,12 +141,22 @@ STATUSES = {
     "VERR_NO_MEMORY": "the host has too little free memory: stop other machines or give this one less",
 }
 
+# What names KVM as the cause: the advice goes by version.
+OF_KVM = {
+    "VERR_VMX_IN_VMX_ROOT_MODE": "another hypervisor holds the processor's VT-x",
+    "VERR_SVM_IN_USE": "another hypervisor holds the processor's AMD-V",
+    "VERR_SVM_HOST_SVME_NOT_ENABLED": "KVM is loaded and has not switched the processor's AMD-V on",
+}
 
-def to_error(failure: Failure, subject: str = "") -> DriverError | BaseError:
-    """Return the error of vboxlab for a failure of the worker; `subject` names the machine or file it is about."""
+
+def to_error(failure: Failure, subject: str = "", version: str = "") -> DriverError | BaseError:
+    """Return the error of vboxlab for a failure of the worker; `subject` names the machine or file it is about.
+
+    `version` is VirtualBox's, as it tells it ("": unknown).
+    """
     details: Sequence[str] = failure.details
     brief = failure.text
-    resolution = _status_advice([failure.text, *failure.details])
+    resolution = _status_advice([failure.text, *failure.details], version)
     if failure.kind == "start":
         return DriverError(f"{subject or 'the machine'} does not start", details=[brief, *details],
                            resolution=resolution or CODES[0x80BB0003])  # fmt: skip
@@ -162,5 +169,7 @@ def to_error(failure: Failure, subject: str = "") -> DriverError | BaseError:
     return DriverError(brief, details=[*details, *code], resolution=resolution or CODES.get(failure.code or 0))
 
 
-def _status_advice(texts: Sequence[str]) -> str | None:
-    return next((advice for name, advice in STATUSES.items() for text in texts if name in text), None)
+def _status_advice(texts: Sequence[str], version: str) -> str | None:
+    of_kvm = {name: f"{what}: {kvm.advice(version)}" for name, what in OF_KVM.items()}
+    known = {**STATUSES, **of_kvm}
+    return next((advice for name, advice in known.items() for text in texts if name in text), None)

@@ -55,10 +55,17 @@ class Binding:
 def find_installation(environ: Mapping[str, str] = os.environ) -> Installation | None:
     """Return where VirtualBox is installed, None if it is not. VBOX_PROGRAM_PATH and VBOX_SDK_PATH win."""
     for folder in _program_folders(environ):
-        if any((folder / service).is_file() for service in SERVICES):
+        if any(_is_file(folder / service) for service in SERVICES):
             sdk = Path(environ.get("VBOX_SDK_PATH") or folder / "sdk")
             return Installation(folder.absolute(), sdk.absolute())
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that this user may not look into, or its name is too long
+        return False
 
 
 def _program_folders(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -103,6 +110,11 @@ def binding_hint(version: str) -> str:
     )
 
 
+def find_interpreter(name: str) -> str | None:
+    """Return the path of an interpreter that was named or whose path was given, None when it is no program."""
+    return programs.find(name) or programs.find(str(Path(name).absolute()))
+
+
 def find_bindings(installation: Installation, preferred: str | None) -> list[Binding]:
     """Return what can be tried to load the binding, best first: VirtualBox's own copy before the packaged one.
 
@@ -110,9 +122,9 @@ def find_bindings(installation: Installation, preferred: str | None) -> list[Bin
     """
     system = programs.find("python3", path=os.defpath) or programs.find("python3")
     others = [programs.find(f"python{version}") for versions in PYTHONS.values() for version in versions]
-    wanted = preferred and (programs.find(preferred) or str(Path(preferred).absolute()))
+    wanted = preferred and (find_interpreter(preferred) or str(Path(preferred).absolute()))
     interpreters = [name for name in (wanted, sys.executable, system, *others) if name]
-    folders = [str(folder) for folder in _own_copies(installation) if (folder / "__init__.py").is_file()]
+    folders = [str(folder) for folder in _own_copies(installation) if _is_file(folder / "__init__.py")]
     tried = [Binding(name, folder) for name in dict.fromkeys(interpreters) for folder in (*folders, "")]
     return list(dict.fromkeys(tried))
 

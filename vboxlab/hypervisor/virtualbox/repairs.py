@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from vboxlab.errors import DriverError
 from vboxlab.hypervisor.virtualbox.failures import KINDS
-from vboxlab.hypervisor.virtualbox.readiness import SERVICES, find_installation
+from vboxlab.hypervisor.virtualbox.readiness import find_installation
+from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker import registry
 
 # VirtualBox's service ends five seconds after its last client.
@@ -47,11 +45,11 @@ def carry_out(repair: Repair, *, patience: float = SERVICE_ENDS) -> list[str]:
     and would write its own over it. It is given so many seconds to end.
     """
     deadline = time.monotonic() + patience
-    while running := list(_services()):
+    while running := list(running_services()):
         if time.monotonic() >= deadline:
             raise DriverError(
                 "VirtualBox is running, and would write its own list over the one that is put back",
-                details=[f"process {pid} (VBoxSVC)" for pid in running],
+                details=[str(each) for each in running],
                 resolution="power off VMs that run, close all windows of VirtualBox, wait ten seconds and try again",
             )
         time.sleep(0.2)
@@ -65,24 +63,3 @@ def carry_out(repair: Repair, *, patience: float = SERVICE_ENDS) -> list[str]:
         ) from error
     done = [f"{repair.loss.target} is put back, with {repair.loss.machines} machines"]
     return done if kept is None else [*done, f"what was there is kept as {kept}"]
-
-
-def _services() -> Iterator[int]:
-    """Yield the services of this user that keep the same settings, or may."""
-    import psutil
-
-    user = getpass.getuser()
-    for process in psutil.process_iter(["name", "username"]):
-        if process.info["name"] not in SERVICES or not _same_user(process.info["username"], user):
-            continue
-        with suppress(psutil.NoSuchProcess):
-            try:
-                folder = registry.home(process.environ())
-            except psutil.AccessDenied:
-                folder = registry.home()
-            if folder == registry.home():
-                yield process.pid
-
-
-def _same_user(owner: str | None, user: str) -> bool:
-    return owner is None or owner.rpartition("\\")[2] == user

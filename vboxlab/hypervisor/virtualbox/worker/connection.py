@@ -6,11 +6,13 @@ import contextlib
 import importlib.util
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Progress
+from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, LOADING, Failure, Progress
+from vboxlab.hypervisor.virtualbox.worker.pulse import Signs
 from vboxlab.hypervisor.virtualbox.worker.versions import Differences, differences_of
 
 # Result codes that say that VBoxSVC is gone: XPCOM's and COM's aborted, call failed, server unavailable, disconnected,
@@ -25,26 +27,43 @@ def load_binding(folder: str) -> Any:
     VBOX_PROGRAM_PATH and VBOX_SDK_PATH must be set before. Raises Failure.
     """
     try:
-        if folder:
-            start = Path(folder) / "__init__.py"
-            spec = importlib.util.spec_from_file_location("vboxapi", str(start), submodule_search_locations=[folder])
-            if spec is None or spec.loader is None:
-                raise Failure("binding", f"{folder} holds no Python package")
-            module = importlib.util.module_from_spec(spec)
-            sys.modules["vboxapi"] = module
-            spec.loader.exec_module(module)
-            return module
-        return importlib.import_module("vboxapi")
-    except (ImportError, OSError, SyntaxError) as error:
-        raise Failure("binding", f"Python {sys.version.split()[0]} cannot load vboxapi: {error}") from error
+        return _import_from(folder) if folder else importlib.import_module("vboxapi")
+    except Exception as error:  # whatever a package raises that was made for another Python
+        text = f"Python {sys.version.split()[0]} cannot load vboxapi: {type(error).__name__}: {error}"
+        raise Failure("binding", text) from error
+
+
+def _import_from(folder: str) -> Any:
+    start = Path(folder) / "__init__.py"
+    spec = importlib.util.spec_from_file_location("vboxapi", str(start), submodule_search_locations=[folder])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} holds no Python package")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["vboxapi"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 class Connection:
     """VirtualBox as this process sees it. Usable from several threads."""
 
-    def __init__(self, binding_folder: str = "", *, patience: float = 20.0, engine: str = "") -> None:
-        """Connect. `patience` is how long (seconds) to wait for a lock that somebody else holds."""
+    def __init__(
+        self,
+        binding_folder: str = "",
+        *,
+        patience: float = 20.0,
+        engine: str = "",
+        signs: Signs | None = None,
+        begun: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Connect. `patience` is how long (seconds) to wait for a lock that somebody else holds.
+
+        `signs` are given while calls get on, `begun` is told what is begun that may never end.
+        """
+        self._signs = signs or Signs()
+        begun(LOADING)
         module = load_binding(binding_folder)
+        begun(CONNECTING)
         try:
             self.manager = module.VirtualBoxManager(None, None)
         except (ImportError, NameError, AttributeError, OSError) as error:
@@ -83,6 +102,15 @@ class Connection:
             return bool(self.vbox.version)
         except self.api_error:
             return False
+
+    def pause(self, seconds: float) -> None:
+        """Wait for so many seconds, which is no sign of a call that hangs."""
+        self.sign()
+        time.sleep(seconds)
+
+    def sign(self) -> None:
+        """Say that this thread's call gets on."""
+        self._signs.sign()
 
     def array(self, owner: Any, attribute: str) -> list[Any]:
         """Return an attribute that is an array: the two bindings differ in how it is read."""
@@ -130,6 +158,7 @@ class Connection:
         with self.errors(doing):
             progress.waitForCompletion(200)
             while not progress.completed:
+                self.sign()
                 if report is not None:
                     report(doing, int(progress.percent))
                 progress.waitForCompletion(200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,23 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
 FULL = "VERR_DISK_FULL"
+BLOCK = 1 << 22  # bytes copied between two signs that the call gets on
 
 
-def give(file: Path, target: Path) -> None:
+def give(connection: Connection, file: Path, target: Path) -> None:
     """Give a file a second name, or where the file system cannot do that, copy it."""
     try:
         target.hardlink_to(file)
     except OSError:
-        shutil.copy(file, target)  # with its rights
+        with file.open("rb") as source, open(target, "xb", opener=_open_private) as copy:
+            while block := source.read(BLOCK):
+                copy.write(block)
+                connection.sign()
+        shutil.copymode(file, target)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def convert(connection: Connection, files: list[Path], folder: Path, target: Path, call: Call) -> None:
@@ -31,7 +41,7 @@ def convert(connection: Connection, files: list[Path], folder: Path, target: Pat
     own = folder / leftovers.IMPORT_FOLDER
     own.mkdir(mode=0o700)
     for file in files:
-        give(file, own / file.name)
+        give(connection, file, own / file.name)
     with connection.errors("preparing a disk"):
         disk = connection.value_of("DeviceType", "HardDisk")
         access = connection.value_of("AccessMode", "ReadWrite")

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, snapshots, storage
+from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, power, snapshots, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, state_name
@@ -29,10 +29,14 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
         if label.image or label.marks.get(marks.LAB):
             owner = f"the image {label.image}" if label.image else f"a machine of lab {label.marks[marks.LAB]}"
             raise Failure("ours", f"{vm} is vboxlab's own: it is {owner}")
+        if call.noted:
+            power.settle(connection, machine)  # the snapshot that a lost call began to take comes to its end
         snapshot = _snapshot(connection, machine, call.arguments["snapshot"])
         looked_at = machine if snapshot is None else snapshot.machine
         judgements = storage.judged(connection, looked_at, f"the VM {machine.name} cannot be a base")
+    made = snapshot is None or (bool(call.noted) and str(snapshot.name) == images.SNAPSHOT)
     if snapshot is None:
+        call.note(taking=True)
         with locked(connection, machine, f"taking a snapshot of {vm}") as session:
             snapshots.take_locked(
                 connection, session, images.SNAPSHOT, images.SNAPSHOT_TEXT, running=False, report=call.report
@@ -43,7 +47,7 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
         connection.vbox.setExtraData(images.REFERENCE + name, json.dumps(reference))
         return {
             "snapshot": str(used.name),
-            "made": snapshot is None,
+            "made": made,
             "vm": str(machine.name),
             "media": [str(judgement) for judgement in judgements],
             "changed": _has_changed(machine, used),
@@ -111,6 +115,9 @@ def import_appliance(connection: Connection, call: Call) -> None:
     """Make an image of an appliance of one machine. All or nothing."""
     name, file = call.arguments["name"], call.arguments["file"]
     with connection.errors(f"looking for {name}"):
+        found = images.find(connection, name)
+        if found is not None and str(found.machine.id) == call.noted.get("made"):
+            return
         _check_name(connection, name)
     vm_name = images.VM_PREFIX + name
     settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
@@ -130,6 +137,7 @@ def import_appliance(connection: Connection, call: Call) -> None:
             connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
             (handle,) = connection.array(appliance, "machines")
         machine = machines.find(connection, str(handle))
+        call.note(made=str(handle))
         images.finish(connection, machine, name, call)
 
 

@@ -167,7 +167,7 @@ def create(connection: Connection, call: Call) -> None:
         target = _free_place(connection, folder / f"{name}.vdi")
         note([target])
         if call.arguments["kind"] == "vdi":
-            conversion.give(files[0], target)
+            conversion.give(connection, files[0], target)
         else:
             conversion.convert(connection, files, folder, target, call)
         with connection.errors(f"making the image {name}"):
@@ -230,9 +230,11 @@ def remove(connection: Connection, call: Call) -> None:
     """Remove an image of ours with its disk; of one that is only referred to, forget the reference."""
     name = call.arguments["name"]
     image = find(connection, name)
-    if image is None:
+    # One of that name that was made since a call was lost is another one.
+    if image is None or str(image.machine.id) != call.noted.get("image", str(image.machine.id)):
         leftovers.clear(connection)
         return
+    call.note(image=str(image.machine.id))
     with connection.errors(f"removing the image {name}"):
         clones = _clones(connection, image)
         if clones:

@@ -13,6 +13,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     networks,
     ownership,
     power,
+    repeating,
     settings_file,
     snapshots,
     starts,
@@ -158,6 +159,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
             if connection.engine:
                 set_execution_engine(machine, connection.constants, connection.differences, connection.engine)
             machine.saveSettings()
+            call.note(made=[*call.noted.get("made", ()), str(machine.id)])
             connection.vbox.registerMachine(machine)
     made = _blank(str(machine.id), name, "PoweredOff")
     made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
@@ -184,10 +186,9 @@ def _existing(connection: Connection, call: Call) -> Any | None:
     machine = _find_named(connection, name)
     if machine is None:
         return None
-    own = marks.read_marks(machine)
-    keys = ("lab", "copy", "machine")
-    if call.again and own and all(own.get(key) == call.arguments["marks"].get(key) for key in keys):
+    if str(machine.id) in call.noted.get("made", ()):
         return machine
+    own = marks.read_marks(machine)
     owner = (
         f"lab {'/'.join(own[key] for key in ('lab', 'copy') if own.get(key))}" if own.get("lab") else "not vboxlab's"
     )
@@ -248,7 +249,7 @@ def delete(connection: Connection, call: Call) -> None:
     try:
         machine = find(connection, call.arguments["handle"])
     except Failure as failure:
-        if (call.again or call.waited) and failure.kind == "not-found":
+        if (call.noted or call.waited) and failure.kind == "not-found":
             leftovers.clear(connection)
             return
         raise
@@ -261,6 +262,7 @@ def delete(connection: Connection, call: Call) -> None:
         users = ownership.dependants(connection, machine, disks)
         if users:
             raise Failure("machine-in-use", f"{name} is in use: disks of other VMs depend on its own", details=users)
+        power.note_power(connection, machine, call)
     power.bring_down(connection, machine, hard=True, timeout=0)
     with connection.errors("removing the machine"):
         if any(leftovers.machines_with_strangers(connection, folder.parent, folder.name)):
@@ -293,21 +295,29 @@ def remove_registered(
 def set_marks(connection: Connection, call: Call) -> None:
     """Set and remove marks, running or not."""
     machine = find(connection, call.arguments["handle"])
+    wanted = call.arguments["marks"]
     with connection.errors("setting marks"):
-        marks.check_ours(machine)
+        own = marks.check_ours(machine)
+        if not repeating.still_to_do(call, {key: own.get(key) for key in wanted}, wanted, f"marks of {machine.name}"):
+            return
     with locked(connection, machine, "setting marks") as session:
-        marks.change_marks(session.machine, call.arguments["marks"])
+        marks.change_marks(session.machine, wanted)
         session.machine.saveSettings()
 
 
 def set_hardware(connection: Connection, call: Call) -> None:
     """Set processors and memory of a machine that is off."""
     machine = find(connection, call.arguments["handle"])
+    wanted = {"cpus": call.arguments["cpus"], "memory": call.arguments["memory"]}
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
+        now = {"cpus": int(machine.CPUCount), "memory": int(machine.memorySize)}
+        if call.noted and not repeating.still_to_do(call, now, wanted, f"the hardware of {machine.name}"):
+            return
         power.check_off(connection, machine, "processors and memory")
+        repeating.still_to_do(call, now, wanted, f"the hardware of {machine.name}")
     with locked(connection, machine, "setting processors and memory") as session:
-        session.machine.CPUCount, session.machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
+        session.machine.CPUCount, session.machine.memorySize = wanted["cpus"], wanted["memory"]
         session.machine.saveSettings()
 
 
@@ -316,6 +326,10 @@ def set_adapters(connection: Connection, call: Call) -> None:
     machine = find(connection, call.arguments["handle"])
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
+        now = networks.settings_of(networks.read_adapters(connection, machine))
+        wanted = networks.settings_of(call.arguments["adapters"])
+        if not repeating.still_to_do(call, now, wanted, f"adapters of {machine.name}"):
+            return
         running = power.is_up(connection, machine)
     with locked(connection, machine, "setting adapters") as session:
         networks.write_adapters(connection, session.machine, call.arguments["adapters"], running=running)
@@ -331,8 +345,11 @@ def plug_adapter(connection: Connection, call: Call) -> None:
         adapter = machine.getNetworkAdapter(slot - 1)
         if not adapter.enabled:
             raise Failure("no-adapter", f"{machine.name} has no adapter {slot}")
+        read = networks.read_adapter(connection, adapter)
+        if not _is_to_be_plugged(call, read, f"adapter {slot} of {machine.name}"):
+            return
         if "attachment" in call.arguments and power.is_up(connection, machine):
-            before = networks.ports([networks.read_adapter(connection, adapter)])
+            before = networks.ports([read])
             networks.check_ports(networks.ports([call.arguments["attachment"]]) - before, str(machine.name))
     with locked(connection, machine, f"changing adapter {slot}") as session:
         adapter = session.machine.getNetworkAdapter(slot - 1)
@@ -341,6 +358,18 @@ def plug_adapter(connection: Connection, call: Call) -> None:
         if "cable" in call.arguments:
             adapter.cableConnected = call.arguments["cable"]
         session.machine.saveSettings()
+
+
+def _is_to_be_plugged(call: Call, read: dict[str, Any], name: str) -> bool:
+    wanted = {**read, **call.arguments.get("attachment", {})}
+    if "cable" in call.arguments:
+        wanted["cable"] = call.arguments["cable"]
+    now, then = networks.settings_of([read]), networks.settings_of([wanted])
+    if "attachment" not in call.arguments:  # what it is plugged into is somebody else's affair
+        now, then = ({key: each[key] for key in each if key.endswith("cable")} for each in (now, then))
+    elif "cable" not in call.arguments:
+        now, then = ({key: each[key] for key in each if not key.endswith("cable")} for each in (now, then))
+    return repeating.still_to_do(call, now, then, name)
 
 
 def console_log(connection: Connection, call: Call) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Call,
     Failure,
     Message,
+    Noted,
     Progress,
     Progressed,
     Reply,
@@ -41,6 +43,7 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
     encode,
     failure_fields,
 )
+from vboxlab.hypervisor.virtualbox.worker.pulse import Pulse, Signs
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL
 
 THREADS = 16  # graceful power-offs wait, the rest is short
@@ -77,28 +80,39 @@ CALLS: dict[str, Handler] = {
 }
 
 
+class Answers:
+    """The pipe to the client, which several threads write to."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Write a message; when nobody listens any more, nothing is said and the call goes on to its end."""
+        with self._lock, contextlib.suppress(OSError):
+            self._stream.write(encode(message))
+            self._stream.flush()
+
+
 class Server:
     """Answers requests, each in a thread of its own."""
 
     def __init__(
-        self, connection: Connection, requests: IO[bytes], answers: IO[bytes], folder: Path, token: str
+        self,
+        connection: Connection,
+        requests: IO[bytes],
+        answers: Answers,
+        folder: Path,
+        token: str,
+        signs: Signs | None = None,
     ) -> None:
         self._connection = connection
         self._folder, self._token = folder, token
         self._requests = requests
-        self._answers = answers
-        self._write_lock = threading.Lock()
+        self._send = answers.send
+        self._signs = signs or Signs()
         self._under_way = 0
         self._idle = threading.Condition()
-
-    def send(self, message: Message) -> None:
-        """Write a message; when nobody listens any more, nothing is said and the call goes on to its end."""
-        with self._write_lock:
-            try:
-                self._answers.write(encode(message))
-                self._answers.flush()
-            except OSError:
-                pass
 
     def serve(self) -> None:
         """Serve until the requests end, then let the calls under way come to an end, but not for long."""
@@ -113,7 +127,12 @@ class Server:
 
     def _answer(self, request: Request) -> None:
         try:
-            self.send(self._reply(request))
+            with self._signs.of(request.id):
+                reply = self._reply(request)
+            try:
+                self._send(reply)
+            except (TypeError, ValueError) as error:  # a result that is no JSON: the client would wait for ever
+                self._send(Reply(request.id, error=failure_fields(Failure("bug", f"{request.call}: {error}"))))
         finally:
             with self._idle:
                 self._under_way -= 1
@@ -121,7 +140,7 @@ class Server:
 
     def _answered(self, request: Request, report: Progress) -> Any:
         """Return a call's result; while another vboxlab process works on the machine, wait and try anew."""
-        call = Call(request.arguments, request.again, report)
+        call = Call(request.arguments, report, request.noted, lambda note: self._send(Noted(request.id, note)))
         deadline = time.monotonic() + self._connection.patience
         wait_for_orphans(self._folder, self._token, LEAVE_TIMEOUT)
         while True:
@@ -131,7 +150,7 @@ class Server:
                 if failure.kind != "busy" or time.monotonic() >= deadline:
                     raise
             call = replace(call, waited=True)
-            time.sleep(POLL)
+            self._connection.pause(POLL)
 
     def _reply(self, request: Request) -> Reply:
         last: list[int | None] = [None]
@@ -139,21 +158,12 @@ class Server:
         def report(text: str, percent: int | None) -> None:
             if percent != last[0]:
                 last[0] = percent
-                self.send(Progressed(request.id, text, percent))
+                self._send(Progressed(request.id, text, percent))
 
         try:
             return Reply(request.id, self._answered(request, report))
-        except Failure as failure:
-            return Reply(request.id, error=failure_fields(failure))
-        except self._connection.api_error as error:
-            return Reply(request.id, error=failure_fields(self._connection.failure(error, request.call)))
-        except OSError as error:
-            return Reply(request.id, error=failure_fields(Failure("host", str(error))))
         except Exception as error:  # noqa: BLE001 -- the pipe is the only place where a bug of the worker can be seen
-            if not self._connection.is_alive():  # XPCOM may then give None for an object instead of an error
-                return Reply(request.id, error=failure_fields(Failure("dead", repr(error))))
-            lines = traceback.format_exc().splitlines()[-6:]
-            return Reply(request.id, error=failure_fields(Failure("bug", repr(error), details=lines)))
+            return Reply(request.id, error=failure_fields(failure_of(error, self._connection, request.call)))
 
 
 def take_pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -179,19 +189,66 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--engine", default="")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for vboxlab, which tells us by closing the pipe
-    requests, answers = take_pipes()
-    presence = Presence(options.folder, WORKER, options.token)
+    requests, stream = take_pipes()
+    answers, signs = Answers(stream), Signs()
+    pulse = Pulse(answers.send, signs)
+    greeting, connection, presence = Reply(0, error={}), None, None
     try:
-        registry.check(registry.home())
-        connection = Connection(options.binding, patience=options.patience, engine=options.engine)
+        presence = Presence(options.folder, WORKER, options.token)
+        connection = connect(options, answers, signs)
         mended = mending.mend(connection, registry.registered(connection))
         greeting = Reply(0, {**host.greeting(connection), "mended": mended})
-    except Failure as failure:
-        greeting = Reply(0, error=failure_fields(failure))
-    answers.write(encode(greeting))
-    answers.flush()
-    if greeting.error is None:
-        Server(connection, requests, answers, options.folder, options.token).serve()
-    presence.leave()
+    except Exception as error:  # noqa: BLE001 -- nobody sees what is raised here, and takes it for the interpreter's
+        greeting = Reply(0, error=failure_fields(failure_of(error, connection, "connecting")))
+    if connection is not None and greeting.error is None:
+        pulse.watch(connection.is_alive)
+        answers.send(greeting)
+        Server(connection, requests, answers, options.folder, options.token, signs).serve()
+    else:
+        answers.send(greeting)
+    if presence is not None:
+        presence.leave()
     sys.stderr.flush()
     os._exit(0)
+
+
+def connect(options: argparse.Namespace, answers: Answers, signs: Signs) -> Connection:
+    """Return the connection to VirtualBox, having said at each step what may never end. Raises Failure."""
+    registry.check(registry.home())
+
+    def begun(text: str) -> None:
+        answers.send(Progressed(0, text, None))
+
+    return Connection(options.binding, patience=options.patience, engine=options.engine, signs=signs, begun=begun)
+
+
+def failure_of(error: Exception, connection: Connection | None, doing: str) -> Failure:
+    """Return any error as the failure that it is.
+
+    Of kind "dead" when VirtualBox's service is gone, and "ended" when it answers: what is gone is the VM's process.
+    """
+    failure = _as_failure(error, connection, doing)
+    if connection is None or failure.kind not in ("dead", "bug"):
+        return failure
+    alive = _is_alive(connection)
+    if failure.kind == "dead" and alive:
+        failure.kind = "ended"
+    elif failure.kind == "bug" and not alive:  # XPCOM may then give None for an object instead of an error
+        return Failure("dead", repr(error))
+    return failure
+
+
+def _as_failure(error: Exception, connection: Connection | None, doing: str) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    if connection is not None and isinstance(error, connection.api_error):
+        return connection.failure(error, doing)
+    if isinstance(error, OSError):
+        return Failure("host", str(error))
+    return Failure("bug", repr(error), details=traceback.format_exc().splitlines()[-6:])
+
+
+def _is_alive(connection: Connection) -> bool:
+    with contextlib.suppress(Exception):
+        return connection.is_alive()
+    return False

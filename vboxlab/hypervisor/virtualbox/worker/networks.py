@@ -57,6 +57,17 @@ def _is_plain(rule: dict[str, Any]) -> bool:
     return bool(rule["tcp"]) and rule["host"] == LOOPBACK
 
 
+def settings_of(adapters: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return adapters as a flat mapping, one entry a setting, to be compared one by one."""
+    found: dict[str, Any] = {}
+    for adapter in adapters:
+        slot = adapter["slot"]
+        found.update({f"adapter {slot} {key}": adapter[key] for key in ("kind", "name", "subnet", "mac", "cable")})
+        for host_port, guest_port in adapter["forwards"]:
+            found[f"adapter {slot} forward {host_port}"] = guest_port
+    return found
+
+
 def ports(adapters: list[dict[str, Any]]) -> set[Endpoint]:
     """Return the host ports that adapters forward; a foreign VM's may be of UDP, or of other addresses."""
     plain = {local(int(host_port)) for adapter in adapters for host_port, _guest_port in adapter["forwards"]}

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import machines, marks, networks
+from vboxlab.hypervisor.virtualbox.worker import machines, marks, networks, repeating, starts
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
     ONLINE,
     POLL,
     TRANSIENT,
+    console_of,
     locked,
     state_name,
     unlock,
@@ -24,6 +25,7 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import (
 SAVED = frozenset({"Saved", "AbortedSaved"})
 PAUSED = frozenset({"Paused"})
 SETTLE = 30.0  # seconds that a change of state may take before it is taken for stuck
+ENDS_WITH_SERVICE = 20.0  # seconds that a VM's process may outlive VirtualBox's service (15 were seen)
 SCREEN_WIDTH, SCREEN_HEIGHT = 1024, 768
 SCREEN_APPEARS = 20.0  # seconds from power-on to the first picture, on a slow host
 NOT_SUPPORTED = 0x80BB0009  # VBOX_E_NOT_SUPPORTED: "Screenshot is not possible at this time, invalid size"
@@ -48,20 +50,33 @@ def settle(connection: Connection, machine: Any) -> str:
     deadline = time.monotonic() + SETTLE
     state = state_name(connection, machine)
     while state in passing and time.monotonic() < deadline:
-        time.sleep(POLL)
+        connection.pause(POLL)
         state = state_name(connection, machine)
     return state
 
 
 def start(connection: Connection, call: Call) -> None:
-    """Power a machine on, or resume it; no-op when it runs. Foreign machines may be started too."""
+    """Power a machine on, or resume it; no-op when it runs. Foreign machines may be started too.
+
+    The run that a lost call began under a service that died since ends by itself, and holds its ports until then.
+    """
     machine = machines.find(connection, call.arguments["handle"])
-    deadline = time.monotonic() + connection.patience
+    lost = bool(call.noted)
+    deadline = time.monotonic() + (max(connection.patience, ENDS_WITH_SERVICE) if lost else connection.patience)
     with connection.errors("starting the machine"):
-        while not _bring_up(connection, machine, call):
+        call.note(state=state_name(connection, machine))
+        while True:
+            try:
+                if _bring_up(connection, machine, call):
+                    break
+                refused = Failure("locked", f"{machine.name} is locked")
+            except Failure as failure:
+                if failure.kind != "port-taken" or not lost:
+                    raise
+                refused = failure
             if time.monotonic() >= deadline:
-                raise with_holder(connection, machine, Failure("locked", f"{machine.name} is locked"))
-            time.sleep(POLL)
+                raise with_holder(connection, machine, refused) if refused.kind == "locked" else refused
+            connection.pause(POLL)
         if settle(connection, machine) not in {"Running", "Paused"}:
             raise Failure("start", f"{machine.name} started and ended at once", details=_log_lines(machine))
 
@@ -73,7 +88,7 @@ def _bring_up(connection: Connection, machine: Any, call: Call) -> bool:
         return True
     if state in PAUSED:
         with locked(connection, machine, "resuming the machine") as session:
-            session.console.resume()
+            console_of(session).resume()
         return True
     if state in ONLINE:
         raise Failure("stuck", f"{machine.name} is in the state {state}")
@@ -115,10 +130,33 @@ def _log_lines(machine: Any) -> list[str]:
 def power_off(connection: Connection, call: Call) -> bool:
     """Bring a machine of ours to the off state; return whether its guest ended by itself."""
     machine = machines.find(connection, call.arguments["handle"])
+    hard = call.arguments["how"] == "hard"
     with connection.errors("switching the machine off"):
         marks.check_ours(machine)
-    hard = call.arguments["how"] == "hard" or call.again
+        was_up = note_power(connection, machine, call)
+        state = settle(connection, machine)
+    if was_up and state not in ONLINE:  # it is off since a call that was lost
+        wait_unlocked(connection, machine)
+        return not hard and state != "Aborted"
     return bring_down(connection, machine, hard=hard, timeout=call.arguments["timeout"])
+
+
+def note_power(connection: Connection, machine: Any, call: Call) -> bool:
+    """Note which run of a machine a call is about to end; return whether one that was lost was about to end it.
+
+    Raises Failure when somebody has started or saved the machine since: that run is not ours to end.
+    """
+    state = settle(connection, machine)
+    now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
+    before = call.noted.get("power")
+    if before is None:
+        call.note(power=now, state=state)
+        return False
+    if state in ONLINE and now != before:
+        raise repeating.changed(f"somebody has started {machine.name} meanwhile, and it is left running")
+    if state in SAVED and call.noted["state"] not in SAVED:
+        raise repeating.changed(f"somebody has saved the state of {machine.name} meanwhile, and it is left so")
+    return bool(call.noted["state"] in ONLINE)
 
 
 def bring_down(connection: Connection, machine: Any, *, hard: bool, timeout: float) -> bool:
@@ -142,11 +180,11 @@ def bring_down(connection: Connection, machine: Any, *, hard: bool, timeout: flo
 def _press_button(connection: Connection, machine: Any, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     with locked(connection, machine, "pressing the power button") as session:
-        session.console.powerButton()
+        console_of(session).powerButton()
     while time.monotonic() < deadline:
         if state_name(connection, machine) not in ONLINE:
             return True
-        time.sleep(0.1)
+        connection.pause(0.1)
     return False
 
 
@@ -163,7 +201,7 @@ def _pull_plug(connection: Connection, machine: Any) -> None:
     while state_name(connection, machine) in ONLINE:
         if time.monotonic() >= deadline:
             raise Failure("stuck", f"{machine.name} does not power off")
-        time.sleep(POLL)
+        connection.pause(POLL)
 
 
 def screenshot(connection: Connection, call: Call) -> None:
@@ -176,7 +214,7 @@ def screenshot(connection: Connection, call: Call) -> None:
     while (picture := _picture(connection, machine)) is None:
         if time.monotonic() >= deadline:
             raise Failure("screen", f"{machine.name} has drawn nothing on its screen yet")
-        time.sleep(POLL)
+        connection.pause(POLL)
     Path(call.arguments["target"]).write_bytes(picture)
 
 
@@ -184,7 +222,7 @@ def _picture(connection: Connection, machine: Any) -> bytes | None:
     # None while the screen has no size yet: between power-on and the first mode that the firmware sets.
     try:
         with locked(connection, machine, "taking a screenshot") as session:
-            display = session.console.display
+            display = console_of(session).display
             width, height = (int(number) for number in display.getScreenResolution(0)[:2])
             png = connection.value_of("BitmapFormat", "PNG")
             return bytes(display.takeScreenShotToArray(0, width or SCREEN_WIDTH, height or SCREEN_HEIGHT, png))

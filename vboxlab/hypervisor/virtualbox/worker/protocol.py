@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# What a worker says that it begins, before it can be called: each may never end.
+LOADING, CONNECTING = "loading the binding", "connecting to VirtualBox's service"
 Progress = Callable[[str, "int | None"], None]
 
 
@@ -36,12 +38,12 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A call. `again` says that the same call was made before and that nobody knows whether it took effect."""
+    """A call. `noted` is what the same call had noted before it was lost: it may or may not have taken effect."""
 
     id: int
     call: str
     arguments: dict[str, Any] = field(default_factory=dict)
-    again: bool = False
+    noted: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,47 @@ class Progressed:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """What a call found, sent before it changes anything: the same call gets it when this one is lost."""
+
+    id: int
+    note: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The worker's heartbeat: it lives. Seconds are counted while it runs, so that a sleeping host has none.
+
+    `service` is for how long VirtualBox's service has owed an answer to a question that takes it no time, `calls` for
+    how long each call under way has neither heard from VirtualBox nor done anything.
+    """
+
+    id: int
+    service: float
+    calls: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Call:
     """A request as the functions that answer it see it.
 
-    `waited` says that another vboxlab process was at work on the same machine meanwhile.
+    `noted` is what the same call had noted before it was lost, or before it had to wait: empty when it had changed
+    nothing. `waited` says that another vboxlab process was at work on the same machine meanwhile.
     """
 
     arguments: dict[str, Any]
-    again: bool
     report: Progress
+    noted: dict[str, Any] = field(default_factory=dict)
+    tell: Callable[[dict[str, Any]], None] = lambda _note: None
     waited: bool = False
 
+    def note(self, **found: Any) -> None:
+        """Let what was found be known to a call that is made again; to be done before anything is changed."""
+        self.noted.update(found)
+        self.tell(found)
 
-Message = Reply | Progressed
+
+Message = Reply | Progressed | Noted | Beat
 
 
 def encode(message: Request | Message) -> bytes:
@@ -93,7 +123,9 @@ def decode_message(line: bytes) -> Message:
     fields = json.loads(line)
     if not isinstance(fields, dict):
         raise ValueError(f"not a message: {line[:80]!r}")  # noqa: TRY004 -- one error for all that is no message
-    return Progressed(**fields) if "percent" in fields else Reply(**fields)
+    kinds: dict[str, type[Message]] = {"percent": Progressed, "note": Noted, "service": Beat}
+    kind = next((kinds[name] for name in kinds if name in fields), Reply)
+    return kind(**fields)
 
 
 def failure_fields(failure: Failure) -> dict[str, Any]:

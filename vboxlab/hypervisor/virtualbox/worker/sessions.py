@@ -48,7 +48,7 @@ def retried(connection: Connection, call: Callable[[], T], doing: str, machine: 
         if time.monotonic() >= deadline:
             refused = Failure("locked", failure.text, code=failure.code, details=failure.details)
             raise refused if machine is None else with_holder(connection, machine, refused)
-        time.sleep(POLL)
+        connection.pause(POLL)
 
 
 @contextlib.contextmanager
@@ -74,6 +74,14 @@ def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
         unlock(connection, session)
 
 
+def console_of(session: Any) -> Any:
+    """Return the console of a running machine that a session holds. Raises Failure when its process is gone."""
+    console = session.console
+    if console is None:
+        raise Failure("ended", "the VM's process has ended")
+    return console
+
+
 def with_holder(connection: Connection, machine: Any, failure: Failure) -> Failure:
     """Return a failure that says who holds the machine's lock, as far as VirtualBox tells."""
     text = "held by an unknown program"
@@ -97,7 +105,7 @@ def unlock(connection: Connection, session: Any) -> None:
             session.unlockMachine()
     with contextlib.suppress(connection.api_error):
         while session.state != unlocked and time.monotonic() < deadline:
-            time.sleep(POLL)
+            connection.pause(POLL)
 
 
 def wait_unlocked(connection: Connection, machine: Any) -> None:
@@ -108,4 +116,4 @@ def wait_unlocked(connection: Connection, machine: Any) -> None:
         if time.monotonic() >= deadline:
             failure = Failure("locked", "the machine is off but its process holds it still")
             raise with_holder(connection, machine, failure)
-        time.sleep(POLL)
+        connection.pause(POLL)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, ownership, power
+from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, ownership, power, repeating, starts
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
@@ -99,15 +100,17 @@ def take(connection: Connection, call: Call) -> None:
     name, doing = call.arguments["name"], f"taking the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         own = marks.check_ours(machine)
+        state = power.settle(connection, machine)  # one that a lost call began comes to its end
+        text = call.noted.get("text")
+        if text and any(each.name == name and each.description == text for each in tree(connection, machine)):
+            return
         if _has_name(connection, machine, name):
-            if call.again:
-                return
             raise Failure("snapshot-exists", f"{machine.name} has a snapshot {name} already")
-        state = power.settle(connection, machine)
         up = state in ("Running", "Paused")
         if up and not call.arguments["live"]:
             raise Failure("running", f"{machine.name} runs: only a live snapshot can be taken")
         text = marks.describe_with_marks(call.arguments["description"], own)
+        call.note(text=text)
     with locked(connection, machine, doing) as session:
         take_locked(connection, session, name, text, running=state == "Running", report=call.report)
     with connection.errors(doing):
@@ -128,12 +131,14 @@ def restore(connection: Connection, call: Call) -> None:
     doing = f"restoring the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         marks.check_ours(machine)
-        snapshot = _existing(connection, machine, call.arguments["name"])
         state = power.settle(connection, machine)
+        snapshot = _existing(connection, machine, call.noted.get("snapshot") or call.arguments["name"])
         if state in ONLINE:
             raise Failure("running", f"{machine.name} runs: it must be off to restore a snapshot")
         before = marks.read_marks(machine)
         kept = marks.split_description(str(snapshot.description))[1]
+        if _is_restored(connection, machine, snapshot, kept, call):
+            return
     with locked(connection, machine, doing) as session:
         if state in power.SAVED:
             session.machine.discardSavedState(True)
@@ -153,17 +158,37 @@ def restore(connection: Connection, call: Call) -> None:
         _sweep(connection, machine, session)
 
 
+def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict[str, str] | None, call: Call) -> bool:
+    """Tell whether a call that was lost has restored a machine, and note what is about to be, if none was.
+
+    Raises Failure when somebody has started the machine since: the snapshot would throw away what was done then.
+    """
+    state = power.settle(connection, machine)
+    power_now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=False)
+    if "snapshot" not in call.noted:
+        call.note(snapshot=str(snapshot.id), power=power_now, state=state)
+        return False
+    if power_now != call.noted["power"] or (state in power.SAVED and call.noted["state"] not in power.SAVED):
+        raise repeating.changed(f"somebody has used {machine.name} meanwhile, and it is left as it is")
+    current = machine.currentSnapshot
+    there = current is not None and current.id == snapshot.id and not machine.currentStateModified
+    return bool(there) and kept in (None, marks.read_marks(machine))
+
+
 def delete(connection: Connection, call: Call) -> None:
     """Remove a snapshot of a machine that is off."""
     machine = machines.find(connection, call.arguments["handle"])
     doing = f"removing the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         marks.check_ours(machine)
-        if call.again and not _meant(connection, machine, call.arguments["name"]):
+        state = power.settle(connection, machine)  # one that a lost call began to remove is gone then
+        meant = call.noted.get("snapshot")  # and not another one of that name
+        if meant and not _meant(connection, machine, meant):
             return
-        snapshot = _existing(connection, machine, call.arguments["name"])
-        if power.settle(connection, machine) in ONLINE:
+        snapshot = _existing(connection, machine, meant or call.arguments["name"])
+        if state in ONLINE:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
+        call.note(snapshot=str(snapshot.id))
     with locked(connection, machine, doing) as session:
         leftovers.remove_orphans(connection, machine)
         if _can_go(connection, machine, snapshot):

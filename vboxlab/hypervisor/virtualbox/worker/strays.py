@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, ownership
+from vboxlab.hypervisor.virtualbox.worker import leftovers, ownership, repeating
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
@@ -21,12 +22,19 @@ def find(connection: Connection, call: Call) -> list[dict[str, Any]]:
 def remove(connection: Connection, call: Call) -> None:
     """Remove one of these files. Raises Failure when it is none of them, such as a disk that is used by now."""
     path = Path(call.arguments["path"])
+    if call.noted and not os.path.lexists(path):
+        return
     folder = next((parent for parent in path.parents if parent.name.endswith(leftovers.SUFFIX)), None)
     if folder is None or not folder.is_dir():
         raise Failure("not-stray", f"{path} is not in the folder of a machine of vboxlab's")
     with leftovers.holding(folder):
         if path not in dict(_all(connection, None, None, held=folder)):
             raise Failure("not-stray", f"{path} is in use, or gone")
+        now = path.lstat()
+        identity = [now.st_size, now.st_mtime_ns]
+        if identity != call.noted.get("file", identity):
+            raise repeating.changed(f"{path} has changed meanwhile, and is left there")
+        call.note(file=identity)
         if path.suffix.lower() not in ownership.SUFFIXES:
             path.unlink(missing_ok=True)
         elif not leftovers.remove_disks(connection, folder, [path]):

@@ -1,0 +1,277 @@
+"""The worker as a process: started, called, heard, and ended."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from vboxlab import programs
+from vboxlab.errors import DriverError
+from vboxlab.files import make_private_folder, opened_privately
+from vboxlab.hypervisor.driver import Progress
+from vboxlab.hypervisor.virtualbox.readiness import Binding
+from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
+from vboxlab.hypervisor.virtualbox.worker.protocol import (
+    CONNECTING,
+    Beat,
+    Failure,
+    Message,
+    Noted,
+    Progressed,
+    Reply,
+    Request,
+    decode_message,
+    encode,
+)
+
+LOG = "worker.log"
+PRESENCE = "presence"
+PACKAGE = Path(__file__).parents[3]
+EXHAUSTED = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # whatever program was to be started
+KILLED_WITHIN = 5.0  # seconds
+TICK = 1.0  # seconds between two looks whether a call is still heard of
+# The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
+# Its path begins with the current folder (it may be too old for -P, and -I would hide what a user installed for
+# himself), so nothing but sys is imported before that is gone: entries that do not begin with a root or a drive.
+BOOTSTRAP = """
+import sys
+sys.path[:] = [entry for entry in sys.path if entry[:1] in ("/", "\\\\") or entry[1:3] in (":\\\\", ":/")]
+import types
+root, names = sys.argv[1], ["vboxlab", "hypervisor", "virtualbox"]
+for depth in range(len(names)):
+    module = types.ModuleType(".".join(names[: depth + 1]))
+    module.__path__ = ["/".join([root, *names[: depth + 1]])]
+    sys.modules[module.__name__] = module
+from vboxlab.hypervisor.virtualbox.worker.main import main
+main(sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """After how many seconds without a word something is taken for hung. They count while this process runs."""
+
+    worker: float = 20.0  # no heartbeat: it is stopped, or its interpreter is blocked
+    service: float = 120.0  # VirtualBox's service owes an answer; a busy one is given time, and never ended by us
+    slow: float = 20.0  # the same, and the user is told
+    call: float = 180.0  # of a call, while worker and service answer: what it waits for is a VM's process
+    starting: float = 30.0  # to load the binding, and as long again to connect
+
+
+class ServiceSilent(Exception):
+    """VirtualBox's service does not answer, though the worker lives."""
+
+
+class CallSilent(Exception):
+    """A call does not get on, though worker and service answer."""
+
+
+class WorkerGone(Exception):
+    """The worker ended or fell silent: nobody knows whether the call took effect."""
+
+
+class NoGreeting(Exception):
+    """A worker that was just started is silent; `doing` is what it began last ("": nothing)."""
+
+    def __init__(self, doing: str) -> None:
+        super().__init__(doing)
+        self.doing = doing
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        argv: list[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        working: Path,
+        limits: Limits,
+        say: Callable[[str], None],
+    ) -> None:
+        """Start it. Raises OSError when its interpreter does not start, DriverError when no program would."""
+        token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._limits, self._say = limits, say
+        self._presence = _show_presence(folder, token)
+        known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
+        try:
+            with open(folder / LOG, "ab", opener=opened_privately) as errors:
+                self._process = programs.start(
+                    [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=environment,
+                    cwd=working,  # always there: VirtualBox's service lives on in it
+                    # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
+                    start_new_session=os.name != "nt",
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+        except BaseException as error:
+            self._presence.leave()
+            if isinstance(error, OSError) and error.errno in EXHAUSTED:
+                raise _host_trouble("no process can be started", error) from error
+            raise
+        self.under_way = 0  # calls that were not answered: its client counts
+        self._ids = count(1)
+        self._lock = threading.Lock()
+        self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
+        self._words = 0  # lines that came
+        self._beat = Beat(0, 0.0)
+        self._slow = False
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, name="virtualbox-worker", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Return the worker's process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the worker can no longer be called."""
+        return self._ended
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 -- it was asked for
+        with self._process.stdout as lines:
+            for line in lines:
+                self._words += 1
+                with suppress(ValueError, TypeError, KeyError):
+                    message = decode_message(line)
+                    if isinstance(message, Beat):
+                        self._beat = message
+                    else:
+                        self._answers[message.id].put(message)
+        with self._lock:
+            self._ended = True
+            waiting = list(self._answers.values())
+        for answers in waiting:
+            answers.put(None)
+
+    def greeting(self, timeout: float) -> dict[str, Any]:
+        """Return what the worker says of itself once it is connected.
+
+        Each of its steps may take `timeout` seconds. Raises Failure, WorkerGone when it ended, or NoGreeting.
+        """
+        doing, quiet = "", 0
+        while True:
+            try:
+                message = self._answers[0].get(timeout=TICK)
+            except queue.Empty:
+                quiet += 1
+                if quiet * TICK >= timeout:
+                    raise NoGreeting(doing) from None
+                if doing == CONNECTING:
+                    self._tell(quiet * TICK)
+                continue
+            if isinstance(message, Progressed):
+                doing, quiet = message.text, 0
+            else:
+                return dict(_result(message))
+
+    def call(self, name: str, arguments: Mapping[str, Any], progress: Progress, noted: dict[str, Any]) -> Any:
+        """Make a call and return its result. `noted` is what it noted before it was lost, and is added to.
+
+        Raises Failure, WorkerGone when no answer will come, ServiceSilent or CallSilent.
+        """
+        request = Request(next(self._ids), name, dict(arguments), dict(noted))
+        with self._lock:
+            if self._ended:
+                raise WorkerGone
+            self._answers[request.id] = queue.SimpleQueue()
+            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
+            try:
+                self._process.stdin.write(encode(request))
+                self._process.stdin.flush()
+            except (OSError, ValueError):  # ended, or closed by another thread
+                raise WorkerGone from None
+        try:
+            return self._wait(request.id, progress, noted)
+        finally:
+            del self._answers[request.id]
+
+    def _wait(self, request: int, progress: Progress, noted: dict[str, Any]) -> Any:
+        # Ticks are counted, and no clock is read: this process may have been stopped, or the host asleep.
+        quiet, words = 0, self._words
+        while True:
+            try:
+                message = self._answers[request].get(timeout=TICK)
+            except queue.Empty:
+                quiet = quiet + 1 if self._words == words else 0
+                words = self._words
+                self._judge(request, quiet * TICK)
+                continue
+            if isinstance(message, Progressed):
+                progress(message.text, message.percent)
+            elif isinstance(message, Noted):
+                noted.update(message.note)
+            else:
+                return _result(message)
+
+    def _judge(self, request: int, quiet: float) -> None:
+        beat = self._beat
+        if quiet >= self._limits.worker:
+            raise WorkerGone
+        if beat.service >= self._limits.service:
+            raise ServiceSilent
+        # While the service owes an answer, it is the service that the call waits for.
+        if beat.service < self._limits.slow and beat.calls.get(str(request), 0.0) >= self._limits.call:
+            raise CallSilent
+        self._tell(beat.service)
+
+    def _tell(self, silent: float) -> None:
+        """Tell once that the service is slow; and again when it is once more."""
+        if silent >= self._limits.slow and not self._slow:
+            self._say(f"VirtualBox's service has not answered for {silent:.0f} s: still waiting for it")
+        self._slow = silent >= self._limits.slow
+
+    def leave(self, timeout: float) -> None:
+        """Close the pipe, which makes the worker end; end it by force when it does not."""
+        if timeout <= 0:
+            self._process.kill()  # first: closing the pipe of one that does not read waits for it
+        with suppress(OSError, ValueError):
+            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
+            self._process.stdin.close()
+        try:
+            self._process.wait(max(timeout, KILLED_WITHIN) if timeout <= 0 else timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            with suppress(subprocess.TimeoutExpired):  # it hangs in the system: it dies when that lets it
+                self._process.wait(KILLED_WITHIN)
+        self._reader.join(max(timeout, 0.5))
+        self._presence.leave()
+
+
+def _result(message: Message | None) -> Any:
+    if not isinstance(message, Reply):
+        raise WorkerGone
+    if message.error is not None:
+        raise Failure(message.error.pop("kind"), message.error.pop("text"), **message.error)
+    return message.result
+
+
+def _show_presence(folder: Path, token: str) -> Presence:
+    try:
+        make_private_folder(folder / PRESENCE)
+        with open(folder / LOG, "ab", opener=opened_privately):
+            return Presence(folder / PRESENCE, CLIENT, token)
+    except OSError as error:
+        raise _host_trouble(f"{folder} cannot be used", error) from error
+
+
+def _host_trouble(brief: str, error: OSError) -> DriverError:
+    return DriverError(brief, details=[str(error)], resolution="look at the folder's rights, free space and memory")

@@ -1,0 +1,48 @@
+"""VirtualBox's service (VBoxSVC) as processes of this host: looked at, never ended."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from vboxlab.hypervisor.virtualbox.readiness import SERVICES
+from vboxlab.hypervisor.virtualbox.worker import registry
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of it, and what the system says that it does (psutil's word for its status)."""
+
+    pid: int
+    status: str
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether it was stopped by somebody: it does not answer before it is let go on."""
+        return self.status == "stopped"
+
+    def __str__(self) -> str:
+        return f"process {self.pid} (VBoxSVC), {self.status}"
+
+
+def running_services() -> Iterator[Service]:
+    """Yield the services of this user that keep the same settings, or may."""
+    import psutil
+
+    user = getpass.getuser()
+    for process in psutil.process_iter(["name", "username", "status"]):
+        if process.info["name"] not in SERVICES or not _same_user(process.info["username"], user):
+            continue
+        with suppress(psutil.NoSuchProcess):
+            try:
+                folder = registry.home(process.environ())
+            except psutil.AccessDenied:
+                folder = registry.home()
+            if folder == registry.home():
+                yield Service(process.pid, str(process.info["status"]))
+
+
+def _same_user(owner: str | None, user: str) -> bool:
+    return owner is None or owner.rpartition("\\")[2] == user

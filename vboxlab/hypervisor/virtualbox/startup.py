@@ -1,0 +1,210 @@
+"""How a worker is started: which interpreters are tried, and what each way to fail means.
+
+Another interpreter is tried only where the one before is the reason: it does not start, or not load the binding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vboxlab.errors import DriverError, DriverUnavailable, SettingsInvalid
+from vboxlab.files import read_json, write_durably
+from vboxlab.hypervisor.virtualbox.failures import to_error
+from vboxlab.hypervisor.virtualbox.process import LOG, Limits, NoGreeting, Worker, WorkerGone
+from vboxlab.hypervisor.virtualbox.readiness import (
+    INSTALL_HINT,
+    Binding,
+    Installation,
+    binding_hint,
+    find_bindings,
+    find_installation,
+    find_interpreter,
+    installed_version,
+)
+from vboxlab.hypervisor.virtualbox.service import running_services
+from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, Failure
+
+ATTEMPTS = 3
+REMEMBERED = "binding.json"
+SETTING = "VBOXLAB_VBOX_PYTHON (vbox_python in the settings)"
+
+
+class Refused(Exception):
+    """An interpreter is no use, with why: another one may be. `silent` says that it does not even begin."""
+
+    def __init__(self, why: str, *, silent: bool = False) -> None:
+        super().__init__(why)
+        self.silent = silent
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Starts workers.
+
+    `preferred` is the interpreter that the user named, `lingers` for how many seconds the service outlives its clients.
+    """
+
+    folder: Path
+    argv: list[str]
+    preferred: str | None
+    lingers: float
+    limits: Limits
+    say: Callable[[str], None]
+
+    def start(self) -> tuple[Worker, dict[str, Any]]:
+        """Return a worker that is connected, and what it says of itself.
+
+        Raises DriverUnavailable, SettingsInvalid for an interpreter that the user named and that does not start, and
+        the errors of `failures.to_error`.
+        """
+        installation = find_installation()
+        if installation is None:
+            raise DriverUnavailable("VirtualBox is not installed", resolution=INSTALL_HINT)
+        named = self._named()
+        problems: list[str] = []
+        silent: set[str] = set()
+        for binding in self._candidates(installation):
+            if named and binding.interpreter != named:
+                self.say(f"{SETTING}: {'; '.join(problems)}; others are tried")
+                named = None
+            if binding.interpreter in silent:
+                continue
+            try:
+                worker, greeting = self._connected(installation, binding, named)
+            except Refused as refused:
+                problems.append(f"{binding}: {refused}")
+                silent |= {binding.interpreter} if refused.silent else set()
+                continue
+            self._remember(binding)
+            for text in greeting.get("mended", ()):
+                self.say(f"mended: {text}")
+            return worker, greeting
+        raise DriverUnavailable(
+            "no interpreter could load VirtualBox's Python binding",
+            details=problems,
+            resolution=binding_hint(installed_version(installation)),
+        )
+
+    def _named(self) -> str | None:
+        """Return the path of the interpreter that the user named, None if there is none. Raises SettingsInvalid."""
+        if not self.preferred:
+            return None
+        found = find_interpreter(self.preferred)
+        if found is None:
+            raise self._wrong_setting(f"there is no program {self.preferred} that may be started")
+        return found
+
+    def _wrong_setting(self, why: str) -> SettingsInvalid:
+        return SettingsInvalid(
+            f"{SETTING} names {self.preferred}, which does not start",
+            details=[why],
+            resolution="name a Python that loads VirtualBox's binding, or none: `vboxlab doctor` shows which is taken",
+        )
+
+    def _candidates(self, installation: Installation) -> list[Binding]:
+        found = find_bindings(installation, self.preferred)
+        with suppress(OSError, ValueError, TypeError):
+            remembered = Binding(**read_json(self.folder / REMEMBERED))
+            if remembered in found and not self.preferred:
+                found.remove(remembered)
+                found.insert(0, remembered)
+        return found
+
+    def _remember(self, binding: Binding) -> None:
+        with suppress(OSError):
+            text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
+            write_durably(self.folder / REMEMBERED, text)
+
+    def _connected(
+        self, installation: Installation, binding: Binding, named: str | None
+    ) -> tuple[Worker, dict[str, Any]]:
+        """Start a worker with a binding. Raises Refused when that is of no use, else the error that it met."""
+        problems: list[str] = []
+        for attempt in range(1, ATTEMPTS + 1):
+            worker = self._started(installation, binding, named)
+            try:
+                return worker, worker.greeting(self.limits.starting * attempt)
+            except Failure as failure:
+                worker.leave(timeout=1.0)
+                self._judge(failure, attempt)
+                problems.append(failure.text)
+                # Several programs that start the service at once get into each other's way.
+                time.sleep(self.lingers if failure.kind == "lost" else 0.5)
+            except BaseException as error:
+                worker.leave(timeout=0.0)
+                if isinstance(error, WorkerGone):
+                    raise Refused("ended while loading it") from None
+                if not isinstance(error, NoGreeting):
+                    raise
+                self._judge_silence(error, attempt)
+        raise no_service(problems, self.folder)
+
+    def _started(self, installation: Installation, binding: Binding, named: str | None) -> Worker:
+        environment = worker_environment(installation, os.environ)
+        try:
+            return Worker(binding, self.argv, environment, self.folder, installation.program, self.limits, self.say)
+        except OSError as error:
+            if named:
+                raise self._wrong_setting(str(error)) from error
+            raise Refused(f"it does not start: {error}", silent=True) from error
+
+    def _judge(self, failure: Failure, attempt: int) -> None:
+        """Return when a worker that failed so may be tried once more. Raises Refused, or the error."""
+        if failure.kind == "binding":
+            raise Refused(failure.text) from failure
+        if failure.kind not in ("dead", "lost") or (failure.kind == "lost" and attempt == ATTEMPTS):
+            raise to_error(failure) from failure
+
+    def _judge_silence(self, silent: NoGreeting, attempt: int) -> None:
+        """Return when a worker that was silent may be tried once more: the service may just have been ending."""
+        if silent.doing != CONNECTING:
+            doing = f" ({silent.doing})" if silent.doing else ""
+            raise Refused(f"no word within {self.limits.starting * attempt:.0f} s{doing}", silent=True)
+        waited = self.limits.starting * sum(range(1, attempt + 1))
+        if attempt > 1 or any(each.is_stopped for each in running_services()):
+            raise silent_service(waited, self.folder)
+
+
+def no_service(problems: list[str], folder: Path) -> DriverError:
+    """Return the error for a service that comes to nothing: another interpreter would not make it live."""
+    return DriverError(
+        f"VirtualBox's service did not answer {ATTEMPTS} times",
+        details=[*dict.fromkeys(problems), f"the worker's log is {folder / LOG}"],
+        resolution="look at VBoxSVC.log in VirtualBox's settings folder; if `VBoxManage list vms` does not answer "
+        "either, it may be a machine's settings file that ends it",
+    )
+
+
+def silent_service(seconds: float, folder: Path) -> DriverError:
+    """Return the error for a service that lives and does not answer. It is not ours to end."""
+    running = [str(each) for each in running_services()] or ["no process VBoxSVC of this user is seen"]
+    return DriverError(
+        f"VirtualBox's service has not answered for {seconds:.0f} s",
+        details=[*running, f"the worker's log is {folder / LOG}"],
+        resolution="wait if this computer is very busy; if `VBoxManage list vms` does not answer either, that process "
+        "hangs: end it yourself (VMs that run end with it) and run the command again",
+    )
+
+
+def worker_environment(installation: Installation, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the worker, and thus of the VirtualBox service that it may start.
+
+    On Linux the service takes the encoding of file names from the locale: under plain C, names with accents fail.
+    """
+    environment = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    if environment.get("VBOX_USER_HOME"):  # the worker works in another folder
+        environment["VBOX_USER_HOME"] = str(Path(environment["VBOX_USER_HOME"]).absolute())
+    environment["VBOX_PROGRAM_PATH"] = str(installation.program)
+    environment["VBOX_SDK_PATH"] = str(installation.sdk)
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    if sys.platform.startswith("linux") and "utf" not in locale.lower():
+        environment["LC_ALL"] = "C.UTF-8"
+    return environment
