@@ -162,14 +162,14 @@ class TopologyInvalid(VboxlabError):
 
 _FULL = "make room on that disk, then repeat the command"
 _RIGHTS = "give your user the right to it, or choose another folder with VBOXLAB_HOME"
-OTHER_FOLDER = "choose a folder that can be made, with VBOXLAB_HOME"
+_OTHER_FOLDER = "choose a folder that can be made, with VBOXLAB_HOME"
 _OPEN = "close other programs, or raise the limit (`ulimit -n`), then repeat the command"
 _DISK = "look after that disk: the system's log says more"
 # What the system says when a computer's state is the reason, and not a mistake of ours (errno(3)).
 _OF_THE_HOST = {
     errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EFBIG: _FULL,
     errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS, errno.EROFS: _RIGHTS,
-    errno.ENOTDIR: OTHER_FOLDER, errno.ENAMETOOLONG: OTHER_FOLDER, errno.ELOOP: OTHER_FOLDER,
+    errno.ENOTDIR: _OTHER_FOLDER, errno.ENAMETOOLONG: _OTHER_FOLDER, errno.ELOOP: _OTHER_FOLDER,
     errno.EMFILE: _OPEN, errno.ENFILE: _OPEN,
     errno.EIO: _DISK,
 }  # fmt: skip

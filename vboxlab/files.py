@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -10,8 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
-
-from vboxlab.errors import OTHER_FOLDER, HostError
 
 MOST_JSON_BYTES = 64 << 20
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
@@ -123,8 +122,8 @@ def flush_folder(folder: Path) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only its owner can enter, with 0700 from its creation whatever the umask; parents too.
 
-    An existing folder of ours is closed as well; parents that exist are left as they are. Raises HostError where no
-    such folder can be made.
+    An existing folder of ours is closed as well; parents that exist are left as they are. Raises OSError, never
+    FileNotFoundError, where no such folder can be made.
     """
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         try:
@@ -132,6 +131,8 @@ def make_private_folder(folder: Path) -> None:
         except FileExistsError:  # another process made it in this moment
             pass
         except OSError as error:
-            raise HostError(f"{folder}: the folder cannot be made: {error.strerror}", resolution=OTHER_FOLDER) from None
+            # ENOENT of a folder in which nothing can be made, such as /proc: there is no file that anybody looked for.
+            number = errno.ENOTDIR if error.errno == errno.ENOENT else error.errno
+            raise OSError(number, f"the folder cannot be made: {error.strerror}", str(folder)) from None
     with contextlib.suppress(OSError):  # not ours to close, or a file system without rights
         folder.chmod(PRIVATE_FOLDER)
