@@ -14,7 +14,7 @@ import pytest
 from vboxlab.errors import DriverError, SettingsInvalid
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.process import Limits
-from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING
+from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, LOOKING
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts a script as an interpreter")
 # Answers each call, over all its lives, with the next line of a file; "end" makes it end instead.
@@ -205,6 +205,23 @@ def test_a_service_that_is_silent_at_the_start_is_no_reason_for_another_interpre
         _ = client_of(tmp_path, named, said).greeting
     assert (tmp_path / "starts").read_text() == "named named ", "once more: it may just have been ending"
     assert said == ["VirtualBox's service has not answered for 1 s: still waiting for it"] * 2
+
+
+def test_a_service_that_is_slow_to_show_its_machines_is_given_more_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = "".join(
+        f"print({json.dumps({'id': 0, 'text': text, 'percent': None})!r}, flush=True)\ntime.sleep({seconds})\n"
+        for text, seconds in ((CONNECTING, 1.5), (LOOKING, 3.0))
+    )
+    named = interpreter(tmp_path, monkeypatch, "named", "import time\n" + begun + GREETS)
+    client = client_of(tmp_path, named, [])
+    assert client.greeting["version"] == "7.2.4"
+    client.close()
+    never = "import time\n" + begun + SLEEPS
+    with pytest.raises(DriverError, match="service has not answered for 4 s"):
+        _ = client_of(tmp_path, interpreter(tmp_path, monkeypatch, "never", never), []).greeting
+    assert (tmp_path / "starts").read_text() == "named never "
 
 
 @pytest.mark.parametrize("kind", ["host", "bug", "version", "registry", "api"])

@@ -23,6 +23,7 @@ from vboxlab.hypervisor.virtualbox.readiness import Binding
 from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     CONNECTING,
+    LOOKING,
     Beat,
     Failure,
     Message,
@@ -165,7 +166,8 @@ class Worker:
     def greeting(self, timeout: float) -> dict[str, Any]:
         """Return what the worker says of itself once it is connected.
 
-        Each of its steps may take `timeout` seconds. Raises Failure, WorkerGone when it ended, or NoGreeting.
+        To load the binding and to connect may take `timeout` seconds each. Raises Failure, WorkerGone when it ended, or
+        NoGreeting.
         """
         doing, quiet = "", 0
         while True:
@@ -173,9 +175,9 @@ class Worker:
                 message = self._answers[0].get(timeout=TICK)
             except queue.Empty:
                 quiet += 1
-                if quiet * TICK >= timeout:
+                if quiet * TICK >= (self._limits.call if doing == LOOKING else timeout):
                     raise NoGreeting(doing) from None
-                if doing == CONNECTING:
+                if doing in (CONNECTING, LOOKING):
                     self._tell(quiet * TICK)
                 continue
             if isinstance(message, Progressed):

@@ -30,7 +30,7 @@ from vboxlab.hypervisor.virtualbox.readiness import (
     installed_version,
 )
 from vboxlab.hypervisor.virtualbox.service import running_services
-from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, Failure
+from vboxlab.hypervisor.virtualbox.worker.protocol import LOADING, LOOKING, Failure
 
 ATTEMPTS = 3
 REMEMBERED = "binding.json"
@@ -165,9 +165,11 @@ class Starter:
 
     def _judge_silence(self, silent: NoGreeting, attempt: int) -> None:
         """Return when a worker that was silent may be tried once more: the service may just have been ending."""
-        if silent.doing != CONNECTING:
+        if silent.doing in ("", LOADING):
             doing = f" ({silent.doing})" if silent.doing else ""
             raise Refused(f"no word within {self.limits.starting * attempt:.0f} s{doing}", silent=True)
+        if silent.doing == LOOKING:
+            raise silent_service(self.limits.call, self.folder)
         waited = self.limits.starting * sum(range(1, attempt + 1))
         if attempt > 1 or any(each.is_stopped for each in running_services()):
             raise silent_service(waited, self.folder)

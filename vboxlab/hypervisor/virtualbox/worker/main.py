@@ -31,6 +31,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
+    LOOKING,
     Call,
     Failure,
     Message,
@@ -196,6 +197,7 @@ def main(arguments: list[str]) -> None:
     try:
         presence = Presence(options.folder, WORKER, options.token)
         connection = connect(options, answers, signs)
+        answers.send(Progressed(0, LOOKING, None))
         mended = mending.mend(connection, registry.registered(connection))
         greeting = Reply(0, {**host.greeting(connection), "mended": mended})
     except Exception as error:  # noqa: BLE001 -- nobody sees what is raised here, and takes it for the interpreter's

@@ -9,6 +9,7 @@ from typing import Any
 
 # What a worker says that it begins, before it can be called: each may never end.
 LOADING, CONNECTING = "loading the binding", "connecting to VirtualBox's service"
+LOOKING = "looking at the machines"
 Progress = Callable[[str, "int | None"], None]
 
 
