@@ -118,6 +118,8 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/portability.toml --platform win32 --cache-dir .mypy_cache/win32
+	$(BIN)/mypy --config-file tests/portability.toml --platform darwin --cache-dir .mypy_cache/darwin
 
 .PHONY: format
 format: $(STAMP) ## Format the code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -126,7 +127,7 @@ def claim_home(home: Path) -> None:
         return
     except OSError as error:
         raise SettingsInvalid(f"{home} cannot be used", details=[str(error)], resolution=_ANOTHER_HOME) from error
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     if found.st_uid != os.geteuid():
         raise SettingsInvalid(

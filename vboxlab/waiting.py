@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ from tenacity import RetryError, Retrying, retry_if_result, wait_fixed
 from vboxlab.errors import WaitTimeout
 
 T = TypeVar("T")
+R = TypeVar("R")
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,26 @@ def wait_until(condition: Callable[[], T | None], deadline: Deadline, *, what: s
         raise WaitTimeout(f"{what} did not happen in time") from None
     assert found is not None  # noqa: S101 -- Retrying returns only true values
     return found
+
+
+def in_threads(work: Callable[[T], R], items: Iterable[T], *, width: int, name: str = "work") -> list[R]:
+    """Do the same to several things, at most `width` at once, and return what came of each, in their order.
+
+    The first error passes through once what is under way has ended; what has not begun never does. Waits in short
+    turns: on Windows no Ctrl-C is seen by a thread that waits for a lock (Python's threading, Lock.acquire: only "on
+    POSIX"), as Future.result, Executor.map and leaving an executor do.
+    """
+    pool = ThreadPoolExecutor(max_workers=max(1, width), thread_name_prefix=name)
+    futures = [pool.submit(work, item) for item in items]
+    try:
+        while True:
+            done, not_done = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
+            if not not_done or any(future.exception() is not None for future in done):
+                break
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        under_way = [future for future in futures if not future.cancelled()]  # wait() takes no other for done
+        while wait(under_way, timeout=POLL_SECONDS).not_done:
+            pass
+    failed = next((future for future in futures if not future.cancelled() and future.exception() is not None), None)
+    return [failed.result()] if failed is not None else [future.result() for future in futures]

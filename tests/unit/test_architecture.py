@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,6 +192,101 @@ def calls_in(tree: ast.Module) -> Iterator[str]:
 def test_one_module_does_it_for_all(calls: set[str], allowed: set[str]) -> None:
     found = {path.relative_to(ROOT).as_posix() for path, tree in sources() if calls.intersection(calls_in(tree))}
     assert found == allowed
+
+
+# What Python has on Unix alone (its library reference, "Availability"), by module; "" are attributes of whatever.
+UNIX_ONLY = {
+    "os": {
+        "fork", "forkpty", "setsid", "setpgid", "getpgid", "killpg", "getuid", "geteuid", "getgid", "getegid",
+        "getgroups", "setuid", "setgid", "chown", "lchown", "chroot", "mkfifo", "mknod", "openpty", "pread",
+        "pwrite", "sync", "nice", "statvfs", "uname", "getloadavg", "sched_getaffinity", "sched_setaffinity",
+        "WNOHANG", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "wait", "waitid", "wait3", "wait4", "sysconf",
+        "memfd_create", "pipe2", "copy_file_range", "SEEK_DATA", "SEEK_HOLE", "posix_fallocate",
+        "posix_fadvise", "getxattr", "setxattr", "listxattr", "confstr", "ttyname",
+    },
+    "signal": {
+        "SIGKILL", "SIGHUP", "SIGQUIT", "SIGSTOP", "SIGCONT", "SIGTSTP", "SIGCHLD", "SIGUSR1", "SIGUSR2", "SIGALRM",
+        "SIGPIPE", "SIGWINCH", "alarm", "pause", "setitimer", "pthread_kill", "pthread_sigmask", "sigwait",
+    },
+    "socket": {"AF_UNIX", "SO_PEERCRED", "SO_REUSEPORT", "SCM_RIGHTS", "socketpair"},
+    "": {"st_blocks", "st_blksize", "st_rdev"},
+}  # fmt: skip
+UNIX_MODULES = {"fcntl", "pwd", "grp", "pty", "tty", "termios", "resource", "syslog", "posix", "crypt", "readline"}
+# Asked for on Unix alone, each behind a look at the platform that mypy follows (or hasattr).
+GUARDED = {
+    ("files.py", "fcntl"), ("files.py", "st_blocks"),
+    ("hypervisor/diskfiles/copying.py", "os.SEEK_DATA"), ("hypervisor/diskfiles/copying.py", "os.SEEK_HOLE"),
+    ("hypervisor/diskfiles/copying.py", "os.copy_file_range"),
+    ("hypervisor/doctor.py", "os.geteuid"), ("settings.py", "os.geteuid"),
+    ("hypervisor/virtualbox/worker/locks.py", "fcntl"),
+}  # fmt: skip
+
+
+def for_unix_alone() -> set[str]:
+    """Return the modules that need not run on Windows, as `make lint` knows them; a folder ends in a slash."""
+    config = tomllib.loads((ROOT.parent / "tests" / "portability.toml").read_text(encoding="utf-8"))
+    (names,) = (each["module"] for each in config["tool"]["mypy"]["overrides"] if each.get("ignore_errors"))
+    paths = (name.removeprefix("vboxlab.").replace(".", "/") for name in names)
+    return {path.removesuffix("*") if path.endswith("*") else f"{path}.py" for path in paths}
+
+
+def unix_only_in(tree: ast.Module) -> Iterator[str]:
+    """Yield each name in a source that Python has on Unix alone."""
+    names = names_of_modules(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            yield from UNIX_MODULES.intersection(modules)
+        if isinstance(node, ast.Attribute | ast.Name):
+            first, _, rest = ast.unparse(node).partition(".")
+            module, _, name = (f"{names.get(first, '')}.{rest}" if rest else names.get(first, "")).partition(".")
+            if module and name in UNIX_ONLY.get(module, ()):
+                yield f"{module}.{name}"
+            elif isinstance(node, ast.Attribute) and node.attr in UNIX_ONLY[""]:
+                yield node.attr
+
+
+def test_nothing_but_the_qemu_driver_and_the_builder_of_bases_needs_unix() -> None:
+    alone = for_unix_alone()
+    found = {
+        (path.relative_to(ROOT).as_posix(), what)
+        for path, tree in sources()
+        for what in unix_only_in(tree)
+        if not any(path.relative_to(ROOT).as_posix().startswith(each) for each in alone)
+    }
+    assert found == GUARDED
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("import os; os.fork()", "os.fork"),
+        ("from os import getuid; getuid()", "os.getuid"),
+        ("import os as o; o.geteuid()", "os.geteuid"),
+        ("import signal; signal.SIGKILL", "signal.SIGKILL"),
+        ("import fcntl", "fcntl"),
+        ("from pwd import getpwuid", "pwd"),
+        ("from pathlib import Path; Path('x').stat().st_blocks", "st_blocks"),
+        ("import socket; socket.socket(socket.AF_UNIX)", "socket.AF_UNIX"),
+    ],
+)
+def test_a_name_of_unix_alone_would_be_seen(line: str, what: str) -> None:
+    assert what in set(unix_only_in(ast.parse(line)))
+
+
+def test_threads_are_waited_for_where_ctrl_c_is_seen_on_windows_too() -> None:
+    """Executor.map, Future.result and leaving an executor wait for a lock, which Ctrl-C does not interrupt there."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path, tree in sources()
+        if any("ThreadPoolExecutor" in {alias.name for alias in node.names}
+               for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    }  # fmt: skip
+    # The engine waits in short turns itself; the worker is no terminal's, and QEMU's driver not for Windows.
+    assert {name for name in found if "/qemu/" not in name and "/worker/" not in name} == {
+        "waiting.py",
+        "lab/engine.py",
+    }
 
 
 def test_driver_names_stay_below() -> None:

@@ -19,7 +19,7 @@ from vboxlab.hypervisor.virtualbox.machines import group_of, observed
 from vboxlab.hypervisor.virtualbox.process import BOOTSTRAP, PACKAGE
 from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
 from vboxlab.hypervisor.virtualbox.startup import worker_environment
-from vboxlab.hypervisor.virtualbox.worker import marks
+from vboxlab.hypervisor.virtualbox.worker import marks, networks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.main import Answers, Server
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
@@ -153,6 +153,42 @@ def test_states_are_taken_by_name(state: str, power: PowerState) -> None:
         "snapshots": [], "current_snapshot": None, "problem": "", "untouched": True, "last_power_change": "",
     }  # fmt: skip
     assert (observed(fields).power, observed(fields).untouched) == (power, power is PowerState.OFF)
+
+
+def test_windows_installer_keeps_the_binding_in_a_folder_of_another_name(tmp_path: Path) -> None:
+    sdk = tmp_path / "sdk"
+    own = [sdk / "install" / "vboxapi", sdk / "installer" / "python" / "vboxapi" / "src" / "vboxapi"]
+    for folder in own:
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+    folders = {binding.folder for binding in readiness.find_bindings(Installation(tmp_path, sdk), None)}
+    assert {str(folder) for folder in own} <= folders
+
+
+def test_no_python_of_windows_default_folders_is_taken() -> None:
+    assert readiness.system_python(windows=True) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "platform", "expected"),
+    [
+        ("host-only", "6.1.50", "darwin", ("HostOnly", "hostOnlyInterface")),
+        ("host-only", "7.0.0", "darwin", ("HostOnlyNetwork", "hostOnlyNetwork")),
+        ("host-only", "7.2.22_Debianr175245", "darwin", ("HostOnlyNetwork", "hostOnlyNetwork")),
+        ("host-only", "7.2.22", "linux", ("HostOnly", "hostOnlyInterface")),
+        ("host-only", "7.2.22", "win32", ("HostOnly", "hostOnlyInterface")),
+        ("internal", "7.2.22", "darwin", ("Internal", "internalNetwork")),
+    ],
+)
+def test_host_only_networks_are_what_the_host_has(
+    kind: str, version: str, platform: str, expected: tuple[str, str]
+) -> None:
+    assert networks.attachment_of(kind, version, platform) == expected
+    assert networks.kind_of(expected[0]) == (kind, expected[1])
+
+
+def test_a_kind_of_attachment_that_is_none_of_ours_keeps_its_name() -> None:
+    assert networks.kind_of("Generic") == ("Generic", "")
 
 
 def test_the_worker_needs_nothing_but_the_standard_library() -> None:

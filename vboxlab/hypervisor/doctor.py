@@ -214,7 +214,7 @@ def _processor() -> Iterator[Finding]:
 
 
 def _user(settings: Settings) -> Iterator[Finding]:
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     if os.geteuid() == 0 and os.environ.get("SUDO_USER"):
         fix = f"run vboxlab as {os.environ['SUDO_USER']}, without sudo"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from vboxlab.errors import UsageError, VboxlabError
@@ -19,6 +18,7 @@ from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachi
 from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Machine
+from vboxlab.waiting import in_threads
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def check(
     _, desired, observed = make_plan(context, blueprint, lab)
     chosen = [topology.machines[machine]] if machine is not None else list(topology.machines.values())
     one = _Check(context, lab, desired, observed, stage or topology.last_stage)
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        return list(pool.map(one, chosen))
+    return in_threads(one, chosen, width=jobs)
 
 
 def _words(names: Sequence[str]) -> str:

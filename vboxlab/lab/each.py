@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from vboxlab.errors import LabError, VboxlabError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted
 from vboxlab.lab.context import Context
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
+from vboxlab.waiting import in_threads
 
 
 def on_each(
@@ -40,8 +40,7 @@ def on_each(
         else:
             context.events(ActionFinished(identifier, machine.machine, what, time.monotonic() - begin, summary))
 
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        list(pool.map(one, machines))
+    in_threads(one, machines, width=jobs)
     if failures:
         raise LabError(
             f"lab {lab}: {what} failed on {', '.join(machine.machine for machine, _ in failures)}",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from vboxlab.errors import VboxlabError
 from vboxlab.guest.roles import resources_for
 from vboxlab.lab.context import Context
@@ -11,6 +9,7 @@ from vboxlab.lab.desire import package_sets
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import MARK_CONTACTED, GuestLook, ObservedLab, PowerState
 from vboxlab.planning.planner import Desired, machines_of
+from vboxlab.waiting import in_threads
 
 
 def look_into(
@@ -54,5 +53,4 @@ def look_into(
         differences = (*report.changed, *report.failed)
         return GuestLook(tuple(f"{result.key}: {result.reason}" for result in differences), report.kept)
 
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        return dict(zip(names, pool.map(look, names), strict=True))
+    return dict(zip(names, in_threads(look, names, width=jobs), strict=True))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, VboxlabError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, EventSink, Note
 from vboxlab.topology.addressing import LabName
+from vboxlab.waiting import in_threads
 
 T = TypeVar("T")
 Outcome = Literal["done", "failed", "stopped", "not begun"]
@@ -108,8 +108,7 @@ def run_copies(
             return CopyResult(lab, "failed", None, watch.step, None, time.monotonic() - begin)
         return CopyResult(lab, "done", value, "", None, time.monotonic() - begin)
 
-    with ThreadPoolExecutor(max_workers=max(1, width), thread_name_prefix="copy") as pool:
-        results = list(pool.map(one, labs))
+    results = in_threads(one, labs, width=width, name="copy")
     if bugs:
         raise bugs[0]
     return results

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import TypeVar
@@ -30,7 +29,7 @@ from vboxlab.verification.readings import (
 from vboxlab.verification.report import EVIDENCE_LINES, Evidence
 from vboxlab.verification.samples import Sample, distribution, failed, uneven
 from vboxlab.verification.subject import LabUnderTest, address_of, page_owners
-from vboxlab.waiting import Deadline
+from vboxlab.waiting import Deadline, in_threads
 
 T = TypeVar("T")
 RETRY_PAUSE = 1.0
@@ -69,8 +68,7 @@ class Site:
     def on_each(self, machines: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
         """Do some work on several machines at once; the first error passes through."""
         machines = tuple(machines)
-        with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
-            return dict(zip(machines, pool.map(work, machines), strict=True))
+        return dict(zip(machines, in_threads(work, machines, width=len(machines)), strict=True))
 
 
 def carry_out(check: wanted.Check, lab: LabUnderTest, time_scale: float) -> tuple[Finding, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -78,7 +79,7 @@ def _chunks(reader: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _data(reader: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    if not hasattr(os, "SEEK_DATA"):
+    if sys.platform == "win32" or not hasattr(os, "SEEK_DATA"):
         yield 0, size
         return
     end = 0

@@ -120,7 +120,7 @@ def find_bindings(installation: Installation, preferred: str | None) -> list[Bin
 
     Which interpreter works differs by release (one too new crashes on import): each is tried in its own process.
     """
-    system = programs.find("python3", path=os.defpath) or programs.find("python3")
+    system = system_python() or programs.find("python3")
     others = [programs.find(f"python{version}") for versions in PYTHONS.values() for version in versions]
     wanted = preferred and (find_interpreter(preferred) or str(Path(preferred).absolute()))
     interpreters = [name for name in (wanted, sys.executable, system, *others) if name]
@@ -129,9 +129,21 @@ def find_bindings(installation: Installation, preferred: str | None) -> list[Bin
     return list(dict.fromkeys(tried))
 
 
+def system_python(*, windows: bool = os.name == "nt") -> str | None:
+    """Return the interpreter that the system came with.
+
+    Windows has none, and Python's default there (ntpath.defpath) is the current folder and a folder bin at the top of
+    the drive, which any user of the computer can make.
+    """
+    return None if windows else programs.find("python3", path=os.defpath)
+
+
 def _own_copies(installation: Installation) -> Iterator[Path]:
-    yield installation.sdk / "installer" / "python" / "vboxapi" / "src" / "vboxapi"  # 7.1 and later
-    yield installation.sdk / "installer" / "vboxapi"  # 6.1 and 7.0
+    # Windows' installer calls the folder sdk\install (as those who run vboxapisetup.py in it tell), all others, and the
+    # SDK that is packed apart, sdk/installer.
+    for folder in ("installer", "install"):
+        yield installation.sdk / folder / "python" / "vboxapi" / "src" / "vboxapi"  # 7.1 and later
+        yield installation.sdk / folder / "vboxapi"  # 6.1 and 7.0
     yield Path("/usr/lib/python3/dist-packages/vboxapi")  # Debian and Ubuntu
 
 

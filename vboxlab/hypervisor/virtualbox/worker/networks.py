@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.versions import parse_version
 from vboxlab.listening import LOOPBACK, Endpoint, local, why_taken
 
 SLOTS = range(8)  # a PIIX3 chipset has eight adapters (VirtualBox manual, "Introduction to Networking Modes")
@@ -18,6 +20,27 @@ KINDS = {
     "bridged": ("Bridged", "bridgedInterface"),
     "nat-network": ("NATNetwork", "NATNetwork"),
 }
+# What VirtualBox 7.0 and later have on macOS instead of host-only interfaces: networks made of an address range (its
+# manual, "Host-Only Networking"; its own tests take one for the other there, ValidationKit/testdriver/vboxtestvms.py).
+HOST_ONLY_NETWORK = ("HostOnlyNetwork", "hostOnlyNetwork")
+HOST_ONLY_NETWORKS_SINCE = (7, 0)
+
+
+def attachment_of(kind: str, version: str, platform: str = sys.platform) -> tuple[str, str]:
+    """Return VirtualBox's attachment type for a kind of network, and the adapter's attribute that names the network."""
+    if kind == "host-only" and platform == "darwin" and parse_version(version) >= HOST_ONLY_NETWORKS_SINCE:
+        return HOST_ONLY_NETWORK
+    return KINDS[kind]
+
+
+def kind_of(type_name: str) -> tuple[str, str]:
+    """Return our kind of network for VirtualBox's attachment type (its own word where we have none), and the attribute.
+
+    "" where no attribute names the network.
+    """
+    known = {theirs: (ours, attribute) for ours, (theirs, attribute) in KINDS.items()}
+    known[HOST_ONLY_NETWORK[0]] = ("host-only", HOST_ONLY_NETWORK[1])
+    return known.get(type_name, (type_name, ""))
 
 
 def read_adapters(connection: Connection, machine: Any) -> list[dict[str, Any]]:
@@ -28,9 +51,7 @@ def read_adapters(connection: Connection, machine: Any) -> list[dict[str, Any]]:
 
 def read_adapter(connection: Connection, adapter: Any) -> dict[str, Any]:
     """Return one adapter as it is. A kind of attachment that we do not have is given by VirtualBox's name."""
-    kind_name = connection.name_of("NetworkAttachmentType", adapter.attachmentType)
-    kind = next((ours for ours, (theirs, _) in KINDS.items() if theirs == kind_name), kind_name)
-    attribute = KINDS.get(kind, ("", ""))[1]
+    kind, attribute = kind_of(connection.name_of("NetworkAttachmentType", adapter.attachmentType))
     read = {
         "slot": int(adapter.slot) + 1,
         "kind": kind,
@@ -125,7 +146,7 @@ def add_adapters(connection: Connection, machine: Any, adapters: list[dict[str, 
         adapter = machine.getNetworkAdapter(state["slot"] - 1)
         adapter.enabled = True
         adapter.MACAddress = state["mac"]
-        type_name, attribute = KINDS[state["kind"]]
+        type_name, attribute = attachment_of(state["kind"], connection.version)
         if attribute:
             setattr(adapter, attribute, state["name"])
         adapter.attachmentType = connection.value_of("NetworkAttachmentType", type_name)
@@ -152,7 +173,7 @@ def _clear(connection: Connection, adapter: Any) -> None:
 
 def plug(connection: Connection, adapter: Any, state: dict[str, Any]) -> None:
     """Plug an adapter into a network, with the forwards of a NAT attachment."""
-    type_name, attribute = KINDS[state["kind"]]
+    type_name, attribute = attachment_of(state["kind"], connection.version)
     attachment = connection.value_of("NetworkAttachmentType", type_name)
     if attribute and getattr(adapter, attribute) != state["name"]:
         setattr(adapter, attribute, state["name"])

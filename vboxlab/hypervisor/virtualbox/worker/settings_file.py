@@ -19,6 +19,7 @@ KINDS = {
     "NAT": "nat",
     "InternalNetwork": "internal",
     "HostOnlyInterface": "host-only",
+    "HostOnlyNetwork": "host-only",
     "BridgedInterface": "bridged",
     "NATNetwork": "nat-network",
 }
