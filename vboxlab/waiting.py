@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -70,8 +70,10 @@ def in_threads(work: Callable[[T], R], items: Iterable[T], *, width: int, name: 
     POSIX"), as Future.result, Executor.map and leaving an executor do.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, width), thread_name_prefix=name)
-    futures = [pool.submit(work, item) for item in items]
+    futures: list[Future[R]] = []
     try:
+        for item in items:
+            futures.append(pool.submit(work, item))  # noqa: PERF401 -- those begun before a Ctrl-C are waited for
         while True:
             done, not_done = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
             if not not_done or any(future.exception() is not None for future in done):
