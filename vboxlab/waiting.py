@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -70,16 +71,24 @@ def in_threads(work: Callable[[T], R], items: Iterable[T], *, width: int, name: 
     POSIX"), as Future.result, Executor.map and leaving an executor do.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, width), thread_name_prefix=name)
-    futures = [pool.submit(work, item) for item in items]
+    under_way: set[int] = set()  # threads: a Ctrl-C may come before the future of what has begun is in our hands
+
+    def begin(item: T) -> R:
+        under_way.add(threading.get_ident())
+        try:
+            return work(item)
+        finally:
+            under_way.discard(threading.get_ident())
+
     try:
+        futures = [pool.submit(begin, item) for item in items]
         while True:
             done, not_done = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
             if not not_done or any(future.exception() is not None for future in done):
                 break
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        under_way = [future for future in futures if not future.cancelled()]  # wait() takes no other for done
-        while wait(under_way, timeout=POLL_SECONDS).not_done:
-            pass
+        while under_way:
+            time.sleep(POLL_SECONDS / 10)
     failed = next((future for future in futures if not future.cancelled() and future.exception() is not None), None)
     return [failed.result()] if failed is not None else [future.result() for future in futures]
