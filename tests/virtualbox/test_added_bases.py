@@ -40,8 +40,8 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 def settled_fingerprints(folder: Path) -> dict[str, str]:
     """Return the fingerprints of a VM's files but for the copy of its former settings, with the settings as text.
 
-    While a disk depends on a VM's, VirtualBox notes it in that VM's settings, and keeps what they were before. A service
-    that has read the settings anew writes a default into them that was left out where it made them.
+    While a disk depends on a VM's, VirtualBox notes it in that VM's settings, and keeps what they were before. When its
+    service has read the settings anew, it writes a default into them that it left out when it made them.
     """
     found = {name: digest for name, digest in fingerprints(folder).items() if not name.endswith("-prev")}
     for name in found:
