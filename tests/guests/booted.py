@@ -17,17 +17,14 @@ class BootedLab:
     vboxlab: CommandLine
     taken: bool = False
 
-    def fresh(self, *, again: bool = True) -> CommandLine:
-        """Bring the lab up, or back to what it was then; return the command line to work on it with.
-
-        Without `again`, nobody will want it back: no snapshot is taken for that.
-        """
+    def fresh(self) -> CommandLine:
+        """Bring the lab up, or back to what it was then; return the command line to work on it with."""
         if self.taken:
             self.vboxlab("snapshot", "restore", FRESH, *LAB, "--yes")
         # After a restore the machines go on one after the other. On a slow computer that is a pause after which
         # Heartbeat's nodes have to find each other again: `up` waits until they have.
         self.vboxlab("up", "failover")
-        if again and not self.taken:
+        if not self.taken:
             self.vboxlab("snapshot", "take", FRESH, "--live", *LAB)
             self.taken = True
         return self.vboxlab

@@ -75,9 +75,9 @@ def vboxlab() -> None:
 
     \b
     Exit codes: 0 done; 1 a check failed; 2 `plan` found changes; 3 a file or setting is
-    wrong; 4 the hypervisor or lab failed; 5 a guest failed; 6 the lab is in use; 7 a
-    verification could not be carried out; 8 some copies of several failed; 64 wrong usage;
-    70 a bug; 130 interrupted.
+    wrong; 4 the hypervisor, lab or computer failed; 5 a guest failed; 6 the lab is in
+    use; 7 a verification could not be carried out; 8 some copies of several failed;
+    64 wrong usage; 70 a bug; 130 interrupted.
     """  # noqa: D301 -- click's mark for a paragraph that is not to be wrapped
 
 
