@@ -118,7 +118,7 @@ def _look(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
     contacts = {action.step.machine: action.id for action in graph.actions if isinstance(action.step, act.Contact)}
     for name in desired.machines:
         look = observed.guests.get(name)
-        if look is not None and look.trouble and name not in configured and name in observed.machines:
+        if look is not None and look.trouble and name not in configured | contacts.keys():
             reason = f"its guest could not be looked at: {look.trouble}"
             contacts[name] = graph.add(act.Contact(name), reason, machines=(name,))
     networks = {name: _internal_networks(machine) for name, machine in desired.machines.items()}
