@@ -15,6 +15,7 @@ VboxlabError                 root; never raised itself
 ├── GuestError               a guest does not answer or a resource failed              exit 5
 ├── LabBusy                  another vboxlab process works on this lab                 exit 6
 ├── LabError                 the lab cannot be brought to the desired state            exit 4
+├── StorageTrouble           a disk of this computer is full, read-only or failing     exit 4
 ├── InfrastructureTrouble    a verification could not be carried out                   exit 7
 └── WaitTimeout              something did not happen in time                          exit 5
 
@@ -23,9 +24,12 @@ A command on many copies of a lab exits with 8 when at least one of them failed;
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 from vboxlab.credentials import redacted
+
+_OF_STORAGE = frozenset({"ENOSPC", "EDQUOT", "EROFS", "EIO"})  # errno(3); Windows' own codes are mapped to these
 
 EXIT_OK = 0
 EXIT_CHECK_FAILED = 1
@@ -140,6 +144,20 @@ class LabBusy(VboxlabError):
     """Another vboxlab process works on this lab."""
 
     exit_code = EXIT_BUSY
+
+
+class StorageTrouble(VboxlabError):
+    """A file of ours could not be written or read because of the disk that it is on."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> StorageTrouble | None:
+        """Return the error to show for a disk that is full, read-only or failing; None for anything else."""
+        if not isinstance(error, OSError) or errno.errorcode.get(error.errno or 0) not in _OF_STORAGE:
+            return None
+        return cls(
+            f"{error.filename}: {error.strerror}" if error.filename else f"a file cannot be written: {error.strerror}",
+            resolution="make room on that disk or mend it, then do the same again: it goes on from where it stopped",
+        )
 
 
 class InfrastructureTrouble(VboxlabError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from vboxlab.errors import StorageTrouble
 from vboxlab.files import make_private_folder, remove_durably, write_durably
 
 
@@ -56,3 +58,14 @@ def test_a_private_folder_is_closed_from_its_creation(tmp_path: Path, no_umask: 
     folder.chmod(0o755)
     make_private_folder(folder)
     assert mode_of(folder) == 0o700
+
+
+def test_a_disk_that_is_full_is_no_bug() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/labs/ha/lock")
+    trouble = StorageTrouble.of(full)
+    assert trouble is not None
+    assert trouble.brief == "/home/labs/ha/lock: No space left on device"
+    assert trouble.exit_code == 4
+    assert StorageTrouble.of(OSError(errno.EROFS, "read-only")) is not None
+    assert StorageTrouble.of(FileNotFoundError(errno.ENOENT, "no such file")) is None
+    assert StorageTrouble.of(ValueError("a bug")) is None

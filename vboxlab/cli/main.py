@@ -13,7 +13,7 @@ import click
 from vboxlab import __version__, programs
 from vboxlab.cli import output
 from vboxlab.credentials import without_secrets
-from vboxlab.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VboxlabError
+from vboxlab.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, StorageTrouble, VboxlabError
 
 
 class Verb(NamedTuple):
@@ -111,7 +111,11 @@ def run(arguments: list[str]) -> int:
         # The reader of our output went away (`| head`): not an error, but Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:  # noqa: BLE001 -- the last resort: a bug is reported as one, with all there is to find it
+    except Exception as error:  # noqa: BLE001 -- the last resort: a bug is reported as one, with all there is to find it
+        trouble = StorageTrouble.of(error)
+        if trouble is not None:
+            output.show_error(trouble, as_json=as_json)
+            return trouble.exit_code
         output.remark(without_secrets(traceback.format_exc()))
         output.remark("this is a bug in vboxlab; please report it with the lines above")
         return EXIT_BUG
