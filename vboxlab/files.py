@@ -11,6 +11,7 @@ from typing import Any
 
 MOST_JSON_BYTES = 64 << 20
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+DRAFT = ".draft"  # ends the name of a file that write_durably has not finished
 
 
 def read_json(path: Path) -> Any:
@@ -34,7 +35,7 @@ def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) ->
     UTF-8. Raises OSError, and then the old file is as it was.
     """
     content = data.encode() if isinstance(data, str) else data
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 whatever the umask
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=path.parent)  # 0600 whatever the umask
     temporary = Path(name)
     try:
         with os.fdopen(number, "wb") as stream:
@@ -47,6 +48,12 @@ def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) ->
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def clear_drafts(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder in which nobody else writes now."""
+    for draft in folder.glob(f".*{DRAFT}"):
+        draft.unlink(missing_ok=True)
 
 
 def opened_privately(path: str, flags: int) -> int:
@@ -75,10 +82,12 @@ def flush_folder(folder: Path) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only its owner can enter, with 0700 from its creation whatever the umask; parents too.
 
-    An existing folder of ours is closed as well; parents that exist are left as they are.
+    An existing folder of ours is closed as well; parents that exist are left as they are. What was made outlives a
+    power cut: a flushed file in a folder that is gone would be gone too.
     """
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         with contextlib.suppress(FileExistsError):  # another process made it in this moment
             missing.mkdir(mode=PRIVATE_FOLDER)
+        flush_folder(missing.parent)
     with contextlib.suppress(OSError):  # not ours to close, or a file system without rights
         folder.chmod(PRIVATE_FOLDER)
