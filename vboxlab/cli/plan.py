@@ -27,7 +27,7 @@ class Planned:
     @property
     def exit_code(self) -> int:
         """Return 0 when there is nothing to do, 2 when there is, 4 when it cannot be done."""
-        if self.plan.blockers:
+        if self.plan.blockers or (self.first is not None and self.first.blockers):
             return EXIT_DRIVER
         return EXIT_CHANGES_PENDING if self.plan.actions or self.first else 0
 
@@ -95,14 +95,14 @@ def plan(
 
 
 def _plan(context: Context, target: Target, until: str | None, jobs: int) -> Planned:
-    from vboxlab.lab.up import make_plan, missing_source
+    from vboxlab.lab.up import make_plan, missing_source, plan_source
+    from vboxlab.planning.planner import UNTIL_CREATED
 
     changes, _, observed = make_plan(context, target.needed, target.lab, until=until, look=True, jobs=jobs)
-    source = missing_source(target.needed, observed) if until is None else None
+    source = missing_source(target.needed, observed) if until != UNTIL_CREATED else None
     if source is None:
         return Planned(changes, None, "")
-    first, _, _ = make_plan(context, target.needed.load(source.topology), target.lab, until=source.stage)
-    return Planned(changes, first, source.name)
+    return Planned(changes, plan_source(context, target.needed, target.lab, source), source.name)
 
 
 def _counted(planned: Planned) -> str:
