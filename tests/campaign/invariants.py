@@ -29,7 +29,7 @@ def after(step: Step, before: Host, home: Path, host: Host, outcome: Outcome | N
     wrong = [*foreign(host), *markers(host)]
     if outcome is not None:
         wrong += [*bugs(outcome), *promises(step, before, host, outcome), *restores(before, host, home, outcome)]
-        wrong += beside(before, host, outcome)
+        wrong += [*beside(before, host, outcome), *half_taken(step, host, outcome)]
     wrong += records(host, home)
     protect_again(host, home)
     return wrong
@@ -120,11 +120,6 @@ def promises(step: Step, before: Host, host: Host, outcome: Outcome) -> list[str
     names = [(host.machines.get(each) or before.machines[each]).name for each in sorted(changed)]
     if not names:
         return []
-    took = [name for call, name in outcome.effects if call == "take_snapshot"]
-    failed = step.verb == "snapshot take" and outcome.code not in (0, 8)
-    twice = step.trouble is not None and step.trouble.how == "twice"  # it leaves at once then, as it says
-    if failed and not twice and _more_snapshots(before, host) and "it stays there" not in outcome.err:
-        return [f"(g) the snapshot was not taken, and yet is on some of {', '.join(took)}"]
     if outcome.code in (3, 6, 64):
         return [f"(g) refused with exit code {outcome.code}, and yet changed: {', '.join(names)}"]
     if any(promise in outcome.err for promise in PROMISES) and "--all" not in step.words:
@@ -134,9 +129,23 @@ def promises(step: Step, before: Host, host: Host, outcome: Outcome) -> list[str
     return []
 
 
-def _more_snapshots(before: Host, host: Host) -> bool:
-    counts = [sum(len(machine.snapshots) for machine in each.machines.values()) for each in (before, host)]
-    return counts[1] > counts[0]
+def half_taken(step: Step, host: Host, outcome: Outcome) -> list[str]:
+    """(g) A snapshot is taken of all machines or of none, unless it is said that some keep it."""
+    twice = step.trouble is not None and step.trouble.how == "twice"  # it leaves at once then, as it says
+    if step.verb != "snapshot take" or outcome.killed or twice or "it stays there" in outcome.err:
+        return []
+    took, deleted = (
+        {name for call, name in outcome.effects if call == wanted} for wanted in ("take_snapshot", "delete_snapshot")
+    )
+    words = confirmed.Words(step)
+    wrong = []
+    for lab in words.labs(host):
+        machines = host.of_lab(lab)
+        members = {machines[name].name for name in words.options.get("--machine", machines) if name in machines}
+        left = (took - deleted) & members
+        if left and left != members:
+            wrong.append(f"(g) lab {lab}: the snapshot is on {', '.join(sorted(left))}, and on no other machine")
+    return wrong
 
 
 def beside(before: Host, host: Host, outcome: Outcome) -> list[str]:

@@ -7,6 +7,7 @@ where `up` refuses. Then nothing must be left to do, and nothing be left over; a
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -204,6 +205,28 @@ class _Probe:
         code, _, err = self._vboxlab("up", self._topology)
         if code != 0 or self._host.effects:
             self._wrong.append(f"(d) a second `up {self._topology}` ends with {code}, did {self._host.effects} {err}")
+
+
+def cleared(computer: Computer) -> list[str]:
+    """Remove all labs and bases, and return what of vboxlab's is left then: (c) nothing but locks and the key."""
+    host = computer.enter()
+    for handle in list(host.depends):
+        deeds.do(host, ["removes-vm", host.machines[handle].name])
+    wrong: list[str] = []
+    verbs = [("destroy", lab.lab, "--yes", *(("--copy", lab.copy) if lab.copy else ())) for lab in host.labs()]
+    verbs += [("gc", "--yes", "--keep-layers"), *(("base", "remove", name) for name in sorted(host.images))]
+    for words in verbs:
+        outcome = here(words)
+        if outcome.code != 0:
+            wrong.append(f"(c) `{' '.join(words)}` ends with {outcome.code}: {_errors(outcome.err)}")
+    wrong += [f"(c) left in the hypervisor: {text}" for text, _ in host.leftovers]
+    wrong += [f"(c) the image {name} is left" for name in host.images]
+    wrong += [f"(c) the machine {m.name} is left" for m in host.machines.values() if m.lab is not None]
+    allowed = re.compile(r"keys/.*|names/.*|bases/bases\.lock|labs/[^/]+/reports/.*")
+    files = sorted(str(path.relative_to(computer.home)) for path in computer.home.rglob("*") if not path.is_dir())
+    wrong += [f"(c) the file {name} is left" for name in files if not allowed.fullmatch(name)]
+    wrong += [f"(c) the folder {path.name} of a lab is left" for path in (computer.home / "labs").glob("*")]
+    return wrong + invariants.foreign(host)
 
 
 def _step(*words: str, copy: str | None = None) -> Step:

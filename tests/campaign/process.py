@@ -32,6 +32,7 @@ from tests.campaign.host import Host, load
 from tests.campaign.points import KILLED, Points
 from tests.campaign.remembering import remember_pure_functions, replace_everywhere
 from tests.campaign.steps import Step
+from vboxlab.errors import MachineConflict
 from vboxlab.hypervisor import memory, memory_store
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.worker.media import DISK, HELD
@@ -86,6 +87,13 @@ class BootingDriver(memory.MemoryDriver):
 
     def __init__(self, store: memory_store.MemoryStore) -> None:
         super().__init__(store, replace(memory.CAPABILITIES, boots_guests=True, why_unusable=""))
+
+    def delete(self, handle: str) -> None:
+        """Remove a machine, unless a VM of somebody's is a linked clone of it."""
+        assert isinstance(self.store, Host)
+        if handle in self.store.depends.values():
+            raise MachineConflict(f"{self.store.machines[handle].name}: a linked clone of it is somebody else's")
+        super().delete(handle)
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a machine; of a VM whose disk no snapshot holds, it is one that writes to that very disk."""

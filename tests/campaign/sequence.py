@@ -14,7 +14,7 @@ from tests.campaign import confirmed, coverage, deeds, invariants
 from tests.campaign.coverage import Coverage
 from tests.campaign.generate import Generator
 from tests.campaign.host import Host
-from tests.campaign.probe import probe
+from tests.campaign.probe import cleared, probe
 from tests.campaign.process import Computer, Outcome
 from tests.campaign.steps import Step
 from vboxlab.topology.addressing import LabName
@@ -93,6 +93,7 @@ class Laboratory:
                 step = generator.next(computer.host(), computer.home)
                 if not run.step(step, probes=chance.random() < probes):
                     break
+            run.finish()
             return run.result
 
     def replay(self, given: Sequence[Step]) -> Result:
@@ -102,6 +103,7 @@ class Laboratory:
             for step in given:
                 if not run.step(step, probes=True):
                     break
+            run.finish()
             return run.result
 
 
@@ -139,6 +141,11 @@ class Run:
             finish = len(self.result.done) % 2 == 0
             self.result.wrong += probe(self._computer, topology, self._lab.copy, finish=finish)
         return not self.result.wrong
+
+    def finish(self) -> None:
+        """Remove all that is vboxlab's, unless something was wrong before: then only what is the user's is left."""
+        if not self.result.wrong:
+            self.result.wrong += cleared(self._computer)
 
     def _fingerprint(self, host: Host) -> object:
         """Return what decides on the way back: the host, and vboxlab's files but for those that only say who works."""
