@@ -106,6 +106,19 @@ test-virtualbox: ## Run the driver's tests on a real VirtualBox (needs root; mak
 	@$(MAKE) --no-print-directory $(STAMP)
 	@$(BIN)/python -m tests.side_by_side $(VIRTUALBOX_PARTS)
 
+# Sequences by their seeds; what has been done is kept in RESULTS, and the next run goes on from there.
+COUNT ?= 1000
+SEED ?= 1
+RESULTS ?= campaign-results
+
+.PHONY: campaign
+campaign: $(STAMP) ## Try to make vboxlab lose something: COUNT random sequences with troubles from SEED on (memory driver)
+	$(BIN)/python -m tests.campaign --count $(COUNT) --seed $(SEED) --results '$(RESULTS)'
+
+.PHONY: campaign-planted
+campaign-planted: $(STAMP) ## Put bugs in on purpose, one by one, and see that the campaign finds each
+	$(BIN)/python -m tests.campaign --planted all --count 200 --seed $(SEED)
+
 .PHONY: prove-virtualbox
 prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulated (needs root; slow, not part of CI)
 	@$(MAKE) --no-print-directory system COMMANDS="$(COMMANDS) debugfs:e2fsprogs unshare:util-linux ssh:openssh-client"

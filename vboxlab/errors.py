@@ -160,7 +160,7 @@ class TopologyInvalid(VboxlabError):
     exit_code = EXIT_INVALID
 
 
-_FULL = "make room on that disk, then repeat the command"
+_FULL = "make room on that disk, then do the same again: it goes on from where it stopped"
 _RIGHTS = "give your user the right to it, or choose another folder with VBOXLAB_HOME"
 _OTHER_FOLDER = "choose a folder that can be made, with VBOXLAB_HOME"
 _OPEN = "close other programs, or raise the limit (`ulimit -n`), then repeat the command"
@@ -175,10 +175,9 @@ _OF_THE_HOST = {
 }  # fmt: skip
 
 
-def host_error(error: OSError) -> HostError | None:
+def host_error(error: BaseException) -> HostError | None:
     """Return what to tell of an error of the system that nothing expected; None where it may be a mistake of ours."""
-    resolution = _OF_THE_HOST.get(error.errno or 0)
-    if resolution is None:
+    if not isinstance(error, OSError) or (resolution := _OF_THE_HOST.get(error.errno or 0)) is None:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return HostError(f"{where}{error.strerror}", resolution=resolution)

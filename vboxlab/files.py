@@ -14,6 +14,7 @@ from typing import IO, Any, BinaryIO
 
 MOST_JSON_BYTES = 64 << 20
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+DRAFT = ".draft"  # ends the name of a file that write_durably has not finished
 
 
 def read_json(path: Path) -> Any:
@@ -37,7 +38,7 @@ def replacing(path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
     After a crash the file holds all of the old or all of the new. It has the mode from its first byte (Windows knows no
     such modes: there the folder's rights count). When the block raises, the old file stays as it is. Raises OSError.
     """
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 whatever the umask
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=path.parent)  # 0600 whatever the umask
     temporary = Path(name)
     try:
         with os.fdopen(number, "wb") as stream:
@@ -96,6 +97,12 @@ def bytes_on_disk(path: Path) -> int:
     return found.st_blocks * 512
 
 
+def clear_drafts(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder in which nobody else writes now."""
+    for draft in folder.glob(f".*{DRAFT}"):
+        draft.unlink(missing_ok=True)
+
+
 def opened_privately(path: str, flags: int) -> int:
     """Open a file such that one that is made has the mode 0600: an `opener` for open(), where a file only grows."""
     return os.open(path, flags, PRIVATE_FILE)
@@ -122,8 +129,9 @@ def flush_folder(folder: Path) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder that only its owner can enter, with 0700 from its creation whatever the umask; parents too.
 
-    An existing folder of ours is closed as well; parents that exist are left as they are. Raises OSError, never
-    FileNotFoundError, where no such folder can be made.
+    An existing folder of ours is closed as well; parents that exist are left as they are. What was made outlives a
+    power cut: a flushed file in a folder that is gone would be gone too. Raises OSError, never FileNotFoundError, where
+    no such folder can be made.
     """
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         try:
@@ -134,5 +142,6 @@ def make_private_folder(folder: Path) -> None:
             # ENOENT of a folder in which nothing can be made, such as /proc: there is no file that anybody looked for.
             number = errno.ENOTDIR if error.errno == errno.ENOENT else error.errno
             raise OSError(number, f"the folder cannot be made: {error.strerror}", str(folder)) from None
+        flush_folder(missing.parent)
     with contextlib.suppress(OSError):  # not ours to close, or a file system without rights
         folder.chmod(PRIVATE_FOLDER)

@@ -114,3 +114,5 @@ def test_a_vm_whose_disk_went_since_is_refused_when_a_machine_is_made(
     assert "it cannot be read" in str(caught.value)
     assert [machine.name for machine in driver.machines()] == ["teacher"]
     assert list(driver.garbage()) == []
+    driver.remove_image("my")  # it is only forgotten
+    assert not driver.has_image("my")

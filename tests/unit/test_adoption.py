@@ -13,6 +13,8 @@ from tests.unit.lab_world import LAB, ROOT, LabWorld
 from tests.unit.plan_world import World, desired, topology
 from vboxlab.errors import LabError, TopologyInvalid
 from vboxlab.lab.down import destroy
+from vboxlab.lab.observe import observe
+from vboxlab.lab.status import machine_statuses
 from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
 from vboxlab.planning import actions as act
 from vboxlab.planning.describe import title
@@ -21,6 +23,7 @@ from vboxlab.planning.observed import (
     MARK_TOPOLOGY,
     AdapterState,
     Attachment,
+    ObservedLab,
     ObservedMachine,
     PowerState,
 )
@@ -166,3 +169,18 @@ def test_in_copies_adoption_is_refused_with_file_and_line() -> None:
         said.count("copies are isolated; expected a variant that makes the machine (`--set environment=standalone`)")
         == 3
     )
+
+
+def test_a_machine_of_the_labs_own_gives_its_place_to_the_adopted_one(world: LabWorld) -> None:
+    bring_up(world, values={})
+    bring_up(world)
+    assert planned(world).is_empty
+    powers = {machine.name: machine.power for machine in world.store.machines.values()}
+    assert {powers[name] for name in VMS} == {PowerState.RUNNING}
+    assert {powers[name] for name in ("firewall", "dns", "client")} == {PowerState.OFF}
+    rows = [(row.machine, row.vm, row.power) for row in machine_statuses(seen(world), None)]
+    assert rows[2:4] == [("dns", "DEBIAN_TRAINING_SERVEUR", "running"), ("dns", "dns", "off")]
+
+
+def seen(world: LabWorld) -> ObservedLab:
+    return observe(world.driver, LAB, blueprint(world, LAB, SCHOOL).topology)

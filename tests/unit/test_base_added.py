@@ -96,6 +96,17 @@ def test_what_the_driver_refuses_is_not_recorded(store: BaseStore) -> None:
     assert store.added.all() == ()
 
 
+def test_a_base_that_cannot_be_recorded_leaves_no_image(store: BaseStore) -> None:
+    driver = AdoptingDriver()
+    store.directory.mkdir()
+    (store.directory / "my-debian").write_text("in the way")
+    with pytest.raises(OSError):  # which one differs between systems
+        store.add(teachers(), driver)
+    assert driver.store.images == {}
+    (store.directory / "my-debian").unlink()
+    store.add(teachers(), driver)
+
+
 def test_a_base_with_clones_stays_and_one_without_is_forgotten(store: BaseStore, tmp_path: Path) -> None:
     driver = AdoptingDriver()
     store.add(teachers(), driver)

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.files import bytes_on_disk, flush, make_private_folder, remove_durably, replacing, write_durably
+from vboxlab.events import discard
+from vboxlab.files import (
+    DRAFT,
+    bytes_on_disk,
+    flush,
+    make_private_folder,
+    remove_durably,
+    replacing,
+    write_durably,
+)
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.topology.addressing import LabName
 
 
 @pytest.fixture
@@ -128,3 +139,12 @@ def test_a_private_folder_is_closed_from_its_creation(tmp_path: Path, no_umask: 
     folder.chmod(0o755)
     make_private_folder(folder)
     assert mode_of(folder) == 0o700
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one_who_locks_the_lab(tmp_path: Path) -> None:
+    directory = LabDirectory(tmp_path, LabName("ha"))
+    directory.ensure()
+    (directory.path / f".restore.json.abcd1234{DRAFT}").write_text('{"snap')
+    directory.journal.write_text("{}")
+    with directory.locked(discard, patience=0):
+        assert sorted(path.name for path in directory.path.iterdir()) == ["holder.json", "lock", "restore.json"]

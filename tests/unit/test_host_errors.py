@@ -46,6 +46,7 @@ def test_what_the_system_refuses_is_told_with_what_to_do(number: int, advice: st
 def test_what_may_be_a_mistake_of_ours_stays_a_bug() -> None:
     assert host_error(FileNotFoundError(errno.ENOENT, "No such file", "/home/x")) is None
     assert host_error(OSError("no number")) is None
+    assert host_error(ValueError("a bug")) is None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

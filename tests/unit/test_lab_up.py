@@ -241,6 +241,17 @@ def test_a_base_that_is_not_there_stops_everything_before_it_begins(world: LabWo
     assert [event for event in world.events if isinstance(event, ActionStarted)] == []
 
 
+def test_a_base_that_is_gone_is_told_before_a_guest_is_reached(world: LabWorld) -> None:
+    world.up()
+    world.driver.power_off(world.machine("client").handle, "hard")
+    world.bases.missing.add("debian12")
+    assert world.plan().blockers == ("base debian12 is not built yet",)
+    before = dict(world.store.machines)
+    with pytest.raises(BaseError, match=r"^base debian12 is not built yet"):
+        world.up()
+    assert world.store.machines == before
+
+
 def test_changing_the_topology_and_back_converges(world: LabWorld) -> None:
     world.up()
     world.up("loadbalancing")
@@ -254,6 +265,53 @@ def test_changing_the_topology_and_back_converges(world: LabWorld) -> None:
 
 def test_the_source_of_a_topology_is_made_first(world: LabWorld) -> None:
     world.up("loadbalancing")
+    assert world.asked == []
     assert "apache-base is made first: stage web of failover" in world.texts()
     assert world.plan("loadbalancing").actions == ()
     assert world.machine("load-balancer").lab == LAB
+
+
+def test_what_keeps_a_topology_from_being_reached_keeps_its_source_from_being_made(world: LabWorld) -> None:
+    world.up(until="created")
+    world.store.add_foreign("load-balancer")
+    before = dict(world.store.machines)
+    with pytest.raises(LabError, match="nothing was changed") as caught:
+        world.up("loadbalancing")
+    assert "load-balancer: a VM named 'load-balancer' exists already" in caught.value.details[0]
+    assert world.store.machines == before
+
+
+def test_work_that_a_change_of_topology_throws_away_is_asked_about_before_anything_is_done(world: LabWorld) -> None:
+    world.up()
+    world.driver.power_off(world.machine("srv-web-bis").handle, "hard")
+    world.driver.delete(world.machine("srv-web-bis").handle)
+    before = dict(world.store.machines)
+    world.declines = True
+    with pytest.raises(UsageError, match="declined"):
+        world.up("loadbalancing")
+    assert "what was done on srv-web of lab ha, which go back to apache-base" in world.asked[0][1]
+    assert world.store.machines == before
+
+
+def test_a_lab_needs_the_source_of_its_topology_no_more_once_it_is_there(world: LabWorld) -> None:
+    world.up("loadbalancing")
+    for name in ("srv-web", "srv-web-bis"):
+        world.driver.power_off(world.machine(name).handle, "hard")
+        world.driver.delete_snapshot(world.machine(name).handle, "apache-base")
+    taken = world.count("take_snapshot")
+    world.up("loadbalancing")
+    assert (world.asked, world.count("take_snapshot")) == ([], taken)
+    assert world.plan("loadbalancing").is_empty
+    assert world.machine("srv-web").adapters[0].attachment.name == "cluster"
+
+
+def test_a_source_that_cannot_be_made_any_more_is_told_before_anything_is_done(world: LabWorld) -> None:
+    world.up()
+    for name in ("srv-web", "srv-web-bis"):
+        world.driver.power_off(world.machine(name).handle, "hard")
+        world.driver.delete_snapshot(world.machine(name).handle, "apache-base")
+    before = dict(world.store.machines)
+    with pytest.raises(LabError, match="nothing was changed") as caught:
+        world.up("loadbalancing")
+    assert "srv-web, srv-web-bis: there is no snapshot apache-base to go back to" in caught.value.details[0]
+    assert world.store.machines == before

@@ -57,7 +57,25 @@ def test_a_snapshot_that_fails_in_the_middle_is_taken_back(world: LabWorld) -> N
     world.store.fail("delete_snapshot")
     with pytest.raises(DriverError) as caught:
         take_on(world.driver, handles, "x")
-    assert caught.value.details[-1] == "it stays on srv-web, where it could not be deleted again"
+    assert caught.value.details[-1] == "if it is on srv-web, it stays there: it could not be deleted"
+
+
+def test_a_snapshot_is_taken_back_where_the_call_failed_after_its_effect(world: LabWorld) -> None:
+    handles = {name: world.machine(name).handle for name in PAIR}
+    for name in PAIR:
+        world.driver.power_off(handles[name], "hard")
+
+    class Losing(MemoryDriver):
+        """A driver that loses its connection once the second snapshot is taken."""
+
+        def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
+            super().take_snapshot(handle, name, live=live, description=description)
+            if handle == handles["srv-web-bis"]:
+                raise DriverError("the connection was lost")
+
+    with pytest.raises(DriverError, match="the connection was lost"):
+        take_on(Losing(world.store), handles, "x")
+    assert not any(world.machine(name).has_snapshot("x") for name in PAIR)
 
 
 def test_machines_run_again_after_a_snapshot_that_failed(world: LabWorld) -> None:

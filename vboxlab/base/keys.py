@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from filelock import FileLock
 
 from vboxlab.errors import BaseError
-from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
+from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, write_durably
 
 
 def key_file(home: Path) -> Path:
@@ -26,6 +26,7 @@ def ensure_key(home: Path) -> tuple[Path, str]:
     public = private.with_suffix(".pub")
     make_private_folder(private.parent)
     with FileLock(private.parent / "keys.lock", mode=PRIVATE_FILE):
+        clear_drafts(private.parent)
         if not private.exists():
             _make(private, public)
         elif not _is_public_line(public):

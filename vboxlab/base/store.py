@@ -110,7 +110,11 @@ class BaseStore:
         with self.locked(progress):
             self._check_free(new.name, driver)
             said = _hand_over(new, driver, progress)
-            self.added.write(new, driver.name)
+            try:
+                self.added.write(new, driver.name)
+            except BaseException:
+                driver.remove_image(new.name)
+                raise
         return said
 
     def _check_free(self, name: str, driver: Driver) -> None:

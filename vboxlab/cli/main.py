@@ -112,7 +112,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 -- the last resort: a bug is reported as one, with all there is to find it
-        told = host_error(error) if isinstance(error, OSError) else None
+        told = host_error(error)
         if told is not None:
             output.show_error(told, as_json=as_json)
             return told.exit_code

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vboxlab.lab.context import Context
     from vboxlab.lab.up import Blueprint
     from vboxlab.planning.actions import Plan
+    from vboxlab.planning.observed import ObservedLab
     from vboxlab.topology.addressing import LabName
 
 
@@ -107,21 +108,24 @@ def plan(
 
 
 def _plan(context: Context, target: Target, until: str | None, jobs: int) -> Planned:
-    return _planned(context, target.needed, target.lab, until, jobs, look=True)
+    from vboxlab.lab.up import make_plan
+
+    changes, _, observed = make_plan(context, target.needed, target.lab, until=until, look=True, jobs=jobs)
+    return _with_source(context, target.needed, target.lab, changes, observed, until)
 
 
-def _planned(
-    context: Context, blueprint: Blueprint, lab: LabName, until: str | None, jobs: int, *, look: bool
+def _with_source(
+    context: Context, blueprint: Blueprint, lab: LabName, changes: Plan, observed: ObservedLab, until: str | None
 ) -> Planned:
-    from vboxlab.lab.up import make_plan, missing_source
+    from vboxlab.lab.up import missing_source, plan_source
     from vboxlab.planning.planner import UNTIL_CREATED
 
-    changes, _, observed = make_plan(context, blueprint, lab, until=until, look=look, jobs=jobs)
     source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
     if source is None:
         return Planned(changes, None, "")
     before = blueprint.load(source.topology)
-    return Planned(changes, _planned(context, before, lab, source.stage, jobs, look=False), source.name)
+    first, seen = plan_source(context, before, lab, source)
+    return Planned(changes, _with_source(context, before, lab, first, seen, source.stage), source.name)
 
 
 def _counted(planned: Planned) -> str:

@@ -220,7 +220,8 @@ def _on_labs(
         if not which.several:
             target = session.only_lab(opened, lab, which.copy)
             context = replace(opened, confirm=asking(yes=yes))
-            with context.directory(target.lab).locked(events, patience=patience):
+            # Stopped between two machines, it would be done on some of them.
+            with context.directory(target.lab).locked(events, patience=patience), session.stopping_gently(context.stop):
                 return [one(context, target, jobs or context.settings.concurrency)], False
         context = several.many(opened)
         chosen = several.choose(context, lab, which)

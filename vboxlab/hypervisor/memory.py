@@ -271,7 +271,8 @@ class MemoryDriver:
     def remove_image(self, name: str) -> None:
         """Forget an image."""
         with self.store.call("remove_image", name):
-            self._get_image(name)
+            if name not in self.store.images:
+                raise self._no_image(name)
             layers = [other for other, image in self.store.images.items() if image.parent == name]
             dependants = [f"machine {clone}" for clone in self._clones(name)] + [f"image {layer}" for layer in layers]
             if dependants:
@@ -341,9 +342,12 @@ class MemoryDriver:
         if image is not None and image.vm in self.store.machines:
             check_media(self.store, name, image)
         elif image is None or image.vm or not image.exists:
-            names = ", ".join(self.store.images) or "none"
-            raise BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
+            raise self._no_image(name)
         return image
+
+    def _no_image(self, name: str) -> BaseError:
+        names = ", ".join(self.store.images) or "none"
+        return BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
 
     def _clones(self, image: str) -> tuple[str, ...]:
         return tuple(sorted(machine.name for machine in self.store.machines.values() if machine.image == image))

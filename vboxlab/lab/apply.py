@@ -53,8 +53,7 @@ class Applier:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        known = {**self.observed.adopted, **self.observed.machines}
-        self._handles.update({name: machine.handle for name, machine in known.items()})
+        self._handles.update({name: machine.handle for name, machine in self.observed.machines.items()})
 
     def __call__(self, action: act.Action, report: Reporter) -> str:
         """Perform one action and return what came out of it, in a few words."""
@@ -77,15 +76,16 @@ class Applier:
                 return self._restore(names, snapshot)
             case act.FinishRestore(machines=names):
                 return self._finish_restore(names)
+            case act.CheckAdopted(machine=name):
+                # A machine of ours that it took the place of may be there still, switched off.
+                self.context.driver.start(self.observed.adopted[name].handle)
             case act.RemoveLeftovers():
                 return ", ".join(self.context.driver.collect_garbage(self.lab)) or "gone already"
             case step:
                 self._change_hardware(step)
         return ""
 
-    def _change_hardware(
-        self, step: act.SetAdapters | act.SetHardware | act.Start | act.Resume | act.CheckAdopted | act.SetMarks
-    ) -> None:
+    def _change_hardware(self, step: act.SetAdapters | act.SetHardware | act.Start | act.Resume | act.SetMarks) -> None:
         driver, handle = self.context.driver, self._handles[step.machine]
         match step:
             case act.SetAdapters(adapters=adapters):
@@ -94,8 +94,6 @@ class Applier:
                 driver.set_hardware(handle, cpus=cpus, memory=memory)
             case act.Start() | act.Resume():
                 driver.start(handle, gui=self.gui)
-            case act.CheckAdopted():
-                driver.start(handle)
             case act.SetMarks(marks=marks):
                 driver.set_marks(handle, marks)
 

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from vboxlab.credentials import HIDDEN, redacted
 from vboxlab.errors import LabBusy
 from vboxlab.events import EventSink, Note
-from vboxlab.files import PRIVATE_FILE, make_private_folder, read_json, write_durably
+from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, read_json, write_durably
 from vboxlab.topology.addressing import LabName
 
 POLL_SECONDS = 0.2
@@ -98,6 +98,7 @@ class LabDirectory:
                     resolution="wait for it to end, or stop it with Ctrl-C in its own window",
                 ) from None
         self.ensure()  # the one who had the lock may have removed the folder
+        clear_drafts(self.path)
         try:
             write_durably(holder_file, json.dumps(_ourselves()))
             yield

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
-from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, VboxlabError
+from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, VboxlabError, host_error
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, EventSink, Note
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import in_threads
@@ -104,6 +104,9 @@ def run_copies(
             events(Note(f"{lab}: FAILED: {error.brief}", level="warning"))
             return CopyResult(lab, "failed", None, watch.step, error, time.monotonic() - begin)
         except BaseException as error:  # noqa: BLE001 -- kept until the other copies have ended, then raised
+            if trouble := host_error(error):
+                events(Note(f"{lab}: FAILED: {trouble.brief}", level="warning"))
+                return CopyResult(lab, "failed", None, watch.step, trouble, time.monotonic() - begin)
             bugs.append(error)
             return CopyResult(lab, "failed", None, watch.step, None, time.monotonic() - begin)
         return CopyResult(lab, "done", value, "", None, time.monotonic() - begin)

@@ -96,22 +96,30 @@ def take_on(
 
     Without a description, each says what its machine is then. Raises the first failure as DriverError.
     """
-    taken: list[str] = []
+    begun: dict[str, ObservedMachine] = {}  # by name, as they were before
     try:
-        for handle in handles.values():
-            text = description or description_of(driver.inspect(handle))
-            driver.take_snapshot(handle, snapshot, live=live, description=text)
-            taken.append(handle)
+        for name, handle in handles.items():
+            machine = driver.inspect(handle)
+            begun[name] = machine
+            try:
+                driver.take_snapshot(handle, snapshot, live=live, description=description or description_of(machine))
+            except MachineConflict:  # it has one of that name, which is not this one
+                del begun[name]
+                raise
     except VboxlabError as error:
-        left = [name for name, handle in handles.items() if handle in taken and not _undo(driver, handle, snapshot)]
+        left = [name for name, machine in begun.items() if not _undo(driver, machine, snapshot)]
         brief = f"snapshot {snapshot} was not taken: {error.brief}"
-        details = [*error.details, *(f"it stays on {name}, where it could not be deleted again" for name in left)]
+        details = [*error.details, *(f"if it is on {name}, it stays there: it could not be deleted" for name in left)]
         raise DriverError(brief, details=details, resolution=error.resolution) from error
 
 
-def _undo(driver: Driver, handle: str, snapshot: str) -> bool:
+def _undo(driver: Driver, before: ObservedMachine, snapshot: str) -> bool:
+    """Delete a new snapshot where there is one: also a call that failed may have had its effect."""
+    known = {old.id for old in before.snapshots}
     try:
-        driver.delete_snapshot(handle, snapshot)
+        for taken in driver.inspect(before.handle).snapshots:
+            if taken.name == snapshot and taken.id not in known:
+                driver.delete_snapshot(before.handle, taken.id)
     except VboxlabError:
         return False
     return True

@@ -26,9 +26,12 @@ class MachineStatus:
 def machine_statuses(observed: ObservedLab, desired: Desired | None) -> list[MachineStatus]:
     """Report each machine of a lab; with a desired state also how it differs (drift), adopted and missing ones too."""
     rows = []
-    for name, machine in sorted({**observed.adopted, **observed.machines}.items()):
+    for name, machine in sorted(
+        [*observed.adopted.items(), *observed.machines.items()], key=lambda entry: (entry[0], entry[1].lab is not None)
+    ):
+        adopted = machine.lab is None
         drift: list[str] = []
-        wanted = desired.machines.get(name) if desired else None
+        wanted = desired.machines.get(name) if desired and not adopted else None
         if wanted is not None:
             drift = in_words(wanted.adapters, machine.adapters)
         if machine.problem:
@@ -40,7 +43,7 @@ def machine_statuses(observed: ObservedLab, desired: Desired | None) -> list[Mac
                 power=machine.power.value,
                 adapters=tuple(f"{a.slot}:{a.attachment}{'' if a.cable else ' (unplugged)'}" for a in machine.adapters),
                 port=machine.management_port,
-                topology="adopted" if name in observed.adopted else machine.marks.get(MARK_TOPOLOGY, "-"),
+                topology="adopted" if adopted else machine.marks.get(MARK_TOPOLOGY, "-"),
                 stage=machine.marks.get(MARK_STAGE, "-"),
                 drift=tuple(drift),
             )

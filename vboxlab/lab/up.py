@@ -16,9 +16,18 @@ from vboxlab.lab.leftovers import report_strays
 from vboxlab.lab.look import look_into
 from vboxlab.lab.naming import with_names_claimed
 from vboxlab.lab.observe import begin, observed_lab, settle
-from vboxlab.planning.actions import Create, Plan
+from vboxlab.planning.actions import (
+    Configure,
+    Contact,
+    Create,
+    Introduce,
+    Plan,
+    Recheck,
+    Repair,
+    TakeSnapshots,
+)
 from vboxlab.planning.describe import subject, title
-from vboxlab.planning.observed import ObservedLab
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab
 from vboxlab.planning.planner import UNTIL_CREATED, Desired, losses, plan
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SnapshotSet, Topology
@@ -88,17 +97,53 @@ def make_plan(
         if guests:
             observed = replace(observed, guests=guests)
             found = plan(desired, observed)
+        missing = tuple(error.brief for error in _missing_bases(context, found, blueprint.topology))
+        found = replace(found, blockers=(*found.blockers, *missing))
     return found, desired, observed
 
 
 def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet | None:
-    """Return the snapshot set that the topology starts from when the lab does not have it on all its machines."""
+    """Return the snapshot set that the topology starts from when machines that go back to it do not have it.
+
+    A machine that was brought to the topology before goes back to nothing.
+    """
     start_from = blueprint.topology.start_from
     source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
     if source is None or source.topology == blueprint.topology.name:
         return None
     machines = [observed.machines.get(name) for name in source.machines]
-    return None if all(machine and machine.has_snapshot(source.name) for machine in machines) else source
+    there = blueprint.topology.name
+    needless = (m and (m.has_snapshot(source.name) or m.marks.get(MARK_TOPOLOGY) == there) for m in machines)
+    return None if all(needless) else source
+
+
+def _has(observed: ObservedLab, name: str, snapshot: str) -> bool:
+    return name in observed.machines and observed.machines[name].has_snapshot(snapshot)
+
+
+def plan_source(context: Context, blueprint: Blueprint, lab: LabName, source: SnapshotSet) -> tuple[Plan, ObservedLab]:
+    """Return the plan of the topology that makes a missing snapshot set, as far as that, and the lab as it is.
+
+    Changes nothing.
+    It has a blocker where the set cannot be made: its snapshot is taken where its stage ends, and nowhere later.
+    """
+    found, _, observed = make_plan(context, blueprint, lab, until=source.stage)
+    taken = {
+        name
+        for action in found.actions
+        if isinstance(action.step, TakeSnapshots) and action.step.snapshot == source.name
+        for name in action.step.machines
+    }
+    having = {name for name, machine in observed.machines.items() if machine.has_snapshot(source.name)}
+    past = [name for name in source.machines if name not in taken | having]
+    if not past:
+        return found, observed
+    why = (
+        f"{', '.join(past)}: there is no snapshot {source.name} to go back to, and none can be made any more, past "
+        f"stage {source.stage} of {source.topology}; destroy the lab, or remove the machine in the hypervisor, to make "
+        "it anew"
+    )
+    return replace(found, blockers=(*found.blockers, why)), observed
 
 
 @with_names_claimed
@@ -111,33 +156,39 @@ def up(
     jobs: int,
     gui: bool = False,
     first_for: tuple[str, ...] = (),
+    agreed: set[str] | None = None,
 ) -> UpResult:
-    """Bring the lab to its topology. The caller holds the lab's lock. `first_for` are topologies that start from it.
+    """Bring the lab to its topology. The caller holds the lab's lock.
 
+    `first_for` are topologies that start from it, and `agreed` machines whose work may be thrown away for them.
     Where the plan throws work away, context.confirm is asked before anything is changed, and raises if it may not.
     Raises LabError when the plan has blockers or topologies start from each other, BaseError when machines are to be
     made of a base that is not there (all before anything is changed), or the first failure, naming what is left to do.
     """
     observed = begin(context, lab)
     done = 0
+    agreed = set() if agreed is None else agreed
     source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
     if source is not None:
         waiting = (*first_for, blueprint.topology.name)
-        _check_can_wait(context, blueprint, lab, source, waiting)
-        context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
+        _refuse_circle(lab, source, waiting)
+        # What would keep the second half from being done keeps the first from being begun.
+        later, _, seen = make_plan(context, blueprint, lab, until=until)
         before = blueprint.load(source.topology)
-        result = up(context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting)
+        _check(context, plan_source(context, before, lab, source)[0], before.topology, seen, agreed)
+        _check(context, later, blueprint.topology, seen, agreed)
+        context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
+        result = up(context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting, agreed=agreed)
+        # What is on a machine whose snapshot is taken only now is in that snapshot.
+        agreed.update(name for name in source.machines if not _has(observed, name, source.name))
         done += result.actions
         if result.stopped:
             return UpResult(done, stopped=True)
     changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs)
-    _check_possible(lab, changes)
     report_strays(context, lab)
-    _need_bases(context, changes, blueprint.topology)
+    _check(context, changes, blueprint.topology, observed, agreed, done)
     for note in changes.notes:
         context.events(Note(note))
-    if lost := losses(changes, observed):
-        context.confirm(lab, question(lab, changes.topology, lost))
     applier = Applier(context, lab, desired, observed, gui=gui)
     outcome = engine.run(changes.actions, applier, context.events, jobs=jobs, stop=context.stop)
     done += len(outcome.done)
@@ -146,26 +197,27 @@ def up(
     return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
 
 
-def _check_possible(lab: LabName, changes: Plan) -> None:
-    if changes.blockers:
-        raise LabError(
-            f"lab {lab} cannot be brought to {changes.topology}; nothing was changed", details=changes.blockers
-        )
-
-
-def _check_can_wait(
-    context: Context, blueprint: Blueprint, lab: LabName, source: SnapshotSet, waiting: tuple[str, ...]
-) -> None:
-    """Raise, before what a topology starts from is made, what would keep the topology itself from being brought up."""
+def _refuse_circle(lab: LabName, source: SnapshotSet, waiting: tuple[str, ...]) -> None:
     if source.topology in waiting:
         circle = " -> ".join((*waiting[waiting.index(source.topology) :], source.topology))
         raise LabError(
             f"lab {lab}: topologies start from each other ({circle}); nothing was changed",
             resolution="let one of them start from nothing: take `from` out of it",
         )
-    changes, _, _ = make_plan(context, blueprint, lab)
-    _check_possible(lab, changes)
-    _need_bases(context, changes, blueprint.topology)
+
+
+def _check(
+    context: Context, changes: Plan, topology: Topology, observed: ObservedLab, agreed: set[str], done: int = 0
+) -> None:
+    """Raise what keeps a plan from being applied; ask where it throws work away that is not `agreed` to yet."""
+    _need_bases(context, changes, topology)
+    if changes.blockers:
+        so_far = f"{done} actions were done before" if done else "nothing was changed"
+        raise LabError(f"lab {changes.lab} cannot be brought to {changes.topology}; {so_far}", details=changes.blockers)
+    lost = {name: snapshot for name, snapshot in losses(changes, observed).items() if name not in agreed}
+    if lost:
+        context.confirm(changes.lab, question(changes.lab, changes.topology, lost))
+        agreed.update(lost)
 
 
 def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
@@ -177,9 +229,27 @@ def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
 
 
 def _need_bases(context: Context, changes: Plan, topology: Topology) -> None:
-    new = (topology.machines[action.step.machine] for action in changes.actions if isinstance(action.step, Create))
-    for base in sorted({machine.base or topology.base for machine in new}):
-        context.bases.get(base).need_current()
+    missing = _missing_bases(context, changes, topology)
+    if missing:
+        raise missing[0]
+
+
+def _missing_bases(context: Context, changes: Plan, topology: Topology) -> list[BaseError]:
+    """Return why bases that a plan needs cannot be had: to make machines, or to log in to those that there are."""
+    needed: dict[str, bool] = {}  # base -> it must be up to date
+    for action in changes.actions:
+        if isinstance(action.step, Create | Introduce | Contact | Configure | Recheck | Repair):
+            base = topology.machines[action.step.machine].base or topology.base
+            needed[base] = needed.get(base, False) or isinstance(action.step, Create)
+    missing = []
+    for name, new in sorted(needed.items()):
+        try:
+            found = context.bases.get(name)
+            if new:
+                found.need_current()
+        except BaseError as error:
+            missing.append(error)
+    return missing
 
 
 def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabError:

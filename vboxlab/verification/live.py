@@ -28,7 +28,7 @@ class LiveLab:
         self._executors: dict[str, Executor] = {}
         self._lock = threading.Lock()
         observed = observe(context.driver, lab, topology)
-        self._handles = {name: machine.handle for name, machine in {**observed.adopted, **observed.machines}.items()}
+        self._handles = {name: machine.handle for name, machine in {**observed.machines, **observed.adopted}.items()}
 
     @property
     def name(self) -> LabName:

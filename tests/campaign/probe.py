@@ -1,0 +1,240 @@
+"""After a step, on a copy of everything: is there a way back, is it told, and does it end where it should?
+
+The lab that was worked on last is looked at with `status`, planned and brought up, the way that the messages name taken
+where `up` refuses. Then nothing must be left to do, and nothing be left over; and what `up` did, `plan` had told.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from tests.campaign import confirmed, deeds, invariants
+from tests.campaign.host import markers_of
+from tests.campaign.process import Computer, here
+from tests.campaign.steps import Step
+from vboxlab.planning.observed import PowerState
+from vboxlab.topology.addressing import LabName
+
+TELLS = {
+    "Create": ("create",),
+    "SetAdapters": ("set_adapters",),
+    "SetHardware": ("set_hardware",),
+    "Start": ("start",),
+    "CheckAdopted": ("start",),
+    "Introduce": ("introduce", "set_marks"),
+    "Contact": ("contact", "set_marks"),
+    "Configure": ("configure", "set_marks"),
+    "Recheck": ("configure",),
+    "Repair": ("configure",),
+    "PowerOff": ("power_off",),
+    "TakeSnapshots": ("take_snapshot",),
+    "RestoreSnapshots": ("restore_snapshot", "power_off"),
+    "FinishRestore": ("restore_snapshot", "power_off"),
+    "RemoveLeftovers": ("collect_garbage",),
+    "SetMarks": ("set_marks",),
+}
+
+
+def probe(computer: Computer, topology: str, copy: str | None, *, finish: bool) -> list[str]:
+    """Return what is wrong with the way back; the computer is as it was afterwards."""
+    with _kept(computer):
+        return _Probe(computer, topology, copy, finish=finish).run()
+
+
+@contextmanager
+def _kept(computer: Computer) -> Iterator[None]:
+    """Let what is done to a computer meanwhile be undone."""
+    aside = computer.folder / "aside"
+    computer.home.rename(aside)
+    shutil.copytree(aside, computer.home)
+    host = computer.file.read_bytes()
+    try:
+        yield
+    finally:
+        shutil.rmtree(computer.home)
+        aside.rename(computer.home)
+        computer.file.write_bytes(host)
+
+
+class _Probe:
+    """Runs verbs one after the other in this process."""
+
+    def __init__(self, computer: Computer, topology: str, copy: str | None, *, finish: bool) -> None:
+        self._home = computer.home
+        self._host = computer.enter()
+        self._topology = topology
+        self._copy = copy
+        self._lab = LabName(confirmed.TOPOLOGIES[topology], copy)
+        self._finish = finish
+        self._wrong: list[str] = []
+
+    def run(self) -> list[str]:
+        """Go the way back, and return what is wrong."""
+        self._go()
+        return self._wrong
+
+    def _vboxlab(self, *words: str) -> tuple[int | str, str, str]:
+        which = ("--copy", self._copy) if self._copy else ()
+        self._host.effects.clear()
+        outcome = here([*words, *which])
+        self._wrong += [f"{line} (`{' '.join(words)}`)" for line in invariants.bugs(outcome)]
+        return outcome.code, outcome.out, outcome.err
+
+    def _go(self) -> None:
+        code, out, err = self._vboxlab("plan", self._topology, "--json")
+        plan = json.loads(out) if code in (0, 2, 4) and out.startswith("{") else None
+        if plan is not None and "actions" not in plan:
+            plan = None
+        nothing = code == 0
+        code, _, err = self._up(plan if code in (0, 2) else None)
+        if not nothing or self._host.effects or code != 0:
+            self._bring_up(code, err)
+        self._wrong += invariants.leavings(self._host, self._home, self._lab)
+        self._wrong += [*invariants.foreign(self._host), *invariants.markers(self._host)]
+
+    def _bring_up(self, code: int | str, err: str) -> None:
+        if code != 0:
+            code, _, err = self._way_out(code, err)
+        if code != 0:
+            self._wrong.append(f"(d) `up {self._topology}` ends with {code}: {_errors(err)}")
+            return
+        self._converged()
+
+    def _up(self, plan: dict[str, Any] | None) -> tuple[int | str, str, str]:
+        names = {machine.name: machine.machine for machine in self._host.machines.values()}
+        code, out, err = self._vboxlab("up", self._topology)
+        if code == 64:
+            for marker in confirmed.given_up(self._host, self._home, _step("up", self._topology, copy=self._copy)):
+                self._host.book.given_up.add(marker)
+            code, out, err = self._vboxlab("up", self._topology, "--yes")
+        names.update({machine.name: machine.machine for machine in self._host.machines.values()})
+        if plan is not None:
+            names["GATE"] = "gate"
+            self._compare(plan, [(call, names.get(name, name)) for call, name in self._host.effects])
+            if code == 4 and "no machine can be made of the base" not in err:  # looked at only when one is made
+                self._wrong.append(f"(e) `plan` said that it can be done, `up {self._topology}` says: {_errors(err)}")
+        return code, out, err
+
+    def _compare(self, plan: dict[str, Any], did: list[tuple[str, str]]) -> None:
+        """(e) What `up` did, `plan` had told."""
+        told: Counter[tuple[str, str]] = Counter()
+        for each in (plan, plan.get("first") or {"actions": []}):
+            for action in each["actions"]:
+                for call in TELLS[action["action"]]:
+                    told.update((call, machine) for machine in action["machines"] or [""])
+        if plan.get("first"):
+            return  # of the second half `plan` says that it is planned anew
+        for call, machine in did:
+            key = (call, "" if call == "collect_garbage" else machine)
+            if told[key] <= 0:
+                self._wrong.append(f"(e) `up {self._topology}` did what `plan` had not told: {call} of {machine}")
+            told[key] -= 1
+
+    def _way_out(self, code: int | str, err: str) -> tuple[int | str, str, str]:
+        """Do what the message of a refused `up` names, and bring the lab up after it."""
+        if "a restore" in err or "the restore of" in err:
+            step = _step("snapshot", "restore", "--finish", "--lab", self._lab.lab, "--yes", copy=self._copy)
+            finished = False
+            if self._finish:
+                self._host.book.given_up |= confirmed.given_up(self._host, self._home, step)
+                finished = self._vboxlab(*step.words[:6])[0] == 0
+            if not finished:
+                dropped, _, said = self._vboxlab("snapshot", "restore", "--drop", "--lab", self._lab.lab)
+                if dropped != 0:
+                    self._wrong.append(f"(d) `snapshot restore --drop` ends with {dropped}: {_errors(said)}")
+            code, _, err = self._up(None)
+        if code != 0:
+            self._clear_the_way()
+            code, _, err = self._up(None)
+        return code, "", err
+
+    def _clear_the_way(self) -> None:
+        """Take away what of the user's own keeps a lab from coming up, as the messages ask him to."""
+        host = self._host
+        for handle, machine in list(host.machines.items()):
+            if machine.power is PowerState.INACCESSIBLE:
+                host.mark(handle, power=PowerState.OFF, problem="")
+            if machine.lab is None and machine.name in ("one", "two", "three", "gate", "solo-one"):
+                host.mark(handle, name=f"renamed-{handle}")
+                host.book.foreign[handle] = replace(host.book.foreign[handle], name=f"renamed-{handle}")
+        host.taken_ports.clear()
+        deeds.do(host, ["makes-vm", "GATE", "inner"])
+        self._have_base()
+        for image in host.images.values():
+            if image.vm in host.media:
+                normal = tuple(replace(each, kind="Normal", present=True) for each in host.media[image.vm])
+                host.media[image.vm] = host.book.media[image.vm] = normal
+        for machine in list(host.of_lab(self._lab).values()):
+            twice = [each for each in machine.snapshots if each.name == "plain"][1:]
+            for snapshot in twice:
+                self._host.book.given_up |= markers_of(host.held[machine.handle, snapshot.id])
+                host.switch(machine.handle, PowerState.OFF)
+                self._vboxlab("snapshot", "delete", snapshot.id, "--lab", self._lab.lab, "--yes")
+        host.keep()
+        if "no snapshot plain to go back to" in self._vboxlab("up", self._topology)[2]:
+            step = _step("destroy", self._lab.lab, copy=self._copy)
+            host.book.given_up |= confirmed.given_up(host, self._home, step)
+            self._vboxlab("destroy", self._lab.lab, "--yes")
+
+    def _have_base(self) -> None:
+        """Add the base again that the lab is made of, from a VM of the user's."""
+        login = ("--user", "debian", "--password-from", "env:PASSWORD")
+        deeds.do(self._host, ["makes-vm", "TEACHER"])
+        self._host.book.bases.update(dict.fromkeys(self._host.book.foreign, "stone"))
+        which, self._copy = self._copy, None
+        for name, *origin in (("stone", "--vm", "TEACHER"), ("slate", "--disk", str(self._home.parent / "slate.img"))):
+            code, _, err = self._vboxlab("base", "add", name, *origin, *login)
+            if code != 0 and "was interrupted" in err:
+                self._vboxlab("base", "remove", name)
+                self._vboxlab("base", "add", name, *origin, *login)
+        self._copy = which
+
+    def _converged(self) -> None:
+        code, out, err = self._vboxlab("plan", self._topology)
+        if code != 0:
+            self._wrong.append(
+                f"(d) after `up {self._topology}`, `plan` ends with {code}: {out.strip()} {_errors(err)}"
+            )
+        code, _, err = self._vboxlab("up", self._topology)
+        if code != 0 or self._host.effects:
+            self._wrong.append(f"(d) a second `up {self._topology}` ends with {code}, did {self._host.effects} {err}")
+
+
+def cleared(computer: Computer) -> list[str]:
+    """Remove all labs and bases, and return what of vboxlab's is left then: (c) nothing but locks and the key."""
+    host = computer.enter()
+    for handle in list(host.depends):
+        deeds.do(host, ["removes-vm", host.machines[handle].name])
+    wrong: list[str] = []
+    verbs = [("destroy", lab.lab, "--yes", *(("--copy", lab.copy) if lab.copy else ())) for lab in host.labs()]
+    verbs += [("gc", "--yes", "--keep-layers"), *(("base", "remove", name) for name in sorted(host.images))]
+    for words in verbs:
+        outcome = here(words)
+        if outcome.code != 0:
+            wrong.append(f"(c) `{' '.join(words)}` ends with {outcome.code}: {_errors(outcome.err)}")
+    wrong += [f"(c) left in the hypervisor: {text}" for text, _ in host.leftovers]
+    wrong += [f"(c) the image {name} is left" for name in host.images]
+    wrong += [f"(c) the machine {m.name} is left" for m in host.machines.values() if m.lab is not None]
+    allowed = re.compile(r"keys/.*|names/.*|bases/bases\.lock|labs/[^/]+/reports/.*")
+    files = sorted(str(path.relative_to(computer.home)) for path in computer.home.rglob("*") if not path.is_dir())
+    wrong += [f"(c) the file {name} is left" for name in files if not allowed.fullmatch(name)]
+    wrong += [f"(c) the folder {path.name} of a lab is left" for path in (computer.home / "labs").glob("*")]
+    return wrong + invariants.foreign(host)
+
+
+def _step(*words: str, copy: str | None = None) -> Step:
+    """Return a verb that is agreed to."""
+    return Step((*words, "--yes", *(("--copy", copy) if copy else ())))
+
+
+def _errors(err: str) -> str:
+    lines = err.splitlines()
+    start = next((number for number, line in enumerate(lines) if "error:" in line), max(len(lines) - 6, 0))
+    return " / ".join(line.strip() for line in lines[start : start + 8])

@@ -1,0 +1,100 @@
+"""Sequences in which the campaign has found a bug of vboxlab's, as short as they could be made; none does harm now."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.campaign.conftest import Replay
+from tests.campaign.steps import FULL, INTERRUPT, KILL, POWER, WORKER, Step, Trouble
+
+LOGIN = ("--user", "debian", "--password-from", "env:PASSWORD")
+UP = Step(("up", "first"))
+RESTORE = ("snapshot", "restore", "plain", "--lab", "duo", "--yes")
+
+
+def test_a_machine_of_ours_whose_place_an_adopted_one_takes(replay: Replay) -> None:
+    """The machine of ours was started in its stead, and switched off again by the next `up`."""
+    replay(UP, Step(("up", "first", "--set", "environment=school")))
+
+
+@pytest.mark.parametrize(
+    ("words", "at"),
+    [
+        (("gc", "--keep-layers", "--yes"), 3),
+        (("snapshot", "delete", "plain", "--lab", "duo", "--yes"), 4),
+        (("down", "duo"), 1),
+        (("up", "first", "--copies", "ann"), 8),
+    ],
+)
+def test_a_full_disk(replay: Replay, words: tuple[str, ...], at: int) -> None:
+    """It ended as a bug."""
+    replay(UP, Step(words, Trouble(FULL, at)))
+
+
+@pytest.mark.parametrize("at", [19, 22, 25, 28])
+def test_what_a_killed_writer_leaves(replay: Replay, at: int) -> None:
+    """The draft of a record stayed in the lab's folder for ever."""
+    replay(UP, Step(("user", "works", "duo/one")), Step(RESTORE, Trouble(KILL, at)))
+
+
+@pytest.mark.parametrize("at", [30, 60, 90, 120])
+def test_a_power_loss_while_a_lab_is_made(replay: Replay, at: int) -> None:
+    """The lab's folder was not flushed, and with it went the host keys that guests are known by."""
+    replay(Step(UP.words, Trouble(POWER, at, "strict")))
+
+
+def test_a_topology_that_starts_from_another_one_is_made_from_nothing(replay: Replay) -> None:
+    """It made the other one first, and then asked whether what it had made itself may be thrown away."""
+    replay(Step(("up", "second")))
+
+
+def test_a_snapshot_that_a_topology_started_from_is_deleted(replay: Replay) -> None:
+    """The lab went back to make it anew, and so from one topology to the other at every `up`."""
+    replay(
+        UP,
+        Step(("up", "second", "--yes")),
+        Step(("down", "duo")),
+        Step(("snapshot", "delete", "plain", "--lab", "duo", "--yes")),
+    )
+
+
+def test_a_snapshot_that_a_topology_starts_from_is_deleted(replay: Replay) -> None:
+    """It cannot be made any more: machines were moved to the other topology as they were."""
+    replay(
+        UP,
+        Step(("up", "second", "--yes"), Trouble(INTERRUPT, 2, "once")),
+        Step(("down", "duo")),
+        Step(("snapshot", "delete", "plain", "--lab", "duo", "--yes")),
+    )
+
+
+def test_a_topology_that_cannot_be_reached_is_not_begun_with(replay: Replay) -> None:
+    """It made the other topology's snapshot first, and then said that nothing was changed."""
+    replay(
+        UP,
+        Step(("user", "takes", "duo/two", "plain")),
+        Step(("user", "deletes", "duo/one")),
+        Step(("up", "second", "--yes")),
+    )
+
+
+def test_a_base_that_is_gone(replay: Replay) -> None:
+    """`plan` said that all can be done."""
+    replay(UP, Step(("base", "remove", "slate")), Step(("up", "first", "--set", "base=slate")))
+
+
+@pytest.mark.parametrize("at", [5, 8, 11, 14])
+def test_a_base_that_cannot_be_recorded(replay: Replay, at: int) -> None:
+    """Its image stayed in the hypervisor, where it kept the name."""
+    replay(
+        Step(("base", "remove", "slate")), Step(("base", "add", "slate", "--vm", "TEACHER", *LOGIN), Trouble(FULL, at))
+    )
+
+
+@pytest.mark.parametrize("trouble", [Trouble(INTERRUPT, 28, "once"), Trouble(WORKER, 15), Trouble(WORKER, 18)])
+def test_a_snapshot_that_is_not_taken_of_all(replay: Replay, trouble: Trouble) -> None:
+    """It stayed on those of which it had been taken, or of which the call had failed after its effect."""
+    replay(
+        Step(("up", "first", "--set", "environment=school")),
+        Step(("snapshot", "take", "tuesday", "--lab", "duo"), trouble),
+    )
