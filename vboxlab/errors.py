@@ -160,7 +160,7 @@ class TopologyInvalid(VboxlabError):
     exit_code = EXIT_INVALID
 
 
-_FULL = "make room on that disk, then do the same again: it goes on from where it stopped"
+_FULL = "make room on that disk, then repeat the command"
 _RIGHTS = "give your user the right to it, or choose another folder with VBOXLAB_HOME"
 _OTHER_FOLDER = "choose a folder that can be made, with VBOXLAB_HOME"
 _OPEN = "close other programs, or raise the limit (`ulimit -n`), then repeat the command"

@@ -27,6 +27,7 @@ TELLS = {
     "SetAdapters": ("set_adapters",),
     "SetHardware": ("set_hardware",),
     "Start": ("start",),
+    "Resume": ("start",),
     "CheckAdopted": ("start",),
     "Introduce": ("introduce", "set_marks"),
     "Contact": ("contact", "set_marks"),

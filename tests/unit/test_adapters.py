@@ -13,7 +13,15 @@ from vboxlab.guest.findings import Finding
 from vboxlab.lab.status import machine_statuses
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
 from vboxlab.planning.adapters import compare, devices, in_words
-from vboxlab.planning.observed import AdapterState, Attachment, Forward, ObservedLab, ObservedMachine, PowerState
+from vboxlab.planning.observed import (
+    MARK_LAB,
+    AdapterState,
+    Attachment,
+    Forward,
+    ObservedLab,
+    ObservedMachine,
+    PowerState,
+)
 from vboxlab.planning.planner import plan
 
 MAC = "0800270000AA"
@@ -84,7 +92,9 @@ def test_check_plan_and_status_agree_whether_adapters_differ(
     source, world = topology(), World()
     goal = desired(source, world.observed)
     spec = replace(goal.machines["srv-web"], adapters=wanted)
-    machine = ObservedMachine("id", "srv-web", PowerState.RUNNING, spec.cpus, spec.memory, "", found)
+    machine = ObservedMachine(
+        "id", "srv-web", PowerState.RUNNING, spec.cpus, spec.memory, "", found, marks={MARK_LAB: LAB.lab}
+    )
     differences = compare(wanted, found)
     assert len(wiring_findings(spec, machine)) == len(differences)
     lab = ObservedLab(LAB, {"srv-web": machine})
