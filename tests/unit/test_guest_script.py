@@ -391,7 +391,9 @@ def test_a_state_is_waited_for_and_given_up_with_what_was_last_said(tmp_path: Pa
 
 def test_a_state_that_does_not_come_about_is_explained_with_what_its_unit_logged(tmp_path: Path) -> None:
     journalctl = tmp_path / "journalctl"
-    journalctl.write_text('#!/bin/sh\nfor unit; do :; done; echo "$unit: Giving up resources"\n')
+    journalctl.write_text(
+        '#!/bin/sh\nfor unit; do :; done; echo "$unit: Giving up resources"; echo "[7]: debug: notify_world: SIG_DFL"\n'
+    )
     journalctl.chmod(0o755)
     never = Await("page", ("sh", "-c", "echo no route; false"), 1, unit="heartbeat")
     reason = "did not come about within 1 s: no route;heartbeat: Giving up resources"

@@ -344,8 +344,8 @@ $(systemctl show -p LoadState -p ActiveState -p UnitFileState "$@" 2>&1)
 END
 }
 
-logged() { # UNIT LINES: what the unit logged last
-    journalctl -q -b -n "$2" -o cat -u "$1" 2>/dev/null
+logged() { # UNIT LINES: what the unit logged last, without what only its authors can use
+    journalctl -q -b -n 200 -o cat -u "$1" 2>/dev/null | grep -v 'debug: ' | tail -n "$2"
 }
 
 read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how that is changed

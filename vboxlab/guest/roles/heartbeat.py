@@ -21,9 +21,11 @@ SETTLED_WITHIN = 90.0
 TAKEOVER = 15
 # Seconds that giving up the service may take: a minute was seen on a busy computer. Afterwards it is killed.
 LONGEST_STOP = 300
-# When it happened nevertheless, say because somebody restarted Heartbeat by hand, the node asks its peer for them.
+# When it happened nevertheless, say because somebody restarted Heartbeat by hand, the node asks its peer for them, and
+# the peer offers them: a master that still held the address when it was asked may give it up afterwards.
 ASKED_AFTER = 35.0
 ASK = ("/usr/share/heartbeat/hb_takeover", "local")
+OFFER = ("/usr/share/heartbeat/hb_standby", "foreign")
 TIMES = {
     "practical": ("keepalive 1", "warntime 3", "deadtime 5", "initdead 30"),
     "fast": ("keepalive 200ms", "warntime 1", "deadtime 2", "initdead 30"),
@@ -121,4 +123,4 @@ def _address_settled(role: HeartbeatRole, *, held: bool) -> Await:
     test = f'[ {operator} "$(ip -o -4 addr show dev "$1" to "$2")" ]'
     name = f"floating address {'held' if held else 'left to the master'}"
     until = ("sh", "-c", test, "sh", role.interface, str(role.address.ip))
-    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else (), nudge_after=ASKED_AFTER, unit=UNIT)
+    return Await(name, until, SETTLED_WITHIN, nudge=ASK if held else OFFER, nudge_after=ASKED_AFTER, unit=UNIT)
