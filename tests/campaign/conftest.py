@@ -28,7 +28,11 @@ class Server:
     """A campaign that does what it is asked."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
+        self._process = self._started()
+
+    @staticmethod
+    def _started() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
             [sys.executable, "-m", "tests.campaign", "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -37,8 +41,9 @@ class Server:
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Ask for one sequence, and return what came of it."""
@@ -46,7 +51,13 @@ class Server:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:  # it said why; the next test has another one
+            self.close()
+            code = self._process.returncode
+            self._process = self._started()
+            raise AssertionError(f"the campaign's own process ended with {code} over {request}")
+        answer = json.loads(line)
         assert isinstance(answer, dict)
         return answer
 

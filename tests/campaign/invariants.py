@@ -28,7 +28,7 @@ def after(step: Step, before: Host, home: Path, host: Host, outcome: Outcome | N
     """
     wrong = [*foreign(host), *markers(host)]
     if outcome is not None:
-        wrong += [*bugs(outcome), *promises(step, before, host, outcome), *restores(before, host, home, outcome)]
+        wrong += [*bugs(outcome), *promises(step, before, host, outcome), *restores(step, host, home, outcome)]
         wrong += [*beside(before, host, outcome), *half_taken(step, host, outcome)]
     wrong += records(host, home)
     protect_again(host, home)
@@ -162,9 +162,11 @@ def beside(before: Host, host: Host, outcome: Outcome) -> list[str]:
     return [f"(g) two were at work on lab {lab} at once" for lab in sorted(both, key=str)]
 
 
-def restores(before: Host, host: Host, home: Path, outcome: Outcome) -> list[str]:
+def restores(step: Step, host: Host, home: Path, outcome: Outcome) -> list[str]:
     """(g) A restore that went only half the way is recorded."""
-    del before
+    words = confirmed.Words(step)
+    if words.verb == "restore":
+        host.book.chosen = set(words.options.get("--machine", ()))
     back = {name for call, name in outcome.effects if call == "restore_snapshot"}
     if not back or outcome.code == 0:
         return []
@@ -173,7 +175,9 @@ def restores(before: Host, host: Host, home: Path, outcome: Outcome) -> list[str
         members = confirmed.SETS.get((lab.lab, "plain"), ())
         machines = {name: machine for name, machine in host.of_lab(lab).items() if name in members}
         gone = {name for name, machine in machines.items() if machine.name in back}
-        if gone and gone != machines.keys() and not confirmed.has_pending(home, lab) and _torn(machines):
+        if gone <= host.book.chosen:
+            continue
+        if gone != machines.keys() and not confirmed.has_pending(home, lab) and _torn(machines):
             left = ", ".join(sorted(machines.keys() - gone))
             wrong.append(f"(g) lab {lab}: {', '.join(sorted(gone))} went back, {left} did not, and no record says so")
     return wrong
