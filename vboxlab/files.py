@@ -97,6 +97,30 @@ def bytes_on_disk(path: Path) -> int:
     return found.st_blocks * 512
 
 
+def create_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> bool:
+    """Make a file in one step, flushed to the disk, unless there is one already; tell whether it was made.
+
+    Nobody ever sees half of it. Text is UTF-8. Raises OSError.
+    """
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=path.parent)
+    os.close(number)
+    draft = Path(name)
+    try:
+        write_durably(draft, data, mode=mode)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links, such as that of a memory stick
+            if path.exists():
+                return False
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    flush_folder(path.parent)
+    return True
+
+
 def clear_drafts(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder in which nobody else writes now."""
     for draft in folder.glob(f".*{DRAFT}"):

@@ -11,6 +11,7 @@ import pytest
 from tests.contract.worlds import DEAF_GUEST
 from vboxlab.base.added import NewBase, Origin
 from vboxlab.base.store import BaseStore
+from vboxlab.base.unused import remove_layers
 from vboxlab.cli.main import run
 from vboxlab.errors import BaseError, MachineNotFound, UsageError
 from vboxlab.hypervisor.memory import MemoryDriver, store_of
@@ -119,6 +120,18 @@ def test_a_base_with_clones_stays_and_one_without_is_forgotten(store: BaseStore,
     assert not (tmp_path / "bases" / "my-debian").exists()
     with pytest.raises(BaseError, match="there is no base my-debian"):
         store.get("my-debian")
+
+
+@pytest.mark.parametrize("left", [".adding", ".gone"])
+def test_what_a_killed_add_or_removal_left_is_no_base_and_goes_with_its_passwords(
+    store: BaseStore, tmp_path: Path, left: str
+) -> None:
+    driver = AdoptingDriver()
+    store.add(teachers(), driver)
+    (tmp_path / "bases" / "my-debian").rename(tmp_path / "bases" / left)
+    assert store.added.all() == ()
+    remove_layers(store, driver, [])
+    assert sorted(path.name for path in (tmp_path / "bases").iterdir()) == ["bases.lock"]
 
 
 def test_a_base_whose_vm_is_gone_says_so_and_can_be_removed(store: BaseStore) -> None:

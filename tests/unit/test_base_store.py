@@ -12,6 +12,7 @@ from filelock import FileLock
 from vboxlab.base.keys import ensure_key
 from vboxlab.base.recipe import DEBIAN12, Recipe
 from vboxlab.base.store import BaseStore, image_name
+from vboxlab.base.unused import remove_layers
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.memory import MemoryDriver
@@ -91,6 +92,24 @@ def test_an_interrupted_build_does_not_look_finished(store: BaseStore, tmp_path:
         (tmp_path / "bases" / left).mkdir(parents=True)
         (tmp_path / "bases" / left / "disk.qcow2").write_bytes(b"half")
     assert store.list() == ()
+
+
+@pytest.mark.parametrize("left", [".new", ".gone"])
+def test_what_a_killed_build_or_removal_left_is_no_base_and_goes(store: BaseStore, tmp_path: Path, left: str) -> None:
+    image = put_base(tmp_path)
+    (tmp_path / "bases" / image).rename(tmp_path / "bases" / left)
+    (tmp_path / "layers" / left).mkdir(parents=True)
+    assert store.list() == ()
+    remove_layers(store, MemoryDriver(), [])
+    assert sorted(path.name for path in (tmp_path / "bases").iterdir()) == ["bases.lock"]
+    assert list((tmp_path / "layers").iterdir()) == []
+
+
+def test_a_base_whose_packages_are_gone_says_so(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    with pytest.raises(BaseError) as caught:
+        store.ensure_image(MemoryDriver(), store.get("debian12"), ("apache2",))
+    assert caught.value.brief == f"the base debian12 is not whole: {tmp_path / 'bases' / image} has no root.tar"
 
 
 def test_building_what_is_there_does_nothing(store: BaseStore, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from vboxlab.events import discard
 from vboxlab.files import (
     DRAFT,
     bytes_on_disk,
+    create_durably,
     flush,
     make_private_folder,
     remove_durably,
@@ -148,3 +151,29 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_one_who_locks_the_lab(
     directory.journal.write_text("{}")
     with directory.locked(discard, patience=0):
         assert sorted(path.name for path in directory.path.iterdir()) == ["holder.json", "lock", "restore.json"]
+
+
+def test_of_many_who_make_a_file_one_does_and_all_read_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "heartbeat"
+
+    def make(number: int) -> tuple[bool, str]:
+        made = create_durably(path, f"secret {number}")
+        return made, path.read_text()
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        results = list(pool.map(make, range(64)))
+    assert [made for made, _ in results].count(True) == 1
+    assert {text for _, text in results} == {path.read_text()}
+    assert [each.name for each in tmp_path.iterdir()] == ["heartbeat"]
+    assert mode_of(path) == 0o600
+
+
+def test_a_file_is_made_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "heartbeat"
+    assert (create_durably(path, "one"), path.read_text()) == (True, "one")
+    assert (create_durably(path, "two"), path.read_text()) == (False, "one")
+    assert [each.name for each in tmp_path.iterdir()] == ["heartbeat"]

@@ -17,9 +17,9 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from vboxlab.base.keys import ensure_key, key_file
-from vboxlab.base.model import Base, Login
+from vboxlab.base.model import ADDING, GONE, Base, Login
 from vboxlab.errors import BaseError
-from vboxlab.files import make_private_folder, publish, write_durably
+from vboxlab.files import flush_folder, make_private_folder, publish, write_durably
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file
@@ -101,7 +101,7 @@ class AddedBases:
 
     def all(self) -> tuple[AddedBase, ...]:
         """Return the added bases, sorted by name. Raises BaseError for a record that cannot be read."""
-        return tuple(map(self._read, sorted(self._directory.glob(f"*/{RECORD}"))))
+        return tuple(map(self._read, sorted(self._directory.glob(f"[!.]*/{RECORD}"))))
 
     def find(self, name: str) -> AddedBase | None:
         """Return one added base, None if there is none of that name. Raises BaseError for a record that is damaged."""
@@ -136,7 +136,7 @@ class AddedBases:
         ensure_key(self._home)  # clones of a base with a password get it at the first contact
         key = str(new.key_file.absolute()) if new.key_file else ""
         added = AddedBase(new.name, driver, str(new.origin), new.user, key, new.stock, time.time())
-        draft = self._directory / ".adding"
+        draft = self._directory / ADDING
         shutil.rmtree(draft, ignore_errors=True)
         make_private_folder(draft)
         try:
@@ -150,6 +150,9 @@ class AddedBases:
         return added
 
     def forget(self, added: AddedBase) -> None:
-        """Remove a record with its passwords."""
-        (self._directory / added.name / RECORD).unlink()
-        shutil.rmtree(self._directory / added.name)
+        """Remove a record with its passwords, such that a killed process leaves no half one under its name."""
+        gone = self._directory / GONE
+        shutil.rmtree(gone, ignore_errors=True)
+        (self._directory / added.name).rename(gone)
+        flush_folder(self._directory)
+        shutil.rmtree(gone)

@@ -20,7 +20,7 @@ from vboxlab.base import disk
 from vboxlab.base.delta import Manifest, PackageDelta
 from vboxlab.base.jobs import NoNamespaces, run_job, scratch_directory
 from vboxlab.base.mirror import find_mirror
-from vboxlab.base.model import Base
+from vboxlab.base.model import GONE, NEW, Base
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe
 from vboxlab.errors import BaseError
@@ -109,14 +109,13 @@ class Layers:
             return PackageDelta(directory / _ARCHIVE, Manifest.from_data(manifest), later) if manifest else None
 
     def discard(self, layers: Sequence[str]) -> None:
-        """Remove layers with the deltas that start from them."""
+        """Remove layers with the deltas that start from them; a killed process leaves no half one under its name."""
+        gone = self.directory / GONE
         for layer in layers:
-            gone = self.directory / ".gone"
-            shutil.rmtree(gone, ignore_errors=True)
-            (self.directory / layer).rename(gone)
-            shutil.rmtree(gone)
-            for path in self.directory.glob(f"{layer}+*"):
-                shutil.rmtree(path)
+            for path in (self.directory / layer, *self.directory.glob(f"{layer}+*")):
+                shutil.rmtree(gone, ignore_errors=True)
+                path.rename(gone)
+                shutil.rmtree(gone)
 
     def _delta_directory(self, base: Base, before: Sequence[str], later: Sequence[str]) -> Path:
         start = self.image_name(base, before) if before else base.image
@@ -126,7 +125,7 @@ class Layers:
         if sys.platform != "linux":
             raise NoNamespaces("packages can be installed natively on Linux only")
         disk.require(disk.disk_tools())
-        new = self.directory / ".new"
+        new = self.directory / NEW
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)
         try:
@@ -147,7 +146,13 @@ class Layers:
 
     def _job(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, scratch: Path, new: Path) -> Job:
         """Return the worker's job: from the base, or from the layer when that exists, step by step."""
-        trees = [str(next(base_directory.glob("root.tar*"))), str(base_directory / "boot.tar")]
+        tree = next(base_directory.glob("root.tar*"), None)
+        if tree is None:
+            raise BaseError(
+                f"the base {recipe.name} is not whole: {base_directory} has no root.tar",
+                resolution=f"put it back from a backup, or `vboxlab base build {recipe.name} --again`",
+            )
+        trees = [str(tree), str(base_directory / "boot.tar")]
         removed: tuple[str, ...] = ()
         steps = []
         if wanted.layer:

@@ -10,6 +10,9 @@ from vboxlab.base.delta import PackageDelta
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 
+# Beside bases and layers: what is being made, recorded or removed, by whoever holds the lock of this home's bases.
+NEW, ADDING, GONE = ".new", ".adding", ".gone"
+
 
 @dataclass(frozen=True)
 class Login:

@@ -23,7 +23,7 @@ from vboxlab.base.jobs import NoNamespaces
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.layers import Layers
 from vboxlab.base.mirror import find_mirror
-from vboxlab.base.model import Base, Login
+from vboxlab.base.model import ADDING, GONE, NEW, Base, Login
 from vboxlab.base.recipe import RECIPES, Recipe
 from vboxlab.errors import BaseError
 from vboxlab.files import PRIVATE_FILE, bytes_on_disk, make_private_folder, publish, read_json, write_durably
@@ -31,7 +31,9 @@ from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.settings import Settings, claim_home
 
 DEFAULT = "debian12"
+UNFINISHED = (NEW, ADDING, GONE)
 _RECORD = "base.json"
+_RECORDS = f"[!.]*/{_RECORD}"  # of what has its final name
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class BaseStore:
 
     def list(self) -> tuple[StoredBase, ...]:
         """Return the bases that were built and are on disk, the current ones first."""
-        records = (self._stored(path.parent) for path in sorted(self.directory.glob(f"*/{_RECORD}")))
+        records = (self._stored(path.parent) for path in sorted(self.directory.glob(_RECORDS)))
         bases = (base for base in records if base)
         return tuple(sorted(bases, key=lambda base: (base.name, not base.current, base.built)))
 
@@ -247,9 +249,16 @@ class BaseStore:
             progress("waiting for another vboxlab process that builds", None)
             lock.acquire()
         try:
+            self._clear_unfinished()
             yield
         finally:
             lock.release()
+
+    def _clear_unfinished(self) -> None:
+        """Remove what builds, adds and removals that were killed have left, passwords in it included."""
+        for folder in (self.directory, self.layers.directory):
+            for name in UNFINISHED:
+                shutil.rmtree(folder / name, ignore_errors=True)
 
     def _recipe(self, name: str) -> Recipe:
         if name not in RECIPES:
@@ -279,7 +288,7 @@ class BaseStore:
         make_room: Callable[[], None],
         progress: Progress,
     ) -> None:
-        new = self.directory / ".new"
+        new = self.directory / NEW
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)
         try:
@@ -323,7 +332,7 @@ class BaseStore:
 
     def _discard(self, directory: Path) -> None:
         """Remove a finished directory such that a killed process leaves no half one under its name."""
-        gone = directory.with_name(".gone")
+        gone = directory.with_name(GONE)
         shutil.rmtree(gone, ignore_errors=True)
         directory.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vboxlab.credentials import known
 from vboxlab.errors import SettingsInvalid
-from vboxlab.files import PRIVATE_FILE, make_private_folder
+from vboxlab.files import create_durably, make_private_folder
 from vboxlab.guest.resources import File, Password, Resource, SecretText
 
 VARIABLE_PREFIX = "VBOXLAB_SECRET_"
@@ -50,13 +50,9 @@ class SecretStore:
     def _generate(path: Path) -> str:
         value = secrets.token_urlsafe(18)
         make_private_folder(path.parent)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-        except FileExistsError:  # another process was first
-            return path.read_text(encoding="utf-8").strip()
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(value + "\n")
-        return value
+        if create_durably(path, value + "\n"):
+            return value
+        return path.read_text(encoding="utf-8").strip()  # another process was first
 
 
 def secret_names(resources: Iterable[Resource]) -> set[str]:
