@@ -117,7 +117,7 @@ campaign: $(STAMP) ## Try to make vboxlab lose something: COUNT random sequences
 
 .PHONY: campaign-planted
 campaign-planted: $(STAMP) ## Put bugs in on purpose, one by one, and see that the campaign finds each
-	$(BIN)/python -m tests.campaign --planted all --count 200 --seed $(SEED)
+	$(BIN)/python -m tests.campaign --planted all --count 400 --seed $(SEED)
 
 .PHONY: prove-virtualbox
 prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulated (needs root; slow, not part of CI)

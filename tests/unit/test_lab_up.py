@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,21 @@ def test_the_source_of_a_topology_is_made_first(world: LabWorld) -> None:
     assert "apache-base is made first: stage web of failover" in world.texts()
     assert world.plan("loadbalancing").actions == ()
     assert world.machine("load-balancer").lab == LAB
+
+
+def test_a_machine_that_has_the_name_of_one_to_be_made_is_in_the_way(world: LabWorld) -> None:
+    world.up()
+    for name in ("client", "dns"):
+        world.driver.power_off(world.machine(name).handle, "hard")
+    gone = world.machine("client")
+    world.driver.delete(gone.handle)
+    renamed = world.machine("dns")
+    world.store.machines[renamed.handle] = replace(renamed, name=gone.name)
+    before = dict(world.store.machines)
+    with pytest.raises(LabError, match="nothing was changed") as caught:
+        world.up()
+    assert caught.value.details == ("client: the VM of dns was renamed to 'client'; give it another name again",)
+    assert world.store.machines == before
 
 
 def test_what_keeps_a_topology_from_being_reached_keeps_its_source_from_being_made(world: LabWorld) -> None:

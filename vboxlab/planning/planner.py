@@ -159,6 +159,12 @@ def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
         for name, machine in desired.machines.items()
         if name not in observed.machines and machine.vm_name in observed.others
     ]
+    renamed = {machine.name: other for other, machine in observed.machines.items()}
+    blockers += [
+        f"{name}: the VM of {renamed[machine.vm_name]} was renamed to {machine.vm_name!r}; give it another name again"
+        for name, machine in desired.machines.items()
+        if name not in observed.machines and machine.vm_name in renamed
+    ]
     blockers += [
         f"{name}: the VM {machine.vm_name} cannot be read ({observed.unreadable[machine.vm_name]})"
         for name, machine in desired.machines.items()
