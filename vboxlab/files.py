@@ -74,9 +74,9 @@ def flush(stream: IO[Any]) -> None:
     os.fsync(stream.fileno())
 
 
-def publish(draft: Path, final: Path) -> None:
-    """Give a finished folder its name in one step, with everything in it flushed to the disk before. Raises OSError."""
-    for folder, _, names in os.walk(draft):
+def flush_tree(tree: Path) -> None:
+    """Flush a folder and everything in it to the disk. Raises OSError."""
+    for folder, _, names in os.walk(tree):
         for name in names:
             file = Path(folder, name)
             if not file.is_symlink():
@@ -84,6 +84,11 @@ def publish(draft: Path, final: Path) -> None:
                 with file.open("rb+" if os.name == "nt" else "rb") as stream:
                     flush(stream)
         flush_folder(Path(folder))
+
+
+def publish(draft: Path, final: Path) -> None:
+    """Give a finished folder its name in one step, with everything in it flushed to the disk before. Raises OSError."""
+    flush_tree(draft)
     draft.rename(final)
     for parent in {draft.parent, final.parent}:
         flush_folder(parent)

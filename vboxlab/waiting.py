@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -80,15 +80,17 @@ def in_threads(work: Callable[[T], R], items: Iterable[T], *, width: int, name: 
         finally:
             under_way.discard(threading.get_ident())
 
+    futures: list[Future[R]] = []
     try:
-        futures = [pool.submit(begin, item) for item in items]
+        for item in items:
+            futures.append(pool.submit(begin, item))  # noqa: PERF401 -- what was submitted before a Ctrl-C is known then
         while True:
             done, not_done = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
             if not not_done or any(future.exception() is not None for future in done):
                 break
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        while under_way:
+        while under_way or not all(future.done() for future in futures):
             time.sleep(POLL_SECONDS / 10)
     failed = next((future for future in futures if not future.cancelled() and future.exception() is not None), None)
     return [failed.result()] if failed is not None else [future.result() for future in futures]

@@ -20,7 +20,7 @@ from vboxlab.hypervisor.memory_store import MemoryStore
 from vboxlab.hypervisor.virtualbox.worker import media
 from vboxlab.lab import apply, journal, snapshot_sets
 from vboxlab.lab.directory import LOCK, LabDirectory
-from vboxlab.planning import describe, observed, planner, snapshots
+from vboxlab.planning import blockers, describe, observed, snapshots
 
 Undo = Callable[[], None]
 
@@ -86,7 +86,7 @@ def older_snapshot() -> Undo:
     return _all(
         _replaced(need, first),
         _replaced(snapshots.check_one_each, lambda *_: None),
-        _replaced(planner._doubtful_restores, lambda *_: []),
+        _replaced(blockers.doubtful_restores, lambda *_: []),
     )
 
 

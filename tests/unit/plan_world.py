@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vboxlab.lab.desire import desire
 from vboxlab.planning import actions as act
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
     MARK_CONTACTED,
@@ -18,7 +19,6 @@ from vboxlab.planning.observed import (
     PowerState,
     SnapshotState,
 )
-from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.loader import load_snapshot_set, load_topology
 from vboxlab.topology.model import Topology

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from vboxlab.errors import DriverError, GuestError
+from vboxlab.errors import DriverError, GuestError, HostError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, discard
 from vboxlab.lab.engine import Outcome, Reporter, run
 from vboxlab.planning import actions as act
@@ -101,6 +102,47 @@ def test_a_first_contact_that_fails_at_any_step_frees_its_slot(failing: str) -> 
     assert {a.id for a in outcome.done} >= {f"{number}-{position}" for number in (4, 5) for position in range(4)}
     assert {a.id[0] for a in outcome.kept_back} <= set("0123")
     assert outcome.left == []
+
+
+def test_a_guest_that_boots_keeps_its_slot_when_a_later_contact_with_it_becomes_hopeless() -> None:
+    """Of `a` a second boot was planned, after a snapshot together with `b`, which fails while `a` boots."""
+    failed = threading.Event()
+
+    def effect(action: act.Action) -> None:
+        if action.id == "b":
+            failed.set()
+            raise DriverError("b failed")
+        if action.id == "c1":
+            assert failed.wait(5)
+            time.sleep(0.2)
+
+    recorder = Recorder(effect)
+    actions = [
+        action("s1", act.Start("a")),
+        action("c1", act.Contact("a"), "s1"),
+        action("b", act.PowerOff("b")),
+        action("take", act.TakeSnapshots(("a", "b"), "x"), "c1", "b"),
+        action("s2", act.Start("a"), "take"),
+        action("c2", act.Contact("a"), "s2"),
+        action("s3", act.Start("c")),
+        action("c3", act.Contact("c"), "s3"),
+    ]
+    outcome = go(actions, recorder, jobs=1)
+    assert recorder.booting_at_most == 1
+    assert sorted(each.id for each in outcome.kept_back) == ["c2", "s2", "take"]
+    assert sorted(each.id for each in outcome.done) == ["c1", "c3", "s1", "s3"]
+
+
+def test_a_full_disk_under_an_action_is_told_as_one_and_keeps_back_nothing_else() -> None:
+    def effect(action: act.Action) -> None:
+        if action.id == "c0":
+            raise OSError(errno.ENOSPC, "No space left on device", "/home/x")
+
+    outcome = go(boots(2), Recorder(effect))
+    assert [error for _, error in outcome.failed] == [
+        HostError("/home/x: No space left on device", resolution="make room on that disk, then repeat the command")
+    ]
+    assert sorted(each.id for each in outcome.done) == ["c1", "s0", "s1"]
 
 
 def test_a_chain_of_turns_goes_on_past_one_that_failed_and_past_one_that_never_begins() -> None:

@@ -259,15 +259,23 @@ def test_any_sequence_of_them_converges_or_refuses(
         world.store.taken_ports.clear()
 
 
-@pytest.mark.parametrize("power", [PowerState.PAUSED, PowerState.SAVED], ids=lambda power: power.value)
+@pytest.mark.parametrize(
+    ("power", "resumed"),
+    [
+        # The power button of a guest that is paused resumes it, or pulls the plug of one that cannot be.
+        (PowerState.PAUSED, []),
+        (PowerState.SAVED, [(act.Resume("a"), "it is saved: its guest shuts down in order first")]),
+    ],
+    ids=["paused", "saved"],
+)
 def test_what_a_guest_holds_is_ended_in_order_before_its_memory_is_changed(
-    start: Callable[[], Tiny], power: PowerState
+    start: Callable[[], Tiny], power: PowerState, resumed: list[tuple[act.Step, str]]
 ) -> None:
     world = start()
     disturb(world, "a", power, "memory")
     planned = world.left_to_do("left")
     assert [(action.step, action.reason) for action in planned] == [
-        (act.Resume("a"), f"it is {power.value}: its guest shuts down in order first"),
+        *resumed,
         (act.PowerOff("a"), "memory: 128 MiB, expected 512 MiB"),
         (act.SetHardware("a", 1, 512), "memory: 128 MiB, expected 512 MiB"),
         (act.Start("a"), "it is off"),
@@ -310,7 +318,22 @@ def test_a_paused_guest_that_has_no_place_in_the_topology_ends_in_order(start: C
     world = start()
     disturb(world, "c", PowerState.PAUSED)
     kinds = [type(action.step) for action in world.left_to_do("right") if "c" in machines_of(action.step)]
-    assert kinds == [act.Resume, act.PowerOff, act.SetMarks]
+    assert kinds == [act.PowerOff, act.SetMarks]
+
+
+def test_a_machine_that_cannot_go_back_with_the_others_of_its_set_is_refused(start: Callable[[], Tiny]) -> None:
+    world = start()
+    world.converge("right")
+    disturb(world, "b", PowerState.OFF, "no snapshot")
+    before = dict(world.store.machines)
+    with pytest.raises(LabError, match="nothing was changed") as caught:
+        world.converge("left")
+    (why,) = caught.value.details
+    assert why == (
+        "b: there is no snapshot clean to go back to, as others of lab tiny do; destroy the lab, or remove the machine "
+        "in the hypervisor, to make it anew"
+    )
+    assert world.store.machines == before
 
 
 def test_a_saved_guest_whose_work_a_restore_throws_away_is_asked_about(start: Callable[[], Tiny]) -> None:

@@ -14,6 +14,7 @@ from vboxlab.events import ActionStarted
 from vboxlab.hypervisor.memory import Crash
 from vboxlab.lab.observe import observe
 from vboxlab.lab.snapshot_sets import restore
+from vboxlab.lab.up import losses_on_the_way, plan_source
 from vboxlab.planning import actions as act
 
 ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}
@@ -307,6 +308,23 @@ def test_work_that_a_change_of_topology_throws_away_is_asked_about_before_anythi
         world.up("loadbalancing")
     assert "what was done on srv-web of lab ha, which go back to apache-base" in world.asked[0][1]
     assert world.store.machines == before
+
+
+def test_work_that_is_thrown_away_for_what_comes_first_is_known_before(world: LabWorld) -> None:
+    world.up("loadbalancing")
+    gone = world.machine("srv-web-bis")
+    world.driver.power_off(gone.handle, "hard")
+    world.driver.delete(gone.handle)
+    blueprint = world.blueprint("loadbalancing")
+    assert losses_on_the_way(world.context, blueprint, LAB) == {"srv-web": "apache-base"}
+    assert losses_on_the_way(world.context, blueprint, LAB, until="created") == {}
+
+
+def test_a_base_that_what_comes_first_needs_is_missed_in_the_plan(world: LabWorld) -> None:
+    world.bases.missing.add("debian12")
+    source = next(each for each in world.blueprint("loadbalancing").sets if each.name == "apache-base")
+    found, _ = plan_source(world.context, world.blueprint("failover"), LAB, source)
+    assert found.blockers == ("base debian12 is not built yet",)
 
 
 def test_a_lab_needs_the_source_of_its_topology_no_more_once_it_is_there(world: LabWorld) -> None:

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,16 @@ from vboxlab.base.layers import Layers
 from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import ADDING, GONE, NEW, Base, Login
 from vboxlab.base.recipe import RECIPES, Recipe
-from vboxlab.errors import BaseError
-from vboxlab.files import PRIVATE_FILE, bytes_on_disk, make_private_folder, publish, read_json, write_durably
+from vboxlab.errors import BaseError, VboxlabError
+from vboxlab.files import (
+    PRIVATE_FILE,
+    bytes_on_disk,
+    flush_tree,
+    make_private_folder,
+    publish,
+    read_json,
+    write_durably,
+)
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.settings import Settings, claim_home
 
@@ -115,7 +123,8 @@ class BaseStore:
             try:
                 self.added.write(new, driver.name)
             except BaseException:
-                driver.remove_image(new.name)
+                with suppress(VboxlabError):  # what kept it from being recorded is to be told
+                    driver.remove_image(new.name)
                 raise
         return said
 
@@ -295,6 +304,7 @@ class BaseStore:
             builder.build(recipe, find_mirror(self.settings), public_key, new, progress)
             record = {"name": recipe.name, "digest": digest, "built": time.time()}
             write_durably(new / _RECORD, json.dumps(record))
+            flush_tree(new)  # takes its time, and may find the disk full: until then the old one stays
             make_room()
             publish(new, final)
         finally:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vboxlab.cli import output
@@ -18,7 +21,21 @@ def confirm(question: str) -> None:
     """Ask before something is lost. Raises UsageError where nobody can answer, click.Abort for a no."""
     if not sys.stdin.isatty():
         raise UsageError(f"will not {question.removesuffix('?')} without asking", resolution="add --yes")
-    output.ask(question)
+    with _ctrl_c_ends_it():
+        output.ask(question)
+
+
+@contextmanager
+def _ctrl_c_ends_it() -> Iterator[None]:
+    """Let Ctrl-C mean no, also where it stops running actions gently: as long as the question stands, none runs."""
+    if threading.current_thread() is not threading.main_thread():  # only that one is interrupted
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def asking(*, yes: bool) -> Confirm:

@@ -18,10 +18,10 @@ from vboxlab.lab.down import down
 from vboxlab.lab.images import ensure_images
 from vboxlab.lab.observe import see
 from vboxlab.lab.run_copies import CopyResult, CopyStopped
-from vboxlab.lab.up import UpResult, make_plan, missing_source
+from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
 from vboxlab.lab.up import up as bring_up
 from vboxlab.planning.observed import PowerState
-from vboxlab.planning.planner import UNTIL_CREATED, losses
+from vboxlab.planning.planner import UNTIL_CREATED
 from vboxlab.topology.addressing import LabName
 
 if TYPE_CHECKING:
@@ -83,10 +83,9 @@ def up_copies(
 def _lost(context: Context, target: Target, until: str | None) -> list[str]:
     """Return the machines of a copy that lose work; none where it cannot be planned: there `up` will fail."""
     try:
-        plan, _, observed = make_plan(context, target.needed, target.lab, until=until)
+        return list(losses_on_the_way(context, target.needed, target.lab, until=until))
     except VboxlabError:
         return []
-    return list(losses(plan, observed))
 
 
 def prepare(

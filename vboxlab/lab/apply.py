@@ -18,6 +18,7 @@ from vboxlab.lab.engine import Reporter
 from vboxlab.lab.journal import finish_restore, restore_on
 from vboxlab.lab.snapshot_sets import take_on
 from vboxlab.planning import actions as act
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
     HELD,
@@ -31,7 +32,6 @@ from vboxlab.planning.observed import (
     ObservedMachine,
     PowerOffHow,
 )
-from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Machine
 

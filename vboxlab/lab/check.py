@@ -14,8 +14,8 @@ from vboxlab.guest.roles.place import Place
 from vboxlab.lab.context import Context
 from vboxlab.lab.up import Blueprint, make_plan
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachine, PowerState
-from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Machine
 from vboxlab.waiting import in_threads

@@ -14,10 +14,9 @@ from vboxlab.guest.resources import packages
 from vboxlab.guest.roles import resources_for
 from vboxlab.lab.ports import Reservations, management_ports
 from vboxlab.listening import is_free
-from vboxlab.planning.desired import DesiredMachine, desired_machine, stages_of
+from vboxlab.planning.desired import Desired, DesiredMachine, desired_machine, stages_of
 from vboxlab.planning.names import choose_names
 from vboxlab.planning.observed import MARK_ADOPTED, MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
-from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Machine, SnapshotSet, Topology
 

@@ -97,9 +97,9 @@ class LabDirectory:
                     f"lab {self.lab} is in use by {_holder(holder_file)}",
                     resolution="wait for it to end, or stop it with Ctrl-C in its own window",
                 ) from None
-        self.ensure()  # the one who had the lock may have removed the folder
-        clear_drafts(self.path)
         try:
+            self.ensure()  # the one who had the lock may have removed the folder
+            clear_drafts(self.path)
             write_durably(holder_file, json.dumps(_ourselves()))
             yield
         finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from vboxlab.errors import VboxlabError
+from vboxlab.errors import VboxlabError, host_error
 from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, EventSink
 from vboxlab.planning.actions import Action, Contact, Start
 from vboxlab.planning.describe import subject, title
@@ -78,10 +78,11 @@ class _Slots:
         if isinstance(step, Contact) or (isinstance(step, Start) and failed):
             self._booting.discard(step.machine)
 
-    def never(self, action: Action) -> None:
-        """Give back what is held for an action that will never begin."""
-        if isinstance(action.step, Contact):
-            self._booting.discard(action.step.machine)
+    def keep(self, actions: Sequence[Action]) -> None:
+        """Give back the slots of guests that none of these actions, all that are left, will reach."""
+        reached = {a.step.machine for a in actions if isinstance(a.step, Contact)}
+        starting = {a.step.machine for a in actions if isinstance(a.step, Start)}
+        self._booting &= reached | starting
 
 
 class _Queue:
@@ -149,9 +150,8 @@ def run(actions: Sequence[Action], perform: Perform, events: EventSink, *, jobs:
                     queue.done(action)
                 elif isinstance(error, VboxlabError):
                     outcome.failed.append((action, error))
-                    for hopeless in queue.failed(action):
-                        slots.never(hopeless)
-                        outcome.kept_back.append(hopeless)
+                    outcome.kept_back += queue.failed(action)
+                    slots.keep([*queue.waiting.values(), *running.values()])
                 else:
                     bug = bug or error
     if bug is not None:
@@ -175,7 +175,11 @@ def _perform(action: Action, perform: Perform, events: EventSink) -> str:
         events(ActionFailed(action.id, machine, what, time.monotonic() - begin, error.brief))
         raise
     except BaseException as error:
-        events(ActionFailed(action.id, machine, what, time.monotonic() - begin, repr(error)))
+        told = host_error(error)
+        seconds = time.monotonic() - begin
+        events(ActionFailed(action.id, machine, what, seconds, repr(error) if told is None else told.brief))
+        if told is not None:
+            raise told from error
         raise
     events(ActionFinished(action.id, machine, what, time.monotonic() - begin, summary))
     return summary

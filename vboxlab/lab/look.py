@@ -7,8 +7,9 @@ from vboxlab.guest.roles import resources_for
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import package_sets
 from vboxlab.planning import actions as act
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_CONTACTED, GuestLook, ObservedLab, PowerState
-from vboxlab.planning.planner import Desired, machines_of
+from vboxlab.planning.planner import machines_of
 from vboxlab.waiting import in_threads
 
 

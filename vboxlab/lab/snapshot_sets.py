@@ -101,11 +101,7 @@ def take_on(
         for name, handle in handles.items():
             machine = driver.inspect(handle)
             begun[name] = machine
-            try:
-                driver.take_snapshot(handle, snapshot, live=live, description=description or description_of(machine))
-            except MachineConflict:  # it has one of that name, which is not this one
-                del begun[name]
-                raise
+            driver.take_snapshot(handle, snapshot, live=live, description=description or description_of(machine))
     except VboxlabError as error:
         left = [name for name, machine in begun.items() if not _undo(driver, machine, snapshot)]
         brief = f"snapshot {snapshot} was not taken: {error.brief}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vboxlab.planning.actions import Plan
 from vboxlab.planning.describe import subject, title
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import (
     MARK_STAGE,
     MARK_TOPOLOGY,
@@ -16,7 +17,7 @@ from vboxlab.planning.observed import (
     PowerState,
     SnapshotState,
 )
-from vboxlab.planning.planner import Desired, plan
+from vboxlab.planning.planner import plan
 from vboxlab.planning.snapshot_states import UNPLUGGED, content_of, restored
 from vboxlab.planning.snapshots import doubtful, need_snapshot, short_id
 from vboxlab.topology.model import Topology

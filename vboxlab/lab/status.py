@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vboxlab.planning.adapters import in_words
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedLab
-from vboxlab.planning.planner import Desired
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from vboxlab.planning.actions import (
     TakeSnapshots,
 )
 from vboxlab.planning.describe import subject, title
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab
-from vboxlab.planning.planner import UNTIL_CREATED, Desired, losses, plan
+from vboxlab.planning.planner import UNTIL_CREATED, losses, plan
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SnapshotSet, Topology
 
@@ -103,10 +104,7 @@ def make_plan(
 
 
 def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet | None:
-    """Return the snapshot set that the topology starts from when machines that go back to it do not have it.
-
-    A machine that was brought to the topology before goes back to nothing.
-    """
+    """Return the snapshot set that the topology starts from when a machine that has still to go back to it lacks it."""
     start_from = blueprint.topology.start_from
     source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
     if source is None or source.topology == blueprint.topology.name:
@@ -134,6 +132,8 @@ def plan_source(context: Context, blueprint: Blueprint, lab: LabName, source: Sn
         if isinstance(action.step, TakeSnapshots) and action.step.snapshot == source.name
         for name in action.step.machines
     }
+    missing = tuple(error.brief for error in _missing_bases(context, found, blueprint.topology))
+    found = replace(found, blockers=(*found.blockers, *missing))
     having = {name for name, machine in observed.machines.items() if machine.has_snapshot(source.name)}
     past = [name for name in source.machines if name not in taken | having]
     if not past:
@@ -144,6 +144,21 @@ def plan_source(context: Context, blueprint: Blueprint, lab: LabName, source: Sn
         "it anew"
     )
     return replace(found, blockers=(*found.blockers, why)), observed
+
+
+def losses_on_the_way(
+    context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None
+) -> dict[str, str]:
+    """Return the machines of which `up` throws work away, what is made first included, and what each goes back to."""
+    changes, _, observed = make_plan(context, blueprint, lab, until=until)
+    lost = losses(changes, observed)
+    source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
+    while source is not None:
+        blueprint = blueprint.load(source.topology)
+        changes, observed = plan_source(context, blueprint, lab, source)
+        lost = {**losses(changes, observed), **lost}
+        source = missing_source(blueprint, observed)
+    return lost
 
 
 @with_names_claimed

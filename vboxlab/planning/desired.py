@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
+from vboxlab.planning.names import Naming
 from vboxlab.planning.observed import (
     MARK_COPY,
     MARK_LAB,
@@ -181,3 +182,17 @@ def desired_machine(
         stock=stock,
         earlier_digests=earlier_digests,
     )
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Everything that the planner compares the observed lab with."""
+
+    topology: Topology
+    naming: Naming
+    machines: Mapping[str, DesiredMachine]
+    # Marks that every machine of the lab carries once it has been brought to the topology (None: it does not).
+    marks: Mapping[str, str | None]
+    snapshot_members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    until: str | None = None  # stop at this stage, or at UNTIL_CREATED; None: the whole topology
+    kinds: frozenset[str] | None = None  # of networks that the driver has; None: not known

@@ -31,7 +31,7 @@ class MachinePlan:
 
     create: str = ""
     replugged: tuple[AdapterState, ...] = ()  # what its adapters must be before it can be resumed
-    resume_first: str = ""  # it is paused or saved, and has to be off
+    resume_first: str = ""  # it is saved, and has to be off
     power_off_first: str = ""
     hardware: str = ""
     adapters: str = ""
@@ -48,16 +48,6 @@ class MachinePlan:
     def takes_snapshot_at(self, stage: str) -> bool:
         """Tell whether the machine will stand at the end of exactly that stage, so that a snapshot of it is true."""
         return stage in self.stages or (bool(self.reached) and self.reached[-1] == stage)
-
-
-def stage_reached(machine: DesiredMachine, observed: ObservedMachine, topology: str) -> str | None:
-    """Return the last stage of this topology that the machine has reached by its marks."""
-    stage = observed.marks.get(MARK_STAGE)
-    if observed.marks.get(MARK_TOPOLOGY) == topology and stage in machine.stages:
-        return stage
-    # Another topology may share the machine's stages: then the digest tells that it stands at the same point.
-    found = observed.marks.get(MARK_DESIRED)
-    return stage if stage in machine.stages and machine.is_digest(found, stage) else None
 
 
 def is_configured(machine: DesiredMachine, observed: ObservedMachine) -> bool:
@@ -158,13 +148,15 @@ def _of_existing(
     other_devices = to_lend or devices(machine.adapters) != devices(observed.adapters)
     needs_off = (active or held) and (bool(hardware) or other_devices)
     power_off = hardware or "; ".join(adapters) or introduce if needs_off else ""
-    resume = f"it is {observed.power.value}: its guest shuts down in order first" if held and needs_off else ""
+    saved = observed.power is PowerState.SAVED
+    resume = "it is saved: its guest shuts down in order first" if saved and needs_off else ""
+    plugged = machine.first_adapters if introduce else machine.adapters
     reached, todo = _stages_todo(machine, observed, stages)
     base = ""
     if not machine.stages and not is_configured(machine, observed):
         base = "not configured yet" if MARK_STAGE not in observed.marks else "what it shall be has changed"
     return MachinePlan(
-        replugged=_replugged(machine.adapters, observed.adapters) if resume else (),
+        replugged=_replugged(plugged, observed.adapters) if resume else (),
         resume_first=resume,
         power_off_first=power_off,
         hardware=hardware,

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
-from vboxlab.planning.desired import DesiredMachine
+from vboxlab.planning.blockers import conflicts, doubtful_restores, incomplete_restores, unfinished
+from vboxlab.planning.desired import Desired, DesiredMachine
 from vboxlab.planning.graph import Graph
 from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
-from vboxlab.planning.names import Naming, owned_by, remarks
+from vboxlab.planning.names import remarks
 from vboxlab.planning.observed import (
     MARK_ADOPTED,
     MARK_TOPOLOGY,
     ObservedLab,
     ObservedMachine,
-    PendingRestore,
     PowerState,
 )
-from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
+from vboxlab.planning.pending import describe_pending
 from vboxlab.planning.snapshot_states import restored as as_restored
 from vboxlab.planning.snapshot_states import would_lose
-from vboxlab.planning.snapshots import described
-from vboxlab.topology.model import Topology
 
-__all__ = ["UNTIL_CREATED", "Desired", "losses", "machines_of", "plan"]
-
-
-@dataclass(frozen=True)
-class Desired:
-    """Everything that the planner compares the observed lab with."""
-
-    topology: Topology
-    naming: Naming
-    machines: Mapping[str, DesiredMachine]
-    # Marks that every machine of the lab carries once it has been brought to the topology (None: it does not).
-    marks: Mapping[str, str | None]
-    snapshot_members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    until: str | None = None  # stop at this stage, or at UNTIL_CREATED; None: the whole topology
-    kinds: frozenset[str] | None = None  # of networks that the driver has; None: not known
+__all__ = ["UNTIL_CREATED", "losses", "machines_of", "plan"]
 
 
 def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
@@ -48,9 +32,9 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     The same input gives the same plan. Blockers say why the plan cannot be applied as it stands.
     """
     blockers = [
-        *_conflicts(desired, observed),
+        *conflicts(desired, observed),
         *adopted_mismatches(desired.topology, desired.naming, observed),
-        *_pending_blockers(observed.pending),
+        *unfinished(observed.pending),
     ]
     notes = remarks(desired.topology, desired.naming)
     graph = Graph()
@@ -60,7 +44,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     observed = _finish_restore(graph, observed)
     _stop_extra_machines(graph, desired, observed)
     restored = _restore(graph, desired, observed)
-    blockers += _doubtful_restores(observed, restored)
+    blockers += [*doubtful_restores(observed, restored), *incomplete_restores(desired, observed, restored)]
     _start_adopted(graph, desired, observed)
     plans = {
         name: plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
@@ -89,12 +73,6 @@ def losses(plan: act.Plan, observed: ObservedLab) -> dict[str, str]:
         for name in action.step.machines
         if would_lose(observed.machines[name], action.step.snapshot)
     }
-
-
-def _pending_blockers(pending: PendingRestore | None) -> list[str]:
-    if pending is None or pending.harmless:
-        return []
-    return [*describe_pending(pending), FINISH_OR_DROP]
 
 
 def _finish_restore(graph: Graph, observed: ObservedLab) -> ObservedLab:
@@ -153,51 +131,12 @@ def machines_of(step: act.Step) -> tuple[str, ...]:
     return (step.machine,)
 
 
-def _conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
-    blockers = [
-        f"{name}: a VM named {machine.vm_name!r} exists already {owned_by(observed.others[machine.vm_name])}"
-        for name, machine in desired.machines.items()
-        if name not in observed.machines and machine.vm_name in observed.others
-    ]
-    renamed = {machine.name: other for other, machine in observed.machines.items()}
-    blockers += [
-        f"{name}: the VM of {renamed[machine.vm_name]} was renamed to {machine.vm_name!r}; give it another name again"
-        for name, machine in desired.machines.items()
-        if name not in observed.machines and machine.vm_name in renamed
-    ]
-    blockers += [
-        f"{name}: the VM {machine.vm_name} cannot be read ({observed.unreadable[machine.vm_name]})"
-        for name, machine in desired.machines.items()
-        if name not in observed.machines and machine.vm_name in observed.unreadable
-    ]
-    blockers += [
-        f"{name}: the VM cannot be read ({machine.problem or 'no reason given'})"
-        for name, machine in observed.machines.items()
-        if machine.power is PowerState.INACCESSIBLE and name in desired.machines
-    ]
-    blockers += [
-        f"{name}: it has no adapter 1, over which a clone of a stock base is first reached; give it one in the topology"
-        for name, machine in desired.machines.items()
-        if machine.stock and not machine.has_first_slot
-    ]
-    blockers += [
-        f"{name}: adapter {adapter.slot} is on a {adapter.attachment.kind} network, which this driver does not have; "
-        f"it has: {', '.join(sorted(desired.kinds))}"
-        for name, machine in desired.machines.items()
-        for adapter in machine.adapters
-        if desired.kinds is not None and adapter.attachment.kind not in desired.kinds
-    ]
-    return blockers
-
-
 def _stop_extra_machines(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
     for name, machine in observed.machines.items():
         if name in desired.machines:
             continue
         if machine.power in (PowerState.RUNNING, PowerState.PAUSED, PowerState.CHANGING):
             reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
-            if machine.power is PowerState.PAUSED:
-                graph.add(act.Resume(name), "it is paused: its guest shuts down in order", machines=(name,))
             graph.add(act.PowerOff(name), reason, machines=(name,))
         if MARK_TOPOLOGY in machine.marks:
             # Kept aside, it says nothing any more about the topology that the lab is in, and what that one adopts.
@@ -248,19 +187,6 @@ def _restore(graph: Graph, desired: Desired, observed: ObservedLab) -> dict[str,
         )
         restored.update(dict.fromkeys(members, Restored(snapshot, stages.get(snapshot))))
     return restored
-
-
-def _doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -> list[str]:
-    blockers = []
-    for name, point in restored.items():
-        found = observed.machines[name].find_snapshots(point.snapshot)
-        if len(found) > 1:
-            ids = "; ".join(described(name, snapshot) for snapshot in found)
-            blockers.append(
-                f"{name}: several snapshots may be meant by {point.snapshot} ({ids}); delete those that are not: "
-                "`vboxlab snapshot delete ID`"
-            )
-    return blockers
 
 
 def _prepare(graph: Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -> None:
@@ -336,8 +262,9 @@ class _Guests:
         )
         for name in missing:
             if name in self._held:
-                why = f"{self._plans[name].start}: its guest shuts down in order first"
-                self._graph.add(act.Resume(name), why, machines=(name,))
+                if observed.machines[name].power is PowerState.SAVED:
+                    why = "it is saved: its guest shuts down in order first"
+                    self._graph.add(act.Resume(name), why, machines=(name,))
                 self._held.discard(name)
                 self.running[name] = True
             if self.running[name]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from vboxlab.errors import DriverError, MachineNotFound
+from vboxlab.errors import DriverError, MachineNotFound, host_error
 from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
@@ -171,12 +171,14 @@ class Definitions:
                 continue
 
     def save(self, definition: Definition) -> None:
-        """Write a machine. Raises MachineNotFound when its directory is gone."""
+        """Write a machine. Raises MachineNotFound when its directory is gone, HostError when its disk is full."""
         path = self._layout.machine(definition.id) / DEFINITION_FILE
         try:
             write_durably(path, encode(definition))
         except FileNotFoundError:
             raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
+        except OSError as error:
+            raise host_error(error) or error from None
 
     def retire(self, machine_id: str) -> None:
         """Remove a machine's directory; from the first moment on it is not reported any more. See Layout.discard."""

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 from typing import Literal
 
 from vboxlab.lab.status import machine_statuses
+from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import ObservedLab, PowerState
-from vboxlab.planning.planner import Desired
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Machine, Network, Topology
 from vboxlab.topology.roles import HeartbeatRole, LvsRole

@@ -1,0 +1,45 @@
+"""Questions at the terminal."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import threading
+
+import click
+import pytest
+
+from vboxlab.cli.questions import confirm
+from vboxlab.cli.session import stopping_gently
+from vboxlab.errors import UsageError
+
+
+class Terminal(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C before he types an answer."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, *_: object) -> str:  # type: ignore[override] -- of TextIO it is str
+        signal.raise_signal(signal.SIGINT)
+        return "y\n"
+
+
+def test_ctrl_c_at_a_question_is_no_also_where_it_stops_running_actions_gently(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    stop = threading.Event()
+    with stopping_gently(stop):
+        gently = signal.getsignal(signal.SIGINT)
+        with pytest.raises(click.Abort):
+            confirm("throw away what was done?")
+        assert signal.getsignal(signal.SIGINT) is gently
+    assert not stop.is_set()
+
+
+def test_where_nobody_can_answer_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    with pytest.raises(UsageError, match="will not throw away what was done without asking"):
+        confirm("throw away what was done?")
