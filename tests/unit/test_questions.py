@@ -15,13 +15,14 @@ from vboxlab.cli.session import stopping_gently
 from vboxlab.errors import UsageError
 
 
-class Terminal(io.StringIO):
+class Terminal(io.TextIOBase):
     """A terminal at which somebody presses Ctrl-C before he types an answer."""
 
     def isatty(self) -> bool:
         return True
 
-    def readline(self, *_: object) -> str:  # type: ignore[override] -- of TextIO it is str
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        del size
         signal.raise_signal(signal.SIGINT)
         return "y\n"
 

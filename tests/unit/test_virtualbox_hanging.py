@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -71,6 +73,7 @@ while time.monotonic() < deadline and threading.active_count() > 2:
     time.sleep(0.05)
 os._exit(0)
 """
+SLEEP = shutil.which("sleep") or ""
 STALE = ["fail", {"kind": "stale", "text": "the service remembers somebody"}]
 DEAD = ["fail", {"kind": "dead", "text": "the service is gone"}]
 QUICK = Limits(worker=3.0, service=5.0, slow=2.0, call=4.0, starting=5.0)
@@ -96,7 +99,7 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    (tmp_path / "VBoxSVC").touch()
+    shutil.copy(SLEEP, tmp_path / "VBoxSVC")
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
     worker.chmod(0o755)
@@ -105,6 +108,14 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     made = Room(tmp_path)
     yield made
     made.client.close()
+
+
+@pytest.fixture
+def service(room: Room) -> Iterator[None]:
+    """Let a process run that is called as VirtualBox's service is."""
+    with subprocess.Popen([room.folder / "VBoxSVC", "600"]) as process:
+        yield
+        process.kill()
 
 
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:
@@ -190,6 +201,7 @@ def test_a_worker_that_hangs_is_found_and_the_call_made_again(room: Room) -> Non
     assert QUICK.worker <= time.monotonic() - begun < QUICK.worker + 5
 
 
+@pytest.mark.usefixtures("service")
 def test_a_service_that_hangs_is_told_as_what_it_is_and_the_call_not_made_again(room: Room) -> None:
     with pytest.raises(DriverError, match="service has not answered for 5 s") as caught:
         room.call("inspect", [["beat", {"service": 2.5}], ["sleep", 1.5], ["beat", {"service": 6.0}], ["sleep", 60]])
@@ -198,6 +210,25 @@ def test_a_service_that_hangs_is_told_as_what_it_is_and_the_call_not_made_again(
     assert room.said == ["VirtualBox's service has not answered for 2 s: still waiting for it"]
 
 
+@pytest.mark.usefixtures("service")
+def test_calls_of_other_threads_end_with_the_one_that_found_the_service_silent(room: Room) -> None:
+    def hangs(name: str) -> str:
+        with pytest.raises(DriverError) as caught:
+            room.call(name, [["beat", {"service": 2.5}], ["sleep", 1.5], ["beat", {"service": 6.0}], ["sleep", 60]])
+        return caught.value.brief
+
+    told = in_threads(*[lambda name=name: hangs(name) for name in ("one", "two", "three")])
+    assert set(told) == {"VirtualBox's service has not answered for 5 s"}
+    assert len({entry[2] for entry in room.journal("begun")}) == 1
+
+
+def test_a_service_that_was_killed_under_a_question_is_not_waited_for(room: Room) -> None:
+    """The binding waits for its answer for ever."""
+    assert room.call("delete", [["beat", {"service": 2.5}], ["sleep", 60]], []) == 1
+    assert len({entry[2] for entry in room.journal("begun")}) == 2
+
+
+@pytest.mark.usefixtures("service")
 def test_a_service_that_is_slow_is_waited_for_and_said_once(room: Room) -> None:
     slow: list[Any] = [["beat", {"service": 3.0}], ["sleep", 2.5], ["beat", {"service": 0.0}], ["sleep", 1.5]]
     assert room.call("inspect", slow) == 0

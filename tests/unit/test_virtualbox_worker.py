@@ -214,6 +214,24 @@ def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lack
     assert "cannot load vboxapi" in message.error["text"]
 
 
+@pytest.mark.parametrize(
+    ("raised", "kind"), [("Exception('Cannot find VBoxPython module')", "binding"), ("com_error('no answer')", "dead")]
+)
+def test_a_binding_that_fails_as_it_is_made_is_none_of_our_bugs(tmp_path: Path, raised: str, kind: str) -> None:
+    package = tmp_path / "vboxapi"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        f"class com_error(Exception): pass\nclass VirtualBoxManager:\n    def __init__(self, *_): raise {raised}\n"
+    )
+    argv = [sys.executable, "-S", "-c", BOOTSTRAP, str(PACKAGE), "--binding", str(package)]
+    argv += ["--folder", str(tmp_path), "--token", "1"]
+    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    message = decode_message(ended.stdout.splitlines()[-1])
+    assert isinstance(message, Reply)
+    assert message.error is not None
+    assert (message.error["kind"], "vboxapi does not start" in message.error["text"]) == (kind, True)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux takes encodings from the locale")
 def test_a_plain_c_locale_is_not_passed_on() -> None:
     installation = Installation(Path("/opt/VirtualBox"), Path("/opt/VirtualBox/sdk"))

@@ -50,9 +50,11 @@ def test_an_error_passes_through_once_what_is_under_way_has_ended_and_the_rest_n
     assert len(begun) < 20
 
 
+# Whoever starts tests in a shell's background has them started with SIGINT ignored.
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from vboxlab.waiting import in_threads
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def work(number):
     print("begun", number, flush=True)
     time.sleep(1)

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vboxlab.errors import DriverError
+from vboxlab.errors import DriverError, VboxlabError
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.process import LOG, CallSilent, Limits, ServiceSilent, Worker, WorkerGone
+from vboxlab.hypervisor.virtualbox.service import vm_process
 from vboxlab.hypervisor.virtualbox.startup import ATTEMPTS, Starter, silent_service
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.waiting import Deadline
 
 # VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
 SERVICE_LINGERS = 7.0
@@ -21,6 +23,7 @@ SERVICE_LINGERS = 7.0
 # it has ended already, so that they are about to learn it.
 OTHERS_END, OTHERS_LEARN = 120.0, 5.0
 VM_ENDS = 0.5  # seconds until VirtualBox knows that a VM's process has ended
+OUTLIVES_SERVICE = 30.0  # seconds for which a VM's process may go on without the service (15 were seen)
 ENDED_BY_FORCE, ENDED_IDLE = 0.0, 0.5
 
 
@@ -49,21 +52,25 @@ class Client:
         self._starter = Starter(self._folder, argv, preferred, lingers, self._limits, say)
         self._changed = threading.Condition()
         self._worker: Worker | None = None
+        self._failure: VboxlabError | None = None  # of the last start that failed
+        self._failures = 0
         self._leaving = False  # no call begins any more: the worker is about to be replaced
         self._greeting: dict[str, Any] = {}
 
     @property
     def greeting(self) -> dict[str, Any]:
         """Return version, interpreter and binding of the running worker, started if need be."""
-        with self._changed:
-            self._connected()
-        return self._greeting
+        return self._worker_and_greeting()[1]
 
     @property
     def worker(self) -> Worker:
         """Return the running worker, started if need be."""
+        return self._worker_and_greeting()[0]
+
+    def _worker_and_greeting(self) -> tuple[Worker, dict[str, Any]]:
         with self._changed:
-            return self._connected()
+            self._changed.wait_for(lambda: not self._leaving)
+            return self._connected(), self._greeting
 
     @property
     def worker_pid(self) -> int:
@@ -91,9 +98,12 @@ class Client:
             try:
                 return self._made(worker, name, arguments or {}, progress, noted)
             except WorkerGone:
+                if worker.silenced:
+                    raise silent_service(self._limits.service, self._folder) from None
                 self._replace(worker, ENDED_BY_FORCE)
                 lost, service = lost + 1, False
             except ServiceSilent:
+                worker.silenced = True  # other threads' calls end with it, and are not made again
                 self._replace(worker, ENDED_BY_FORCE)
                 raise silent_service(self._limits.service, self._folder) from None
             except CallSilent:
@@ -108,6 +118,7 @@ class Client:
                     lingered = True
                 elif failure.kind == "dead":
                     self._replace(worker, ENDED_BY_FORCE, others=OTHERS_LEARN)
+                    self._await_end(str((arguments or {}).get("handle", "")), subject)
                     lost, service = lost + 1, True
                 elif failure.kind == "ended" and lost < ATTEMPTS - 1:
                     lost += 1
@@ -125,8 +136,11 @@ class Client:
 
     def _borrow(self) -> Worker:
         """Return the worker for a call, once none is about to be replaced."""
+        failures = self._failures
         with self._changed:
             self._changed.wait_for(lambda: not self._leaving)
+            if self._failures != failures and self._failure is not None:  # of a start that was waited for here
+                raise self._failure
             worker = self._connected()
             worker.under_way += 1
             return worker
@@ -162,7 +176,8 @@ class Client:
                 if linger and not idle:
                     return False
                 worker.leave(timeout)
-                self._worker = None
+                if self._worker is worker:
+                    self._worker = None
                 time.sleep(linger)
                 return True
             finally:
@@ -174,8 +189,27 @@ class Client:
             self._worker.leave(ENDED_IDLE)
             self._worker = None
         if self._worker is None:
-            self._worker, self._greeting = self._starter.start()
+            try:
+                self._worker, self._greeting = self._starter.start()
+            except VboxlabError as error:
+                self._failure = error
+                self._failures += 1
+                raise
         return self._worker
+
+    def _await_end(self, handle: str, subject: str) -> None:
+        """Wait until the process of a VM has ended of which VirtualBox's service, started anew, knows nothing.
+
+        It lives on for a while, and writes to the disk that a second one would be started with. Raises DriverError.
+        """
+        deadline = Deadline.after(OUTLIVES_SERVICE)
+        while handle and (process := vm_process(handle)) is not None:
+            if deadline.expired:
+                raise DriverError(
+                    f"{subject or 'a VM'}: its process {process} still runs, although VirtualBox's service has ended",
+                    resolution="wait until it has ended, or end it, then run the command again",
+                )
+            time.sleep(VM_ENDS)
 
     def _lost(self, name: str, *, service: bool) -> DriverError:
         """Return the error for a call under which the service, or only its worker, ended each time."""

@@ -20,6 +20,7 @@ from vboxlab.errors import DriverError
 from vboxlab.files import make_private_folder, opened_privately
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.virtualbox.readiness import Binding
+from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     CONNECTING,
@@ -126,6 +127,7 @@ class Worker:
                 raise _host_trouble("no process can be started", error) from error
             raise
         self.under_way = 0  # calls that were not answered: its client counts
+        self.silenced = False  # ended because VirtualBox's service does not answer
         self._ids = count(1)
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
@@ -228,6 +230,8 @@ class Worker:
         beat = self._beat
         if quiet >= self._limits.worker:
             raise WorkerGone
+        if beat.service >= self._limits.slow and not any(running_services()):
+            raise WorkerGone  # killed under a question, it may never answer: the binding waits for it all the same
         if beat.service >= self._limits.service:
             raise ServiceSilent
         # While the service owes an answer, it is the service that the call waits for.

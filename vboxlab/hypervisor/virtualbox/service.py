@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from vboxlab.hypervisor.virtualbox.readiness import SERVICES
 from vboxlab.hypervisor.virtualbox.worker import registry
 
+VM_PROCESSES = ("VBoxHeadless", "VirtualBoxVM")
+
 
 @dataclass(frozen=True)
 class Service:
@@ -42,6 +44,17 @@ def running_services() -> Iterator[Service]:
                 folder = registry.home()
             if folder == registry.home():
                 yield Service(process.pid, str(process.info["status"]))
+
+
+def vm_process(handle: str) -> int | None:
+    """Return the process that runs a VM, by its UUID: VirtualBox starts it with that among its words."""
+    import psutil
+
+    for process in psutil.process_iter(["name", "cmdline"]):
+        words = process.info["cmdline"] or ()  # None: of another user's
+        if str(process.info["name"]).removesuffix(".exe") in VM_PROCESSES and handle in words:
+            return int(process.pid)
+    return None
 
 
 def _same_user(owner: str | None, user: str) -> bool:

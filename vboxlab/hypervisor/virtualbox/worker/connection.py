@@ -66,8 +66,10 @@ class Connection:
         begun(CONNECTING)
         try:
             self.manager = module.VirtualBoxManager(None, None)
-        except (ImportError, NameError, AttributeError, OSError) as error:
-            raise Failure("binding", f"vboxapi does not start: {error}") from error
+        except Exception as error:  # xpcom raises a bare Exception where no library of its fits the interpreter
+            # On Windows it is the service that does not come (pywin32's com_error).
+            kind = "dead" if type(error).__name__ == "com_error" else "binding"
+            raise Failure(kind, f"vboxapi does not start: {error}") from error
         self.binding = str(Path(module.__file__).parent)
         self.patience = patience
         self.engine = engine
@@ -114,6 +116,7 @@ class Connection:
 
     def array(self, owner: Any, attribute: str) -> list[Any]:
         """Return an attribute that is an array: the two bindings differ in how it is read."""
+        self.sign()  # long lists are many calls, and none of them may take long
         return list(self.manager.getArray(owner, attribute) or [])
 
     def set_array(self, owner: Any, attribute: str, values: list[Any]) -> None:

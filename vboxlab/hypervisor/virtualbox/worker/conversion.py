@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from vboxlab.files import opened_privately
 from vboxlab.hypervisor.virtualbox.worker import leftovers
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
@@ -21,15 +21,11 @@ def give(connection: Connection, file: Path, target: Path) -> None:
     try:
         target.hardlink_to(file)
     except OSError:
-        with file.open("rb") as source, open(target, "xb", opener=_open_private) as copy:
+        with file.open("rb") as source, open(target, "xb", opener=opened_privately) as copy:
             while block := source.read(BLOCK):
                 copy.write(block)
                 connection.sign()
         shutil.copymode(file, target)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def convert(connection: Connection, files: list[Path], folder: Path, target: Path, call: Call) -> None:

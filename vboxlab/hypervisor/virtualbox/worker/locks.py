@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+from vboxlab.files import opened_privately
+
 FAR_BYTE = 1 << 30  # locked bytes cannot be read on Windows, so one far behind the text is locked
 POLL = 0.005
 REMOVAL_TRIES = 100
@@ -23,7 +25,7 @@ def hold(path: Path, *, make: bool = True) -> IO[str] | None:
     """
     try:
         # A path has no opener, and the stream is closed by whom it is handed to.
-        stream = open(path, "a+" if make else "r+", encoding="utf-8", opener=_open_private)  # noqa: SIM115
+        stream = open(path, "a+" if make else "r+", encoding="utf-8", opener=opened_privately)  # noqa: SIM115
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -38,10 +40,6 @@ def hold(path: Path, *, make: bool = True) -> IO[str] | None:
         if not held:
             stream.close()
     return stream if held else None
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def is_held(path: Path) -> bool:

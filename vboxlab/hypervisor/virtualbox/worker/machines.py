@@ -262,7 +262,7 @@ def delete(connection: Connection, call: Call) -> None:
         users = ownership.dependants(connection, machine, disks)
         if users:
             raise Failure("machine-in-use", f"{name} is in use: disks of other VMs depend on its own", details=users)
-        power.note_power(connection, machine, call)
+        power.note_power(connection, machine, call, ended=True)
     power.bring_down(connection, machine, hard=True, timeout=0)
     with connection.errors("removing the machine"):
         if any(leftovers.machines_with_strangers(connection, folder.parent, folder.name)):

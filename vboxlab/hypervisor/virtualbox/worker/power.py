@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,14 +138,17 @@ def power_off(connection: Connection, call: Call) -> bool:
         state = settle(connection, machine)
     if was_up and state not in ONLINE:  # it is off since a call that was lost
         wait_unlocked(connection, machine)
-        return not hard and state != "Aborted"
-    return bring_down(connection, machine, hard=hard, timeout=call.arguments["timeout"])
+        return not hard and state != "Aborted" and not call.noted.get("plug")
+    return bring_down(
+        connection, machine, hard=hard, timeout=call.arguments["timeout"], pulling=lambda: call.note(plug=True)
+    )
 
 
-def note_power(connection: Connection, machine: Any, call: Call) -> bool:
+def note_power(connection: Connection, machine: Any, call: Call, *, ended: bool = False) -> bool:
     """Note which run of a machine a call is about to end; return whether one that was lost was about to end it.
 
-    Raises Failure when somebody has started or saved the machine since: that run is not ours to end.
+    Raises Failure when somebody has started or saved the machine since: that run is not ours to end, nor, with `ended`,
+    to throw away once it has ended.
     """
     state = settle(connection, machine)
     now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
@@ -152,15 +156,20 @@ def note_power(connection: Connection, machine: Any, call: Call) -> bool:
     if before is None:
         call.note(power=now, state=state)
         return False
-    if state in ONLINE and now != before:
+    if now.partition(" ")[2] != before.partition(" ")[2] if ended else state in ONLINE and now != before:
         raise repeating.changed(f"somebody has started {machine.name} meanwhile, and it is left running")
     if state in SAVED and call.noted["state"] not in SAVED:
         raise repeating.changed(f"somebody has saved the state of {machine.name} meanwhile, and it is left so")
     return bool(call.noted["state"] in ONLINE)
 
 
-def bring_down(connection: Connection, machine: Any, *, hard: bool, timeout: float) -> bool:
-    """Switch a machine off and return once it can be changed; a saved state is discarded."""
+def bring_down(
+    connection: Connection, machine: Any, *, hard: bool, timeout: float, pulling: Callable[[], None] = lambda: None
+) -> bool:
+    """Switch a machine off and return once it can be changed; a saved state is discarded.
+
+    Returns whether its guest ended by itself; `pulling` is called before its plug is pulled.
+    """
     with connection.errors("switching the machine off"):
         state = settle(connection, machine)
         if state in SAVED:
@@ -172,6 +181,7 @@ def bring_down(connection: Connection, machine: Any, *, hard: bool, timeout: flo
             return True
         ended = not hard and state == "Running" and _press_button(connection, machine, timeout)
         if not ended:
+            pulling()
             _pull_plug(connection, machine)
         wait_unlocked(connection, machine)
         return ended

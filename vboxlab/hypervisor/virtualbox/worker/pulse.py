@@ -66,7 +66,7 @@ class Pulse:
         threading.Thread(target=self._beat, name="pulse", daemon=True).start()
 
     def watch(self, ask: Callable[[], bool]) -> None:
-        """Ask VirtualBox's service something in a thread of its own from now on, until it says that it is gone."""
+        """Ask VirtualBox's service something in a thread of its own from now on, until it is known to be gone."""
         threading.Thread(target=self._ask, args=(ask,), name="asking", daemon=True).start()
 
     def _beat(self) -> None:
@@ -79,8 +79,8 @@ class Pulse:
     def _ask(self, ask: Callable[[], bool]) -> None:
         lives = True
         while lives:
-            self._owed, lives = 1, False
-            with contextlib.suppress(Exception):  # of a service that is gone: calls meet the same, and say so
+            self._owed = 1
+            with contextlib.suppress(Exception):  # what calls meet as well, and say
                 lives = ask()
             self._owed = 0
             time.sleep(BEAT)

@@ -109,8 +109,10 @@ def take(connection: Connection, call: Call) -> None:
         up = state in ("Running", "Paused")
         if up and not call.arguments["live"]:
             raise Failure("running", f"{machine.name} runs: only a live snapshot can be taken")
+        if call.noted.get("up") and not up:
+            raise repeating.changed(f"{machine.name} has ended meanwhile, and what was to be held of it is gone")
         text = marks.describe_with_marks(call.arguments["description"], own)
-        call.note(text=text)
+        call.note(text=text, up=up)
     with locked(connection, machine, doing) as session:
         take_locked(connection, session, name, text, running=state == "Running", report=call.report)
     with connection.errors(doing):
@@ -168,11 +170,16 @@ def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict
     if "snapshot" not in call.noted:
         call.note(snapshot=str(snapshot.id), power=power_now, state=state)
         return False
-    if power_now != call.noted["power"] or (state in power.SAVED and call.noted["state"] not in power.SAVED):
-        raise repeating.changed(f"somebody has used {machine.name} meanwhile, and it is left as it is")
+    used = repeating.changed(f"somebody has used {machine.name} meanwhile, and it is left as it is")
+    if power_now != call.noted["power"]:
+        raise used
     current = machine.currentSnapshot
     there = current is not None and current.id == snapshot.id and not machine.currentStateModified
-    return bool(there) and kept in (None, marks.read_marks(machine))
+    if there and kept in (None, marks.read_marks(machine)):
+        return True  # of a live snapshot the machine is saved then
+    if state in power.SAVED and call.noted["state"] not in power.SAVED:
+        raise used
+    return False
 
 
 def delete(connection: Connection, call: Call) -> None:
