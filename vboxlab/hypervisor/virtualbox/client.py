@@ -202,6 +202,8 @@ class Client:
 
         It lives on for a while, and writes to the disk that a second one would be started with. Raises DriverError.
         """
+        if handle and vm_process(handle) is not None:
+            self._worker_and_greeting()  # a service lives then, without which whoever ends leaves others no way to it
         deadline = Deadline.after(OUTLIVES_SERVICE)
         while handle and (process := vm_process(handle)) is not None:
             if deadline.expired:

@@ -33,6 +33,9 @@ from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker.protocol import LOADING, LOOKING, Failure
 
 ATTEMPTS = 3
+# What XPCOM says of VirtualBox's objects while its processes of before are ending ("Class not registered"), and COM for
+# good where its installation is broken.
+NOT_REGISTERED = 0x80040154
 REMEMBERED = "binding.json"
 SETTING = "VBOXLAB_VBOX_PYTHON (vbox_python in the settings)"
 
@@ -137,7 +140,7 @@ class Starter:
                 self._judge(failure, attempt)
                 problems.append(failure.text)
                 # Several programs that start the service at once get into each other's way.
-                time.sleep(self.lingers if failure.kind == "lost" else 0.5)
+                time.sleep(0.5 if failure.kind == "dead" else self.lingers)
             except BaseException as error:
                 worker.leave(timeout=0.0)
                 if isinstance(error, WorkerGone):
@@ -160,7 +163,8 @@ class Starter:
         """Return when a worker that failed so may be tried once more. Raises Refused, or the error."""
         if failure.kind == "binding":
             raise Refused(failure.text) from failure
-        if failure.kind not in ("dead", "lost") or (failure.kind == "lost" and attempt == ATTEMPTS):
+        passing = failure.kind == "lost" or failure.code == NOT_REGISTERED
+        if not (failure.kind == "dead" or (passing and attempt < ATTEMPTS)):
             raise to_error(failure) from failure
 
     def _judge_silence(self, silent: NoGreeting, attempt: int) -> None:
