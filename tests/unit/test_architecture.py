@@ -38,7 +38,6 @@ MADE_OTHERWISE = {
     ("base/jobs.py", "mkdir"): "others pass through the scratch directory's parent; it is outside the home",
     ("base/native.py", "mkdir"): "in a guest's root tree, whose rights are the guest's",
     ("base/native.py", "write_text"): "in a guest's root tree, whose rights are the guest's",
-    ("guest/secrets.py", "os.open"): "whoever is first makes it, with 0600",
     ("hypervisor/diskfiles/copying.py", "open"): "copies that may be large, opened privately",
     ("hypervisor/qemu/garbage.py", "os.open"): "a lock, with 0600",
     ("hypervisor/qemu/layout.py", "os.open"): "a lock, with 0600",
