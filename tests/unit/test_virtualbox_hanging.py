@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ os._exit(0)
 SLEEP = shutil.which("sleep") or ""
 STALE = ["fail", {"kind": "stale", "text": "the service remembers somebody"}]
 DEAD = ["fail", {"kind": "dead", "text": "the service is gone"}]
-QUICK = Limits(worker=3.0, service=5.0, slow=2.0, call=4.0, starting=5.0)
+QUICK = Limits(worker=3.0, service=5.0, slow=2.0, call=4.0, starting=5.0, outlives=2.0)
 
 
 class Room:
@@ -89,8 +90,21 @@ class Room:
             folder, preferred=str(folder / "worker.py"), lingers=0.2, limits=QUICK, say=self.said.append
         )
 
-    def call(self, name: str, *lives: list[Any]) -> Any:
-        return self.client.call(name, {"lives": lives})
+    def call(self, name: str, *lives: list[Any], **arguments: Any) -> Any:
+        return self.client.call(name, {"lives": lives, **arguments})
+
+    @contextmanager
+    def vm(self, handle: str, seconds: float) -> Iterator[None]:
+        """Let a process run that is called as VirtualBox calls that of a VM."""
+        program = self.folder / "VBoxHeadless"
+        program.write_text(f"#!{sys.executable}\nimport time\nprint(1, flush=True)\ntime.sleep({seconds})\n")
+        program.chmod(0o755)
+        words = [str(program), "--comment", "srv-web", "--startvm", handle]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield
+            process.kill()
 
     def journal(self, *words: str) -> list[Any]:
         lines = (self.folder / "journal").read_text().splitlines()
@@ -226,6 +240,16 @@ def test_a_service_that_was_killed_under_a_question_is_not_waited_for(room: Room
     """The binding waits for its answer for ever."""
     assert room.call("delete", [["beat", {"service": 2.5}], ["sleep", 60]], []) == 1
     assert len({entry[2] for entry in room.journal("begun")}) == 2
+
+
+def test_no_call_is_made_again_on_a_machine_whose_process_outlives_its_service(room: Room) -> None:
+    """It writes to the disk still that a second one would be started with."""
+    with room.vm("0f1e", 60), pytest.raises(DriverError, match=r"its process [0-9]+ still runs"):
+        room.call("start", [DEAD], [], handle="0f1e")
+    assert len(room.journal("begun", "start")) == 1
+    with room.vm("0f1e", 1.0):
+        assert room.call("power_off", [DEAD], [], handle="0f1e") == 1
+        assert room.call("inspect", [DEAD], [], handle="2d3c") == 1
 
 
 @pytest.mark.usefixtures("service")

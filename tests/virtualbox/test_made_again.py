@@ -83,6 +83,44 @@ def test_a_machine_that_somebody_started_meanwhile_is_left_running(
     driver.power_off(made.handle, "hard")
 
 
+def test_a_live_snapshot_that_a_lost_call_has_restored_is_nobody_elses_doing(
+    driver: VirtualBoxDriver, spec: Specs, call: Recorded
+) -> None:
+    made = driver.create(spec(adapters=(nat(1),)))
+    driver.start(made.handle)
+    driver.take_snapshot(made.handle, "live", live=True)
+    driver.power_off(made.handle, "hard")
+    arguments = {"handle": made.handle, "name": "live"}
+    _, noted = call("restore_snapshot", arguments)
+    restored = driver.inspect(made.handle)
+    assert restored.power is PowerState.SAVED
+    call("restore_snapshot", arguments, noted)
+    assert driver.inspect(made.handle) == restored
+
+
+def test_a_live_snapshot_is_not_taken_of_what_a_machine_that_ended_has_left(
+    driver: VirtualBoxDriver, spec: Specs, call: Recorded
+) -> None:
+    made = driver.create(spec(adapters=(nat(1),)))
+    arguments = {"handle": made.handle, "name": "live", "description": "", "live": True}
+    lost: Noted = {"text": "what it would have said", "up": True}
+    assert "has ended meanwhile" in refused(partial(call, "take_snapshot", arguments, lost))
+    assert driver.inspect(made.handle).snapshots == ()
+
+
+def test_a_machine_that_somebody_has_used_meanwhile_is_not_removed(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs, call: Recorded
+) -> None:
+    made = driver.create(spec(adapters=(nat(1),)))
+    noted: Noted = {"power": driver.inspect(made.handle).last_power_change, "state": "PoweredOff"}
+    world.start_by_hand(made.handle)
+    driver.power_off(made.handle, "hard")
+    assert "somebody has started" in refused(partial(call, "delete", hard(made.handle), noted))
+    assert [machine.handle for machine in driver.machines()] == [made.handle]
+    call("delete", hard(made.handle))
+    assert driver.machines() == []
+
+
 def test_a_run_that_the_lost_call_was_to_end_is_ended(
     world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs, call: Recorded
 ) -> None:

@@ -23,7 +23,6 @@ SERVICE_LINGERS = 7.0
 # it has ended already, so that they are about to learn it.
 OTHERS_END, OTHERS_LEARN = 120.0, 5.0
 VM_ENDS = 0.5  # seconds until VirtualBox knows that a VM's process has ended
-OUTLIVES_SERVICE = 30.0  # seconds for which a VM's process may go on without the service (15 were seen)
 ENDED_BY_FORCE, ENDED_IDLE = 0.0, 0.5
 
 
@@ -204,7 +203,7 @@ class Client:
         """
         if handle and vm_process(handle) is not None:
             self._worker_and_greeting()  # a service lives then, without which whoever ends leaves others no way to it
-        deadline = Deadline.after(OUTLIVES_SERVICE)
+        deadline = Deadline.after(self._limits.outlives)
         while handle and (process := vm_process(handle)) is not None:
             if deadline.expired:
                 raise DriverError(

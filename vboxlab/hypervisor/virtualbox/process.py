@@ -68,6 +68,7 @@ class Limits:
     slow: float = 20.0  # the same, and the user is told
     call: float = 180.0  # of a call, while worker and service answer: what it waits for is a VM's process
     starting: float = 30.0  # to load the binding, and as long again to connect
+    outlives: float = 30.0  # of a VM's process, without the service that started it (15 were seen)
 
 
 class ServiceSilent(Exception):
