@@ -31,6 +31,7 @@ from vboxlab.waiting import Deadline, wait_until
 
 IMAGE = "tiny"
 LAB = {"lab": "contract", "user": "tester"}
+VICTIM = "tests.contract.victim"  # the module whose processes are killed
 # A boot sector that ignores everything: cli; hlt; jmp back to hlt.
 DEAF_GUEST = (b"\xfa\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20)
 
@@ -129,7 +130,7 @@ class World(ABC):
         """Let another process make a call and kill -9 it so many seconds later; tell whether the call had returned."""
         job = pickle.dumps((type(self), self.home, call, arguments, options))
         with subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.victim"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", VICTIM, str(self.home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as victim:
             assert victim.stdin is not None
             assert victim.stdout is not None
@@ -217,10 +218,13 @@ class QemuWorld(World):
 
     def await_orphans(self) -> None:
         def at_work() -> bool:
-            found = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
-            return any("qemu-img" in words[0] and str(self.home) in " ".join(words) for words in found if words)
+            found = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+            # What a killed process was about to start has its words until it becomes qemu-img.
+            return any(str(self.home) in words and ("qemu-img" in words or VICTIM in words) for words in found)
 
-        wait_until(lambda: not at_work(), Deadline.after(60), what="the end of qemu-img", every=0.02)
+        wait_until(
+            lambda: not at_work(), Deadline.after(60), what="the end of what a killed process had started", every=0.02
+        )
 
     def add_foreign(self, name: str) -> str:
         return self.open().create(MachineSpec(name, IMAGE, 1, 64, (), {})).handle
