@@ -120,9 +120,9 @@ def _going_back(host: Host, home: Path, words: Words, lab: LabName) -> dict[str,
     if words.verb == "up":
         topology = words.arguments[0]
         members = {name: m for name, m in everything.items() if name in SETS.get((lab.lab, "plain"), ())}
-        moved = any(m.marks.get(MARK_TOPOLOGY, topology) != topology for m in members.values())
-        twice = any(len(machine.find_snapshots("plain")) > 1 for machine in members.values())
-        return members if moved and not twice else {}  # where one does not have the snapshot, it is made first
+        # One that is right stays as it is; where one does not have the snapshot, it is made first.
+        back = {name: m for name, m in members.items() if m.marks.get(MARK_TOPOLOGY, topology) != topology}
+        return back if all(len(machine.find_snapshots("plain")) < 2 for machine in back.values()) else {}
     return {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.campaign.conftest import Replay
-from tests.campaign.steps import FULL, INTERRUPT, KILL, POWER, WORKER, Step, Trouble
+from tests.campaign.steps import FULL, INTERRUPT, KILL, MEANWHILE, POWER, WORKER, Step, Trouble
 
 LOGIN = ("--user", "debian", "--password-from", "env:PASSWORD")
 UP = Step(("up", "first"))
@@ -75,6 +75,45 @@ def test_a_topology_that_cannot_be_reached_is_not_begun_with(replay: Replay) -> 
         Step(("user", "takes", "duo/two", "plain")),
         Step(("user", "deletes", "duo/one")),
         Step(("up", "second", "--yes")),
+    )
+
+
+def test_a_machine_of_a_set_is_removed_once_the_other_topology_is_there(replay: Replay) -> None:
+    """The other one of the set, which was right, went back as well, and lost what was done on it since."""
+    replay(
+        Step(("up", "second", "--yes")),
+        Step(("user", "deletes", "duo/two")),
+        Step(("user", "works", "duo/one")),
+        Step(("up", "second", "--yes")),
+    )
+
+
+def test_a_vm_has_the_name_of_a_machine_that_comes_later(replay: Replay) -> None:
+    """It was found when half of all was done, as the lab had got its names by then."""
+    replay(
+        Step(("up", "second", "--yes"), Trouble(WORKER, 1)),
+        Step(("user", "makes-vm", "three", "inner")),
+        Step(("destroy", "duo", "--yes")),
+    )
+
+
+def test_a_snapshot_brings_back_a_port_that_is_taken(replay: Replay) -> None:
+    """The end of an interrupted restore was planned as if the machine kept the forward that it has now."""
+    replay(
+        UP,
+        Step(RESTORE, Trouble(MEANWHILE, 10, words=("takes-port", "duo/two"))),
+        UP,
+        Step((*RESTORE[:-1], "--machine", "two", "--yes"), Trouble(KILL, 24)),
+    )
+
+
+def test_a_snapshot_brings_back_what_was_recorded_with_it(replay: Replay) -> None:
+    """After the end of an interrupted restore it was recorded only by the next `up`."""
+    replay(
+        UP,
+        Step(("snapshot", "take", "tuesday", "--lab", "duo")),
+        Step(("up", "first", "--set", "environment=school")),
+        Step(("reset", "duo", "--to", "tuesday", "--yes"), Trouble(KILL, 44)),
     )
 
 

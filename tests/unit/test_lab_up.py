@@ -14,7 +14,7 @@ from vboxlab.events import ActionStarted
 from vboxlab.hypervisor.memory import Crash
 from vboxlab.lab.observe import observe
 from vboxlab.lab.snapshot_sets import restore
-from vboxlab.lab.up import losses_on_the_way, plan_source
+from vboxlab.lab.up import Source, losses_on_the_way, plan_source
 from vboxlab.planning import actions as act
 
 ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}
@@ -298,6 +298,14 @@ def test_what_keeps_a_topology_from_being_reached_keeps_its_source_from_being_ma
     assert world.store.machines == before
 
 
+def test_a_lab_gets_names_that_are_free_for_what_comes_later_too(world: LabWorld) -> None:
+    world.store.add_foreign("load-balancer")
+    world.up("loadbalancing")
+    assert world.machine("load-balancer").name == "ha-load-balancer"
+    assert world.machine("srv-web").name == "ha-srv-web"
+    assert world.plan("loadbalancing").is_empty
+
+
 def test_work_that_a_change_of_topology_throws_away_is_asked_about_before_anything_is_done(world: LabWorld) -> None:
     world.up()
     world.driver.power_off(world.machine("srv-web-bis").handle, "hard")
@@ -316,6 +324,22 @@ def test_work_that_is_thrown_away_for_what_comes_first_is_known_before(world: La
     world.driver.power_off(gone.handle, "hard")
     world.driver.delete(gone.handle)
     blueprint = world.blueprint("loadbalancing")
+    assert losses_on_the_way(world.context, blueprint, LAB) == {}  # the other one is right as it is
+    before = world.machine("srv-web")
+    world.up("loadbalancing")
+    assert world.asked == []
+    assert (world.machine("srv-web").snapshots, world.machine("srv-web").marks) == (before.snapshots, before.marks)
+    assert world.machine("srv-web-bis").has_snapshot("apache-base")
+    assert world.plan("loadbalancing").is_empty
+
+
+def test_work_that_is_thrown_away_for_the_set_of_what_comes_first_is_known_before(world: LabWorld) -> None:
+    world.up("loadbalancing")
+    world.up("failover", until="created")
+    gone = world.machine("srv-web-bis")
+    world.driver.power_off(gone.handle, "hard")
+    world.driver.delete(gone.handle)
+    blueprint = world.blueprint("failover")
     assert losses_on_the_way(world.context, blueprint, LAB) == {"srv-web": "apache-base"}
     assert losses_on_the_way(world.context, blueprint, LAB, until="created") == {}
 
@@ -323,7 +347,7 @@ def test_work_that_is_thrown_away_for_what_comes_first_is_known_before(world: La
 def test_a_base_that_what_comes_first_needs_is_missed_in_the_plan(world: LabWorld) -> None:
     world.bases.missing.add("debian12")
     source = next(each for each in world.blueprint("loadbalancing").sets if each.name == "apache-base")
-    found, _ = plan_source(world.context, world.blueprint("failover"), LAB, source)
+    found, _ = plan_source(world.context, world.blueprint("failover"), LAB, Source(source))
     assert found.blockers == ("base debian12 is not built yet",)
 
 

@@ -13,7 +13,7 @@ from vboxlab.errors import EXIT_CHANGES_PENDING, EXIT_DRIVER
 if TYPE_CHECKING:
     from vboxlab.cli.session import Target
     from vboxlab.lab.context import Context
-    from vboxlab.lab.up import Blueprint
+    from vboxlab.lab.up import Blueprint, Later
     from vboxlab.planning.actions import Plan
     from vboxlab.planning.observed import ObservedLab
     from vboxlab.topology.addressing import LabName
@@ -111,21 +111,29 @@ def _plan(context: Context, target: Target, until: str | None, jobs: int) -> Pla
     from vboxlab.lab.up import make_plan
 
     changes, _, observed = make_plan(context, target.needed, target.lab, until=until, look=True, jobs=jobs)
-    return _with_source(context, target.needed, target.lab, changes, observed, until)
+    return _with_source(context, target.needed, target.lab, changes, observed, until=until)
 
 
 def _with_source(
-    context: Context, blueprint: Blueprint, lab: LabName, changes: Plan, observed: ObservedLab, until: str | None
+    context: Context,
+    blueprint: Blueprint,
+    lab: LabName,
+    changes: Plan,
+    observed: ObservedLab,
+    *,
+    until: str | None,
+    later: Later | None = None,
 ) -> Planned:
-    from vboxlab.lab.up import missing_source, plan_source
+    from vboxlab.lab.up import Later, missing_source, plan_source
     from vboxlab.planning.planner import UNTIL_CREATED
 
-    source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
-    if source is None:
+    missing = missing_source(context, blueprint, lab, observed, later or Later()) if until != UNTIL_CREATED else None
+    if missing is None:
         return Planned(changes, None, "")
-    before = blueprint.load(source.topology)
-    first, seen = plan_source(context, before, lab, source)
-    return Planned(changes, _with_source(context, before, lab, first, seen, source.stage), source.name)
+    before = blueprint.load(missing.set.topology)
+    first, seen = plan_source(context, before, lab, missing)
+    earlier = _with_source(context, before, lab, first, seen, until=missing.set.stage, later=missing.later)
+    return Planned(changes, earlier, missing.set.name)
 
 
 def _counted(planned: Planned) -> str:

@@ -101,8 +101,10 @@ def prepare(
         for line in shortfalls(demands, left, at_most_running=at_most):
             context.events(Note(line, level="warning"))
     blueprints = [target.needed for target in targets]
-    sources = ((target, missing_source(target.needed, see(context, target.lab))) for target in targets if boots)
-    blueprints += [target.needed.load(source.topology) for target, source in sources if source is not None]
+    for target in targets if boots else ():
+        missing = missing_source(context, target.needed, target.lab, see(context, target.lab))
+        if missing is not None:
+            blueprints.append(target.needed.load(missing.set.topology))
     if blueprints:
         ensure_images(context, blueprints)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -100,16 +100,18 @@ def desire(
     free: Callable[[int], bool] = is_free,
     reserved: Reservations | None = None,
     plain_free: bool = True,
+    to_come: Collection[str] = (),
 ) -> Desired:
     """Put together the desired state of a lab.
 
     `prepared` tells whether a base's packages need no network, `stock` whether its guests know nothing of vboxlab,
-    `plain_free` whether no other vboxlab is just giving the plain names to its lab.
+    `plain_free` whether no other vboxlab is just giving the plain names to its lab. `to_come` are machines that the lab
+    will have besides those of the topology.
     """
     members = members_of(sets)
     owned = topology.owned_machines
     ports = management_ports(lab, [machine.name for machine in owned], everything, free, reserved)
-    naming = choose_names(topology, lab, everything, plain_free=plain_free)
+    naming = choose_names(topology, lab, everything, plain_free=plain_free, to_come=to_come)
     machines = {
         machine.name: _desired(topology, naming.names, machine, ports[machine.name], members, prepared, stock)
         for machine in owned

@@ -28,6 +28,7 @@ from vboxlab.planning.actions import (
 )
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.desired import Desired
+from vboxlab.planning.machine import is_configured
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab
 from vboxlab.planning.planner import UNTIL_CREATED, losses, plan
 from vboxlab.topology.addressing import LabName
@@ -41,6 +42,17 @@ class Blueprint:
     topology: Topology
     sets: Sequence[SnapshotSet]
     load: Callable[[str], Blueprint]
+
+
+@dataclass(frozen=True)
+class Later:
+    """What a lab is brought to once a topology on the way is reached: who is right for it and only runs until then.
+
+    `machines` are those that it will have: the lab's names, chosen with its first machine, must be free for them too.
+    """
+
+    spared: frozenset[str] = frozenset()
+    machines: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,11 +72,13 @@ def make_plan(
     until: str | None = None,
     look: bool = False,
     jobs: int = 1,
+    later: Later = Later(),
 ) -> tuple[Plan, Desired, ObservedLab]:
     """Observe the lab and plan what is left to do. Changes nothing.
 
     With `look` it is the whole plan of `up`: guests that run are looked into (`jobs` at once), and what interrupted
-    runs left in the hypervisor. Without, it is what can be told from machines and marks alone.
+    runs left in the hypervisor. Without, it is what can be told from machines and marks alone. `later` is what the
+    lab is brought to afterwards, if the topology is only on the way to it.
     """
     pending = settle(context, lab).pending
     everything = context.machines(lab)
@@ -90,8 +104,10 @@ def make_plan(
         stock=lambda name: of_base(name)[1],
         reserved=context.ports,
         plain_free=context.plain_free is not False,
+        to_come=later.machines,
     )
-    desired = replace(desired, kinds=context.driver.capabilities.network_kinds)
+    kinds = context.driver.capabilities.network_kinds
+    desired = replace(desired, kinds=kinds, spared=later.spared & desired.machines.keys() & observed.machines.keys())
     found = plan(desired, observed)
     if look and not found.blockers:
         guests = look_into(context, desired, observed, found, jobs=jobs)
@@ -103,39 +119,65 @@ def make_plan(
     return found, desired, observed
 
 
-def missing_source(blueprint: Blueprint, observed: ObservedLab) -> SnapshotSet | None:
-    """Return the snapshot set that the topology starts from when a machine that has still to go back to it lacks it."""
+@dataclass(frozen=True)
+class Source:
+    """A snapshot set that a topology starts from and machines lack, and what the lab is brought to once it is there."""
+
+    set: SnapshotSet
+    later: Later = Later()
+
+
+def missing_source(
+    context: Context, blueprint: Blueprint, lab: LabName, observed: ObservedLab, later: Later = Later()
+) -> Source | None:
+    """Return the snapshot set to be made first: some machine lacks it and has still to start from it.
+
+    A machine that is right for the topology has not, nor one that is right for what comes `later`.
+    """
     start_from = blueprint.topology.start_from
     source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
     if source is None or source.topology == blueprint.topology.name:
         return None
-    machines = [observed.machines.get(name) for name in source.machines]
     there = blueprint.topology.name
-    needless = (m and (m.has_snapshot(source.name) or m.marks.get(MARK_TOPOLOGY) == there) for m in machines)
-    return None if all(needless) else source
+    right = {name for name, machine in observed.machines.items() if machine.marks.get(MARK_TOPOLOGY) == there}
+    right.update(later.spared)
+    lacking = [name for name in source.machines if name not in right and not _has(observed, name, source.name)]
+    if not lacking:
+        return None
+    # Marks tell it of most: only what the topology says, whose name may have changed, tells it of all.
+    _, desired, observed = make_plan(context, blueprint, lab, later=later)
+    right.update(
+        name
+        for name, machine in desired.machines.items()
+        if name in observed.machines and is_configured(machine, observed.machines[name])
+    )
+    if not set(lacking) - right:
+        return None
+    return Source(source, Later(frozenset(right), later.machines | desired.machines.keys()))
 
 
 def _has(observed: ObservedLab, name: str, snapshot: str) -> bool:
     return name in observed.machines and observed.machines[name].has_snapshot(snapshot)
 
 
-def plan_source(context: Context, blueprint: Blueprint, lab: LabName, source: SnapshotSet) -> tuple[Plan, ObservedLab]:
+def plan_source(context: Context, blueprint: Blueprint, lab: LabName, missing: Source) -> tuple[Plan, ObservedLab]:
     """Return the plan of the topology that makes a missing snapshot set, as far as that, and the lab as it is.
 
     Changes nothing.
     It has a blocker where the set cannot be made: its snapshot is taken where its stage ends, and nowhere later.
     """
-    found, _, observed = make_plan(context, blueprint, lab, until=source.stage)
+    source = missing.set
+    found, _, observed = make_plan(context, blueprint, lab, until=source.stage, later=missing.later)
     taken = {
         name
         for action in found.actions
         if isinstance(action.step, TakeSnapshots) and action.step.snapshot == source.name
         for name in action.step.machines
     }
-    missing = tuple(error.brief for error in _missing_bases(context, found, blueprint.topology))
-    found = replace(found, blockers=(*found.blockers, *missing))
+    bases = tuple(error.brief for error in _missing_bases(context, found, blueprint.topology))
+    found = replace(found, blockers=(*found.blockers, *bases))
     having = {name for name, machine in observed.machines.items() if machine.has_snapshot(source.name)}
-    past = [name for name in source.machines if name not in taken | having]
+    past = [name for name in source.machines if name not in taken | having | missing.later.spared]
     if not past:
         return found, observed
     why = (
@@ -152,12 +194,12 @@ def losses_on_the_way(
     """Return the machines of which `up` throws work away, what is made first included, and what each goes back to."""
     changes, _, observed = make_plan(context, blueprint, lab, until=until)
     lost = losses(changes, observed)
-    source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
+    source = missing_source(context, blueprint, lab, observed) if until != UNTIL_CREATED else None
     while source is not None:
-        blueprint = blueprint.load(source.topology)
+        blueprint = blueprint.load(source.set.topology)
         changes, observed = plan_source(context, blueprint, lab, source)
         lost = {**losses(changes, observed), **lost}
-        source = missing_source(blueprint, observed)
+        source = missing_source(context, blueprint, lab, observed, source.later)
     return lost
 
 
@@ -172,10 +214,12 @@ def up(
     gui: bool = False,
     first_for: tuple[str, ...] = (),
     agreed: set[str] | None = None,
+    later: Later = Later(),
 ) -> UpResult:
     """Bring the lab to its topology. The caller holds the lab's lock.
 
-    `first_for` are topologies that start from it, and `agreed` machines whose work may be thrown away for them.
+    `first_for` are topologies that start from it, `agreed` machines whose work may be thrown away for them, and
+    `later` is what the lab is brought to then.
     Where the plan throws work away, context.confirm is asked before anything is changed, and raises if it may not.
     Raises LabError when the plan has blockers or topologies start from each other, BaseError when machines are to be
     made of a base that is not there (all before anything is changed), or the first failure, naming what is left to do.
@@ -183,23 +227,29 @@ def up(
     observed = begin(context, lab)
     done = 0
     agreed = set() if agreed is None else agreed
-    source = missing_source(blueprint, observed) if until != UNTIL_CREATED else None
-    if source is not None:
+    missing = missing_source(context, blueprint, lab, observed, later) if until != UNTIL_CREATED else None
+    if missing is not None:
+        source = missing.set
         waiting = (*first_for, blueprint.topology.name)
         _refuse_circle(lab, source, waiting)
         # What would keep the second half from being done keeps the first from being begun.
-        later, _, seen = make_plan(context, blueprint, lab, until=until)
+        second, _, seen = make_plan(context, blueprint, lab, until=until, later=later)
         before = blueprint.load(source.topology)
-        _check(context, plan_source(context, before, lab, source)[0], before.topology, seen, agreed)
-        _check(context, later, blueprint.topology, seen, agreed)
+        _check(context, plan_source(context, before, lab, missing)[0], before.topology, seen, agreed)
+        _check(context, second, blueprint.topology, seen, agreed)
         context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
-        result = up(context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting, agreed=agreed)
+        result = up(
+            context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting, agreed=agreed,
+            later=missing.later,
+        )  # fmt: skip
         # What is on a machine whose snapshot is taken only now is in that snapshot.
-        agreed.update(name for name in source.machines if not _has(observed, name, source.name))
+        agreed.update(
+            name for name in set(source.machines) - missing.later.spared if not _has(observed, name, source.name)
+        )
         done += result.actions
         if result.stopped:
             return UpResult(done, stopped=True)
-    changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs)
+    changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs, later=later)
     report_strays(context, lab)
     _check(context, changes, blueprint.topology, observed, agreed, done)
     for note in changes.notes:

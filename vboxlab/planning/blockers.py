@@ -82,7 +82,7 @@ def incomplete_restores(desired: Desired, observed: ObservedLab, restored: Mappi
         "destroy the lab, or remove the machine in the hypervisor, to make it anew"
         for snapshot in sorted(names - {desired.topology.start_from})
         for name in desired.snapshot_members[snapshot]
-        if name in desired.machines
+        if name in desired.machines.keys() - desired.spared
         and (machine := observed.machines.get(name)) is not None
         and not machine.has_snapshot(snapshot)
         and machine.marks.get(MARK_TOPOLOGY) not in (None, desired.topology.name)

@@ -196,3 +196,5 @@ class Desired:
     snapshot_members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     until: str | None = None  # stop at this stage, or at UNTIL_CREATED; None: the whole topology
     kinds: frozenset[str] | None = None  # of networks that the driver has; None: not known
+    # Machines that are right for the topology that this one is brought about for, and only run meanwhile.
+    spared: frozenset[str] = frozenset()

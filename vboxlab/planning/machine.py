@@ -107,6 +107,13 @@ def plan_machine(
     return _of_existing(machine, observed, stages, introduce)
 
 
+def plan_spared(observed: ObservedMachine) -> MachinePlan:
+    """Return what a machine needs that stays as it is, and only has to run."""
+    active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
+    start = "" if active else f"it is {observed.power.value}"
+    return MachinePlan(start=start, running=active, held=observed.power in HELD)
+
+
 def _after_restore(
     machine: DesiredMachine, observed: ObservedMachine, restored: Restored, stages: tuple[str, ...]
 ) -> MachinePlan:
@@ -114,15 +121,25 @@ def _after_restore(
     todo = {stage: f"{stage} comes after the restored {restored.snapshot}" for stage in stages[position:]}
     if position and not todo and not _holds(machine, observed, restored):
         todo = {stages[-1]: f"what {stages[-1]} shall be may have changed since {restored.snapshot} was taken"}
-    return MachinePlan(
-        # The snapshot brings its own hardware and adapters back, known only then; making them right is free when they
-        # are right.
-        hardware="a restored machine has the hardware of its snapshot",
-        adapters="a restored machine has the adapters of its snapshot",
+    found = MachinePlan(
         start="it was switched off for the restore",
         configure_base="" if machine.stages else f"it comes after the restored {restored.snapshot}",
         stages=todo,
         reached=stages[:position],
+    )
+    return as_its_snapshot_left_it(found)
+
+
+def as_its_snapshot_left_it(found: MachinePlan) -> MachinePlan:
+    """Return the plan of a machine that goes back to a snapshot before it.
+
+    That brings its own hardware and adapters back, with forwards from ports that may be somebody else's by now. They
+    are known only then; making them right is free when they are right.
+    """
+    return replace(
+        found,
+        hardware=found.hardware or "a restored machine has the hardware of its snapshot",
+        adapters=found.adapters or "a restored machine has the adapters of its snapshot",
     )
 
 

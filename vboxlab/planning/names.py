@@ -7,7 +7,7 @@ names a foreign VM has. Labs of versions that did not mark it have the plain nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine, PowerState
@@ -35,18 +35,25 @@ def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
 
 
 def choose_names(
-    topology: Topology, lab: LabName, everything: Iterable[ObservedMachine], *, plain_free: bool = True
+    topology: Topology,
+    lab: LabName,
+    everything: Iterable[ObservedMachine],
+    *,
+    plain_free: bool = True,
+    to_come: Collection[str] = (),
 ) -> Naming:
     """Return the names that a lab has, or gets when it is made, from all machines of the host.
 
-    `plain_free` is False while another vboxlab is giving the plain names to a lab that has no machine yet.
+    `plain_free` is False while another vboxlab is giving the plain names to a lab that has no machine yet. `to_come`
+    are machines that the topology does not have, and the lab will have nevertheless.
     """
     host = list(everything)
     ours = [machine for machine in host if machine.lab == lab]
     if ours:
         names = recorded_names(lab, ours)
         return Naming(names, shared=_shared(topology, names, host))
-    why = _in_the_way(topology, lab, host) or ("" if plain_free else BEING_TAKEN)
+    machines = [machine.name for machine in topology.owned_machines]
+    why = _in_the_way([*machines, *to_come], lab, host) or ("" if plain_free else BEING_TAKEN)
     return Naming(Names(lab, plain=not why), why)
 
 
@@ -61,7 +68,7 @@ def _shared(topology: Topology, names: Names, host: Iterable[ObservedMachine]) -
     }
 
 
-def _in_the_way(topology: Topology, lab: LabName, host: Iterable[ObservedMachine]) -> str:
+def _in_the_way(machines_to_be: Iterable[str], lab: LabName, host: Iterable[ObservedMachine]) -> str:
     labs: dict[LabName, list[ObservedMachine]] = {}
     for machine in host:
         if machine.lab is not None:
@@ -70,7 +77,7 @@ def _in_the_way(topology: Topology, lab: LabName, host: Iterable[ObservedMachine
         if other.copy == lab.copy and recorded_names(other, machines).plain:
             return f"lab {other} has the plain names"
     others = others_of(lab, host)
-    for name in (Names(lab).vm(machine.name) for machine in topology.owned_machines):
+    for name in (Names(lab).vm(machine) for machine in machines_to_be):
         if name in others:
             return f"a VM named {name!r} exists already, {_whose(others[name])}"
     return ""

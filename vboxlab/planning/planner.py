@@ -10,7 +10,15 @@ from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.blockers import conflicts, doubtful_restores, incomplete_restores, unfinished
 from vboxlab.planning.desired import Desired, DesiredMachine
 from vboxlab.planning.graph import Graph
-from vboxlab.planning.machine import UNTIL_CREATED, MachinePlan, Restored, plan_machine, restore_point
+from vboxlab.planning.machine import (
+    UNTIL_CREATED,
+    MachinePlan,
+    Restored,
+    as_its_snapshot_left_it,
+    plan_machine,
+    plan_spared,
+    restore_point,
+)
 from vboxlab.planning.names import remarks
 from vboxlab.planning.observed import (
     MARK_ADOPTED,
@@ -47,15 +55,20 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     blockers += [*doubtful_restores(observed, restored), *incomplete_restores(desired, observed, restored)]
     _start_adopted(graph, desired, observed)
     plans = {
-        name: plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
+        name: plan_spared(observed.machines[name])
+        if name in desired.spared
+        else plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
         for name, machine in desired.machines.items()
     }
+    finished = set(observed.pending.undone) if observed.pending and observed.pending.harmless else set()
+    for name in finished & plans.keys():
+        plans[name] = as_its_snapshot_left_it(plans[name])
     for name, machine_plan in plans.items():
         notes.extend(f"{name}: {note}" for note in machine_plan.notes)
     _prepare(graph, desired, plans)
     if desired.until != UNTIL_CREATED:
         _configure(graph, desired, observed, plans)
-        _record(graph, desired, observed, restored)
+        _record(graph, desired, observed, finished | restored.keys())
     if desired.until is None:
         _look(graph, desired, observed)
     return act.Plan(observed.name, desired.topology.name, tuple(graph.actions), tuple(notes), tuple(blockers))
@@ -160,21 +173,15 @@ def _restore(graph: Graph, desired: Desired, observed: ObservedLab) -> dict[str,
     """Plan the restores that a change of topology needs; return what is restored on each machine."""
     if desired.until == UNTIL_CREATED:
         return {}
-    wanted: dict[str, None] = {}
-    for name, machine in desired.machines.items():
-        snapshot = restore_point(desired.topology, machine, observed.machines.get(name), desired.snapshot_members)
-        if snapshot:
-            wanted[snapshot] = None
+    points = {
+        name: restore_point(desired.topology, machine, observed.machines.get(name), desired.snapshot_members)
+        for name, machine in desired.machines.items()
+        if name not in desired.spared
+    }
     restored: dict[str, Restored] = {}
     stages = {stage.snapshot: stage.name for stage in desired.topology.stages if stage.snapshot}
-    for snapshot in wanted:
-        members = tuple(
-            name
-            for name in desired.snapshot_members[snapshot]
-            if name in desired.machines
-            and (found := observed.machines.get(name)) is not None
-            and found.has_snapshot(snapshot)
-        )
+    for snapshot in dict.fromkeys(filter(None, points.values())):
+        members = tuple(name for name in desired.snapshot_members[snapshot] if points.get(name) == snapshot)
         source = observed.topology or "another topology"
         for name in members:
             if observed.machines[name].power is not PowerState.OFF:
@@ -310,7 +317,7 @@ def _providers_first(desired: Desired) -> list[str]:
     return ordered
 
 
-def _record(graph: Graph, desired: Desired, observed: ObservedLab, restored: Mapping[str, Restored]) -> None:
+def _record(graph: Graph, desired: Desired, observed: ObservedLab, restored: set[str]) -> None:
     """Record the topology on machines that were right for it already and so are configured by no action."""
     if desired.until is not None:
         return
