@@ -28,7 +28,8 @@ def after(step: Step, before: Host, home: Path, host: Host, outcome: Outcome | N
     """
     wrong = [*foreign(host), *markers(host)]
     if outcome is not None:
-        wrong += [*bugs(outcome), *promises(step, before, host, outcome), *restores(step, host, home, outcome)]
+        wrong += [*bugs(outcome), *promises(step, before, host, outcome)]
+        wrong += restores(step, before, host, home, outcome)
         wrong += [*beside(before, host, outcome), *half_taken(step, host, outcome)]
     wrong += records(host, home)
     protect_again(host, home)
@@ -141,7 +142,8 @@ def half_taken(step: Step, host: Host, outcome: Outcome) -> list[str]:
     wrong = []
     for lab in words.labs(host):
         machines = host.of_lab(lab)
-        members = {machines[name].name for name in words.options.get("--machine", machines) if name in machines}
+        of_set = confirmed.SETS.get((lab.lab, words.arguments[0]), tuple(machines))
+        members = {machines[name].name for name in words.options.get("--machine", of_set) if name in machines}
         left = (took - deleted) & members
         if left and left != members:
             wrong.append(f"(g) lab {lab}: the snapshot is on {', '.join(sorted(left))}, and on no other machine")
@@ -162,7 +164,7 @@ def beside(before: Host, host: Host, outcome: Outcome) -> list[str]:
     return [f"(g) two were at work on lab {lab} at once" for lab in sorted(both, key=str)]
 
 
-def restores(step: Step, host: Host, home: Path, outcome: Outcome) -> list[str]:
+def restores(step: Step, before: Host, host: Host, home: Path, outcome: Outcome) -> list[str]:
     """(g) A restore that went only half the way is recorded."""
     words = confirmed.Words(step)
     if words.verb == "restore":
@@ -177,19 +179,18 @@ def restores(step: Step, host: Host, home: Path, outcome: Outcome) -> list[str]:
         gone = {name for name, machine in machines.items() if machine.name in back}
         if gone <= host.book.chosen:
             continue
-        if gone != machines.keys() and not confirmed.has_pending(home, lab) and _torn(machines):
-            left = ", ".join(sorted(machines.keys() - gone))
-            wrong.append(f"(g) lab {lab}: {', '.join(sorted(gone))} went back, {left} did not, and no record says so")
+        stood = {name for name, machine in before.of_lab(lab).items() if _stands(machine)}  # need not go back
+        left = {name for name in machines.keys() - gone - stood if not _stands(machines[name])}
+        if gone and left and not confirmed.has_pending(home, lab):
+            went, stayed = ", ".join(sorted(gone)), ", ".join(sorted(left))
+            wrong.append(f"(g) lab {lab}: {went} went back, {stayed} did not, and no record says so")
     return wrong
 
 
-def _torn(machines: dict[str, ObservedMachine]) -> bool:
-    """Tell whether some of the machines stand on the snapshot `plain`, and others do not."""
-    stands = set()
-    for machine in machines.values():
-        on = next((each.name for each in machine.snapshots if each.id == machine.current_snapshot), "")
-        stands.add(on == "plain" and machine.untouched)
-    return len(stands) > 1
+def _stands(machine: ObservedMachine) -> bool:
+    """Tell whether a machine stands on the snapshot `plain`, as it was taken."""
+    on = next((each.name for each in machine.snapshots if each.id == machine.current_snapshot), "")
+    return on == "plain" and machine.untouched
 
 
 def records(host: Host, home: Path) -> list[str]:

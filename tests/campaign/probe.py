@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.campaign import confirmed, deeds, invariants
-from tests.campaign.host import markers_of
+from tests.campaign.host import MEMORY, markers_of
 from tests.campaign.process import Computer, here
 from tests.campaign.steps import Step
 from vboxlab.planning.observed import PowerState
@@ -175,7 +175,8 @@ class _Probe:
         for machine in list(host.of_lab(self._lab).values()):
             twice = [each for each in machine.snapshots if each.name == "plain"][1:]
             for snapshot in twice:
-                self._host.book.given_up |= markers_of(host.held[machine.handle, snapshot.id])
+                host.book.given_up |= markers_of(host.held[machine.handle, snapshot.id])
+                host.book.given_up.add(machine.marks.get(MEMORY, ""))  # he switches it off himself
                 host.switch(machine.handle, PowerState.OFF)
                 self._vboxlab("snapshot", "delete", snapshot.id, "--lab", self._lab.lab, "--yes")
         host.keep()
