@@ -115,6 +115,11 @@ RESULTS ?= campaign-results
 campaign: $(STAMP) ## Try to make vboxlab lose something: COUNT random sequences with troubles from SEED on (memory driver)
 	$(BIN)/python -m tests.campaign --count $(COUNT) --seed $(SEED) --results '$(RESULTS)'
 
+.PHONY: campaign-virtualbox
+campaign-virtualbox: $(STAMP) ## The same on a real VirtualBox, with processes that are really killed (needs root)
+	$(BIN)/python tests/virtualbox/harness.py --share '$(RESULTS)-virtualbox' --command -- \
+	  python -m tests.campaign --driver virtualbox --count $(COUNT) --seed $(SEED) --results /shared
+
 .PHONY: campaign-planted
 campaign-planted: $(STAMP) ## Put bugs in on purpose, one by one, and see that the campaign finds each
 	$(BIN)/python -m tests.campaign --planted all --count 400 --seed $(SEED)

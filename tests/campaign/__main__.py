@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from tests.campaign.planted import BUGS, planted
 from tests.campaign.results import Results
 from tests.campaign.sequence import Laboratory, Result
 from tests.campaign.shrink import shrunk
-from tests.campaign.steps import Step, as_test, loaded
+from tests.campaign.steps import Step, as_test, dumped, loaded
 
 STEPS = 14
 
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets have another order in each process else
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.campaign", *arguments])
+    if wanted.driver == "virtualbox":
+        return _really(wanted)
     process.prepare()
     laboratory = Laboratory()
     try:
@@ -51,6 +54,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, help="folder in which results are kept, to go on from there")
     parser.add_argument("--seconds", type=float, help="begin no sequence after so many")
     parser.add_argument("--planted", metavar="BUG|all", help="put a bug in, and see that it is found")
+    parser.add_argument(
+        "--driver", choices=["memory", "virtualbox"], default="memory", help="what the sequences run on"
+    )
     parser.add_argument("--serve", action="store_true", help="replay the sequences that come in, a line of JSON each")
     return parser.parse_args(arguments)
 
@@ -83,6 +89,54 @@ def _campaign(laboratory: Laboratory, wanted: argparse.Namespace) -> int:
     if rare:
         say(f"{len(rare)} pairs occurred less than 50 times: {'; '.join(rare[:10])}")
     return int(bool(wrong))
+
+
+def _really(wanted: argparse.Namespace) -> int:
+    """Run sequences on a real VirtualBox; what does harm there is replayed on the memory driver."""
+    from tests.campaign.real.sequence import RealLaboratory
+
+    laboratory = RealLaboratory()
+    results = Results(wanted.results) if wanted.results else None
+    seeds, covered, wrong = results.done() if results else (set(), Coverage(), [])
+    began = time.monotonic()
+    count = 0
+    try:
+        for seed in range(wanted.seed, wanted.seed + wanted.count):
+            if seed in seeds:
+                continue
+            if wanted.seconds is not None and time.monotonic() - began > wanted.seconds:
+                break
+            laboratory.coverage = Coverage()
+            result = laboratory.generate(seed, wanted.steps)
+            count += 1
+            if result.wrong:
+                wrong.append(seed)
+                say(f"\nseed {seed}:")
+                for line in (*result.log, *(f"  ! {each}" for each in result.wrong)):
+                    say(f"    {line}")
+                say(f"    on memory: {_on_memory(result.done)}")
+            if results:
+                results.add(seed, result, laboratory.coverage, ())
+            covered.add(laboratory.coverage.data())
+    finally:
+        laboratory.close()
+    say(covered.table())
+    say(f"\n{count} sequences in {time.monotonic() - began:.0f} s ({len(seeds)} had been done before)")
+    say(f"seeds of which something was wrong: {', '.join(map(str, sorted(wrong))) or 'none'}")
+    return int(bool(wrong))
+
+
+def _on_memory(sequence: Sequence[Step]) -> str:
+    """Replay a sequence on the memory driver in another process, and return what is wrong with it there."""
+    from tests.campaign.real.sequence import on_memory
+
+    request = json.dumps({"sequence": dumped(on_memory(sequence))})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.campaign", "--serve"], input=f"{request}\n", capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONHASHSEED": "0"},
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return "; ".join(lines[-1]["wrong"]) or "nothing wrong" if lines else done.stderr[-500:]
 
 
 def _tell(laboratory: Laboratory, seed: int, result: Result, told: set[str]) -> list[Step]:

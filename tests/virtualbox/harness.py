@@ -113,20 +113,25 @@ def copy_from_host(tree: Path) -> None:
             shutil.copytree(source, tree / target, dirs_exist_ok=True)
 
 
-def inside(tree: Path, script: str, *, network: bool = True, checkout: Path = CHECKOUT) -> list[str]:
+def inside(
+    tree: Path, script: str, *, network: bool = True, checkout: Path = CHECKOUT, share: Path | None = None
+) -> list[str]:
     """Return the command that runs a shell script in the tree, in mount and process name spaces of its own.
 
     The shell stays process 1 of its name space: it reaps orphans, and when it ends, all that was started there does.
-    Without network there is only a loopback interface, apart from the host's: ports cannot collide.
+    Without network there is only a loopback interface, apart from the host's: ports cannot collide. `share` is seen
+    as /shared, and can be written to.
     """
     outer = (
         f'C="$1"; {MOUNTS} && mkdir -p "$C/checkout" && mount --bind "$2" "$C/checkout" '
-        '&& mount -o remount,ro,bind "$C/checkout" && { [ "$4" = host ] || ip link set lo up; } '
+        '&& mount -o remount,ro,bind "$C/checkout" '
+        '&& { [ -z "$5" ] || { mkdir -p "$C/shared" && mount --bind "$5" "$C/shared"; }; } '
+        '&& { [ "$4" = host ] || ip link set lo up; } '
         '|| exit 125; chroot "$C" /bin/bash -c "$3"; exit $?'
     )
     spaces = ["--mount", "--pid", "--fork", "--kill-child", *([] if network else ["--net"])]
     return ["unshare", *spaces, "sh", "-c", outer, "sh",
-            str(tree), str(checkout), script, "host" if network else "own"]  # fmt: skip
+            str(tree), str(checkout), script, "host" if network else "own", str(share or "")]  # fmt: skip
 
 
 def build(tree: Path) -> None:
@@ -223,6 +228,7 @@ def main() -> int:
     parser.add_argument("--rebuild", action="store_true", help="make the tree anew")
     parser.add_argument("--user", default="root", choices=["root", "student"], help="who runs the tests inside")
     parser.add_argument("--command", action="store_true", help="run the words after -- as a command, not as pytest's")
+    parser.add_argument("--share", type=Path, help="a folder that is seen inside as /shared, and can be written to")
     parser.add_argument("words", nargs=argparse.REMAINDER, help="-- arguments of pytest")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -232,10 +238,13 @@ def main() -> int:
     tree: Path = options.tree.resolve()
     prepare(tree, rebuild=options.rebuild)
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    share = options.share.resolve() if options.share else None
+    if share:
+        share.mkdir(parents=True, exist_ok=True)
     pytest = ["python", "-m", "pytest", "-p", "no:cacheprovider", "-m", "virtualbox", *words]
     with tempfile.TemporaryDirectory(prefix="vbox-", dir=tree / "tmp") as work:
         script = test_script(words if options.command else pytest, options.user, f"/tmp/{Path(work).name}")
-        return subprocess.run(inside(tree, script, network=False), check=False).returncode
+        return subprocess.run(inside(tree, script, network=False, share=share), check=False).returncode
 
 
 if __name__ == "__main__":
