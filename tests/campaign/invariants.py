@@ -176,7 +176,7 @@ def restores(step: Step, before: Host, host: Host, home: Path, outcome: Outcome)
     for lab in host.labs():
         members = confirmed.SETS.get((lab.lab, "plain"), ())
         machines = {name: machine for name, machine in host.of_lab(lab).items() if name in members}
-        gone = {name for name, machine in machines.items() if machine.name in back}
+        gone = {name for name, machine in machines.items() if machine.name in back and _on(machine) == "plain"}
         if gone <= host.book.chosen:
             continue
         stood = {name for name, machine in before.of_lab(lab).items() if _stands(machine)}  # need not go back
@@ -189,8 +189,11 @@ def restores(step: Step, before: Host, host: Host, home: Path, outcome: Outcome)
 
 def _stands(machine: ObservedMachine) -> bool:
     """Tell whether a machine stands on the snapshot `plain`, as it was taken."""
-    on = next((each.name for each in machine.snapshots if each.id == machine.current_snapshot), "")
-    return on == "plain" and machine.untouched
+    return _on(machine) == "plain" and machine.untouched
+
+
+def _on(machine: ObservedMachine) -> str:
+    return next((each.name for each in machine.snapshots if each.id == machine.current_snapshot), "")
 
 
 def records(host: Host, home: Path) -> list[str]:

@@ -229,6 +229,7 @@ class RealRun:
         for path in list(self.computer.book.strays):
             if Path(path).exists():
                 self.computer.world.manage("closemedium", "disk", path, "--delete")
+        self.computer.book.strays.clear()
         host = self.computer.host()
         wrong = self.result.wrong
         verbs = [("destroy", lab.lab, "--yes", *(("--copy", lab.copy) if lab.copy else ())) for lab in host.labs()]
