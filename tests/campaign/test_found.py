@@ -97,6 +97,16 @@ def test_a_vm_has_the_name_of_a_machine_that_comes_later(replay: Replay) -> None
     )
 
 
+def test_a_port_is_taken_of_a_machine_that_is_right_already(replay: Replay) -> None:
+    """It was only to run while the others were made ready, at the port that it had."""
+    replay(
+        Step(("up", "second", "--yes")),
+        Step(("user", "deletes", "duo/one")),
+        Step(("down", "duo")),
+        Step(("user", "takes-port", "duo/gate")),
+    )
+
+
 def test_a_snapshot_brings_back_a_port_that_is_taken(replay: Replay) -> None:
     """The end of an interrupted restore was planned as if the machine kept the forward that it has now."""
     replay(

@@ -269,6 +269,9 @@ def test_a_call_that_hangs_in_a_vms_process_is_told_apart_and_ends_no_other(room
     assert "(start) has not got on for 4 s" in told
     assert copied == 0
     assert len({entry[2] for entry in room.journal("begun")}) == 1
+    for name in ("inspect", "machines"):  # another worker takes its place once: the call keeps a thread of the old one
+        assert room.call(name, []) == 0
+    assert len({entry[2] for entry in room.journal("begun")}) == 2
 
 
 def test_a_stopped_vboxlab_finds_nothing_late_when_it_goes_on(room: Room) -> None:

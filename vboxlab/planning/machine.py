@@ -107,11 +107,15 @@ def plan_machine(
     return _of_existing(machine, observed, stages, introduce)
 
 
-def plan_spared(observed: ObservedMachine) -> MachinePlan:
-    """Return what a machine needs that stays as it is, and only has to run."""
+def plan_spared(machine: DesiredMachine, observed: ObservedMachine) -> MachinePlan:
+    """Return what a machine needs that stays as it is, and only has to run, at ports that are free."""
     active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
-    start = "" if active else f"it is {observed.power.value}"
-    return MachinePlan(start=start, running=active, held=observed.power in HELD)
+    return MachinePlan(
+        replugged=() if active else _replugged(machine.adapters, observed.adapters),
+        start="" if active else f"it is {observed.power.value}",
+        running=active,
+        held=observed.power in HELD,
+    )
 
 
 def _after_restore(

@@ -55,7 +55,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     blockers += [*doubtful_restores(observed, restored), *incomplete_restores(desired, observed, restored)]
     _start_adopted(graph, desired, observed)
     plans = {
-        name: plan_spared(observed.machines[name])
+        name: plan_spared(machine, observed.machines[name])
         if name in desired.spared
         else plan_machine(machine, observed.machines.get(name), restored.get(name), until=desired.until)
         for name, machine in desired.machines.items()
@@ -206,7 +206,8 @@ def _prepare(graph: Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -
             previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), in_turn=turn)
         if machine_plan.replugged:
             step = act.SetAdapters(name, machine_plan.replugged)
-            graph.add(step, machine_plan.adapters, machines=(name,))
+            why = machine_plan.adapters or "a port that leads to it is not its own any more"
+            graph.add(step, why, machines=(name,))
         if machine_plan.resume_first:
             graph.add(act.Resume(name), machine_plan.resume_first, machines=(name,))
         if machine_plan.power_off_first:

@@ -25,6 +25,7 @@ from tests.campaign.process import HUNG, Outcome
 from tests.campaign.real import media
 from tests.campaign.steps import Step
 from tests.virtualbox.world import SERVICE, VirtualBoxWorld
+from vboxlab.errors import EXIT_INTERRUPTED
 from vboxlab.hypervisor.driver import Stray
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.planning.observed import ObservedMachine
@@ -54,7 +55,9 @@ class Computer:
         _mount_small(folder)
         self.world.enter()
         self.home.mkdir(mode=0o700)
-        (folder / "slate.img").write_bytes(b"\xfa\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+        with (folder / "slate.img").open("wb") as image:
+            image.write(b"\xfa\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa")
+            image.truncate(int(DISK_SIZE) << 20)
 
     def close(self) -> None:
         """End everything."""
@@ -126,6 +129,8 @@ class Computer:
         kind = trouble.kind if trouble is not None and struck.is_set() else ""
         if code == -signal.SIGKILL and kind == steps.KILL:
             code = KILLED
+        if code == -signal.SIGINT and kind == steps.INTERRUPT:  # at its very end, when Python has let go of signals
+            code = EXIT_INTERRUPTED
         return Outcome(code, out, err, kind)
 
     def _start(self, step: Step) -> tuple[subprocess.Popen[bytes], list[Path], tuple[int, ...]]:

@@ -106,6 +106,7 @@ class Client:
                 self._replace(worker, ENDED_BY_FORCE)
                 raise silent_service(self._limits.service, self._folder) from None
             except CallSilent:
+                worker.stuck = True
                 raise self._stuck(name, subject) from None
             except Failure as failure:
                 if _is_stale(failure):
@@ -140,6 +141,10 @@ class Client:
             self._changed.wait_for(lambda: not self._leaving)
             if self._failures != failures and self._failure is not None:  # of a start that was waited for here
                 raise self._failure
+            if self._worker is not None and self._worker.stuck and self._worker.under_way == 0:
+                # A call that nobody waits for any more keeps one of its threads, and maybe a machine's lock.
+                self._worker.leave(ENDED_BY_FORCE)
+                self._worker = None
             worker = self._connected()
             worker.under_way += 1
             return worker

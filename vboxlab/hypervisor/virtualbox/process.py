@@ -128,6 +128,7 @@ class Worker:
                 raise _host_trouble("no process can be started", error) from error
             raise
         self.under_way = 0  # calls that were not answered: its client counts
+        self.stuck = False  # a call in it does not get on, and is waited for no more
         self.silenced = False  # ended because VirtualBox's service does not answer
         self._ids = count(1)
         self._lock = threading.Lock()
