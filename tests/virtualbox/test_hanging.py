@@ -140,6 +140,31 @@ def test_a_vms_process_that_hangs_is_told_apart_and_no_other_call_is_harmed(
     assert driver.inspect(hung.handle).power is PowerState.OFF
 
 
+def test_a_vms_process_that_hangs_before_it_reports_is_not_waited_for_without_end(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    made = driver.create(spec(adapters=(nat(1),)))
+    stops: list[int] = []
+
+    def stop_at_once() -> None:
+        while not stops:
+            for pid in world.pids("VBoxHeadless"):
+                os.kill(pid, signal.SIGSTOP)
+                stops.append(pid)
+
+    with client_of(world, []) as client:
+        stopping = threading.Thread(target=stop_at_once)
+        stopping.start()
+        begun = time.monotonic()
+        with pytest.raises(DriverError, match=r"srv-web: a call \(start\) has not got on for 10 s"):
+            client.call("start", {"handle": made.handle, "gui": False}, subject="srv-web")
+        assert time.monotonic() - begun < FOUND_WITHIN
+        stopping.join()
+        os.kill(stops[0], signal.SIGCONT)
+    driver.start(made.handle)
+    assert driver.inspect(made.handle).power is PowerState.RUNNING
+
+
 def test_a_long_call_without_a_word_of_its_own_is_waited_for(
     world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
 ) -> None:

@@ -156,14 +156,20 @@ class Connection:
         except self.api_error as error:
             raise self.failure(error, doing) from error
 
-    def wait(self, progress: Any, doing: str, report: Progress | None = None) -> None:
-        """Wait for an IProgress; a failed one does not raise by itself. Raises Failure with its chain of errors."""
+    def wait(self, progress: Any, doing: str, report: Progress | None = None, *, moves: bool = False) -> None:
+        """Wait for an IProgress; a failed one does not raise by itself. Raises Failure with its chain of errors.
+
+        One that `moves` gets on only as long as its percentage does: it stands for another process, which may hang.
+        """
+        percent = -1
         with self.errors(doing):
             progress.waitForCompletion(200)
             while not progress.completed:
-                self.sign()
+                seen, percent = percent, int(progress.percent)
+                if percent != seen or not moves:
+                    self.sign()
                 if report is not None:
-                    report(doing, int(progress.percent))
+                    report(doing, percent)
                 progress.waitForCompletion(200)
             if report is not None:
                 report(doing, 100)

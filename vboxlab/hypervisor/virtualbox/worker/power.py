@@ -110,7 +110,7 @@ def _launch(connection: Connection, machine: Any, call: Call) -> Any:
     front_end = "gui" if call.arguments["gui"] else "headless"
     progress = machine.launchVMProcess(session, front_end, [])
     try:
-        connection.wait(progress, f"starting {machine.name}", call.report)
+        connection.wait(progress, f"starting {machine.name}", call.report, moves=True)
     except Failure as failure:
         if failure.kind == "api":
             raise Failure("start", failure.text, code=failure.code,
