@@ -64,8 +64,10 @@ def foreign(host: Host) -> list[str]:
 
 def _allowed(control: ObservedMachine, now: ObservedMachine, *, is_base: bool) -> ObservedMachine:
     """Return the control run's VM with what vboxlab may do: start an adopted one, snapshot a base that has none."""
-    if control.name == ADOPTED and now.power is PowerState.RUNNING:
-        control = replace(control, power=now.power, last_power_change=now.last_power_change, untouched=now.untouched)
+    if control.name == ADOPTED:
+        control = replace(control, untouched=control.untouched and now.untouched)  # once started, also when off again
+        if now.power is PowerState.RUNNING:
+            control = replace(control, power=now.power, last_power_change=now.last_power_change)
     names = [snapshot.name for snapshot in now.snapshots]
     if is_base and not control.snapshots and names == [BASE_SNAPSHOT]:
         control = replace(
