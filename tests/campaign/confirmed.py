@@ -116,7 +116,7 @@ def _going_back(host: Host, home: Path, words: Words, lab: LabName) -> dict[str,
         name = words.one("--to") or LAST_SNAPSHOT.get(lab.lab, "")
         return _of_one_snapshot(_members(host, lab, name, words), name)
     if words.verb == "finish/drop --finish":
-        return {name: machine for name, machine in everything.items() if name in _undone(home, lab)}
+        return {name: machine for name, machine in everything.items() if name in undone(home, lab)}
     if words.verb == "up":
         topology = words.arguments[0]
         members = {name: m for name, m in everything.items() if name in SETS.get((lab.lab, "plain"), ())}
@@ -139,7 +139,7 @@ def _members(host: Host, lab: LabName, snapshot: str, words: Words) -> dict[str,
     return {name: everything[name] for name in chosen} if set(chosen) <= everything.keys() else {}
 
 
-def _undone(home: Path, lab: LabName) -> set[str]:
+def undone(home: Path, lab: LabName) -> set[str]:
     """Return the machines that an interrupted restore has left, by its record."""
     try:
         record = json.loads((home / "labs" / lab.slug / "restore.json").read_text())

@@ -59,6 +59,7 @@ class Book:
     given_up: set[str] = field(default_factory=set)
     meanwhile: dict[str, str] = field(default_factory=dict)  # marker made during a verb -> handle of its machine
     bases: dict[str, str] = field(default_factory=dict)  # VM's handle -> base that it was offered as
+    undone: dict[str, set[str]] = field(default_factory=dict)  # lab -> machines that a restore has left, by its record
     chosen: set[str] = field(default_factory=set)  # machines that the last restore named, where not all of its set
     struck: str = ""  # the trouble that has struck the present verb
     # How much a verb had changed when another one began beside it, and what that one then changed.

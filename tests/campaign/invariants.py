@@ -33,6 +33,7 @@ def after(step: Step, before: Host, home: Path, host: Host, outcome: Outcome | N
         wrong += [*beside(before, host, outcome), *half_taken(step, host, outcome)]
     wrong += records(host, home)
     protect_again(host, home)
+    host.book.undone = {str(lab): confirmed.undone(home, lab) for lab in host.labs()}
     return wrong
 
 
@@ -183,6 +184,8 @@ def restores(step: Step, before: Host, host: Host, home: Path, outcome: Outcome)
             continue
         stood = {name for name, machine in before.of_lab(lab).items() if _stands(machine)}  # need not go back
         left = {name for name in machines.keys() - gone - stood if not _stands(machines[name])}
+        if words.verb == "finish/drop --finish":
+            left &= host.book.undone.get(str(lab), set())
         if gone and left and not confirmed.has_pending(home, lab):
             went, stayed = ", ".join(sorted(gone)), ", ".join(sorted(left))
             wrong.append(f"(g) lab {lab}: {went} went back, {stayed} did not, and no record says so")

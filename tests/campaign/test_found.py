@@ -97,6 +97,16 @@ def test_a_vm_has_the_name_of_a_machine_that_comes_later(replay: Replay) -> None
     )
 
 
+def test_a_machine_that_goes_back_untouched_is_started_meanwhile(replay: Replay) -> None:
+    """It was asked about, and the verb refused, when half of all was done."""
+    replay(
+        UP,
+        Step(("reset", "duo", "--yes", "--no-up")),
+        Step(("user", "deletes", "duo/one")),
+        Step(("up", "second")),
+    )
+
+
 def test_a_port_is_taken_of_a_machine_that_is_right_already(replay: Replay) -> None:
     """It was only to run while the others were made ready, at the port that it had."""
     replay(

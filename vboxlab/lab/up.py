@@ -24,6 +24,7 @@ from vboxlab.planning.actions import (
     Plan,
     Recheck,
     Repair,
+    RestoreSnapshots,
     TakeSnapshots,
 )
 from vboxlab.planning.describe import subject, title
@@ -274,7 +275,10 @@ def _refuse_circle(lab: LabName, source: SnapshotSet, waiting: tuple[str, ...]) 
 def _check(
     context: Context, changes: Plan, topology: Topology, observed: ObservedLab, agreed: set[str], done: int = 0
 ) -> None:
-    """Raise what keeps a plan from being applied; ask where it throws work away that is not `agreed` to yet."""
+    """Raise what keeps a plan from being applied; ask where it throws work away that is not `agreed` to yet.
+
+    Then all that goes back is agreed to: what holds nobody's work now may have been started by us by the time it does.
+    """
     _need_bases(context, changes, topology)
     if changes.blockers:
         so_far = f"{done} actions were done before" if done else "nothing was changed"
@@ -282,7 +286,9 @@ def _check(
     lost = {name: snapshot for name, snapshot in losses(changes, observed).items() if name not in agreed}
     if lost:
         context.confirm(changes.lab, question(changes.lab, changes.topology, lost))
-        agreed.update(lost)
+    for action in changes.actions:
+        if isinstance(action.step, RestoreSnapshots):
+            agreed.update(action.step.machines)
 
 
 def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
