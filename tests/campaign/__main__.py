@@ -51,6 +51,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the first one; each next one has the next seed")
     parser.add_argument("--steps", type=int, default=STEPS, help="how long each is")
     parser.add_argument("--probes", type=float, default=1.0, help="after what share of the steps the way back is tried")
+    parser.add_argument("--rare", action="store_true", help="choose verbs and troubles that seldom meet else")
     parser.add_argument("--results", type=Path, help="folder in which results are kept, to go on from there")
     parser.add_argument("--seconds", type=float, help="begin no sequence after so many")
     parser.add_argument("--planted", metavar="BUG|all", help="put a bug in, and see that it is found")
@@ -73,7 +74,7 @@ def _campaign(laboratory: Laboratory, wanted: argparse.Namespace) -> int:
         if wanted.seconds is not None and time.monotonic() - began > wanted.seconds:
             break
         laboratory.coverage = Coverage()
-        result = laboratory.generate(seed, wanted.steps, probes=wanted.probes)
+        result = laboratory.generate(seed, wanted.steps, probes=wanted.probes, rare=wanted.rare)
         count += 1
         shortest: list[Step] = []
         if result.wrong:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tests.campaign import steps
+from tests.campaign.coverage import IMPOSSIBLE
 from tests.campaign.disk import MOODS
 from tests.campaign.host import Host
 from tests.campaign.steps import Step, Trouble
@@ -49,6 +51,36 @@ SECOND: Mapping[str, Sequence[Sequence[str]]] = {
     "switches-vm": [("running", "off")],
     "sets-kind": [("Normal", "Writethrough", "Shareable", "Immutable")],
 }
+
+# What is chosen where the rare is wanted.
+RARE = (
+    "base add",
+    "base remove",
+    "gc",
+    "plan",
+    "status",
+    "delete",
+    "take",
+    "reset",
+    "down",
+    "destroy",
+    "restore",
+    "up",
+)
+RARE_PENDING = (
+    "finish",
+    "finish",
+    "finish",
+    "drop",
+    "drop",
+    "plan",
+    "status",
+    "delete",
+    "base add",
+    "gc",
+    "up",
+    "take",
+)
 
 # What often goes wrong together, in this order, with other things between.
 STORIES: Sequence[Sequence[str]] = (
@@ -251,3 +283,42 @@ class Generator:
                 other = self._up("up", lab)
             return Trouble(kind, at, words=(*other.words, "--wait", "0"))
         return Trouble(kind, at)
+
+
+class RareGenerator(Generator):
+    """Chooses verbs that are seldom chosen else, almost always with a trouble, and each kind of it equally often."""
+
+    def next(self, host: Host, home: Path) -> Step:
+        """Return the next step, seen what there is."""
+        self._count += 1
+        if self._count == 1:
+            until = ("--until", "created") if self._random.random() < 0.25 else ()
+            return Step(("up", "first", *until))
+        chance = self._random.random()
+        if chance < 0.15:
+            return Step((steps.USER, *self._deed(host)))
+        pending = any((home / "labs" / lab.slug / "restore.json").exists() for lab in host.labs())
+        if not pending and chance < 0.4 and any(machine.has_snapshot("plain") for machine in host.machines.values()):
+            words = ("snapshot", "restore", "plain", "--lab", "duo", "--yes")
+            return Step(words, Trouble(steps.KILL, self._random.randint(15, 50)))
+        kinds = RARE_PENDING if pending else RARE
+        step = self._verb(host, home, self._of(kinds))
+        if chance < 0.2 or (not host.labs() and step.verb == "up"):
+            return step
+        return Step(step.words, self._trouble(step, host), step.answer)
+
+    def _housekeeping(self, kind: str, host: Host) -> Step:
+        if (kind == "base add" and "chalk" in host.images) or (kind == "base remove" and "chalk" not in host.images):
+            kind = "base remove" if kind == "base add" else "base add"
+        if kind == "gc":
+            return super()._housekeeping(kind, host)
+        login = ("--user", "debian", "--password-from", "env:PASSWORD")
+        words = ("remove", "chalk") if kind == "base remove" else ("add", "chalk", "--vm", "TEACHER", *login)
+        return Step(("base", *words))
+
+    def _trouble(self, step: Step, host: Host) -> Trouble:
+        kinds = [kind for kind in steps.TROUBLES if (step.verb, kind) not in IMPOSSIBLE]
+        kind = self._of(kinds)
+        while (found := super()._trouble(step, host)).kind != kind:
+            pass
+        return replace(found, at=1 + int((found.at - 1) * self._random.random()))

@@ -12,7 +12,7 @@ from tests.campaign import confirmed, steps
 from tests.campaign.host import Host
 from tests.campaign.process import HUNG, Outcome
 from tests.campaign.steps import Step
-from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 130}
@@ -184,6 +184,8 @@ def restores(step: Step, before: Host, host: Host, home: Path, outcome: Outcome)
             continue
         stood = {name for name, machine in before.of_lab(lab).items() if _stands(machine)}  # need not go back
         left = {name for name in machines.keys() - gone - stood if not _stands(machines[name])}
+        if words.verb == "up":  # who is right for it already stays
+            left -= {n for n, m in before.of_lab(lab).items() if m.marks.get(MARK_TOPOLOGY) == words.arguments[0]}
         if words.verb == "finish/drop --finish":
             left &= host.book.undone.get(str(lab), set())
         if gone and left and not confirmed.has_pending(home, lab):

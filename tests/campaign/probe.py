@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.campaign import confirmed, deeds, invariants
-from tests.campaign.host import MEMORY, markers_of
+from tests.campaign.host import MEMORY, Host, markers_of
 from tests.campaign.process import Computer, here
 from tests.campaign.steps import Step
 from vboxlab.planning.observed import PowerState
@@ -216,7 +216,7 @@ def cleared(computer: Computer) -> list[str]:
         deeds.do(host, ["removes-vm", host.machines[handle].name])
     wrong: list[str] = []
     verbs = [("destroy", lab.lab, "--yes", *(("--copy", lab.copy) if lab.copy else ())) for lab in host.labs()]
-    verbs += [("gc", "--yes", "--keep-layers"), *(("base", "remove", name) for name in sorted(host.images))]
+    verbs += [("gc", "--yes", "--keep-layers"), *(("base", "remove", name) for name in sorted(_bases(computer, host)))]
     for words in verbs:
         outcome = here(words)
         if outcome.code != 0:
@@ -229,6 +229,12 @@ def cleared(computer: Computer) -> list[str]:
     wrong += [f"(c) the file {name} is left" for name in files if not allowed.fullmatch(name)]
     wrong += [f"(c) the folder {path.name} of a lab is left" for path in (computer.home / "labs").glob("*")]
     return wrong + invariants.foreign(host)
+
+
+def _bases(computer: Computer, host: Host) -> set[str]:
+    """Return the bases that there are, also one of which an interrupted verb has left only the files."""
+    folders = (path for path in (computer.home / "bases").glob("*") if path.is_dir() and not path.name.startswith("."))
+    return {*host.images, *(path.name for path in folders)}
 
 
 def _step(*words: str, copy: str | None = None) -> Step:

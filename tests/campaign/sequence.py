@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.campaign import confirmed, coverage, deeds, invariants
 from tests.campaign.coverage import Coverage
-from tests.campaign.generate import Generator
+from tests.campaign.generate import Generator, RareGenerator
 from tests.campaign.host import Host
 from tests.campaign.probe import cleared, probe
 from tests.campaign.process import Computer, Outcome
@@ -83,9 +83,9 @@ class Laboratory:
         yield Computer(folder)
         shutil.rmtree(folder)
 
-    def generate(self, seed: int, length: int, *, probes: float = 1.0) -> Result:
-        """Run a sequence of that many steps, chosen by a seed; stop at the first that does harm."""
-        generator = Generator(seed)
+    def generate(self, seed: int, length: int, *, probes: float = 1.0, rare: bool = False) -> Result:
+        """Run a sequence of that many steps, chosen by a seed, `rare` ones if wanted; stop at the first that harms."""
+        generator = RareGenerator(seed) if rare else Generator(seed)
         chance = random.Random(seed)
         with self.computer() as computer:
             run = Run(computer, self.coverage)

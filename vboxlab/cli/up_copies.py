@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -102,9 +103,10 @@ def prepare(
             context.events(Note(line, level="warning"))
     blueprints = [target.needed for target in targets]
     for target in targets if boots else ():
-        missing = missing_source(context, target.needed, target.lab, see(context, target.lab))
-        if missing is not None:
-            blueprints.append(target.needed.load(missing.set.topology))
+        with suppress(VboxlabError):  # of one that cannot be planned its own `up` tells
+            missing = missing_source(context, target.needed, target.lab, see(context, target.lab))
+            if missing is not None:
+                blueprints.append(target.needed.load(missing.set.topology))
     if blueprints:
         ensure_images(context, blueprints)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -29,7 +30,7 @@ from vboxlab.planning.actions import (
 )
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.desired import Desired
-from vboxlab.planning.machine import is_configured
+from vboxlab.planning.machine import is_configured, spared_machines
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab
 from vboxlab.planning.planner import UNTIL_CREATED, losses, plan
 from vboxlab.topology.addressing import LabName
@@ -105,10 +106,10 @@ def make_plan(
         stock=lambda name: of_base(name)[1],
         reserved=context.ports,
         plain_free=context.plain_free is not False,
-        to_come=later.machines,
+        to_come=later.machines | (_come_first(blueprint) if not observed.machines else frozenset()),
     )
     kinds = context.driver.capabilities.network_kinds
-    desired = replace(desired, kinds=kinds, spared=later.spared & desired.machines.keys() & observed.machines.keys())
+    desired = replace(desired, kinds=kinds, spared=spared_machines(desired, observed, later.spared))
     found = plan(desired, observed)
     if look and not found.blockers:
         guests = look_into(context, desired, observed, found, jobs=jobs)
@@ -128,6 +129,25 @@ class Source:
     later: Later = Later()
 
 
+def _come_first(blueprint: Blueprint) -> frozenset[str]:
+    """Return the machines of the topologies from which one starts, directly or not: a new lab has them before."""
+    names: frozenset[str] = frozenset()
+    seen = {blueprint.topology.name}
+    with suppress(VboxlabError):  # of one that cannot be read is told where it is needed
+        while (source := _source_of(blueprint)) is not None and source.topology not in seen:
+            seen.add(source.topology)
+            blueprint = blueprint.load(source.topology)
+            names |= {machine.name for machine in blueprint.topology.owned_machines}
+    return names
+
+
+def _source_of(blueprint: Blueprint) -> SnapshotSet | None:
+    """Return the snapshot set of another topology that one starts from, None when there is none."""
+    start_from = blueprint.topology.start_from
+    source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
+    return None if source is None or source.topology == blueprint.topology.name else source
+
+
 def missing_source(
     context: Context, blueprint: Blueprint, lab: LabName, observed: ObservedLab, later: Later = Later()
 ) -> Source | None:
@@ -135,9 +155,8 @@ def missing_source(
 
     A machine that is right for the topology has not, nor one that is right for what comes `later`.
     """
-    start_from = blueprint.topology.start_from
-    source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
-    if source is None or source.topology == blueprint.topology.name:
+    source = _source_of(blueprint)
+    if source is None:
         return None
     there = blueprint.topology.name
     right = {name for name, machine in observed.machines.items() if machine.marks.get(MARK_TOPOLOGY) == there}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from vboxlab.planning.adapters import devices, in_words
-from vboxlab.planning.desired import DesiredMachine
+from vboxlab.planning.desired import Desired, DesiredMachine
 from vboxlab.planning.observed import (
     HELD,
     MARK_CONTACTED,
@@ -15,6 +15,7 @@ from vboxlab.planning.observed import (
     MARK_STAGE,
     MARK_TOPOLOGY,
     AdapterState,
+    ObservedLab,
     ObservedMachine,
     PowerState,
 )
@@ -55,6 +56,33 @@ def is_configured(machine: DesiredMachine, observed: ObservedMachine) -> bool:
     stage = observed.marks.get(MARK_STAGE)
     wanted = machine.last_stage or BEFORE_STAGES
     return stage == wanted and machine.is_digest(observed.marks.get(MARK_DESIRED), machine.last_stage)
+
+
+def spared_machines(desired: Desired, observed: ObservedLab, right: frozenset[str]) -> frozenset[str]:
+    """Return which of the machines that are right for a later topology stay as they are until this one is reached.
+
+    One through which others fetch packages here does only when it is right here as well, and none does whose restore
+    is still to be finished.
+    """
+    undone = observed.pending.undone if observed.pending else ()
+    found = set(right & desired.machines.keys() & observed.machines.keys()) - set(undone)
+    ahead = [name for name in desired.machines if name not in found]
+    seen = set(ahead)
+    while ahead:
+        for name in desired.machines[ahead.pop()].fetches_through:
+            if name in seen:
+                continue
+            seen.add(name)
+            ahead.append(name)
+            if name in found and not is_configured(desired.machines[name], observed.machines[name]):
+                found.discard(name)
+    return frozenset(found)
+
+
+def was_kept_aside(machine: DesiredMachine, observed: ObservedMachine) -> bool:
+    """Tell whether a machine is as another topology left it that was followed by one without it."""
+    marks = observed.marks
+    return MARK_STAGE in marks and MARK_TOPOLOGY not in marks and not is_configured(machine, observed)
 
 
 def restore_point(
@@ -144,6 +172,7 @@ def as_its_snapshot_left_it(found: MachinePlan) -> MachinePlan:
         found,
         hardware=found.hardware or "a restored machine has the hardware of its snapshot",
         adapters=found.adapters or "a restored machine has the adapters of its snapshot",
+        lent=False,
     )
 
 

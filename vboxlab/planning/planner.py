@@ -18,6 +18,7 @@ from vboxlab.planning.machine import (
     plan_machine,
     plan_spared,
     restore_point,
+    was_kept_aside,
 )
 from vboxlab.planning.names import remarks
 from vboxlab.planning.observed import (
@@ -181,7 +182,17 @@ def _restore(graph: Graph, desired: Desired, observed: ObservedLab) -> dict[str,
     restored: dict[str, Restored] = {}
     stages = {stage.snapshot: stage.name for stage in desired.topology.stages if stage.snapshot}
     for snapshot in dict.fromkeys(filter(None, points.values())):
-        members = tuple(name for name in desired.snapshot_members[snapshot] if points.get(name) == snapshot)
+        members = tuple(
+            name
+            for name in desired.snapshot_members[snapshot]
+            if points.get(name) == snapshot
+            or (
+                name in points
+                and (found := observed.machines.get(name)) is not None
+                and found.has_snapshot(snapshot)
+                and was_kept_aside(desired.machines[name], found)
+            )
+        )
         source = observed.topology or "another topology"
         for name in members:
             if observed.machines[name].power is not PowerState.OFF:
@@ -232,6 +243,7 @@ class _Guests:
         self._contacted: set[str] = set()
         self._strangers = {name for name, machine_plan in plans.items() if machine_plan.introduce}
         self._configured: dict[str, str] = {}
+        self._reached: dict[str, str] = {}
 
     def bring_up(self, name: str, reason: str) -> None:
         stranger = name in self._strangers
@@ -249,15 +261,31 @@ class _Guests:
             step = act.SetAdapters(name, self._desired.machines[name].adapters)
             self._graph.add(step, "adapter 1 goes to its own network", machines=(name,))
         if name not in self._contacted:
-            self._graph.add(act.Contact(name), "its guest is reached over SSH", machines=(name,))
+            contact = act.Contact(name)
+            self._reached[name] = self._graph.add(contact, "its guest is reached over SSH", machines=(name,))
             self._contacted.add(name)
 
     def configure(self, name: str, stage: str | None, reason: str) -> None:
         self.bring_up(name, self._plans[name].start or reason)
         providers = self._desired.machines[name].fetches_through
-        after = tuple(self._configured[provider] for provider in providers if provider in self._configured)
+        for provider in providers:
+            self._spare(provider)
+        ready = {**self._reached, **self._configured}
+        after = tuple(
+            ready[name] for name in providers if name in self._configured or name in self._desired.spared & ready.keys()
+        )
         why = reason + self._kept.pop(name, "")
         self._configured[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
+
+    def _spare(self, name: str) -> None:
+        """Let a machine that stays as it is run, with those that it needs itself: others fetch packages through it."""
+        if name not in self._desired.spared or self.running[name]:
+            return
+        self.running[name] = True  # those that need each other are no circle
+        for provider in self._desired.machines[name].fetches_through:
+            self._spare(provider)
+        self.running[name] = False
+        self.bring_up(name, "others fetch packages through it")
 
     def take(self, observed: ObservedLab, stage: str, snapshot: str) -> None:
         """Plan the snapshot set that ends a stage for the machines that stand at its end and do not have it."""
@@ -296,7 +324,7 @@ def _configure(graph: Graph, desired: Desired, observed: ObservedLab, plans: Map
         if stage.name == desired.until:
             break
     for name, machine_plan in plans.items():
-        if not guests.running[name]:
+        if not guests.running[name] and name not in desired.spared:
             guests.bring_up(name, machine_plan.start or "the lab is up when all its machines run")
 
 

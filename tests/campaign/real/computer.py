@@ -6,9 +6,11 @@ import ctypes
 import hashlib
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +54,7 @@ class Computer:
         self.depends: dict[str, str] = {}  # linked clone of the user's -> machine that it is a clone of
         self.fingerprints: dict[str, dict[Path, str]] = {}  # of the user's VMs, by handle
         self._driver: VirtualBoxDriver | None = None
+        self._said = Path(tempfile.mkdtemp(prefix="campaign-said-"))  # where there is room also when the disk is full
         _mount_small(folder)
         self.world.enter()
         self.home.mkdir(mode=0o700)
@@ -64,6 +67,7 @@ class Computer:
         self.leave()
         self.world.close()
         _libc().umount2(os.fsencode(self.folder), DETACH)
+        shutil.rmtree(self._said)
 
     def leave(self) -> None:
         """Use VirtualBox no more, until it is looked at again."""
@@ -88,10 +92,13 @@ class Computer:
         return made
 
     def fingerprint(self, handle: str) -> dict[Path, str]:
-        """Return digests of the files of one of the user's VMs: its disks, and unless it is a base its settings."""
+        """Return digests of the disks of one of the user's VMs; a linked clone's of ours has its own alone."""
         disks = media.chains(self.world.settings).get(handle)
         files = set(disks.now).union(*disks.snapshots.values()) if disks is not None else set()
-        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files) if path.exists()}
+        own = [
+            path for path in sorted(files) if path.exists() and not path.is_relative_to(self.world.folder / "vboxlab")
+        ]
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in own}
 
     def run(self, step: Step, deed: Callable[[Sequence[str]], None]) -> Outcome:
         """Run a verb to its end, with its trouble so many milliseconds after its start; `deed` does one of a user's."""
@@ -99,42 +106,22 @@ class Computer:
         if trouble is not None and trouble.kind in LEAVES_LOCKS:
             self.leave()
         process, outputs, terminal = self._start(step)
-        struck = threading.Event()
-        others: list[subprocess.Popen[bytes]] = []
-
-        def strike() -> None:
-            assert trouble is not None
-            if process.poll() is None and self._strike(trouble, process, deed, others):
-                struck.set()
-
-        timer = threading.Timer(trouble.at / 1000, strike) if trouble is not None else None
-        if timer is not None:
-            timer.start()
-        try:
-            code: int | str = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        strike = _Strike(self, trouble, process, deed)
+        code = _code_of(process)
+        if strike.end() == HUNG:
             code = HUNG
-        if timer is not None:
-            timer.cancel()
-            timer.join()
-        for other in others:
-            with suppress(subprocess.TimeoutExpired):
-                other.wait(SECONDS)
         for descriptor in terminal:
             os.close(descriptor)
-        self._end_filler()
+        self.filler.unlink(missing_ok=True)
         out, err = (file.read_text(encoding="utf-8", errors="replace") for file in outputs)
-        kind = trouble.kind if trouble is not None and struck.is_set() else ""
-        if code == -signal.SIGKILL and kind == steps.KILL:
+        if code == -signal.SIGKILL and strike.struck == steps.KILL:
             code = KILLED
-        if code == -signal.SIGINT and kind == steps.INTERRUPT:  # at its very end, when Python has let go of signals
+        if code == -signal.SIGINT and strike.struck == steps.INTERRUPT:  # Python had let go of it
             code = EXIT_INTERRUPTED
-        return Outcome(code, out, err, kind)
+        return Outcome(code, out, err, strike.struck)
 
     def _start(self, step: Step) -> tuple[subprocess.Popen[bytes], list[Path], tuple[int, ...]]:
-        outputs = [self.folder / "out", self.folder / "err"]
+        outputs = [self._said / "out", self._said / "err"]
         terminal = pty.openpty() if step.answer else ()
         if terminal:
             os.write(terminal[0], f"{step.answer}\n".encode() * 4)
@@ -148,6 +135,10 @@ class Computer:
     def _argv(self, words: Sequence[str]) -> list[str]:
         return [sys.executable, "-m", "vboxlab", *(word.replace("$FOLDER", str(self.folder)) for word in words)]
 
+    def last_words(self) -> list[str]:
+        """Return the end of what the last verb said of errors."""
+        return (self._said / "err").read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+
     def environment(self) -> dict[str, str]:
         """Return what verbs run with."""
         return {
@@ -155,53 +146,95 @@ class Computer:
             "VBOXLAB_SETTINGS": os.devnull, "PYTHONPATH": str(ROOT),
         }  # fmt: skip
 
-    def _strike(
+    @property
+    def filler(self) -> Path:
+        """Return the file that leaves no room."""
+        return self.folder / "filler"
+
+    def fill(self) -> None:
+        """Leave no room on the file system of all that is here, which is small."""
+        left = os.statvfs(self.folder)
+        with self.filler.open("wb") as stream, suppress(OSError):  # somebody else has taken some of it since
+            os.posix_fallocate(stream.fileno(), 0, max(left.f_bavail * left.f_frsize, 1))
+
+    def other(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start another vboxlab, whose words nobody reads."""
+        return subprocess.Popen(
+            self._argv(words), cwd=HERE, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+
+class _Strike:
+    """Does harm to a process in its time; `struck` is the kind of trouble that did."""
+
+    def __init__(
         self,
-        trouble: steps.Trouble,
+        computer: Computer,
+        trouble: steps.Trouble | None,
         process: subprocess.Popen[bytes],
         deed: Callable[[Sequence[str]], None],
-        others: list[subprocess.Popen[bytes]],
-    ) -> bool:
-        """Do harm to a process; tell whether there was something to do it to."""
+    ) -> None:
+        self.struck = ""
+        self._computer, self._trouble, self._process, self._deed = computer, trouble, process, deed
+        self._other: subprocess.Popen[bytes] | None = None
+        self._failure: Exception | None = None
+        self._timer = threading.Timer(trouble.at / 1000, self._strike) if trouble is not None else None
+        if self._timer is not None:
+            self._timer.start()
+
+    def end(self) -> int | str:
+        """Wait until nothing more happens; return HUNG when another vboxlab does not end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if self._failure is not None:
+            raise self._failure
+        return _code_of(self._other) if self._other is not None else 0
+
+    def _strike(self) -> None:
+        assert self._trouble is not None
+        try:
+            if self._process.poll() is None and self._harm(self._trouble):
+                self.struck = self._trouble.kind
+        except Exception as error:  # noqa: BLE001 -- raised by who waits for this thread
+            self._failure = error
+
+    def _harm(self, trouble: steps.Trouble) -> bool:
+        """Do it; tell whether there was something to do it to."""
         match trouble.kind:
             case steps.KILL:
-                process.kill()
+                self._process.kill()
             case steps.INTERRUPT:
-                for _ in range(2 if trouble.how == "twice" else 1):
-                    process.send_signal(signal.SIGINT)
+                self._process.send_signal(signal.SIGINT)
+                if trouble.how == "twice":
+                    time.sleep(0.2)  # two at once would be one
+                    self._process.send_signal(signal.SIGINT)
             case steps.WORKER:
-                return _kill_worker(process.pid)
+                return _kill_worker(self._process.pid)
             case steps.SERVICE:
-                if not self.world.pids(SERVICE):
+                if not self._computer.world.pids(SERVICE):
                     return False
-                self.world.kill_service()
+                self._computer.world.kill_service()
             case steps.FULL:
-                self._fill()
+                self._computer.fill()
             case steps.MEANWHILE:
-                deed(trouble.words)
+                self._deed(trouble.words)
             case steps.OTHER:
-                others.append(
-                    subprocess.Popen(
-                        self._argv(trouble.words), cwd=HERE, env=self.environment(), stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-                    )
-                )  # fmt: skip
+                self._other = self._computer.other(trouble.words)
             case _:
                 raise ValueError(trouble.kind)
         return True
 
-    @property
-    def _filler(self) -> Path:
-        return self.folder / "filler"
 
-    def _fill(self) -> None:
-        """Leave no room on the file system of all that is here, which is small."""
-        left = os.statvfs(self.folder)
-        with self._filler.open("wb") as stream, suppress(OSError):  # somebody else has taken some of it since
-            os.posix_fallocate(stream.fileno(), 0, max(left.f_bavail * left.f_frsize, 1))
-
-    def _end_filler(self) -> None:
-        self._filler.unlink(missing_ok=True)
+def _code_of(process: subprocess.Popen[bytes]) -> int | str:
+    """Wait for a process and return its exit code, HUNG when it had to be killed."""
+    try:
+        return process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return HUNG
 
 
 def _libc() -> ctypes.CDLL:
@@ -228,10 +261,3 @@ def _kill_worker(pid: int) -> bool:
                 child.kill()
                 return True
     return False
-
-
-def wait_for_peace(world: VirtualBoxWorld) -> None:
-    """Wait until the service has ended, as it does some seconds after its last client, or for ten seconds."""
-    deadline = time.monotonic() + 10
-    while world.pids(SERVICE) and time.monotonic() < deadline:
-        time.sleep(0.1)

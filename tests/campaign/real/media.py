@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +62,12 @@ def read(disk: Path) -> frozenset[str]:
 
 def chains(settings: Path) -> dict[str, Chains]:
     """Return the disks of every VM of a VirtualBox by the VM's UUID, from what its settings' files say."""
-    registry = ET.parse(settings / "VirtualBox.xml").getroot()
+    registry = _parsed(settings / "VirtualBox.xml")
     files = {entry.get("uuid", "").strip("{}"): Path(entry.get("src", "")) for entry in _all(registry, "MachineEntry")}
     roots = {}
     for handle, file in files.items():
         try:
-            roots[handle] = ET.parse(file).getroot(), file.parent
+            roots[handle] = _parsed(file), file.parent
         except (OSError, ET.ParseError):
             continue
     parents: dict[str, tuple[Path, str]] = {}
@@ -97,6 +98,18 @@ def chains(settings: Path) -> dict[str, Chains]:
         }
         result[handle] = Chains(chain(hardware), snapshots)
     return result
+
+
+def _parsed(file: Path) -> ET.Element:
+    """Return what is in a settings file, which VirtualBox may just be replacing: for a moment there is none."""
+    for attempt in range(20):
+        try:
+            return ET.parse(file).getroot()
+        except (OSError, ET.ParseError):
+            if attempt == 19:
+                raise
+            time.sleep(0.05)
+    raise AssertionError
 
 
 def _all(root: ET.Element, name: str) -> Iterator[ET.Element]:

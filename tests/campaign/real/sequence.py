@@ -56,7 +56,9 @@ def adapted(step: Step, chance: random.Random) -> Step | None:
             if other is None:
                 return None
             inner = other.words[1:] if kind == steps.MEANWHILE else other.words
-        trouble = Trouble(kind, int(LONGEST * chance.random()), trouble.how, inner)
+        # Ctrl-C comes from somebody who sees that it runs: Python itself would end in a traceback before.
+        earliest = 400 if kind == steps.INTERRUPT else 0
+        trouble = Trouble(kind, earliest + int((LONGEST - earliest) * chance.random()), trouble.how, inner)
     return Step(tuple(words), trouble, step.answer)
 
 
@@ -198,7 +200,7 @@ class RealRun:
         if not self.result.wrong:
             self._clear()
         if self.result.wrong:
-            self.result.log += [f"  {line}" for line in (self.computer.folder / "err").read_text().splitlines()[-12:]]
+            self.result.log += [f"  {line}" for line in self.computer.last_words()]
 
     def _way_back(self) -> None:
         """(d) `up` converges, the way that messages name taken where it refuses; (e) `plan` says what it will do."""
@@ -225,6 +227,7 @@ class RealRun:
 
     def _clear(self) -> None:
         for handle in list(self.computer.depends):
+            self.computer.book.bases.pop(handle, None)
             deeds.do(self.computer, ("removes-vm", self.computer.host().machines[handle].name))
         for path in list(self.computer.book.strays):
             if Path(path).exists():
