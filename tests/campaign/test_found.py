@@ -107,6 +107,16 @@ def test_a_machine_that_goes_back_untouched_is_started_meanwhile(replay: Replay)
     )
 
 
+def test_a_reset_whose_lab_cannot_be_brought_up_does_not_say_that_nothing_was_changed(replay: Replay) -> None:
+    """It had been restored by then."""
+    replay(
+        UP,
+        Step(("user", "switches", "duo/gate", "off")),
+        Step(("user", "hides", "duo/gate")),
+        Step(("reset", "duo", "--yes")),
+    )
+
+
 def test_a_port_is_taken_of_a_machine_that_is_right_already(replay: Replay) -> None:
     """It was only to run while the others were made ready, at the port that it had."""
     replay(

@@ -100,7 +100,7 @@ def reset(
     restore(context, observed, members, name, start=False)
     if not (ran if bring_up is None else bring_up):
         return ResetResult(name, members, None)
-    result = up(context, blueprint, lab, jobs=jobs)
+    result = up(context, blueprint, lab, jobs=jobs, already=f"{', '.join(members)} went back to {name} before")
     if result.stopped:
         raise CopyStopped(f"stopped after the restore of {name}", resolution=f"`vboxlab up {blueprint.topology.name}`")
     _check_converged(context, blueprint, lab)

@@ -36,6 +36,8 @@ from vboxlab.planning.planner import UNTIL_CREATED, losses, plan
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SnapshotSet, Topology
 
+UNCHANGED = "nothing was changed"
+
 
 @dataclass(frozen=True)
 class Blueprint:
@@ -235,11 +237,12 @@ def up(
     first_for: tuple[str, ...] = (),
     agreed: set[str] | None = None,
     later: Later = Later(),
+    already: str = "",
 ) -> UpResult:
     """Bring the lab to its topology. The caller holds the lab's lock.
 
     `first_for` are topologies that start from it, `agreed` machines whose work may be thrown away for them, and
-    `later` is what the lab is brought to then.
+    `later` is what the lab is brought to then. `already` says what the same verb has done before.
     Where the plan throws work away, context.confirm is asked before anything is changed, and raises if it may not.
     Raises LabError when the plan has blockers or topologies start from each other, BaseError when machines are to be
     made of a base that is not there (all before anything is changed), or the first failure, naming what is left to do.
@@ -251,16 +254,16 @@ def up(
     if missing is not None:
         source = missing.set
         waiting = (*first_for, blueprint.topology.name)
-        _refuse_circle(lab, source, waiting)
+        _refuse_circle(lab, source, waiting, already)
         # What would keep the second half from being done keeps the first from being begun.
         second, _, seen = make_plan(context, blueprint, lab, until=until, later=later)
         before = blueprint.load(source.topology)
-        _check(context, plan_source(context, before, lab, missing)[0], before.topology, seen, agreed)
-        _check(context, second, blueprint.topology, seen, agreed)
+        _check(context, plan_source(context, before, lab, missing)[0], before.topology, seen, agreed, already)
+        _check(context, second, blueprint.topology, seen, agreed, already)
         context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
         result = up(
             context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting, agreed=agreed,
-            later=missing.later,
+            later=missing.later, already=already,
         )  # fmt: skip
         # What is on a machine whose snapshot is taken only now is in that snapshot.
         agreed.update(
@@ -271,7 +274,8 @@ def up(
             return UpResult(done, stopped=True)
     changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs, later=later)
     report_strays(context, lab)
-    _check(context, changes, blueprint.topology, observed, agreed, done)
+    already = f"{done} actions were done before" if done else already
+    _check(context, changes, blueprint.topology, observed, agreed, already)
     for note in changes.notes:
         context.events(Note(note))
     applier = Applier(context, lab, desired, observed, gui=gui)
@@ -282,17 +286,17 @@ def up(
     return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
 
 
-def _refuse_circle(lab: LabName, source: SnapshotSet, waiting: tuple[str, ...]) -> None:
+def _refuse_circle(lab: LabName, source: SnapshotSet, waiting: tuple[str, ...], already: str) -> None:
     if source.topology in waiting:
         circle = " -> ".join((*waiting[waiting.index(source.topology) :], source.topology))
         raise LabError(
-            f"lab {lab}: topologies start from each other ({circle}); nothing was changed",
+            f"lab {lab}: topologies start from each other ({circle}); {already or UNCHANGED}",
             resolution="let one of them start from nothing: take `from` out of it",
         )
 
 
 def _check(
-    context: Context, changes: Plan, topology: Topology, observed: ObservedLab, agreed: set[str], done: int = 0
+    context: Context, changes: Plan, topology: Topology, observed: ObservedLab, agreed: set[str], already: str = ""
 ) -> None:
     """Raise what keeps a plan from being applied; ask where it throws work away that is not `agreed` to yet.
 
@@ -300,8 +304,10 @@ def _check(
     """
     _need_bases(context, changes, topology)
     if changes.blockers:
-        so_far = f"{done} actions were done before" if done else "nothing was changed"
-        raise LabError(f"lab {changes.lab} cannot be brought to {changes.topology}; {so_far}", details=changes.blockers)
+        raise LabError(
+            f"lab {changes.lab} cannot be brought to {changes.topology}; {already or UNCHANGED}",
+            details=changes.blockers,
+        )
     lost = {name: snapshot for name, snapshot in losses(changes, observed).items() if name not in agreed}
     if lost:
         context.confirm(changes.lab, question(changes.lab, changes.topology, lost))
