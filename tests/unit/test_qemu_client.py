@@ -6,7 +6,8 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,11 +25,17 @@ MANY = 100  # how the end is noticed depends on the order of things in the event
 
 
 @contextmanager
-def emulator(path: Path, answers: int) -> Iterator[None]:
-    """Let a monitor greet, give so many answers, and end, again and again."""
+def emulator(path: Path, answers: int, owed: Sequence[Sequence[object]] = ()) -> Iterator[None]:
+    """Let a monitor greet, give so many answers, and end, again and again.
+
+    To the first clients it says something else first: what it owed to the client before.
+    """
+    waiting = deque(owed)
 
     def converse(connection: socket.socket) -> None:
         with connection, suppress(OSError, ValueError):
+            for message in waiting.popleft() if waiting else ():
+                connection.sendall(json.dumps(message).encode() + b"\r\n")
             if answers:
                 connection.sendall(json.dumps(GREETING).encode() + b"\r\n")
             for _ in range(answers - 1):
@@ -73,3 +80,25 @@ def test_an_emulator_that_answers_is_understood(monitors: Monitors, tmp_path: Pa
     path = tmp_path / "qmp"
     with emulator(path, ALL):
         assert monitors.states([path] * MANY) == ["running"] * MANY
+
+
+DONE: Mapping[str, object] = {"return": {}}
+FAILED = {"error": {"class": "GenericError", "desc": "somebody else's"}}
+
+
+@pytest.mark.parametrize(
+    "first", [[DONE], [FAILED], [GREETING, FAILED]], ids=["answer", "error", "error after greeting"]
+)
+def test_what_was_owed_to_another_client_is_not_taken_for_ours(
+    monitors: Monitors, tmp_path: Path, first: Sequence[object]
+) -> None:
+    path = tmp_path / "qmp"
+    with emulator(path, ALL, owed=[[], first, first]):
+        # states looks first whether anybody listens, which is a connection of its own
+        assert monitors.states([path]) == ["running"]
+
+
+def test_a_stranger_at_the_socket_is_not_asked_for_ever(monitors: Monitors, tmp_path: Path) -> None:
+    path = tmp_path / "qmp"
+    with emulator(path, ALL, owed=[[DONE]] * 100), pytest.raises(MonitorGone, match="Did not understand Greeting"):
+        monitors.execute(path, ("query-status", {}))

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qemu.qmp import ConnectError, ExecuteError, QMPClient, QMPError
+from qemu.qmp.qmp_client import GreetingError, NegotiationError
+from tenacity import retry, retry_if_exception, stop_after_attempt
 
 from vboxlab import programs
 from vboxlab.errors import DriverError
@@ -32,6 +34,7 @@ T = TypeVar("T")
 MONITOR_TIMEOUT = 30.0
 STATUS_TIMEOUT = 2.0
 START_TIMEOUT = 60.0
+ATTEMPTS = 5  # at a conversation that begins with the answer to somebody else's question
 # The shell puts QEMU in the background and ends: nobody has to reap QEMU, and it outlives us. $0 is the error log.
 LAUNCHER = '"$@" </dev/null >/dev/null 2>"$0" &'
 
@@ -114,6 +117,17 @@ def is_listening(path: Path) -> bool:
     return True
 
 
+def _begins_with_anothers_answer(error: BaseException) -> bool:
+    """Tell whether a conversation began with what QEMU owed to the client before.
+
+    That one left, or was killed, before its command was done. QEMU sends the answer to whoever is there then: before
+    the greeting, or where the answer to our qmp_capabilities is looked for. An answer's id tells nothing: clients
+    number alike. Nothing has been asked of QEMU yet, so beginning again is safe.
+    """
+    return isinstance(error, ConnectError) and isinstance(error.exc, GreetingError | NegotiationError)
+
+
+@retry(retry=retry_if_exception(_begins_with_anothers_answer), stop=stop_after_attempt(ATTEMPTS), reraise=True)
 async def _connect(path: Path, deadline: Deadline) -> QMPClient:
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     stream.setblocking(False)
