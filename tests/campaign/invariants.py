@@ -136,7 +136,7 @@ def promises(step: Step, before: Host, host: Host, outcome: Outcome) -> list[str
 def half_taken(step: Step, host: Host, outcome: Outcome) -> list[str]:
     """(g) A snapshot is taken of all machines or of none, unless it is said that some keep it."""
     twice = step.trouble is not None and step.trouble.how == "twice"  # it leaves at once then, as it says
-    if step.verb != "snapshot take" or outcome.killed or twice or "it stays there" in outcome.err:
+    if step.verb != "snapshot take" or outcome.killed or twice or "it stays there" in outcome.out + outcome.err:
         return []
     took, deleted = (
         {name for call, name in outcome.effects if call == wanted} for wanted in ("take_snapshot", "delete_snapshot")

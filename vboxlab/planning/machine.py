@@ -80,9 +80,12 @@ def spared_machines(desired: Desired, observed: ObservedLab, right: frozenset[st
 
 
 def was_kept_aside(machine: DesiredMachine, observed: ObservedMachine) -> bool:
-    """Tell whether a machine is as another topology left it that was followed by one without it."""
+    """Tell whether a machine is as some topology left it, though its marks do not say which.
+
+    It was followed by one without it, or the machine goes back to a snapshot of which nobody knows what it holds.
+    """
     marks = observed.marks
-    return MARK_STAGE in marks and MARK_TOPOLOGY not in marks and not is_configured(machine, observed)
+    return MARK_CONTACTED in marks and MARK_TOPOLOGY not in marks and not is_configured(machine, observed)
 
 
 def restore_point(
