@@ -236,6 +236,8 @@ def remove_vm(host: Host, name: str) -> None:
         return
     for snapshot_ in machine.snapshots:
         host.held.pop((machine.handle, snapshot_.id), None)
+    for image in images:  # it was only referred to, and what a reference leads to is gone (VirtualBox's driver)
+        del host.images[image]
     for table in (host.machines, host.media, host.book.foreign, host.book.media, host.depends):
         table.pop(machine.handle, None)
 

@@ -193,7 +193,7 @@ class _Probe:
         which, self._copy = self._copy, None
         for name, *origin in (("stone", "--vm", "TEACHER"), ("slate", "--disk", str(self._home.parent / "slate.img"))):
             code, _, err = self._vboxlab("base", "add", name, *origin, *login)
-            if code != 0 and "was interrupted" in err:
+            if code != 0 and ("was interrupted" in err or name not in self._host.images):
                 self._vboxlab("base", "remove", name)
                 self._vboxlab("base", "add", name, *origin, *login)
         self._copy = which

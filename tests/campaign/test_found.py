@@ -147,6 +147,11 @@ def test_a_snapshot_brings_back_what_was_recorded_with_it(replay: Replay) -> Non
     )
 
 
+def test_a_base_whose_vm_is_gone(replay: Replay) -> None:
+    """`plan` said that a lab can be made of it."""
+    replay(Step(("user", "removes-vm", "TEACHER")))
+
+
 def test_a_base_that_is_gone(replay: Replay) -> None:
     """`plan` said that all can be done."""
     replay(UP, Step(("base", "remove", "slate")), Step(("up", "first", "--set", "base=slate")))

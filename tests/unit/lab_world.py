@@ -55,6 +55,9 @@ class InstantBases:
             name, Login("root"), name, prepared=not stock, digest="0", stock=stock, current=name not in self.outdated
         )
 
+    def need_image(self, driver: Driver, base: Base) -> None:
+        pass
+
     def ensure_image(
         self,
         driver: Driver,

@@ -58,6 +58,9 @@ class Bases(Protocol):
         Raises BaseError with the bases that exist and the command that makes it.
         """
 
+    def need_image(self, driver: Driver, base: Base) -> None:
+        """Raise BaseError where no image of the base can be had: it was added to another driver, or its VM is gone."""
+
     def ensure_image(
         self,
         driver: Driver,

@@ -186,6 +186,12 @@ class BaseStore:
                 self.added.forget(added)
         return (name,)
 
+    def need_image(self, driver: Driver, base: Base) -> None:
+        """Raise BaseError where no image of the base can be had: it was added to another driver, or its VM is gone."""
+        added = self.added.find(base.name)
+        if added is not None and (added.driver != driver.name or not driver.has_image(added.image)):
+            raise _elsewhere(added, driver)
+
     def ensure_image(
         self,
         driver: Driver,
@@ -202,8 +208,7 @@ class BaseStore:
         """
         added = self.added.find(base.name)
         if added is not None:
-            if added.driver != driver.name or not driver.has_image(added.image):
-                raise _elsewhere(added, driver)
+            self.need_image(driver, base)
             return added.image
         directory = self.directory / base.image
         recipe = self._recipe(base.name)

@@ -343,6 +343,7 @@ def _missing_bases(context: Context, changes: Plan, topology: Topology) -> list[
             found = context.bases.get(name)
             if new:
                 found.need_current()
+                context.bases.need_image(context.driver, found)
         except BaseError as error:
             missing.append(error)
     return missing
