@@ -84,7 +84,25 @@ def vboxlab() -> None:
 def main() -> None:
     """Run the command line and exit with a documented code; no traceback for an expected error."""
     programs.forget_current_folder()
-    sys.exit(run(sys.argv[1:]))
+    hush_interruptions()
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # one more, while the first was told of
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def hush_interruptions() -> None:
+    """Let Python say nothing of a Ctrl-C that it can raise nowhere: in a destructor, or at its end.
+
+    It prints "Exception ignored in" and a traceback otherwise (sys.unraisablehook), which looks like a bug of ours.
+    """
+
+    def told(unraisable: sys.UnraisableHookArgs) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = told
 
 
 def run(arguments: list[str]) -> int:
