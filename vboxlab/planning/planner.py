@@ -242,8 +242,7 @@ class _Guests:
         self._held = {name for name, machine_plan in plans.items() if machine_plan.held}
         self._contacted: set[str] = set()
         self._strangers = {name for name, machine_plan in plans.items() if machine_plan.introduce}
-        self._configured: dict[str, str] = {}
-        self._reached: dict[str, str] = {}
+        self._ready: dict[str, str] = {}  # the action after which others can fetch packages through a machine
 
     def bring_up(self, name: str, reason: str) -> None:
         stranger = name in self._strangers
@@ -261,8 +260,7 @@ class _Guests:
             step = act.SetAdapters(name, self._desired.machines[name].adapters)
             self._graph.add(step, "adapter 1 goes to its own network", machines=(name,))
         if name not in self._contacted:
-            contact = act.Contact(name)
-            self._reached[name] = self._graph.add(contact, "its guest is reached over SSH", machines=(name,))
+            self._graph.add(act.Contact(name), "its guest is reached over SSH", machines=(name,))
             self._contacted.add(name)
 
     def configure(self, name: str, stage: str | None, reason: str) -> None:
@@ -270,12 +268,9 @@ class _Guests:
         providers = self._desired.machines[name].fetches_through
         for provider in providers:
             self._spare(provider)
-        ready = {**self._reached, **self._configured}
-        after = tuple(
-            ready[name] for name in providers if name in self._configured or name in self._desired.spared & ready.keys()
-        )
+        after = tuple(self._ready[name] for name in providers if name in self._ready)
         why = reason + self._kept.pop(name, "")
-        self._configured[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
+        self._ready[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
 
     def _spare(self, name: str) -> None:
         """Let a machine that stays as it is run, with those that it needs itself: others fetch packages through it."""
@@ -286,6 +281,7 @@ class _Guests:
             self._spare(provider)
         self.running[name] = False
         self.bring_up(name, "others fetch packages through it")
+        self._ready[name] = self._graph.last[name]
 
     def take(self, observed: ObservedLab, stage: str, snapshot: str) -> None:
         """Plan the snapshot set that ends a stage for the machines that stand at its end and do not have it."""
