@@ -183,7 +183,8 @@ def restores(step: Step, before: Host, host: Host, home: Path, outcome: Outcome)
         if gone <= host.book.chosen:
             continue
         stood = {name for name, machine in before.of_lab(lab).items() if _stands(machine)}  # need not go back
-        left = {name for name in machines.keys() - gone - stood if not _stands(machines[name])}
+        there = machines.keys() & before.of_lab(lab).keys()  # what is made anew goes back nowhere
+        left = {name for name in there - gone - stood if not _stands(machines[name])}
         if words.verb == "up":  # who is right for it already stays
             left -= {n for n, m in before.of_lab(lab).items() if m.marks.get(MARK_TOPOLOGY) == words.arguments[0]}
         if words.verb == "finish/drop --finish":
@@ -220,7 +221,7 @@ DRAFT = re.compile(r"\..+\.[a-z0-9_]{8}$")  # what vboxlab.files names a file wh
 
 def leavings(host: Host, home: Path, lab: LabName) -> list[str]:
     """(c) Nothing that an interrupted run made is left once the lab is as it should be."""
-    wrong = [f"(c) left in the hypervisor: {text}" for text, _ in host.leftovers]
+    wrong = [f"(c) left in the hypervisor: {text}" for text, owner in host.leftovers if owner in (lab, None)]
     folder = home / "labs" / lab.slug
     allowed = {"lock", "known_hosts", "secrets", "reports"}
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -18,7 +18,7 @@ from typing import Any
 from tests.campaign import confirmed, deeds, invariants
 from tests.campaign.host import MEMORY, Host, markers_of
 from tests.campaign.process import Computer, here
-from tests.campaign.steps import Step
+from tests.campaign.steps import LOGIN, Step
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.addressing import LabName
 
@@ -140,21 +140,24 @@ class _Probe:
 
     def _way_out(self, code: int | str, err: str) -> tuple[int | str, str, str]:
         """Do what the message of a refused `up` names, and bring the lab up after it."""
-        if "a restore" in err or "the restore of" in err:
-            step = _step("snapshot", "restore", "--finish", "--lab", self._lab.lab, "--yes", copy=self._copy)
-            finished = False
-            if self._finish:
-                self._host.book.given_up |= confirmed.given_up(self._host, self._home, step)
-                finished = self._vboxlab(*step.words[:6])[0] == 0
-            if not finished:
-                dropped, _, said = self._vboxlab("snapshot", "restore", "--drop", "--lab", self._lab.lab)
-                if dropped != 0:
-                    self._wrong.append(f"(d) `snapshot restore --drop` ends with {dropped}: {_errors(said)}")
+        if _names_a_restore(err):
+            self._end_restore()
             code, _, err = self._up(None)
         if code != 0:
             self._clear_the_way()
             code, _, err = self._up(None)
         return code, "", err
+
+    def _end_restore(self) -> None:
+        """Finish the lab's interrupted restore, or drop it."""
+        step = _step("snapshot", "restore", "--finish", "--lab", self._lab.lab, copy=self._copy)
+        if self._finish:
+            self._host.book.given_up |= confirmed.given_up(self._host, self._home, step)
+            if self._vboxlab(*step.words[:6])[0] == 0:
+                return
+        dropped, _, said = self._vboxlab("snapshot", "restore", "--drop", "--lab", self._lab.lab)
+        if dropped != 0:
+            self._wrong.append(f"(d) `snapshot restore --drop` ends with {dropped}: {_errors(said)}")
 
     def _clear_the_way(self) -> None:
         """Take away what of the user's own keeps a lab from coming up, as the messages ask him to."""
@@ -167,35 +170,40 @@ class _Probe:
                 host.book.foreign[handle] = replace(host.book.foreign[handle], name=f"renamed-{handle}")
         host.taken_ports.clear()
         deeds.do(host, ["makes-vm", "GATE", "inner"])
+        for vm in {*host.book.foreign, *(image.vm for image in host.images.values())} & host.media.keys():
+            normal = tuple(replace(each, kind="Normal", present=True) for each in host.media[vm])
+            host.media[vm] = host.book.media[vm] = normal
         self._have_base()
-        for image in host.images.values():
-            if image.vm in host.media:
-                normal = tuple(replace(each, kind="Normal", present=True) for each in host.media[image.vm])
-                host.media[image.vm] = host.book.media[image.vm] = normal
         for machine in list(host.of_lab(self._lab).values()):
             twice = [each for each in machine.snapshots if each.name == "plain"][1:]
             for snapshot in twice:
                 host.book.given_up |= markers_of(host.held[machine.handle, snapshot.id])
                 host.book.given_up.add(machine.marks.get(MEMORY, ""))  # he switches it off himself
                 host.switch(machine.handle, PowerState.OFF)
-                self._vboxlab("snapshot", "delete", snapshot.id, "--lab", self._lab.lab, "--yes")
+                words = ("snapshot", "delete", snapshot.id, "--lab", self._lab.lab, "--yes")
+                code, _, err = self._vboxlab(*words)
+                if code != 0 and _names_a_restore(err):
+                    self._end_restore()
+                    host.switch(machine.handle, PowerState.OFF)
+                    self._vboxlab(*words)
         host.keep()
         if "no snapshot plain to go back to" in self._vboxlab("up", self._topology)[2]:
             step = _step("destroy", self._lab.lab, copy=self._copy)
             host.book.given_up |= confirmed.given_up(host, self._home, step)
+            for handle in list(host.depends):  # linked clones that he made of its machines
+                deeds.do(host, ["removes-vm", host.machines[handle].name])
             self._vboxlab("destroy", self._lab.lab, "--yes")
 
     def _have_base(self) -> None:
         """Add the base again that the lab is made of, from a VM of the user's."""
-        login = ("--user", "debian", "--password-from", "env:PASSWORD")
         deeds.do(self._host, ["makes-vm", "TEACHER"])
         self._host.book.bases.update(dict.fromkeys(self._host.book.foreign, "stone"))
         which, self._copy = self._copy, None
         for name, *origin in (("stone", "--vm", "TEACHER"), ("slate", "--disk", str(self._home.parent / "slate.img"))):
-            code, _, err = self._vboxlab("base", "add", name, *origin, *login)
+            code, _, err = self._vboxlab("base", "add", name, *origin, *LOGIN)
             if code != 0 and ("was interrupted" in err or name not in self._host.images):
                 self._vboxlab("base", "remove", name)
-                self._vboxlab("base", "add", name, *origin, *login)
+                self._vboxlab("base", "add", name, *origin, *LOGIN)
         self._copy = which
 
     def _converged(self) -> None:
@@ -235,6 +243,11 @@ def _bases(computer: Computer, host: Host) -> set[str]:
     """Return the bases that there are, also one of which an interrupted verb has left only the files."""
     folders = (path for path in (computer.home / "bases").glob("*") if path.is_dir() and not path.name.startswith("."))
     return {*host.images, *(path.name for path in folders)}
+
+
+def _names_a_restore(err: str) -> bool:
+    """Tell whether a message says that a restore is to be ended first."""
+    return "a restore" in err or "the restore of" in err
 
 
 def _step(*words: str, copy: str | None = None) -> Step:
