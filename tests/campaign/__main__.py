@@ -9,9 +9,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Protocol
 
 from tests.campaign import process
 from tests.campaign.coverage import Coverage
@@ -22,6 +23,13 @@ from tests.campaign.shrink import shrunk
 from tests.campaign.steps import Step, as_test, dumped, loaded
 
 STEPS = 14
+Tell = Callable[[int, Result], list[Step]]
+
+
+class Counted(Protocol):
+    """What counts the pairs of verb, trouble and state that a sequence covers."""
+
+    coverage: Coverage
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,33 +71,13 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _campaign(laboratory: Laboratory, wanted: argparse.Namespace) -> int:
-    results = Results(wanted.results) if wanted.results else None
-    seeds, covered, wrong = results.done() if results else (set(), Coverage(), [])
-    began = time.monotonic()
-    count = 0
+    """Run sequences on the memory driver."""
     told: set[str] = set()
-    for seed in range(wanted.seed, wanted.seed + wanted.count):
-        if seed in seeds:
-            continue
-        if wanted.seconds is not None and time.monotonic() - began > wanted.seconds:
-            break
-        laboratory.coverage = Coverage()
-        result = laboratory.generate(seed, wanted.steps, probes=wanted.probes, rare=wanted.rare)
-        count += 1
-        shortest: list[Step] = []
-        if result.wrong:
-            wrong.append(seed)
-            shortest = _tell(laboratory, seed, result, told)
-        if results:
-            results.add(seed, result, laboratory.coverage, shortest)
-        covered.add(laboratory.coverage.data())
-    say(covered.table())
-    say(f"\n{count} sequences in {time.monotonic() - began:.0f} s ({len(seeds)} had been done before)")
-    say(f"seeds of which something was wrong: {', '.join(map(str, sorted(wrong))) or 'none'}")
-    rare = covered.rare()
-    if rare:
-        say(f"{len(rare)} pairs occurred less than 50 times: {'; '.join(rare[:10])}")
-    return int(bool(wrong))
+
+    def run(seed: int) -> Result:
+        return laboratory.generate(seed, wanted.steps, probes=wanted.probes, rare=wanted.rare)
+
+    return _each(laboratory, wanted, run, lambda seed, result: _tell(laboratory, seed, result, told))
 
 
 def _really(wanted: argparse.Namespace) -> int:
@@ -97,33 +85,45 @@ def _really(wanted: argparse.Namespace) -> int:
     from tests.campaign.real.sequence import RealLaboratory
 
     laboratory = RealLaboratory()
+
+    def tell(seed: int, result: Result) -> list[Step]:
+        _show(seed, result)
+        say(f"    on memory: {_on_memory(result.done)}")
+        return []
+
+    try:
+        return _each(laboratory, wanted, lambda seed: laboratory.generate(seed, wanted.steps), tell)
+    finally:
+        laboratory.close()
+
+
+def _each(counted: Counted, wanted: argparse.Namespace, run: Callable[[int], Result], tell: Tell) -> int:
+    """Run a sequence for each seed that has not been run, and sum up; return 1 when something was wrong."""
     results = Results(wanted.results) if wanted.results else None
     seeds, covered, wrong = results.done() if results else (set(), Coverage(), [])
     began = time.monotonic()
     count = 0
-    try:
-        for seed in range(wanted.seed, wanted.seed + wanted.count):
-            if seed in seeds:
-                continue
-            if wanted.seconds is not None and time.monotonic() - began > wanted.seconds:
-                break
-            laboratory.coverage = Coverage()
-            result = laboratory.generate(seed, wanted.steps)
-            count += 1
-            if result.wrong:
-                wrong.append(seed)
-                say(f"\nseed {seed}:")
-                for line in (*result.log, *(f"  ! {each}" for each in result.wrong)):
-                    say(f"    {line}")
-                say(f"    on memory: {_on_memory(result.done)}")
-            if results:
-                results.add(seed, result, laboratory.coverage, ())
-            covered.add(laboratory.coverage.data())
-    finally:
-        laboratory.close()
+    for seed in range(wanted.seed, wanted.seed + wanted.count):
+        if seed in seeds:
+            continue
+        if wanted.seconds is not None and time.monotonic() - began > wanted.seconds:
+            break
+        counted.coverage = Coverage()
+        result = run(seed)
+        count += 1
+        shortest: list[Step] = []
+        if result.wrong:
+            wrong.append(seed)
+            shortest = tell(seed, result)
+        if results:
+            results.add(seed, result, counted.coverage, shortest)
+        covered.add(counted.coverage.data())
     say(covered.table())
     say(f"\n{count} sequences in {time.monotonic() - began:.0f} s ({len(seeds)} had been done before)")
     say(f"seeds of which something was wrong: {', '.join(map(str, sorted(wrong))) or 'none'}")
+    rare = covered.rare() if wanted.driver == "memory" else []
+    if rare:
+        say(f"{len(rare)} pairs occurred less than 50 times: {'; '.join(rare[:10])}")
     return int(bool(wrong))
 
 
@@ -140,11 +140,15 @@ def _on_memory(sequence: Sequence[Step]) -> str:
     return "; ".join(lines[-1]["wrong"]) or "nothing wrong" if lines else done.stderr[-500:]
 
 
-def _tell(laboratory: Laboratory, seed: int, result: Result, told: set[str]) -> list[Step]:
-    """Show what is wrong, and unless the same was `told` before, the shortest sequence that shows it, as a test."""
+def _show(seed: int, result: Result) -> None:
     say(f"\nseed {seed}:")
     for line in (*result.log, *(f"  ! {wrong}" for wrong in result.wrong)):
         say(f"    {line}")
+
+
+def _tell(laboratory: Laboratory, seed: int, result: Result, told: set[str]) -> list[Step]:
+    """Show what is wrong, and unless the same was `told` before, the shortest sequence that shows it, as a test."""
+    _show(seed, result)
     sort = re.sub(r"m?\d+|\b(one|two|three|gate|solo|duo|ann)\b", "*", result.wrong[0])[:100]
     if sort in told:
         return []

@@ -142,7 +142,7 @@ def _members(host: Host, lab: LabName, snapshot: str, words: Words) -> dict[str,
 def undone(home: Path, lab: LabName) -> set[str]:
     """Return the machines that an interrupted restore has left, by its record."""
     try:
-        record = json.loads((home / "labs" / lab.slug / "restore.json").read_text())
+        record = json.loads(_record(home, lab).read_text())
     except (OSError, ValueError):
         return set()
     return set(record["machines"]) - set(record["done"])
@@ -159,4 +159,8 @@ def _markers(machines: Iterable[ObservedMachine]) -> set[str]:
 
 def has_pending(home: Path, lab: LabName) -> bool:
     """Tell whether a restore of a lab is recorded as unfinished."""
-    return (home / "labs" / lab.slug / "restore.json").exists()
+    return _record(home, lab).exists()
+
+
+def _record(home: Path, lab: LabName) -> Path:
+    return home / "labs" / lab.slug / "restore.json"

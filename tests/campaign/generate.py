@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.campaign import steps
+from tests.campaign.confirmed import has_pending
 from tests.campaign.coverage import IMPOSSIBLE
+from tests.campaign.deeds import lab_of
 from tests.campaign.disk import MOODS
 from tests.campaign.host import Host
 from tests.campaign.steps import Step, Trouble
@@ -54,33 +56,11 @@ SECOND: Mapping[str, Sequence[Sequence[str]]] = {
 
 # What is chosen where the rare is wanted.
 RARE = (
-    "base add",
-    "base remove",
-    "gc",
-    "plan",
-    "status",
-    "delete",
-    "take",
-    "reset",
-    "down",
-    "destroy",
-    "restore",
-    "up",
-)
+    "base add", "base remove", "gc", "plan", "status", "delete", "take", "reset", "down", "destroy", "restore", "up",
+)  # fmt: skip
 RARE_PENDING = (
-    "finish",
-    "finish",
-    "finish",
-    "drop",
-    "drop",
-    "plan",
-    "status",
-    "delete",
-    "base add",
-    "gc",
-    "up",
-    "take",
-)
+    "finish", "finish", "finish", "drop", "drop", "plan", "status", "delete", "base add", "gc", "up", "take",
+)  # fmt: skip
 
 # What often goes wrong together, in this order, with other things between.
 STORIES: Sequence[Sequence[str]] = (
@@ -110,7 +90,7 @@ class Generator:
         self._count += 1
         if self._count == 1 and self._random.random() < 0.9:
             return Step(("up", "first"))
-        pending = [lab for lab in host.labs() if (home / "labs" / lab.slug / "restore.json").exists()]
+        pending = [lab for lab in host.labs() if has_pending(home, lab)]
         if pending and self._random.random() < 0.3:
             # Who goes on working where a restore was interrupted has something to lose again.
             lab = self._random.choice(pending)
@@ -153,7 +133,7 @@ class Generator:
     def _verb(self, host: Host, home: Path, kind: str = "") -> Step:
         kind = kind or self._weighted(VERBS)
         lab = self._lab(host)
-        if (home / "labs" / lab / "restore.json").exists() and self._random.random() < 0.35:
+        if has_pending(home, lab_of(lab)) and self._random.random() < 0.35:
             kind = self._of(("finish", "finish", "drop", "up", "take"))
         if kind in ("plan", "status"):
             topology = "alone" if lab == "solo" else self._of(("first", "first", "second"))
@@ -237,10 +217,9 @@ class Generator:
             named = ("--stray", self._of(strays)) if strays and self._random.random() < 0.5 else ()
             yes, answer = self._yes()
             return Step(("gc", "--keep-layers", *named, *yes), answer=answer)
-        login = ("--user", "debian", "--password-from", "env:PASSWORD")
         if base == "slate":
-            return Step(("base", "add", base, "--disk", "$FOLDER/slate.img", *login))
-        return Step(("base", "add", base, "--vm", self._of(VMS[:3]), *login))
+            return Step(("base", "add", base, "--disk", "$FOLDER/slate.img", *steps.LOGIN))
+        return Step(("base", "add", base, "--vm", self._of(VMS[:3]), *steps.LOGIN))
 
     def _deed(self, host: Host, name: str = "") -> tuple[str, ...]:
         lab = self._lab(host)
@@ -297,7 +276,7 @@ class RareGenerator(Generator):
         chance = self._random.random()
         if chance < 0.15:
             return Step((steps.USER, *self._deed(host)))
-        pending = any((home / "labs" / lab.slug / "restore.json").exists() for lab in host.labs())
+        pending = any(has_pending(home, lab) for lab in host.labs())
         if not pending and chance < 0.4 and any(machine.has_snapshot("plain") for machine in host.machines.values()):
             words = ("snapshot", "restore", "plain", "--lab", "duo", "--yes")
             return Step(words, Trouble(steps.KILL, self._random.randint(15, 50)))
@@ -312,8 +291,7 @@ class RareGenerator(Generator):
             kind = "base remove" if kind == "base add" else "base add"
         if kind == "gc":
             return super()._housekeeping(kind, host)
-        login = ("--user", "debian", "--password-from", "env:PASSWORD")
-        words = ("remove", "chalk") if kind == "base remove" else ("add", "chalk", "--vm", "TEACHER", *login)
+        words = ("remove", "chalk") if kind == "base remove" else ("add", "chalk", "--vm", "TEACHER", *steps.LOGIN)
         return Step(("base", *words))
 
     def _trouble(self, step: Step, host: Host) -> Trouble:

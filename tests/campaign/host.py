@@ -148,6 +148,10 @@ class Host(MemoryStore):
         """Return a lab's machines by name."""
         return {machine.machine: machine for machine in self.machines.values() if machine.lab == lab}
 
+    def offer(self, vm: str, base: str) -> None:
+        """Remember that VMs of a name are offered as a base, which allows some things to vboxlab."""
+        self.book.bases.update({handle: base for handle, machine in self.machines.items() if machine.name == vm})
+
     def labs(self) -> list[LabName]:
         """Return the labs that there are."""
         found = {machine.lab for machine in self.machines.values() if machine.lab is not None}

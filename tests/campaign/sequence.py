@@ -16,7 +16,7 @@ from tests.campaign.generate import Generator, RareGenerator
 from tests.campaign.host import Host
 from tests.campaign.probe import cleared, probe
 from tests.campaign.process import Computer, Outcome
-from tests.campaign.steps import Step
+from tests.campaign.steps import LOGIN, Step
 from vboxlab.topology.addressing import LabName
 
 MEMORY_DISK = Path("/dev/shm")
@@ -66,9 +66,8 @@ class Laboratory:
             deeds.do(host, words)
         host.book.bases[next(iter(host.machines))] = "stone"
         host.keep()
-        login = ("--user", "debian", "--password-from", "env:PASSWORD")
         for words in (("stone", "--vm", "TEACHER"), ("slate", "--disk", str(self._template / "slate.img"))):
-            outcome = computer.run(Step(("base", "add", *words, *login)))
+            outcome = computer.run(Step(("base", "add", *words, *LOGIN)))
             assert outcome.code == 0, outcome
         host = computer.host()
         assert not invariants.foreign(host)
@@ -166,8 +165,9 @@ class Run:
         if words.verb == "up":
             self._last.update(dict.fromkeys(labs, words.arguments[0]))
         self._lab = lab
-        if words.verb == "base add" and words.one("--vm"):
-            self._offer(before, words)
+        if words.verb == "base add" and (vm := words.one("--vm")):
+            before.offer(vm, words.arguments[0])
+            before.keep()
         given_up = confirmed.given_up(before, self._computer.home, step)
         machines = confirmed.machines_given_up(before, self._computer.home, step)
         others: list[str] = []
@@ -180,12 +180,6 @@ class Run:
         self.result.wrong += others
         self._coverage.count(step, outcome.struck, state)
         return outcome
-
-    def _offer(self, host: Host, words: confirmed.Words) -> None:
-        for handle, machine in host.machines.items():
-            if machine.name == words.one("--vm"):
-                host.book.bases[handle] = words.arguments[0]
-        host.keep()
 
     def _other(self, words: Sequence[str]) -> list[str]:
         """Run another verb while the first one stands still; return what is wrong with it."""

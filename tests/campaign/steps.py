@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 USER = "user"  # first word of a step that is no verb of vboxlab
+LOGIN = ("--user", "debian", "--password-from", "env:PASSWORD")  # of the bases that a user has
 
 KILL = "kill vboxlab"
 WORKER = "kill worker"

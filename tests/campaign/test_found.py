@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.campaign.conftest import Replay
-from tests.campaign.steps import FULL, INTERRUPT, KILL, MEANWHILE, POWER, WORKER, Step, Trouble
+from tests.campaign.steps import FULL, INTERRUPT, KILL, LOGIN, MEANWHILE, POWER, WORKER, Step, Trouble
 
-LOGIN = ("--user", "debian", "--password-from", "env:PASSWORD")
 UP = Step(("up", "first"))
 RESTORE = ("snapshot", "restore", "plain", "--lab", "duo", "--yes")
 

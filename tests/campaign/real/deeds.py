@@ -65,6 +65,16 @@ def work(computer: Computer, host: Host, place: str) -> None:
     marker = computer.book.new_marker(f"a file on {place}")
     computer.book.meanwhile[marker] = machine.handle
     media.write(chain.now[0], marker)
+    _have_run(computer, machine)
+
+
+def _have_run(computer: Computer, machine: ObservedMachine) -> None:
+    """Let VirtualBox note that a machine was on: no guest runs here, but a state can be adopted and discarded."""
+    state = computer.folder / "guest.sav"
+    state.write_bytes(b"")
+    manage = _manage(computer)
+    manage("adoptstate", machine.handle, str(state))
+    manage("discardstate", machine.handle)
 
 
 def snapshot(computer: Computer, host: Host, place: str, name: str) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 SPACE = "{http://www.virtualbox.org/}"
 MARKER = re.compile(rb"<marker (m\d+)>")
@@ -100,16 +101,15 @@ def chains(settings: Path) -> dict[str, Chains]:
     return result
 
 
+@retry(
+    retry=retry_if_exception_type((OSError, ET.ParseError)),
+    stop=stop_after_attempt(20),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
 def _parsed(file: Path) -> ET.Element:
     """Return what is in a settings file, which VirtualBox may just be replacing: for a moment there is none."""
-    for attempt in range(20):
-        try:
-            return ET.parse(file).getroot()
-        except (OSError, ET.ParseError):
-            if attempt == 19:
-                raise
-            time.sleep(0.05)
-    raise AssertionError
+    return ET.parse(file).getroot()
 
 
 def _all(root: ET.Element, name: str) -> Iterator[ET.Element]:

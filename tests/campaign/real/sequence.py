@@ -29,7 +29,6 @@ from vboxlab.topology.addressing import LabName
 REAL = (steps.KILL, steps.WORKER, steps.SERVICE, steps.FULL, steps.MEANWHILE, steps.OTHER, steps.INTERRUPT)
 LONGEST = 1500  # milliseconds after the start of a verb in which it is struck
 IMAGE = "vboxlab-image-"  # a base's, which is kept for the next sequence
-LOGIN = ("--user", "debian", "--password-from", "env:PASSWORD")
 FIRST = (Step(("up", "first")), Step(("snapshot", "take", "plain", "--lab", "duo")))
 
 
@@ -132,9 +131,9 @@ class RealRun:
         book.count = 0
         for name in ("TEACHER", "GATE"):
             deeds.do(self.computer, ("makes-vm", name, *(("inner",) if name == "GATE" else ())))
-        book.bases.update({m.handle: "stone" for m in self.computer.host().machines.values() if m.name == "TEACHER"})
+        self.computer.host().offer("TEACHER", "stone")
         for name, *origin in (("stone", "--vm", "TEACHER"), ("slate", "--disk", "$FOLDER/slate.img")):
-            outcome = self._run(Step(("base", "add", name, *origin, *LOGIN)))
+            outcome = self._run(Step(("base", "add", name, *origin, *steps.LOGIN)))
             if outcome.code not in (0, 3, 4):
                 self.result.wrong.append(f"(d) base {name} cannot be added: {outcome.code} {outcome.err}")
         self._judge(None, self.computer.host(), None)
@@ -163,10 +162,8 @@ class RealRun:
         state = coverage.state_of(before, self.computer.home, lab)
         self._lab = lab
         book = self.computer.book
-        if words.verb == "base add" and words.one("--vm"):
-            book.bases.update(
-                {m.handle: words.arguments[0] for m in before.machines.values() if m.name == words.one("--vm")}
-            )
+        if words.verb == "base add" and (vm := words.one("--vm")):
+            before.offer(vm, words.arguments[0])
         given_up = confirmed.given_up(before, self.computer.home, step)
         if step.trouble is not None and step.trouble.kind == steps.OTHER:
             given_up |= confirmed.given_up(before, self.computer.home, Step(step.trouble.words))
