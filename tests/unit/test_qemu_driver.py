@@ -71,6 +71,17 @@ def test_a_killed_qemu_is_seen_and_started_again(driver: Driver, layout: Layout,
     assert driver.inspect(handle).power is PowerState.RUNNING
 
 
+def test_a_machine_that_is_on_its_way_up_is_waited_for(driver: Driver, layout: Layout, spec: Specs) -> None:
+    """As a start is made again at once whose vboxlab was killed: its QEMU is there before it can be seen."""
+    handle = driver.create(spec(adapters=(nat(1),))).handle
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(driver.start, [handle, handle]))
+        assert driver.inspect(handle).power is PowerState.RUNNING
+        assert qemu_pid(layout, handle)
+        driver.power_off(handle, "hard")
+
+
 def test_a_hanging_qemu_is_killed_by_power_off(driver: Driver, layout: Layout, spec: Specs) -> None:
     handle = driver.create(spec(adapters=(nat(1),))).handle
     driver.start(handle)

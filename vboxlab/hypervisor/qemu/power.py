@@ -24,6 +24,7 @@ from vboxlab.waiting import Deadline, wait_until
 BUTTON_SECONDS = 5.0
 QUIT_SECONDS = 10.0
 SETTLE_SECONDS = 30.0
+PID_FILE_LOCKED = "Cannot lock pid file"  # in the words of a QEMU whose pid file another one keeps locked
 # QEMU's run states (QAPI RunState) that are neither running nor waiting for somebody.
 CHANGING_STATES = frozenset({"", "inmigrate", "postmigrate", "finish-migrate", "restore-vm", "save-vm", "shutdown"})
 PAUSE_REASONS = {
@@ -108,7 +109,7 @@ class Power:
             raise DriverUnavailable(f"{definition.name} cannot start", details=[readiness.problem])
         image = work.images.get(definition.image)
         adapters = definition.hardware.adapters
-        check_ports_free(adapters)
+        self._check_ports(definition)
         work.switches.plug(definition)
         directory = work.layout.machine(machine_id)
         paths = RunPaths(
@@ -130,15 +131,31 @@ class Power:
             work.monitors.execute(paths.monitor, ("cont", {}))
         return definition
 
+    def _check_ports(self, definition: Definition) -> None:
+        """Check that forwarded ports are free, or taken by a QEMU of this machine that has come up now: see _run."""
+        try:
+            check_ports_free(definition.hardware.adapters)
+        except DriverError:
+            if self._steady_status(definition) is None:
+                raise
+
     def _run(self, definition: Definition, command: Sequence[str], errors: Path) -> None:
-        """Start the process, again when a qemu-img whose caller was killed has the disk for some more milliseconds."""
+        """Start the process, again when a qemu-img whose caller was killed has the disk for some more milliseconds.
+
+        Where a QEMU has the machine's pid file that was not there a moment ago, it is that of a start whose caller was
+        killed just then: the machine is on its way up already.
+        """
         await_disk(disk_path(self._work.layout, definition.id))
         deadline = Deadline.after(LOCKED_SECONDS)
         while True:
             try:
                 launch(command, errors, lambda: self.status(definition.id) not in (None, ""))
             except QemuEndedAtOnce as error:
-                if not is_locked("\n".join(error.details)) or deadline.expired:
+                words = "\n".join(error.details)
+                started = PID_FILE_LOCKED in words
+                if started and self._steady_status(definition) is not None:
+                    return
+                if not (started or is_locked(words)) or deadline.expired:
                     raise _explained(definition, error.details) from error
                 time.sleep(0.05)
             else:
