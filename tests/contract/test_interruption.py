@@ -83,6 +83,7 @@ def test_killed_in_delete(world: World, driver: Driver, spec: Specs, moment: flo
 def test_killed_in_start(world: World, driver: Driver, spec: Specs, moment: float) -> None:
     handle = driver.create(spec(adapters=(nat(1, cable=False),))).handle
     returned = world.kill_during("start", moment, handle)
+    world.await_orphans()  # what the killed process had launched comes up a moment later
     assert driver.inspect(handle).power is PowerState.RUNNING or not returned
     driver.start(handle)
     assert driver.inspect(handle).power is PowerState.RUNNING

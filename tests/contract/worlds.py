@@ -218,9 +218,15 @@ class QemuWorld(World):
 
     def await_orphans(self) -> None:
         def at_work() -> bool:
-            found = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
-            # What a killed process was about to start has its words until it becomes qemu-img.
-            return any(str(self.home) in words and ("qemu-img" in words or VICTIM in words) for words in found)
+            known = {path.read_text().strip() for path in (self.home / "qemu" / "machines").glob("*/pid")}
+            found = ((p.pid, " ".join(p.info["cmdline"] or ())) for p in psutil.process_iter(["cmdline"]))
+            # What a killed process was about to start has its words, or those of the shell that launches QEMU, until it
+            # becomes qemu-img, or a QEMU that has written its pid file.
+            return any(
+                str(self.home) in words
+                and ("qemu-img" in words or VICTIM in words or ("qemu-system" in words and str(pid) not in known))
+                for pid, words in found
+            )
 
         wait_until(
             lambda: not at_work(), Deadline.after(60), what="the end of what a killed process had started", every=0.02
