@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
+
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
 from tests.contract.worlds import World, files_below, raw_content
 from vboxlab.hypervisor.driver import Driver
@@ -25,6 +27,24 @@ SETTINGS = """<?xml version="1.0"?>
 """
 SERVICE = "VBoxSVC"
 PROCESSES = (SERVICE, "VBoxXPCOMIPCD", "VBoxHeadless")
+
+
+# What VBoxManage says when the service ends just then (5 s after its last client): it has done nothing yet.
+SERVICE_ENDING = ("Failed to create the VirtualBox object", "NS_BASE_STREAM_WOULD_BLOCK", "0x80470007")
+
+
+def _service_was_ending(error: BaseException) -> bool:
+    return isinstance(error, subprocess.CalledProcessError) and any(word in error.stderr for word in SERVICE_ENDING)
+
+
+@retry(retry=retry_if_exception(_service_was_ending), stop=stop_after_attempt(3), wait=wait_fixed(1), reraise=True)
+def _ran(argv: Sequence[str]) -> str:
+    done = subprocess.run(argv, check=False, text=True, capture_output=True)
+    if done.returncode != 0:
+        error = subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
+        error.add_note(done.stderr)  # nobody would see it
+        raise error
+    return done.stdout
 
 
 class VirtualBoxWorld(World):
@@ -117,8 +137,7 @@ class VirtualBoxWorld(World):
         """Run VBoxManage as somebody else would, and return what it says."""
         installation = readiness.find_installation()
         assert installation is not None
-        argv = [str(installation.manage), *arguments]
-        return subprocess.run(argv, check=True, text=True, capture_output=True).stdout
+        return _ran([str(installation.manage), *arguments])
 
     def start_by_hand(self, handle: str) -> None:
         self.manage("startvm", handle, "--type", "headless")
