@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -116,3 +117,23 @@ def test_a_vm_whose_disk_went_since_is_refused_when_a_machine_is_made(
     assert list(driver.garbage()) == []
     driver.remove_image("my")  # it is only forgotten
     assert not driver.has_image("my")
+
+
+def test_images_are_imported_and_removed_side_by_side(world: World, driver: Driver, spec: Specs) -> None:
+    """What one thread makes and lets go, such as a disk that is being converted, is no obstacle for another's."""
+    made = driver.create(spec())
+
+    def come_and_go(worker: int) -> None:
+        for number in range(4):
+            name = f"other-{worker}-{number}"
+            driver.import_image(name, world.disk(name))
+            driver.delete(driver.create(replace(spec(f"m-{worker}-{number}"), image=name)).handle)
+            assert IMAGE in [image.name for image in driver.images()]
+            assert made.handle in [machine.handle for machine in driver.machines()]
+            driver.garbage()
+            driver.strays()
+            driver.remove_image(name)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(come_and_go, range(4)))
+    assert [image.name for image in driver.images()] == [IMAGE]

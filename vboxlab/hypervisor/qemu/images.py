@@ -58,7 +58,10 @@ class ImageStore:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._importing = FileLock(layout.images / ".importing.lock", mode=PRIVATE_FILE, thread_local=False)
+
+    def _importing(self) -> FileLock:
+        """Return the lock of imports: each taker's own, because one that several threads have lets all of them in."""
+        return FileLock(self._layout.images / ".importing.lock", mode=PRIVATE_FILE)
 
     def all(self) -> list[Image]:
         """Return all images. Raises BaseError for a record that cannot be read: nobody knows what depends on it."""
@@ -115,7 +118,7 @@ class ImageStore:
         if self._is_whole(name):
             return
         found = _look_at(name, disk, overlay=False)
-        with self._importing.acquire():
+        with self._importing():
             if self._is_whole(name):  # made by another process meanwhile
                 return
             draft, folder = self._layout.image_draft, self._layout.image_folder(name)
@@ -132,7 +135,7 @@ class ImageStore:
     def sweep(self, *, only_look: bool = False) -> list[str]:
         """Remove what killed imports left, unless one is under way; return what it was, or is."""
         try:
-            with self._importing.acquire(timeout=0):
+            with self._importing().acquire(timeout=0):
                 left = [path for path in self._layout.image_folders() if not path.with_suffix(".json").is_file()]
                 for path in left if not only_look else ():
                     remove_tree(path)

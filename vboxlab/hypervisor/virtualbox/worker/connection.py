@@ -20,6 +20,10 @@ from vboxlab.hypervisor.virtualbox.worker.versions import Differences, differenc
 # block; the last was seen when the service was killed between two calls).
 DEAD = frozenset({0x80004004, 0x800706BE, 0x800706BA, 0x80010108, 0x80470002, 0x80470003, 0x80470007})
 
+# What every call on an object answers that its owner has let go, such as a disk that was closed since it was listed:
+# E_ACCESSDENIED (VirtualBox's src/VBox/Main/src-all/AutoCaller.cpp, ObjectState::addCaller).
+GONE = 0x80070005
+
 
 def load_binding(folder: str) -> Any:
     """Import vboxapi, from the given folder ("" for wherever the interpreter finds it).
@@ -147,6 +151,15 @@ class Connection:
         code = int(self.manager.xcptGetStatus(error) or 0) & 0xFFFFFFFF
         text = str(self.manager.xcptGetMessage(error) or error)
         return Failure("dead" if code in DEAD else "api", text, code=code, details=[f"while {doing}"])
+
+    @contextlib.contextmanager
+    def unless_gone(self) -> Iterator[None]:
+        """Let a block end where it meets an object that is gone since it was listed."""
+        try:
+            yield
+        except self.api_error as error:
+            if self.failure(error, "listing").code != GONE:
+                raise
 
     @contextlib.contextmanager
     def errors(self, doing: str) -> Iterator[None]:

@@ -132,14 +132,12 @@ def _unreadable(connection: Connection) -> list[Any]:
 
 def _clones(connection: Connection, image: Image) -> list[str]:
     """Return the names of the machines whose disks depend on the image's."""
-    names = set()
+    handles: set[str] = set()
     for disk in snapshots.disks(connection, image.snapshot):
         for child in connection.array(disk, "children"):
-            for handle in connection.array(child, "machineIds"):
-                with contextlib.suppress(connection.api_error):
-                    if handle != image.machine.id:
-                        names.add(str(connection.vbox.findMachine(handle).name))
-    return sorted(names)
+            with connection.unless_gone():
+                handles |= set(connection.array(child, "machineIds"))
+    return ownership.names_of(connection, handles - {image.machine.id})
 
 
 def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
@@ -190,7 +188,7 @@ def _free_place(connection: Connection, wanted: Path) -> Path:
     counts the disk as in use until it ends.
     """
     with connection.errors(f"looking for a place for {wanted.name}"):
-        known = {Path(str(medium.location)) for medium in ownership.all_media(connection)}
+        known = {path for path, _medium in ownership.all_media(connection)}
     names = itertools.chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2)))
     return next(path for path in names if path not in known and not path.exists())
 

@@ -28,7 +28,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     snapshots,
     strays,
 )
-from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.connection import GONE, Connection
 from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     LOOKING,
@@ -48,6 +48,7 @@ from vboxlab.hypervisor.virtualbox.worker.pulse import Pulse, Signs
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL
 
 THREADS = 16  # graceful power-offs wait, the rest is short
+GONE_ATTEMPTS = 10  # of a call that looks at what is let go meanwhile
 LEAVE_TIMEOUT = 5.0  # seconds that calls under way may still take once nobody listens any more
 Handler = Callable[[Connection, Call], Any]
 
@@ -140,17 +141,24 @@ class Server:
                 self._idle.notify_all()
 
     def _answered(self, request: Request, report: Progress) -> Any:
-        """Return a call's result; while another vboxlab process works on the machine, wait and try anew."""
+        """Return a call's result, made again while another vboxlab process works on the machine.
+
+        So it is where a thing that it looked at was just let go, by another thread, process or person.
+        """
         call = Call(request.arguments, report, request.noted, lambda note: self._send(Noted(request.id, note)))
         deadline = time.monotonic() + self._connection.patience
         wait_for_orphans(self._folder, self._token, LEAVE_TIMEOUT)
+        left = GONE_ATTEMPTS
         while True:
             try:
                 return CALLS[request.call](self._connection, call)
-            except Failure as failure:
-                if failure.kind != "busy" or time.monotonic() >= deadline:
+            except (Failure, self._connection.api_error) as error:
+                failure = failure_of(error, self._connection, request.call)
+                busy = failure.kind == "busy"
+                left -= failure.code == GONE
+                if (time.monotonic() >= deadline) if busy else (failure.code != GONE or not left):
                     raise
-            call = replace(call, waited=True)
+            call = replace(call, waited=call.waited or busy)
             self._connection.pause(POLL)
 
     def _reply(self, request: Request) -> Reply:

@@ -89,9 +89,9 @@ def _restore_settings(settings: Path) -> list[str]:
 def _set_disks_right(connection: Connection, settings: Path) -> bool:
     """Let VirtualBox know the disks that a machine's settings name, and forget unused children of ours beside them."""
     named = set(UUID.findall(settings.read_text(encoding="utf-8", errors="replace")))
-    for medium in list(ownership.all_media(connection)):
+    for medium in ownership.media_in(connection, settings.parent):
         with contextlib.suppress(connection.api_error):
-            if settings.parent in Path(str(medium.location)).parents and _is_leftover(connection, medium, named):
+            if _is_leftover(connection, medium, named):
                 medium.close()
     device = connection.value_of("DeviceType", "HardDisk")
     access = connection.value_of("AccessMode", "ReadWrite")

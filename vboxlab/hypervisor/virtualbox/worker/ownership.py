@@ -39,13 +39,15 @@ class Header:
     blank: bool
 
 
-def all_media(connection: Connection) -> Iterator[Any]:
-    """Yield every hard disk that VirtualBox knows, children before their parents."""
+def all_media(connection: Connection) -> Iterator[tuple[Path, Any]]:
+    """Yield every hard disk that VirtualBox knows with its path, children first; one that goes meanwhile is none."""
 
-    def below(medium: Any) -> Iterator[Any]:
-        for child in connection.array(medium, "children"):
-            yield from below(child)
-        yield medium
+    def below(medium: Any) -> Iterator[tuple[Path, Any]]:
+        with connection.unless_gone():
+            path, children = Path(str(medium.location)), connection.array(medium, "children")
+            for child in children:
+                yield from below(child)
+            yield path, medium
 
     for root in connection.array(connection.vbox, "hardDisks"):
         yield from below(root)
@@ -53,12 +55,7 @@ def all_media(connection: Connection) -> Iterator[Any]:
 
 def media_in(connection: Connection, folder: Path) -> list[Any]:
     """Return the hard disks below a folder that VirtualBox knows, children before their parents."""
-    found = []
-    for medium in all_media(connection):
-        with contextlib.suppress(connection.api_error):
-            if folder in Path(str(medium.location)).parents:
-                found.append(medium)
-    return found
+    return [medium for path, medium in all_media(connection) if folder in path.parents]
 
 
 def first_disks(connection: Connection, source: str = "") -> set[str]:
@@ -117,15 +114,22 @@ def _holds_something(connection: Connection, medium: Any) -> bool:
 
 def dependants(connection: Connection, machine: Any, disks: list[Any]) -> list[str]:
     """Return the names of the other machines whose disks depend on a machine's, as linked clones of it do."""
-    names = set()
+    handles: set[str] = set()
     todo = list(disks)
     while todo:
         medium = todo.pop()
-        todo += connection.array(medium, "children")
-        for handle in connection.array(medium, "machineIds"):
-            if handle != machine.id:
-                with contextlib.suppress(connection.api_error):
-                    names.add(str(connection.vbox.findMachine(handle).name))
+        with connection.unless_gone():
+            todo += connection.array(medium, "children")
+            handles |= set(connection.array(medium, "machineIds"))
+    return names_of(connection, handles - {machine.id})
+
+
+def names_of(connection: Connection, handles: set[str]) -> list[str]:
+    """Return the names of the machines among these that are still there."""
+    names = set()
+    for handle in handles:
+        with contextlib.suppress(connection.api_error):
+            names.add(str(connection.vbox.findMachine(handle).name))
     return sorted(names)
 
 
@@ -160,7 +164,8 @@ def orphans(connection: Connection, machine: Any, known: list[Any]) -> list[Path
     for medium in known:
         path = Path(str(medium.location))
         seen.add(path)
-        if medium.parent is None or str(medium.base.id) not in first or is_used(connection, medium):
+        base = medium.base  # None of one that was let go since it was listed
+        if medium.parent is None or base is None or str(base.id) not in first or is_used(connection, medium):
             continue
         kept = any(Path(str(child.location)) not in found for child in connection.array(medium, "children"))
         if not kept and (_plain(medium) in discarded or not path.exists() or is_blank(path)):
