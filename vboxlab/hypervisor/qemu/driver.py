@@ -80,7 +80,8 @@ class QemuDriver:
 
     def start(self, handle: str, *, gui: bool = False) -> None:
         """Power the machine on, or resume it."""
-        self._power.start(handle, gui=gui)
+        with self._work.changing(handle):
+            self._power.start(handle, gui=gui)
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF."""
@@ -92,35 +93,43 @@ class QemuDriver:
 
     def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
         """Set or remove marks."""
-        self._machines.set_marks(handle, marks)
+        with self._work.changing(handle):
+            self._machines.set_marks(handle, marks)
 
     def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
         """Set processors and memory in MiB."""
-        self._machines.set_hardware(handle, cpus, memory)
+        with self._work.changing(handle):
+            self._machines.set_hardware(handle, cpus, memory)
 
     def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
         """Give the machine exactly these adapters."""
-        self._adapters.set_all(handle, adapters)
+        with self._work.changing(handle):
+            self._adapters.set_all(handle, adapters)
 
     def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
         """Plug an existing adapter into another network."""
-        self._adapters.attach(handle, slot, attachment)
+        with self._work.changing(handle):
+            self._adapters.attach(handle, slot, attachment)
 
     def set_cable(self, handle: str, slot: int, connected: bool) -> None:
         """Plug the adapter's cable in or out."""
-        self._adapters.set_cable(handle, slot, connected)
+        with self._work.changing(handle):
+            self._adapters.set_cable(handle, slot, connected)
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one."""
-        self._snapshots.take(handle, name, live, description)
+        with self._work.changing(handle):
+            self._snapshots.take(handle, name, live, description)
 
     def restore_snapshot(self, handle: str, name: str) -> None:
         """Bring disk, hardware, adapters and marks back."""
-        self._snapshots.restore(handle, name)
+        with self._work.changing(handle):
+            self._snapshots.restore(handle, name)
 
     def delete_snapshot(self, handle: str, name: str) -> None:
         """Remove one snapshot."""
-        self._snapshots.delete(handle, name)
+        with self._work.changing(handle):
+            self._snapshots.delete(handle, name)
 
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""

@@ -88,7 +88,8 @@ def collect(work: Workspace, lab: LabName | None, *, only_look: bool = False) ->
         found += _clear_plugs(work, only_look=only_look)
     for _, definition in work.definitions.all():
         if isinstance(definition, Definition) and definition.lab is not None and lab in (None, definition.lab):
-            found += _tidy_disk(work, definition, only_look=only_look)
+            with work.idle(definition.id, only_look=only_look) as machine:
+                found += _tidy_disk(work, machine, only_look=only_look) if machine is not None else []
     return found
 
 

@@ -35,7 +35,8 @@ from vboxlab.topology.addressing import LabName
 
 # All that this driver writes into a machine's directory; its temporary files begin with a dot and such a name.
 DISK_LOCK = "disk.lock"
-MACHINE_FILES = ("disk.qcow2", DISK_LOCK, "pid", "console.log", "errors.log", "owner", "machine.json")
+CHANGE_LOCK = "change.lock"
+MACHINE_FILES = ("disk.qcow2", DISK_LOCK, CHANGE_LOCK, "pid", "console.log", "errors.log", "owner", "machine.json")
 # The longest name below the run directory: /n/LABHASH8/p/ID12.SLOT, with its .net file.
 SOCKET_NAME_BYTES = 40
 # macOS' sun_path holds 104 bytes with its final NUL, Linux' 108.
@@ -51,11 +52,14 @@ def lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[int]:
-    """Hold a lock as `lock` does, and yield its descriptor: a process that inherits it holds the lock as well."""
+def held(path: Path, *, wait: bool = True) -> Iterator[int]:
+    """Hold a lock as `lock` does, and yield its descriptor: a process that inherits it holds the lock as well.
+
+    Raises BlockingIOError when somebody else has it and it is not to be waited for.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield handle
     finally:
         os.close(handle)

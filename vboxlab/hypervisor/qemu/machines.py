@@ -25,6 +25,7 @@ from vboxlab.hypervisor.qemu.definition import (
 )
 from vboxlab.hypervisor.qemu.garbage import BeingMade, sweep_leftovers
 from vboxlab.hypervisor.qemu.images import Image, run_on_disk
+from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, held
 from vboxlab.hypervisor.qemu.networks import check_kinds
 from vboxlab.hypervisor.qemu.power import Power, last_power_change, power_state
 from vboxlab.hypervisor.qemu.workspace import Workspace
@@ -90,8 +91,9 @@ class Machines:
 
     def _fill(self, directory: Path, definition: Definition, image: Image) -> None:
         disk = directory / DISK_FILE
-        run_on_disk(disk, "create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", image.format)
-        write_durably(directory / DEFINITION_FILE, encode(definition))
+        with held(directory / CHANGE_LOCK):  # there from the start on: see Workspace.idle
+            run_on_disk(disk, "create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", image.format)
+            write_durably(directory / DEFINITION_FILE, encode(definition))
 
     def _check_name(self, name: str) -> None:
         for _, definition in self._work.definitions.all():
@@ -110,7 +112,7 @@ class Machines:
         """Remove a machine. See Driver.delete."""
         definition = self._work.owned(machine_id)
         self._power.end(definition, "hard", 0)
-        with self._work.layout.exclusive():
+        with self._work.changing(machine_id), self._work.layout.exclusive():
             self._work.definitions.retire(machine_id)
         self._work.switches.unplug(definition)
         for path in (self._work.layout.monitor(machine_id), self._work.layout.status(machine_id)):

@@ -183,7 +183,8 @@ class Power:
                 if not by_itself:
                     self._pull_plug(definition, process)
         if definition.saved is not None:
-            self._work.definitions.save(replace(definition, saved=None))
+            with self._work.changing(definition.id):
+                self._work.definitions.save(replace(self._work.definitions.load(definition.id), saved=None))
         return by_itself
 
     def _press_button(self, definition: Definition, process: Process, timeout: float) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vboxlab.errors import MachineConflict
+from vboxlab.errors import MachineConflict, MachineNotFound
 from vboxlab.hypervisor.qemu.client import Monitors, is_listening
-from vboxlab.hypervisor.qemu.definition import Definition, Definitions, disk_path
+from vboxlab.hypervisor.qemu.definition import Definition, Definitions, DefinitionUnreadable, disk_path
 from vboxlab.hypervisor.qemu.images import ImageStore, run_on_disk
-from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, Layout, held
 from vboxlab.hypervisor.qemu.networks import Switches
 from vboxlab.hypervisor.qemu.readiness import Readiness
 
@@ -46,6 +47,40 @@ class Workspace:
                 f"{definition.name} does not belong to a lab of vboxlab", resolution="vboxlab changes only its own"
             )
         return definition
+
+    @contextmanager
+    def changing(self, machine_id: str) -> Iterator[None]:
+        """Hold a machine's lock: its definition is read, changed and written under it, with the states on its disk.
+
+        A lab's lock keeps two runs of one lab apart; `gc` looks after all labs' machines. Raises what Definitions.load
+        raises.
+        """
+        self.definitions.load(machine_id)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(self._change_lock(machine_id)))
+            except (FileNotFoundError, NotADirectoryError):
+                self.definitions.load(machine_id)
+                raise
+            yield
+
+    @contextmanager
+    def idle(self, machine_id: str, *, only_look: bool) -> Iterator[Definition | None]:
+        """Yield a machine that nobody works on, keeping its lock; None for one that somebody does, or that is gone.
+
+        A machine that an older vboxlab made may have no lock yet: for one that is only looked at none is made.
+        """
+        lock = self._change_lock(machine_id)
+        with ExitStack() as stack:
+            definition = None
+            with suppress(BlockingIOError, FileNotFoundError, MachineNotFound, DefinitionUnreadable):
+                if lock.exists() or not only_look:
+                    stack.enter_context(held(lock, wait=False))
+                definition = self.definitions.load(machine_id)
+            yield definition
+
+    def _change_lock(self, machine_id: str) -> Path:
+        return self.layout.machine(machine_id) / CHANGE_LOCK
 
     def is_running(self, machine_id: str) -> bool:
         """Tell whether a machine's process is there (running or paused)."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
+    clearing,
     conversion,
     leftovers,
     machines,
@@ -230,7 +231,7 @@ def remove(connection: Connection, call: Call) -> None:
     image = find(connection, name)
     # One of that name that was made since a call was lost is another one.
     if image is None or str(image.machine.id) != call.noted.get("image", str(image.machine.id)):
-        leftovers.clear(connection)
+        clearing.clear(connection)
         return
     call.note(image=str(image.machine.id))
     with connection.errors(f"removing the image {name}"):

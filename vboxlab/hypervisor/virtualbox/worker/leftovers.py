@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, marks, ownership
+from vboxlab.hypervisor.virtualbox.worker import marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
-from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL, retried
 
 PENDING = "vboxlab-pending.json"
@@ -78,7 +78,7 @@ def making_or_nothing(connection: Connection, folder: Path, record: dict[str, An
             yield note
     except Failure:
         with contextlib.suppress(Failure):
-            _clear_folder(connection, folder, None, None, only_look=False)
+            clear_folder(connection, folder, None, None, only_look=False)
         raise
 
 
@@ -174,13 +174,6 @@ def registered_folders(connection: Connection) -> dict[Path, str]:
             settings = str(machine.settingsFilePath)
             found[Path(settings).parent] = settings
     return found
-
-
-def remove_orphans(connection: Connection, machine: Any) -> None:
-    """Remove the disks that interrupted calls of ours left in a machine's folder, which a session holds."""
-    folder = Path(str(machine.settingsFilePath)).parent
-    known = ownership.media_in(connection, folder)
-    remove_disks(connection, folder, ownership.orphans(connection, machine, known), known)
 
 
 def remove_disks(connection: Connection, folder: Path, disks: list[Path], known: list[Any] | None = None) -> list[Path]:
@@ -279,50 +272,6 @@ def _is_taken(folder: Path) -> bool:
     return any(True for pattern in TAKEN for _path in folder.glob(pattern))
 
 
-def collect(connection: Connection, call: Call) -> list[str]:
-    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
-    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"))
-
-
-def garbage(connection: Connection, call: Call) -> list[str]:
-    """Return what `collect` would remove, changing nothing."""
-    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"), only_look=True)
-
-
-def clear(
-    connection: Connection, lab: str | None = None, copy: str | None = None, *, only_look: bool = False
-) -> list[str]:
-    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was, or what it would be."""
-    top = lab_folder(connection, lab, copy)
-    cleared: list[str] = []
-    pending: set[Path] = set()
-    unused: set[Path] = set()
-    for path in sorted(top.rglob(PENDING)) if top.exists() else []:
-        with contextlib.suppress(Failure):
-            found = _clear_folder(connection, path.parent, lab, copy, only_look=only_look)
-            cleared += found
-            pending |= {path.parent} if found else set()
-    machines = list(machines_with_strangers(connection, top) if lab else _machines_of_labs(connection))
-    known = by_folder(connection) if machines or lab is None else {}
-    for folder, machine in machines:
-        with contextlib.suppress(connection.api_error):
-            disks = ownership.orphans(connection, machine, known.get(folder, []))
-            gone = disks if only_look else remove_disks(connection, folder, disks, known.get(folder, []))
-            cleared += [f"unused disk {path}" for path in sorted(gone)]
-            unused.update(gone)
-    if lab is not None:
-        return cleared  # the rest is nobody's in particular
-    first = ownership.first_disks(connection)
-    for folder, media in known.items():
-        for medium in media if folder not in pending else []:
-            with contextlib.suppress(connection.api_error):
-                if Path(str(medium.location)) not in unused and _is_dead(connection, medium, first):
-                    cleared.append(f"entry of the missing disk {medium.location}")
-                    if not only_look:
-                        medium.close()
-    return cleared
-
-
 def lab_folder(connection: Connection, lab: str | None = None, copy: str | None = None) -> Path:
     """Return the folder that has the folders of a lab's machines, or of all that is ours."""
     root = settings_file(connection, "x", GROUP).parents[1]
@@ -341,7 +290,7 @@ def by_folder(connection: Connection) -> dict[Path, list[Any]]:
     return found
 
 
-def _clear_folder(
+def clear_folder(
     connection: Connection, folder: Path, lab: str | None, copy: str | None, *, only_look: bool
 ) -> list[str]:
     """Clear a folder that was left half-made; a machine that is registered there only loses the mark."""
@@ -360,36 +309,7 @@ def _clear_folder(
     return [f"unfinished machine {(record or {}).get('name') or folder.name}"] if unfinished else []
 
 
-def machines_with_strangers(connection: Connection, top: Path, name: str = f"*{SUFFIX}") -> Iterator[tuple[Path, Any]]:
-    """Yield our machines right below a group's folder that hold a disk there which their settings do not name."""
-    for folder in top.glob(name):
-        settings = list(folder.glob("*.vbox"))
-        text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in settings)
-        if settings and not all(ownership.is_named(disk, text) for disk in ownership.disk_files(folder)):
-            with contextlib.suppress(connection.api_error):
-                machine = connection.vbox.findMachine(str(settings[0]))
-                if machine.accessible and marks.read_marks(machine).get(marks.LAB):
-                    yield folder, machine
-
-
-def _machines_of_labs(connection: Connection) -> Iterator[tuple[Path, Any]]:
-    """Yield the machines of all labs with their folders."""
-    for machine in connection.array(connection.vbox, "machines"):
-        with contextlib.suppress(connection.api_error):
-            if machine.accessible and marks.read_marks(machine).get(marks.LAB):
-                yield Path(str(machine.settingsFilePath)).parent, machine
-
-
 def _wanted(record: dict[str, Any] | None, lab: str | None, copy: str | None) -> bool:
     if lab is None or not record:
         return True
     return record.get("lab") == lab and (record.get("copy") or None) == copy
-
-
-def _is_dead(connection: Connection, medium: Any, first: set[str]) -> bool:
-    """Tell whether a disk's file is gone that was an image's, or a machine's of ours."""
-    base = medium.base
-    ours = str(base.id) in first or any(
-        parent.name.startswith(images.VM_PREFIX) for parent in Path(str(base.location)).parents
-    )
-    return ours and not Path(str(medium.location)).exists() and not ownership.is_used(connection, medium)

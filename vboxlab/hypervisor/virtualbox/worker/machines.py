@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
+    clearing,
     images,
     leftovers,
     marks,
@@ -250,7 +251,7 @@ def delete(connection: Connection, call: Call) -> None:
         machine = find(connection, call.arguments["handle"])
     except Failure as failure:
         if (call.noted or call.waited) and failure.kind == "not-found":
-            leftovers.clear(connection)
+            clearing.clear(connection)
             return
         raise
     with connection.errors("removing the machine"):
@@ -265,8 +266,8 @@ def delete(connection: Connection, call: Call) -> None:
         power.note_power(connection, machine, call, ended=True)
     power.bring_down(connection, machine, hard=True, timeout=0)
     with connection.errors("removing the machine"):
-        if any(leftovers.machines_with_strangers(connection, folder.parent, folder.name)):
-            leftovers.remove_orphans(connection, machine)
+        if any(clearing.machines_with_strangers(connection, folder.parent, folder.name)):
+            clearing.remove_orphans(connection, machine)
             disks = ownership.without_parents_of_others(connection, disks)
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
     remove_registered(connection, machine, record, disks, call.report)
@@ -275,7 +276,7 @@ def delete(connection: Connection, call: Call) -> None:
 def remove_registered(
     connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
 ) -> None:
-    """Unregister a machine and delete its settings and these disks; when interrupted, `leftovers.clear` finishes it."""
+    """Unregister a machine and delete its settings and these disks; when interrupted, `clearing.clear` finishes it."""
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
     doing = f"removing {record['name']}"
     with connection.errors(doing):

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
+    clearing,
     foreign,
     host,
     images,
-    leftovers,
     machines,
     mending,
     power,
@@ -74,8 +74,8 @@ CALLS: dict[str, Handler] = {
     "adopt_image": foreign.adopt,
     "import_appliance": foreign.import_appliance,
     "remove_image": images.remove,
-    "collect": leftovers.collect,
-    "garbage": leftovers.garbage,
+    "collect": clearing.collect,
+    "garbage": clearing.garbage,
     "strays": strays.find,
     "remove_stray": strays.remove,
     "facts": host.facts,

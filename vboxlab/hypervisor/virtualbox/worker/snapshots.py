@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, machines, marks, ownership, power, repeating, starts
+from vboxlab.hypervisor.virtualbox.worker import clearing, machines, marks, ownership, power, repeating, starts
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
@@ -197,7 +197,7 @@ def delete(connection: Connection, call: Call) -> None:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
         call.note(snapshot=str(snapshot.id))
     with locked(connection, machine, doing) as session:
-        leftovers.remove_orphans(connection, machine)
+        clearing.remove_orphans(connection, machine)
         if _can_go(connection, machine, snapshot):
             connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
         else:
