@@ -155,8 +155,9 @@ class Server:
             except (Failure, self._connection.api_error) as error:
                 failure = failure_of(error, self._connection, request.call)
                 busy = failure.kind == "busy"
-                left -= failure.code == GONE
-                if (time.monotonic() >= deadline) if busy else (failure.code != GONE or not left):
+                gone = failure.kind == "api" and failure.code == GONE
+                left -= gone
+                if not (busy and time.monotonic() < deadline) and not (gone and left):
                     raise
             call = replace(call, waited=call.waited or busy)
             self._connection.pause(POLL)
