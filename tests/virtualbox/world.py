@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+import psutil
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
 from tests.contract.worlds import World, files_below, raw_content
@@ -166,12 +167,23 @@ class VirtualBoxWorld(World):
                     yield int(folder.name), name
 
     def kill_service(self) -> None:
-        """Kill -9 VBoxSVC, and put its list of machines back where it just replaced that, as its user would."""
+        """Kill -9 VBoxSVC, but not while it replaces its list of machines: that one must be put back by a person."""
         for pid in self.pids(SERVICE):
-            os.kill(pid, signal.SIGKILL)
-        loss = registry.find_loss(self.settings)
-        if loss is not None:
-            registry.put_back(loss)
+            with suppress(ProcessLookupError):
+                for _ in range(1000):
+                    if self._stopped_with_its_list(pid):
+                        break
+                    os.kill(pid, signal.SIGCONT)
+                    time.sleep(0.002)
+                os.kill(pid, signal.SIGKILL)
+
+    def _stopped_with_its_list(self, pid: int) -> bool:
+        process = psutil.Process(pid)
+        os.kill(pid, signal.SIGSTOP)
+        with suppress(psutil.NoSuchProcess):
+            while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                time.sleep(0.0005)
+        return registry.find_loss(self.settings) is None
 
     def close(self) -> None:
         super().close()
