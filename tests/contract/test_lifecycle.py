@@ -317,20 +317,24 @@ def test_machines_come_and_go_side_by_side(world: World, spec: Specs) -> None:
         driver.delete(handle)
 
     def clear_up() -> None:
+        driver = world.open()
         while at_work.is_set():
-            driver = world.open()
             driver.strays()
-            found = [*driver.garbage(), *driver.collect_garbage()]
-            # Whatever is found is being worked on; but VirtualBox's own service may die of so much at once (7.2, once
-            # in some hundred machines), and what it leaves half-made is cleared before the lost call is made again.
-            assert [line for line in found if not line.startswith("unfinished machine")] == []
+            # Nobody was killed here: whatever is found is being worked on.
+            assert [driver.garbage(), driver.collect_garbage()] == [[], []]
 
     at_work.set()
-    with ThreadPoolExecutor(5) as pool:
-        cleaner = pool.submit(clear_up)
-        try:
-            list(pool.map(come_and_go, range(len(names))))
-        finally:
-            at_work.clear()
-    cleaner.result()
+    service = world.service()
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            cleaner = pool.submit(clear_up)
+            try:
+                list(pool.map(come_and_go, range(len(names))))
+            finally:
+                at_work.clear()
+        cleaner.result()
+    except (AssertionError, DriverError):
+        if world.service() != service:
+            pytest.skip("VirtualBox's own service died of it, as it does once in some hundred machines (7.2)")
+        raise
     assert list(one.machines()) == []

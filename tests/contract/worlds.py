@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +78,10 @@ class World(ABC):
 
     def await_orphans(self) -> None:  # noqa: B027 -- a host where there are none has nothing to do
         """Return once nothing that a killed process had started is at work any more."""
+
+    def service(self) -> Sequence[int]:
+        """Return the processes that all drivers of this host depend on, and that may die by themselves."""
+        return []
 
     @property
     def runs_internal(self) -> bool:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,10 +85,15 @@ def results_of(said: str) -> list[dict[str, str]]:
 @pytest.mark.usefixtures("home")
 def test_the_status_of_all_copies_is_quick(vboxlab: Vboxlab, empty_home: Path) -> None:
     vboxlab("up", "failover", "--until", "created", *ALL)
-    begun = time.monotonic()
-    rows = json.loads(vboxlab("status", "--all", "--json").stdout)
-    seconds = time.monotonic() - begun
+
+    def timed(*arguments: str) -> tuple[Any, float]:
+        begun = time.monotonic()
+        said = vboxlab("status", *arguments, "--json").stdout
+        return json.loads(said), time.monotonic() - begun
+
+    _one, alone = min((timed("failover", "--copy", "1") for _ in range(2)), key=lambda each: each[1])
+    rows, seconds = timed("--all")
     assert [(row["copy"], row["machines"]) for row in rows] == [(str(number), 5) for number in range(1, COPIES + 1)]
     assert [row["drift"] for row in rows] == [[]] * COPIES
-    assert seconds < 5
-    print(f"status of {5 * COPIES} machines: {seconds:.2f} s, below {empty_home}", file=sys.stderr)  # noqa: T201 -- the figures are a result
+    print(f"status of {5 * COPIES} machines: {seconds:.2f} s, of 5: {alone:.2f} s, below {empty_home}", file=sys.stderr)  # noqa: T201 -- the figures are a result
+    assert seconds < alone * (1 + COPIES / 2)

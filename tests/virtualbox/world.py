@@ -166,6 +166,9 @@ class VirtualBoxWorld(World):
                 if name in PROCESSES and mark in (folder / "environ").read_bytes().split(b"\0"):
                     yield int(folder.name), name
 
+    def service(self) -> Sequence[int]:
+        return self.pids(SERVICE)
+
     def kill_service(self) -> None:
         """Kill -9 VBoxSVC, but not while it replaces its list of machines: that one must be put back by a person."""
         for pid in self.pids(SERVICE):
