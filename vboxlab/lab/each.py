@@ -41,6 +41,7 @@ def on_each(
             context.events(ActionFinished(identifier, machine.machine, what, time.monotonic() - begin, summary))
 
     in_threads(one, machines, width=jobs)
+    failures.sort(key=lambda failed: machines.index(failed[0]))  # they came in the order in which they ended
     if failures:
         raise LabError(
             f"lab {lab}: {what} failed on {', '.join(machine.machine for machine, _ in failures)}",
