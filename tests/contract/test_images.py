@@ -134,6 +134,6 @@ def test_images_are_imported_and_removed_side_by_side(world: World, driver: Driv
             driver.strays()
             driver.remove_image(name)
 
-    with ThreadPoolExecutor(4) as pool:
+    with world.unless_the_service_dies(), ThreadPoolExecutor(4) as pool:
         list(pool.map(come_and_go, range(4)))
     assert [image.name for image in driver.images()] == [IMAGE]

@@ -324,17 +324,11 @@ def test_machines_come_and_go_side_by_side(world: World, spec: Specs) -> None:
             assert [driver.garbage(), driver.collect_garbage()] == [[], []]
 
     at_work.set()
-    service = world.service()
-    try:
-        with ThreadPoolExecutor(3) as pool:
-            cleaner = pool.submit(clear_up)
-            try:
-                list(pool.map(come_and_go, range(len(names))))
-            finally:
-                at_work.clear()
+    with world.unless_the_service_dies(), ThreadPoolExecutor(3) as pool:
+        cleaner = pool.submit(clear_up)
+        try:
+            list(pool.map(come_and_go, range(len(names))))
+        finally:
+            at_work.clear()
         cleaner.result()
-    except (AssertionError, DriverError):
-        if world.service() != service:
-            pytest.skip("VirtualBox's own service died of it, as it does once in some hundred machines (7.2)")
-        raise
     assert list(one.machines()) == []
