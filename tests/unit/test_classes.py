@@ -142,7 +142,7 @@ def test_waves_need_only_the_memory_of_those_that_run_at_once() -> None:
     assert len(shortfalls(DEMANDS, Room(9000, 40000, 200), at_most_running=5)) == 1
 
 
-def test_overview_of_a_class_in_a_second_from_one_report(world: LabWorld) -> None:
+def test_overview_of_a_class_from_one_report(world: LabWorld) -> None:
     up_all(world, CLASS)
     loads: list[str] = []
     topology = world.blueprint().topology

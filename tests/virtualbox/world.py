@@ -172,7 +172,7 @@ class VirtualBoxWorld(World):
     def kill_service(self) -> None:
         """Kill -9 VBoxSVC, but not while it replaces its list of machines: that one must be put back by a person."""
         for pid in self.pids(SERVICE):
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):
                 for _ in range(1000):
                     if self._stopped_with_its_list(pid):
                         break
@@ -183,9 +183,8 @@ class VirtualBoxWorld(World):
     def _stopped_with_its_list(self, pid: int) -> bool:
         process = psutil.Process(pid)
         os.kill(pid, signal.SIGSTOP)
-        with suppress(psutil.NoSuchProcess):
-            while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
-                time.sleep(0.0005)
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.0005)
         return registry.find_loss(self.settings) is None
 
     def close(self) -> None:
