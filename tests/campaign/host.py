@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from vboxlab.errors import DriverError
 from vboxlab.hypervisor.memory import MemoryStore
 from vboxlab.hypervisor.virtualbox.worker.media import Medium
 from vboxlab.planning.observed import ObservedMachine, PowerState
@@ -120,13 +119,10 @@ class Host(MemoryStore):
             with super().call(name, subject, lab):
                 yield
             return
-        meant = {handle for handle, machine in self.machines.items() if machine.name == subject}
         self.watcher.call("before", name, subject, lab)
         before = self.fingerprint()
         with super().call(name, subject, lab):
             self.watcher.call("during", name, subject, lab)
-            if meant and not meant & self.machines.keys():  # its user removed it just now
-                raise DriverError(f"there is no machine {subject}", details=["it was removed a moment ago"])
             yield
         if self.fingerprint() != before:
             self.did(name, subject)

@@ -6,7 +6,8 @@ hit whoever calls next, so that callers can be tested against every way in which
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,8 +109,7 @@ class MemoryDriver:
 
     def start(self, handle: str, *, gui: bool = False) -> None:
         """Let the machine be running."""
-        machine = self._find(handle)
-        with self.store.call("start", machine.name, machine.lab):
+        with self._changing("start", handle, ours=False) as machine:
             if gui and not self._capabilities.window:
                 raise CapabilityMissing("this driver shows no windows")
             if machine.power is PowerState.INACCESSIBLE:
@@ -121,8 +121,7 @@ class MemoryDriver:
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Let the machine be off; a deaf guest has to be forced, and its timeout passes at once."""
         del timeout
-        machine = self._owned(handle)
-        with self.store.call("power_off", machine.name, machine.lab):
+        with self._changing("power_off", handle) as machine:
             if machine.power is PowerState.SAVED:
                 self.store.discarded.append(machine.name)
             by_itself = machine.power is PowerState.OFF or (
@@ -133,51 +132,44 @@ class MemoryDriver:
 
     def delete(self, handle: str) -> None:
         """Remove the machine with its snapshots."""
-        machine = self._owned(handle)
-        with self.store.call("delete", machine.name, machine.lab):
+        with self._changing("delete", handle) as machine:
             for snapshot in machine.snapshots:
                 del self.store.held[handle, snapshot.id]
             del self.store.machines[handle]
 
     def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
         """Set or remove marks."""
-        machine = self._owned(handle)
-        with self.store.call("set_marks", machine.name, machine.lab):
+        with self._changing("set_marks", handle) as machine:
             merged = {**machine.marks, **marks}
             self._put(machine, marks={key: value for key, value in merged.items() if value is not None})
 
     def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
         """Set processors and memory in MiB."""
-        machine = self._owned(handle)
-        with self.store.call("set_hardware", machine.name, machine.lab):
+        with self._changing("set_hardware", handle) as machine:
             self._check_off(machine)
             self._put(machine, cpus=cpus, memory=memory)
 
     def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
         """Give the machine exactly these adapters."""
-        machine = self._owned(handle)
         wanted = self._checked(adapters)
-        with self.store.call("set_adapters", machine.name, machine.lab):
+        with self._changing("set_adapters", handle) as machine:
             if machine.power is not PowerState.OFF and devices(wanted) != devices(machine.adapters):
                 raise DriverError(f"{machine.name} is not off: adapters can only be re-plugged")
             self._replug(machine, wanted)
 
     def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
         """Plug an existing adapter into another network."""
-        machine = self._owned(handle)
-        with self.store.call("attach", machine.name, machine.lab):
+        with self._changing("attach", handle) as machine:
             self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), attachment=attachment)))
 
     def set_cable(self, handle: str, slot: int, connected: bool) -> None:
         """Plug the adapter's cable in or out."""
-        machine = self._owned(handle)
-        with self.store.call("set_cable", machine.name, machine.lab):
+        with self._changing("set_cable", handle) as machine:
             self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), cable=connected)))
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Hold the machine as it is under a name."""
-        machine = self._owned(handle)
-        with self.store.call("take_snapshot", machine.name, machine.lab):
+        with self._changing("take_snapshot", handle) as machine:
             if machine.has_snapshot(name):
                 raise MachineConflict(f"{machine.name} has a snapshot {name!r} already")
             running = machine.power in (PowerState.RUNNING, PowerState.PAUSED)
@@ -187,8 +179,7 @@ class MemoryDriver:
 
     def restore_snapshot(self, handle: str, name: str) -> None:
         """Bring back what a snapshot holds."""
-        machine = self._owned(handle)
-        with self.store.call("restore_snapshot", machine.name, machine.lab):
+        with self._changing("restore_snapshot", handle) as machine:
             snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
                 raise DriverError(f"{machine.name} runs: power it off first")
@@ -206,8 +197,7 @@ class MemoryDriver:
 
     def delete_snapshot(self, handle: str, name: str) -> None:
         """Remove one snapshot; its children get its parent."""
-        machine = self._owned(handle)
-        with self.store.call("delete_snapshot", machine.name, machine.lab):
+        with self._changing("delete_snapshot", handle) as machine:
             snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
                 raise DriverError(f"{machine.name} runs: power it off first")
@@ -330,6 +320,14 @@ class MemoryDriver:
         if machine.lab is None:
             raise MachineConflict(f"{machine.name} does not belong to a lab of vboxlab")
         return machine
+
+    @contextmanager
+    def _changing(self, call: str, handle: str, *, ours: bool = True) -> Iterator[ObservedMachine]:
+        """Let a call change a machine as it is once the call has begun: its user may have changed it since."""
+        find = self._owned if ours else self._find
+        machine = find(handle)
+        with self.store.call(call, machine.name, machine.lab):
+            yield find(handle)
 
     def _put(self, machine: ObservedMachine, **changes: object) -> None:
         self.store.machines[machine.handle] = replace(machine, **changes)  # type: ignore[arg-type]
