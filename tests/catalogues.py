@@ -31,7 +31,7 @@ KEYWORDS = {"_": None, "N_": None, "n_": (1, 2), "C_": ((1, "c"), 2), "NC_": ((1
 CLICK_KEYWORDS = {"_": None, "ngettext": (1, 2)}
 # Runs under another interpreter, without this package: it sends codes and values, and others have the sentences.
 SPEECHLESS = PACKAGE / "hypervisor" / "virtualbox" / "worker"
-COMMANDS = ("command", "group")
+COMMANDS = {"command", "group"}
 # None is a form of one in French; CLDR's third form, for a million, is said by no message of ours.
 HEADERS = [("Plural-Forms", "nplurals=2; plural=(n > 1);")]
 # What a header says that does not change with the day or the tool.
@@ -71,18 +71,17 @@ def sentences_of(path: Path, keywords: Mapping[str, object] = KEYWORDS) -> Itera
 
 
 def helps(tree: ast.Module) -> Iterator[str]:
-    """Yield the paragraphs of each docstring that click shows as help."""
+    """Yield the paragraphs of each docstring that click shows as help, and what it calls a command's arguments."""
     from vboxlab.language import paragraphs
 
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and is_command(node):
+    for node in (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)):
+        calls = [each for each in node.decorator_list if isinstance(each, ast.Call)]
+        names = {call: ast.unparse(call.func).rpartition(".")[2] for call in calls}
+        if COMMANDS.intersection(names.values()):
             yield from (text for _mark, text in paragraphs(ast.get_docstring(node) or ""))
-
-
-def is_command(function: ast.FunctionDef) -> bool:
-    """Tell whether a function is made a command or a group of commands by one of its decorators."""
-    calls = (each.func for each in function.decorator_list if isinstance(each, ast.Call))
-    return any(isinstance(called, ast.Attribute) and called.attr in COMMANDS for called in calls)
+        for call, name in names.items():
+            if name == "argument" and isinstance(call.args[0], ast.Constant):
+                yield str(call.args[0].value).upper()
 
 
 def sources(package: Path = PACKAGE) -> list[Path]:
@@ -154,7 +153,8 @@ def click_catalogue() -> tuple[Path, set[Sentence]]:
         for each in read(path)
         if each.id
     }
-    return path, kept | click_sentences()
+    by_text = {each.text: each for each in (*sorted(kept, key=str), *sorted(click_sentences(), key=str))}
+    return path, set(by_text.values())
 
 
 def wanted() -> dict[Path, set[Sentence]]:

@@ -157,6 +157,12 @@ class _Reader(ast.NodeVisitor):
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         parts = [str(each.value) if isinstance(each, ast.Constant) else "{}" for each in node.values]
         self._text(node, "".join(parts))
+        self.wrong += [
+            self._found(each, f"{ast.unparse(each)}: within an f-string, where Babel does not look (Python 3.11)")
+            for each in ast.walk(node)
+            if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in KEYWORDS
+            and any(isinstance(inner, ast.Constant) for inner in each.args)
+        ]  # fmt: skip
         for each in node.values:
             if isinstance(each, ast.FormattedValue):
                 self._told([each.value], told=self.told)

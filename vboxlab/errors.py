@@ -28,6 +28,7 @@ import errno
 from collections.abc import Sequence
 
 from vboxlab.credentials import redacted
+from vboxlab.language import N_, _
 
 EXIT_OK = 0
 EXIT_CHECK_FAILED = 1
@@ -160,11 +161,19 @@ class TopologyInvalid(VboxlabError):
     exit_code = EXIT_INVALID
 
 
-_FULL = "make room on that disk, then repeat the command"
-_RIGHTS = "give your user the right to it, or choose another folder with VBOXLAB_HOME"
-_OTHER_FOLDER = "choose a folder that can be made, with VBOXLAB_HOME"
-_OPEN = "close other programs, or raise the limit (`ulimit -n`), then repeat the command"
-_DISK = "look after that disk: the system's log says more"
+_FULL = N_("make room on that disk, then repeat the command")
+_RIGHTS = N_("give your user the right to it, or choose another folder with VBOXLAB_HOME")
+_OTHER_FOLDER = N_("choose a folder that can be made, with VBOXLAB_HOME")
+_OPEN = N_("close other programs, or raise the limit (`ulimit -n`), then repeat the command")
+_DISK = N_("look after that disk: the system's log says more")
+# How the system calls the usual ones (strerror(3)); it says them in its own language only where it was asked to.
+SYSTEM_WORDS = (
+    N_("No space left on device"), N_("Disk quota exceeded"), N_("File too large"), N_("Permission denied"),
+    N_("Operation not permitted"), N_("Read-only file system"), N_("Not a directory"), N_("File name too long"),
+    N_("Too many levels of symbolic links"), N_("Too many open files"), N_("Too many open files in system"),
+    N_("Input/output error"), N_("No such file or directory"), N_("Is a directory"), N_("File exists"),
+    N_("Connection refused"), N_("Directory not empty"), N_("Device or resource busy"),
+)  # fmt: skip
 # What the system says when a computer's state is the reason, and not a mistake of ours (errno(3)).
 _OF_THE_HOST = {
     errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EFBIG: _FULL,
@@ -179,5 +188,12 @@ def host_error(error: BaseException) -> HostError | None:
     """Return what to tell of an error of the system that nothing expected; None where it may be a mistake of ours."""
     if not isinstance(error, OSError) or (resolution := _OF_THE_HOST.get(error.errno or 0)) is None:
         return None
-    where = f"{error.filename}: " if error.filename else ""
-    return HostError(f"{where}{error.strerror}", resolution=resolution)
+    return HostError(said_by_system(error), resolution=_(resolution))
+
+
+def said_by_system(error: OSError) -> str:
+    """Return what the system says is wrong, with the file it says it of."""
+    reason = _(error.strerror) if error.strerror else str(error)
+    if not error.filename:
+        return reason
+    return _("{subject}: {problem}").format(subject=error.filename, problem=reason)

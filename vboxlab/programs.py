@@ -39,8 +39,12 @@ def absolute_entries(text: str) -> list[str]:
 
 
 def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment (default: ours) in which no program and no module is taken from the current folder."""
+    """Return an environment (default: ours) in which no program and no module is taken from the current folder.
+
+    The language that vboxlab speaks is its own: what programs say is read by vboxlab, or is in their user's language.
+    """
     cleaned = dict(os.environ if environ is None else environ)
+    cleaned.pop("LANGUAGE", None)
     for name in _LISTS:
         if name in cleaned:
             cleaned[name] = os.pathsep.join(absolute_entries(cleaned[name]))

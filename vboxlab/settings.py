@@ -7,21 +7,21 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-import yaml
-from platformdirs import user_config_path, user_data_path
+from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vboxlab.credentials import Address, known
 from vboxlab.errors import SettingsInvalid
 from vboxlab.files import make_private_folder
+from vboxlab.language import N_, Language, _
+from vboxlab.pydantic_words import told
+from vboxlab.settings_file import ENVIRONMENT_PREFIX, read_settings, settings_path
 
-ENVIRONMENT_PREFIX = "VBOXLAB_"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"  # Debian's public one, which its own sources name
-Language = Literal["en", "fr"]
-_ANOTHER_HOME = "set VBOXLAB_HOME to a folder of its own"
+_ANOTHER_HOME = N_("set VBOXLAB_HOME to a folder of its own")
 
 
 class Settings(BaseModel):
@@ -32,14 +32,14 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=lambda: user_data_path("vboxlab", appauthor=False))
     driver: Literal["auto", "virtualbox", "qemu", "memory"] = "auto"
     jobs: int | None = Field(
-        default=None, ge=1, description="concurrent actions; default: number of processors, at least 2"
+        default=None, ge=1, description=N_("concurrent actions; default: number of processors, at least 2")
     )
-    mirror: str | None = Field(default=None, repr=False, description="Debian mirror for base build and guests")
-    proxy: str | None = Field(default=None, repr=False, description="HTTP proxy for apt in the guests")
-    language: Language | None = Field(default=None, description="of explain and check; default: the locale's")
-    vbox_python: Path | None = Field(default=None, description="interpreter that loads VirtualBox's binding")
+    mirror: str | None = Field(default=None, repr=False, description=N_("Debian mirror for base build and guests"))
+    proxy: str | None = Field(default=None, repr=False, description=N_("HTTP proxy for apt in the guests"))
+    language: Language | None = Field(default=None, description=N_("of what is told; default: the locale's"))
+    vbox_python: Path | None = Field(default=None, description=N_("interpreter that loads VirtualBox's binding"))
     lock_patience: float = Field(
-        default=20.0, ge=0, description="seconds to wait for a VM that another program has locked"
+        default=20.0, ge=0, description=N_("seconds to wait for a VM that another program has locked")
     )
     time_scale: float = Field(default=1.0, gt=0)
 
@@ -47,7 +47,7 @@ class Settings(BaseModel):
     @classmethod
     def _can_be_a_path(cls, value: Path | None) -> Path | None:
         if value is not None and "\0" in str(value):
-            raise ValueError("a path has no NUL in it")
+            raise ValueError(_("a path has no NUL in it"))
         return value
 
     @field_validator("mirror", "proxy")
@@ -58,7 +58,9 @@ class Settings(BaseModel):
         try:
             _port = urlsplit(value).port
         except ValueError:  # its words may have a part of a password
-            raise ValueError("no URL; in a user's name or password, write / : @ and % as %2F %3A %40 and %25") from None
+            raise ValueError(
+                _("no URL; in a user's name or password, write / : @ and % as %2F %3A %40 and %25")
+            ) from None
         known(Address.of(value).password)
         return value
 
@@ -68,29 +70,13 @@ class Settings(BaseModel):
         return self.jobs or max(2, os.cpu_count() or 2)
 
 
-def settings_path() -> Path:
-    """Return where the user's settings file is looked for."""
-    return user_config_path("vboxlab", appauthor=False) / "settings.yaml"
-
-
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read settings.yaml (it may be absent) and the VBOXLAB_… variables over it.
 
     Raises SettingsInvalid naming the file or variable, what was expected and the keys that exist.
     """
-    path = path or Path(environ.get("VBOXLAB_SETTINGS", settings_path()))
-    values: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsInvalid(f"{path}: cannot be read", details=[str(error)]) from error
-        # PyYAML lets through what its constructors raise, such as ValueError for a date that does not exist.
-        except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-            raise SettingsInvalid(f"{path}: not valid YAML", details=[_what_is_wrong(error)]) from error
-        if loaded is not None and not isinstance(loaded, dict):
-            raise SettingsInvalid(f"{path}: expected keys and values at the top level")
-        values.update({str(key): value for key, value in (loaded or {}).items()})
+    path = path or settings_path(environ)
+    values = read_settings(path)
     for key in Settings.model_fields:
         variable = ENVIRONMENT_PREFIX + key.upper()
         if environ.get(variable):
@@ -98,21 +84,16 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     try:
         return Settings(**values)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise SettingsInvalid(
-            "settings are not valid",
-            details=problems,
-            resolution=f"edit {path} or the {ENVIRONMENT_PREFIX}… variables; keys: {', '.join(Settings.model_fields)}",
+            _("settings are not valid"),
+            details=[
+                _("{subject}: {problem}").format(subject=".".join(map(str, each["loc"])), problem=told(each))
+                for each in error.errors()
+            ],
+            resolution=_("edit {path} or the {prefix}… variables; keys: {keys}").format(
+                path=path, prefix=ENVIRONMENT_PREFIX, keys=", ".join(Settings.model_fields)
+            ),
         ) from error
-
-
-def _what_is_wrong(error: Exception) -> str:
-    """Return what is wrong with a file. The error's own text quotes it, which may have a part of a password."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    if isinstance(error, UnicodeDecodeError):
-        problem = "expected text in UTF-8"
-    return f"{where}{problem or 'a value in it cannot be read'}"
 
 
 def claim_home(home: Path) -> None:
@@ -126,20 +107,22 @@ def claim_home(home: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise SettingsInvalid(f"{home} cannot be used", details=[str(error)], resolution=_ANOTHER_HOME) from error
+        raise SettingsInvalid(
+            _("{home} cannot be used").format(home=home), details=[str(error)], resolution=_(_ANOTHER_HOME)
+        ) from error
     if sys.platform == "win32":
         return
     if found.st_uid != os.geteuid():
         raise SettingsInvalid(
-            f"{home} belongs to another user (uid {found.st_uid})",
-            details=["vboxlab keeps keys and secrets there that are each user's own"],
-            resolution=f"run vboxlab as that user, or: {_ANOTHER_HOME}",
+            _("{home} belongs to another user (uid {uid})").format(home=home, uid=found.st_uid),
+            details=[_("vboxlab keeps keys and secrets there that are each user's own")],
+            resolution=_("run vboxlab as that user, or: {other}").format(other=_(_ANOTHER_HOME)),
         )
     if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return
     if found.st_mode & stat.S_ISVTX or Path.home().is_relative_to(home.resolve()):
         raise SettingsInvalid(
-            f"{home} is open to other users, and too much else is in it for vboxlab to close it",
-            resolution=_ANOTHER_HOME,
+            _("{home} is open to other users, and too much else is in it for vboxlab to close it").format(home=home),
+            resolution=_(_ANOTHER_HOME),
         )
     make_private_folder(home)

@@ -19,7 +19,11 @@ import vboxlab
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"credentials", "errors", "events", "files", "listening", "programs", "waiting", "settings", "__init__"},
+    {"language", "__init__"},
+    {
+        "credentials", "errors", "events", "files", "listening", "programs", "pydantic_words", "settings",
+        "settings_file", "waiting", "yaml_words",
+    },
     {"topology"},
     {"planning"},
     {"hypervisor"},
@@ -27,7 +31,7 @@ LAYERS = [
     {"lab"},
     {"verification"},
     {"cli", "__main__"},
-]
+]  # fmt: skip
 # Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.
 MADE_OTHERWISE = {
     ("cli/graph.py", "write_text"): "the user's own file, where he wants it",

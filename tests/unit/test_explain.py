@@ -18,7 +18,8 @@ from vboxlab.guest.explain_texts import TEXTS
 from vboxlab.guest.resources import AbsentFile, Command, File, Package, Password, Service, Sysctl
 from vboxlab.guest.roles import resources_for
 from vboxlab.guest.wording import block, code
-from vboxlab.settings import Language, Settings
+from vboxlab.language import Language
+from vboxlab.settings import Settings
 
 MEMBERS = Surroundings({"apache-base": ("srv-web", "srv-web-bis")})
 VARIANTS = [

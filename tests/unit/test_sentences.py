@@ -101,6 +101,7 @@ def test_what_is_no_sentence_or_marked_is_let_through(tmp_path: Path, line: str)
         "def f(x=_('made at import')): pass",
         "class A:\n    x = n_('a', 'b', 2)",
         "def f():\n    for _ in range(3): pass",
+        "def f(): return f'{_(\"off\")}'",
     ],
 )
 def test_a_marking_that_is_wrong_would_be_seen(tmp_path: Path, line: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vboxlab.lab.check import MachineCheck
     from vboxlab.lab.context import Context
     from vboxlab.lab.run_copies import CopyResult
-    from vboxlab.settings import Language
+    from vboxlab.language import Language
     from vboxlab.topology.addressing import LabName
 
 _SEVERITIES: dict[Severity, tuple[str, str]] = {

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from vboxlab.settings import Language, Settings
+    from vboxlab.language import Language
+    from vboxlab.settings import Settings
 
 
 def language(asked: str | None, settings: Settings, environ: Mapping[str, str] = os.environ) -> Language:

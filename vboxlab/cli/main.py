@@ -12,8 +12,10 @@ import click
 
 from vboxlab import __version__, programs
 from vboxlab.cli import output
+from vboxlab.cli.speech import chosen, in_language
 from vboxlab.credentials import without_secrets
 from vboxlab.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VboxlabError, host_error
+from vboxlab.language import N_, _, speak
 
 
 class Verb(NamedTuple):
@@ -25,25 +27,29 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "base": Verb("base", "base", "Build, add, list and remove the bases that machines are clones of."),
-    "check": Verb("check", "check", "Compare a lab's machines with the topology, and name common slips."),
-    "destroy": Verb("destroy", "destroy", "Remove a lab's machines, disks and snapshots; nothing that is not ours."),
-    "doctor": Verb("doctor", "doctor", "Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do."),
-    "down": Verb("down", "down", "Power a lab's machines off."),
-    "explain": Verb("explain", "explain", "Print a topology's answer key: every file and command, in Markdown."),
-    "gc": Verb("gc", "gc", "Remove what belongs to no lab any more, after showing it."),
-    "graph": Verb("graph", "graph", "Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state."),
-    "list": Verb("topologies", "list_", "List the topologies that can be brought up."),
-    "plan": Verb("plan", "plan", "Show what `up` would do, and why."),
-    "reset": Verb("reset", "reset", "Bring a lab, or a whole class, back to the beginning of its exercise."),
-    "schema": Verb("schema", "schema", "Print the JSON Schema of topology files."),
-    "snapshot": Verb("snapshot", "snapshot", "Take, list, restore and delete snapshots of a whole lab."),
-    "ssh": Verb("ssh", "ssh", "Open a shell or run a command on a machine."),
-    "ssh-config": Verb("ssh_config", "ssh_config", "Print an OpenSSH client configuration for a lab."),
-    "status": Verb("status", "status", "Show the machines of a lab as they are now."),
-    "up": Verb("up", "up", "Bring a lab up to its topology: create, boot and configure what is missing."),
-    "validate": Verb("validate", "validate", "Check topology files and report every problem in them."),
-    "verify": Verb("verify", "verify", "Prove that a lab does what it should, and measure it."),
+    "base": Verb("base", "base", N_("Build, add, list and remove the bases that machines are clones of.")),
+    "check": Verb("check", "check", N_("Compare a lab's machines with the topology, and name common slips.")),
+    "destroy": Verb(
+        "destroy", "destroy", N_("Remove a lab's machines, disks and snapshots; nothing that is not ours.")
+    ),
+    "doctor": Verb(
+        "doctor", "doctor", N_("Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do.")
+    ),
+    "down": Verb("down", "down", N_("Power a lab's machines off.")),
+    "explain": Verb("explain", "explain", N_("Print a topology's answer key: every file and command, in Markdown.")),
+    "gc": Verb("gc", "gc", N_("Remove what belongs to no lab any more, after showing it.")),
+    "graph": Verb("graph", "graph", N_("Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state.")),
+    "list": Verb("topologies", "list_", N_("List the topologies that can be brought up.")),
+    "plan": Verb("plan", "plan", N_("Show what `up` would do, and why.")),
+    "reset": Verb("reset", "reset", N_("Bring a lab, or a whole class, back to the beginning of its exercise.")),
+    "schema": Verb("schema", "schema", N_("Print the JSON Schema of topology files.")),
+    "snapshot": Verb("snapshot", "snapshot", N_("Take, list, restore and delete snapshots of a whole lab.")),
+    "ssh": Verb("ssh", "ssh", N_("Open a shell or run a command on a machine.")),
+    "ssh-config": Verb("ssh_config", "ssh_config", N_("Print an OpenSSH client configuration for a lab.")),
+    "status": Verb("status", "status", N_("Show the machines of a lab as they are now.")),
+    "up": Verb("up", "up", N_("Bring a lab up to its topology: create, boot and configure what is missing.")),
+    "validate": Verb("validate", "validate", N_("Check topology files and report every problem in them.")),
+    "verify": Verb("verify", "verify", N_("Prove that a lab does what it should, and measure it.")),
 }
 
 
@@ -60,16 +66,16 @@ class Verbs(click.Group):
         if verb is None:
             return None
         command: click.Command = getattr(importlib.import_module(f"vboxlab.cli.{verb.module}"), verb.attribute)
-        return command
+        return in_language(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the verbs from the table, loading none of them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(name, verb.summary) for name, verb in sorted(VERBS.items())])
+        with formatter.section(_("Verbs")):
+            formatter.write_dl([(name, _(verb.summary)) for name, verb in sorted(VERBS.items())])
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="vboxlab")
+@click.version_option(__version__, prog_name="vboxlab", help=N_("Show the version and exit."))
 def vboxlab() -> None:
     """Build, prove and restore virtual labs for system administration courses.
 
@@ -108,8 +114,9 @@ def hush_interruptions() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     as_json = "--json" in arguments
+    speak(chosen(arguments))
     try:
-        result = vboxlab.main(arguments, prog_name="vboxlab", standalone_mode=False)
+        result = in_language(vboxlab).main(arguments, prog_name="vboxlab", standalone_mode=False)
     except VboxlabError as error:
         output.show_error(error, as_json=as_json)
         return error.exit_code
@@ -123,7 +130,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        output.remark("interrupted")
+        output.remark(_("interrupted"))
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error, but Python would complain at exit.
@@ -135,6 +142,6 @@ def run(arguments: list[str]) -> int:
             output.show_error(told, as_json=as_json)
             return told.exit_code
         output.remark(without_secrets(traceback.format_exc()))
-        output.remark("this is a bug in vboxlab; please report it with the lines above")
+        output.remark(_("this is a bug in vboxlab; please report it with the lines above"))
         return EXIT_BUG
     return result if isinstance(result, int) else 0

@@ -12,7 +12,7 @@ from vboxlab.guest.resources import File, Resource, merge
 from vboxlab.guest.roles import resources_for
 from vboxlab.guest.roles.place import static_addresses
 from vboxlab.guest.wording import block, code, say
-from vboxlab.settings import Language
+from vboxlab.language import Language
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.roles import HeartbeatRole

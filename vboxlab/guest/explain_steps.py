@@ -25,7 +25,7 @@ from vboxlab.guest.resources import (
 from vboxlab.guest.roles.lvs import DEFAULTS
 from vboxlab.guest.roles.web import FETCH
 from vboxlab.guest.wording import block, code, say
-from vboxlab.settings import Language
+from vboxlab.language import Language
 
 EDITOR = "nano"
 SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from vboxlab.guest.explain_texts import TEXTS
 from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
 from vboxlab.guest.wording import code, printable, say
+from vboxlab.language import Language
 from vboxlab.planning.observed import Attachment
-from vboxlab.settings import Language
 
 Severity = Literal["error", "warning", "hint"]
 """error: it does not work so; warning: it differs, or follows from an error; hint: accepted, but worth a word."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vboxlab.settings import Language
+from vboxlab.language import Language
 
 Texts = Mapping[str, tuple[str, str]]
 """Key -> (English, French); `{name}` stands for a value."""
