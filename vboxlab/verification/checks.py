@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from vboxlab.errors import GuestError, InfrastructureTrouble, WaitTimeout
 from vboxlab.guest.executor import Completed
+from vboxlab.language import C_, _, n_
 from vboxlab.topology import checks as wanted
 from vboxlab.verification.clocks import measure_offset
 from vboxlab.verification.probes import ProbeSpec, probe
@@ -27,7 +28,7 @@ from vboxlab.verification.readings import (
     unit_script,
 )
 from vboxlab.verification.report import EVIDENCE_LINES, Evidence
-from vboxlab.verification.samples import Sample, distribution, failed, uneven
+from vboxlab.verification.samples import WORDS, Sample, distribution, failed, uneven
 from vboxlab.verification.subject import LabUnderTest, address_of, page_owners
 from vboxlab.waiting import Deadline, in_threads
 
@@ -88,7 +89,7 @@ def carry_out(check: wanted.Check, lab: LabUnderTest, time_scale: float) -> tupl
             if site.deadline.expired and last is None:
                 raise
         if site.deadline.expired:
-            return last if last is not None else Finding(("nothing could be found out in time",)), attempts
+            return last if last is not None else Finding((_("nothing could be found out in time"),)), attempts
         time.sleep(site.deadline.capped(RETRY_PAUSE))
 
 
@@ -96,7 +97,9 @@ def evidence(machine: str, command: str, completed: Completed) -> Evidence:
     """Return a command's output as evidence, cut to a readable length."""
     lines = [*completed.stdout.splitlines(), *completed.stderr.splitlines()]
     if len(lines) > EVIDENCE_LINES:
-        lines = [f"({len(lines) - EVIDENCE_LINES} lines left out)", *lines[-EVIDENCE_LINES:]]
+        count = len(lines) - EVIDENCE_LINES
+        left_out = n_("({count} line left out)", "({count} lines left out)", count).format(count=count)
+        lines = [left_out, *lines[-EVIDENCE_LINES:]]
     return Evidence(machine, command, "\n".join(lines), completed.exit_code)
 
 
@@ -112,14 +115,16 @@ def _ping(check: wanted.PingCheck, site: Site) -> Finding:
     names = [t if t == a else f"{t} ({a})" for t, a in zip(check.to, addresses, strict=True)]
     done = site.on_each(check.source, lambda machine: site.run(machine, ping_script(addresses)))
     problems = [
-        f"{machine} does not reach {name}: {why}"
+        _("{machine} does not reach {target}: {why}").format(machine=machine, target=name, why=why)
         for machine, completed in done.items()
         for name, why in zip(names, parse_pings(completed.stdout, addresses).values(), strict=True)
         if why
     ]
     command = f"ping -c 1 -W 2 {' | '.join(addresses)}"
     seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
-    return Finding(tuple(problems), f"{len(done) * len(addresses)} of {len(done) * len(addresses)} answered", seen)
+    asked = len(done) * len(addresses)
+    message = _("{answered} of {asked} answered").format(answered=asked, asked=asked)
+    return Finding(tuple(problems), message, seen)
 
 
 @examine.register
@@ -133,11 +138,14 @@ def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
         addresses = {line.split()[0] for line in completed.stdout.splitlines() if line.strip()}
         found |= addresses
         if not addresses:
-            problems.append(f"{machine} gets no answer for {check.name}")
+            problems.append(_("{machine} gets no answer for {name}").format(machine=machine, name=check.name))
         elif check.address and str(check.address) not in addresses:
-            problems.append(f"{machine} gets {', '.join(sorted(addresses))}, expected {check.address}")
+            got = ", ".join(sorted(addresses))
+            problem = _("{machine} gets {addresses}, expected {expected}")
+            problems.append(problem.format(machine=machine, addresses=got, expected=check.address))
     seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
-    return Finding(tuple(problems), f"{check.name} is {', '.join(sorted(found))}", seen)
+    message = _("{name} is {addresses}").format(name=check.name, addresses=", ".join(sorted(found)))
+    return Finding(tuple(problems), message, seen)
 
 
 @examine.register
@@ -148,31 +156,38 @@ def _clocks(check: wanted.ClocksCheck, site: Site) -> Finding:
     first, last = min(ahead, key=lambda m: ahead[m]), max(ahead, key=lambda m: ahead[m])
     doubt = offsets[first].width + offsets[last].width
     apart = ahead[last] - ahead[first]
-    message = f"at most {apart:.2f} s apart" + (f" (known to {doubt:.2f} s)" if doubt > 0.1 else "")
-    seen = tuple(
-        Evidence(machine, "date +%s.%N, against the host", f"{value:.3f} s ahead of the slowest clock")
-        for machine, value in ahead.items()
-    )
+    known = _("at most {apart:.2f} s apart (known to {doubt:.2f} s)")
+    message = (known if doubt > 0.1 else _("at most {apart:.2f} s apart")).format(apart=apart, doubt=doubt)
+    command, output = _("date +%s.%N, against the host"), _("{seconds:.3f} s ahead of the slowest clock")
+    seen = tuple(Evidence(machine, command, output.format(seconds=value)) for machine, value in ahead.items())
     wrong = apart - doubt > check.tolerance
-    return Finding((f"{last} is {apart:.1f} s ahead of {first}",) if wrong else (), message, seen)
+    problem = _("{fast} is {seconds:.1f} s ahead of {slow}").format(fast=last, seconds=apart, slow=first)
+    return Finding((problem,) if wrong else (), message, seen)
 
 
 @examine.register
 def _internet(check: wanted.InternetCheck, site: Site) -> Finding:
     name, connect = shlex.quote(check.name), 'exit !IO::Socket::INET->new(PeerAddr=>"$ARGV[0]:$ARGV[1]",Timeout=>5)'
+    unresolved, by_ping = shlex.quote(_("the name does not resolve")), shlex.quote(_("answered by ping"))
+    by_port = shlex.quote(_("answered on port {port}").format(port=check.port))
+    silent = shlex.quote(_("no answer by ping or on port {port}").format(port=check.port))
     script = (
-        f'{RESOLVER_PATIENCE} getent ahostsv4 {name} >/dev/null || {{ echo "the name does not resolve"; exit 1; }}\n'
-        f"ping -c 1 -W 2 {name} >/dev/null 2>&1 && {{ echo answered by ping; exit 0; }}\n"
+        f"{RESOLVER_PATIENCE} getent ahostsv4 {name} >/dev/null || {{ echo {unresolved}; exit 1; }}\n"
+        f"ping -c 1 -W 2 {name} >/dev/null 2>&1 && {{ echo {by_ping}; exit 0; }}\n"
         f"perl -MIO::Socket::INET -e {shlex.quote(connect)} {name} {check.port} 2>/dev/null && "
-        f"{{ echo answered on port {check.port}; exit 0; }}\n"
-        f"echo no answer by ping or on port {check.port}; exit 1"
+        f"{{ echo {by_port}; exit 0; }}\n"
+        f"echo {silent}; exit 1"
     )
     done = site.on_each(check.source, lambda machine: site.run(machine, script))
-    problems = [f"{machine}: {d.stdout.strip()} ({check.name})" for machine, d in done.items() if d.exit_code]
-    seen = tuple(
-        evidence(machine, f"ping {check.name}, or connect to port {check.port}", d) for machine, d in done.items()
-    )
-    return Finding(tuple(problems), "; ".join(f"{m}: {d.stdout.strip()}" for m, d in done.items()), seen)
+    said = {machine: _said(machine, d.stdout.strip()) for machine, d in done.items()}
+    problems = [f"{said[machine]} ({check.name})" for machine, d in done.items() if d.exit_code]
+    command = _("ping {name}, or connect to port {port}").format(name=check.name, port=check.port)
+    seen = tuple(evidence(machine, command, d) for machine, d in done.items())
+    return Finding(tuple(problems), "; ".join(said.values()), seen)
+
+
+def _said(machine: str, text: str) -> str:
+    return _("{subject}: {text}").format(subject=machine, text=text)
 
 
 @examine.register
@@ -183,10 +198,10 @@ def _apt(check: wanted.AptCheck, site: Site) -> Finding:
     problems = []
     for machine, completed in done.items():
         if completed.exit_code:
-            lines = (completed.stderr.strip() or completed.stdout.strip() or "no reason given").splitlines()
-            problems.append(f"{machine}: apt update failed: {lines[0]}")
+            lines = (completed.stderr.strip() or completed.stdout.strip() or _("no reason given")).splitlines()
+            problems.append(_("{machine}: apt update failed: {reason}").format(machine=machine, reason=lines[0]))
     seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
-    return Finding(tuple(problems), "package lists are up to date", seen)
+    return Finding(tuple(problems), _("package lists are up to date"), seen)
 
 
 @examine.register
@@ -194,18 +209,31 @@ def _address(check: wanted.AddressCheck, site: Site) -> Finding:
     completed = site.run(check.on, ADDRESSES_SCRIPT)
     seen = (evidence(check.on, ADDRESSES_SCRIPT, completed),)
     held = [h for h in parse_addresses(completed.stdout) if h.address.ip == check.address]
-    where = ", ".join(f"{h.address} on {h.interface} as {h.label}" for h in held)
+    labelled = _("{address} on {interface} as {label}")
+    where = ", ".join(labelled.format(address=h.address, interface=h.interface, label=h.label) for h in held)
     if not check.held:
-        problem = f"{check.on} holds {where}, expected not to"
-        return Finding((problem,) if held else (), f"{check.on} does not hold {check.address}", seen)
+        problem = _("{machine} holds {addresses}, expected not to").format(machine=check.on, addresses=where)
+        message = _("{machine} does not hold {address}").format(machine=check.on, address=check.address)
+        return Finding((problem,) if held else (), message, seen)
     if not held:
+        plain = _("{address} on {interface}")
         others = ", ".join(
-            f"{h.address} on {h.interface}" for h in parse_addresses(completed.stdout) if h.interface != "lo"
+            plain.format(address=h.address, interface=h.interface)
+            for h in parse_addresses(completed.stdout)
+            if h.interface != "lo"
         )
-        return Finding((f"{check.on} does not hold {check.address}; it holds {others or 'no address'}",), "", seen)
+        problem = _("{machine} does not hold {address}; it holds {addresses}").format(
+            machine=check.on, address=check.address, addresses=others or _("no address")
+        )
+        return Finding((problem,), "", seen)
     fitting = [h for h in held if check.interface in (None, h.interface) and check.label in (None, h.label)]
-    expected = " as ".join(part for part in (check.interface, check.label) if part)
-    return Finding(() if fitting else (f"{check.on} holds {where}, expected on {expected}",), where, seen)
+    expected = check.interface or check.label
+    if check.interface and check.label:
+        expected = _("{interface} as {label}").format(interface=check.interface, label=check.label)
+    problem = _("{machine} holds {addresses}, expected on {expected}").format(
+        machine=check.on, addresses=where, expected=expected
+    )
+    return Finding(() if fitting else (problem,), where, seen)
 
 
 @examine.register
@@ -216,15 +244,22 @@ def _page(check: wanted.PageCheck, site: Site) -> Finding:
     problems = []
     if len(right) < check.times:
         others = [s for s in samples if s not in right]
-        problems.append(f"{len(right)} of {check.times} requests showed it; the first other: {_seen(others[0])}")
+        text = n_(
+            "{count} of {requests} requests showed it; the first other: {other}",
+            "{count} of {requests} requests showed it; the first other: {other}",
+            len(right),
+        )
+        problems.append(text.format(count=len(right), requests=check.times, other=_seen(others[0])))
     seen = (Evidence(check.source, str(spec), "\n".join(_tally(samples))),)
-    return Finding(tuple(problems), f"{len(right)} of {check.times}", seen)
+    message = _("{count} of {requests}").format(count=len(right), requests=check.times)
+    return Finding(tuple(problems), message, seen)
 
 
 def _seen(sample: Sample) -> str:
     if sample.outcome != "ok":
-        return sample.outcome
-    return f"status {sample.status}, {' '.join(sample.page.split())[:80] or 'an empty page'}"
+        return C_("request", WORDS[sample.outcome])
+    page = " ".join(sample.page.split())[:80] or _("an empty page")
+    return _("status {status}, {page}").format(status=sample.status, page=page)
 
 
 def _tally(samples: list[Sample]) -> list[str]:
@@ -241,15 +276,16 @@ def _service(check: wanted.ServiceCheck, site: Site) -> Finding:
     state = parse_unit(completed.stdout)
     problems = []
     if not state.loaded:
-        problems.append(f"{check.service} is not installed on {check.on}")
+        problems.append(_("{service} is not installed on {machine}").format(service=check.service, machine=check.on))
     else:
+        other = _("{service} is {state}, expected {expected}")
         if check.running is not None and state.running != check.running:
-            problems.append(
-                f"{check.service} is {state.active_state}, expected {_yes(check.running, 'active', 'inactive')}"
-            )
+            expected = _yes(check.running, "active", "inactive")
+            problems.append(other.format(service=check.service, state=state.active_state, expected=expected))
         if check.enabled is not None and state.enabled != check.enabled:
             expected = _yes(check.enabled, "enabled", "disabled")
-            problems.append(f"{check.service} is {state.file_state or 'not enabled'}, expected {expected}")
+            found = state.file_state or _("not enabled")
+            problems.append(other.format(service=check.service, state=found, expected=expected))
     seen = (evidence(check.on, command, completed),)
     return Finding(tuple(problems), f"{state.active_state}, {state.file_state}", seen)
 
@@ -263,19 +299,28 @@ def _file(check: wanted.FileCheck, site: Site) -> Finding:
     command = file_script(check.path)
     completed = site.run(check.on, command, root=True)
     if completed.exit_code:
-        problem = f"{check.path} cannot be read on {check.on}: {completed.stderr.strip()}"
+        problem = _("{path} cannot be read on {machine}: {reason}").format(
+            path=check.path, machine=check.on, reason=completed.stderr.strip()
+        )
         return Finding((problem,), "", (evidence(check.on, command, completed),))
     state = parse_file(completed.stdout)
-    problems = [f"{check.path} does not contain {text!r}" for text in check.contains if text not in state.content]
+    lacks = _("{path} does not contain {text!r}")
+    problems = [lacks.format(path=check.path, text=text) for text in check.contains if text not in state.content]
     if check.equals is not None and state.content.rstrip() != check.equals.rstrip():
-        problems.append(f"{check.path} has another content than expected")
+        problems.append(_("{path} has another content than expected").format(path=check.path))
     if check.mode is not None and int(state.mode, 8) != int(check.mode, 8):
-        problems.append(f"{check.path} has mode {state.mode}, expected {check.mode}")
+        text = _("{path} has mode {mode}, expected {expected}")
+        problems.append(text.format(path=check.path, mode=state.mode, expected=check.mode))
     if check.owner is not None and state.owner != check.owner:
-        problems.append(f"{check.path} belongs to {state.owner}, expected {check.owner}")
+        text = _("{path} belongs to {owner}, expected {expected}")
+        problems.append(text.format(path=check.path, owner=state.owner, expected=check.owner))
     # the content stays out of the report: it may hold a secret
-    seen = (Evidence(check.on, command, f"mode {state.mode}, owner {state.owner}, {len(state.content)} characters"),)
-    return Finding(tuple(problems), f"mode {state.mode}, owner {state.owner}", seen)
+    length = len(state.content)
+    output = n_(
+        "mode {mode}, owner {owner}, {count} character", "mode {mode}, owner {owner}, {count} characters", length
+    ).format(mode=state.mode, owner=state.owner, count=length)
+    message = _("mode {mode}, owner {owner}").format(mode=state.mode, owner=state.owner)
+    return Finding(tuple(problems), message, (Evidence(check.on, command, output),))
 
 
 @examine.register
@@ -283,20 +328,26 @@ def _ipvs(check: wanted.IpvsCheck, site: Site) -> Finding:
     completed = site.run(check.on, IPVS_SCRIPT, root=True)
     seen = (evidence(check.on, IPVS_SCRIPT, completed),)
     if completed.exit_code:
-        return Finding((f"{check.on}: ipvsadm failed: {completed.stderr.strip()}",), "", seen)
+        problem = _("{machine}: ipvsadm failed: {reason}").format(machine=check.on, reason=completed.stderr.strip())
+        return Finding((problem,), "", seen)
     where = f"{check.virtual}:{check.port}"
     services = parse_ipvs(completed.stdout)
     service = next((s for s in services if (s.address, s.port) == (check.virtual, check.port)), None)
     if service is None:
         others = ", ".join(f"{s.address}:{s.port}" for s in services)
-        return Finding((f"{check.on} has no virtual service {where}; it has {others or 'none'}",), "", seen)
+        problem = _("{machine} has no virtual service {service}; it has {others}").format(
+            machine=check.on, service=where, others=others or C_("service", "none")
+        )
+        return Finding((problem,), "", seen)
     used = {(s.address, s.port) for s in service.servers if s.weight > 0}
     expected = {(address, check.port) for address in check.real_servers}
-    problems = [f"{a}:{p} is missing behind {where}" for a, p in sorted(expected - used)]
-    problems += [f"{a}:{p} should not be behind {where}" for a, p in sorted(used - expected)]
+    lacks, odd = _("{server} is missing behind {service}"), _("{server} should not be behind {service}")
+    problems = [lacks.format(server=f"{a}:{p}", service=where) for a, p in sorted(expected - used)]
+    problems += [odd.format(server=f"{a}:{p}", service=where) for a, p in sorted(used - expected)]
     if check.scheduler and service.scheduler != check.scheduler:
-        problems.append(f"the scheduler of {where} is {service.scheduler}, expected {check.scheduler}")
-    servers = ", ".join(f"{a}:{p}" for a, p in sorted(used)) or "nothing"
+        text = _("the scheduler of {service} is {scheduler}, expected {expected}")
+        problems.append(text.format(service=where, scheduler=service.scheduler, expected=check.scheduler))
+    servers = ", ".join(f"{a}:{p}" for a, p in sorted(used)) or _("nothing")
     return Finding(tuple(problems), f"{where} ({service.scheduler}) -> {servers}", seen)
 
 
@@ -305,9 +356,10 @@ def _distribution(check: wanted.DistributionCheck, site: Site) -> Finding:
     spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.requests)
     samples = probe(site.lab.executor(check.source), spec)
     counts = distribution(samples, page_owners(site.lab.topology))
-    message = ", ".join(f"{machine} {count}" for machine, count in counts.items()) or "nobody answered"
+    parts = [f"{machine} {count}" for machine, count in counts.items()] or [_("nobody answered")]
     if lost := failed(samples):
-        message += f", {lost} lost"
+        parts.append(n_("{count} lost", "{count} lost", lost).format(count=lost))
+    message = ", ".join(parts)
     seen = (Evidence(check.source, str(spec), "\n".join(_tally(samples))),)
     return Finding(tuple(uneven(counts, check.over, check.requests, check.tolerance)), message, seen)
 
@@ -318,9 +370,14 @@ def _command(check: wanted.CommandCheck, site: Site) -> Finding:
     completed = site.run(check.on, command, root=check.root)
     problems = []
     if completed.exit_code != check.exit_code:
-        problems.append(f"{command} ended with {completed.exit_code} on {check.on}, expected {check.exit_code}")
+        text = _("{command} ended with {code} on {machine}, expected {expected}")
+        code, expected = completed.exit_code, check.exit_code
+        problems.append(text.format(command=command, code=code, machine=check.on, expected=expected))
     if check.equals is not None and completed.stdout.strip() != check.equals.strip():
-        problems.append(f"{command} says {completed.stdout.strip()!r}, expected {check.equals.strip()!r}")
-    problems += [f"{command} does not say {text!r}" for text in check.contains if text not in completed.stdout]
+        text = _("{command} says {output!r}, expected {expected!r}")
+        output, wanted_output = completed.stdout.strip(), check.equals.strip()
+        problems.append(text.format(command=command, output=output, expected=wanted_output))
+    lacks = _("{command} does not say {text!r}")
+    problems += [lacks.format(command=command, text=text) for text in check.contains if text not in completed.stdout]
     message = completed.stdout.strip().splitlines()[:1]
     return Finding(tuple(problems), message[0] if message else "", (evidence(check.on, command, completed),))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.guest.executor import Executor
+from vboxlab.language import _
 
 CLOCK_SCRIPT = "date +%s.%N"
 CLOCK_TIMEOUT = 30.0
@@ -67,7 +68,7 @@ def measure_offset(executor: Executor, readings: int = 1) -> Interval:
     Raises InfrastructureTrouble when the guest gives no clock, GuestError and WaitTimeout as the executor does.
     """
     bounds = _one_reading(executor)
-    for _ in range(readings - 1):
+    for _reading in range(readings - 1):
         bounds = combine(bounds, _one_reading(executor))
     return bounds
 
@@ -80,5 +81,6 @@ def _one_reading(executor: Executor) -> Interval:
         return offset_bounds(asked, [(float(completed.stdout), arrived)])
     except ValueError:
         raise InfrastructureTrouble(
-            f"{executor.machine}: the clock cannot be read", details=[completed.stdout, completed.stderr]
+            _("{machine}: the clock cannot be read").format(machine=executor.machine),
+            details=[completed.stdout, completed.stderr],
         ) from None

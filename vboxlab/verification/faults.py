@@ -11,6 +11,7 @@ from functools import partial
 
 from vboxlab.errors import GuestError, VboxlabError, WaitTimeout
 from vboxlab.guest.executor import Executor
+from vboxlab.language import _
 from vboxlab.topology.scenario import CableFault, Fault, PowerOffFault, RebootFault, ServiceFault, StartFault
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, wait_until
@@ -20,11 +21,16 @@ BOOT_ID_SCRIPT = "cat /proc/sys/kernel/random/boot_id"
 
 @dataclass
 class Faults:
-    """The faults injected into one lab. `in_force` says in words what is not as it was, and how to undo it."""
+    """The faults injected into one lab. `in_force` has, by what is not as it was, how to say so and how to undo it."""
 
     lab: LabUnderTest
     time_scale: float = 1.0
-    in_force: dict[str, Callable[[], None]] = field(default_factory=dict)
+    in_force: dict[tuple[str, ...], tuple[str, Callable[[], None]]] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """Return in words what is not as it was."""
+        return "; ".join(words for words, _undo in self.in_force.values())
 
     def inject(self, fault: Fault, *, wait: bool) -> tuple[float, float]:
         """Do it, and return between which moments of the host's monotonic clock it happened.
@@ -49,7 +55,7 @@ class Faults:
     def undo(self) -> list[VboxlabError]:
         """Undo everything that is still in force, the last first, and return the errors met on the way."""
         problems: list[VboxlabError] = []
-        for work in reversed(list(self.in_force.values())):
+        for _words, work in reversed(list(self.in_force.values())):
             try:
                 work()
             except VboxlabError as error:
@@ -61,7 +67,8 @@ class Faults:
         return _off(machine) in self.in_force
 
     def _power_off(self, machine: str) -> None:
-        self.in_force[_off(machine)] = partial(self._start, machine, wait=True)
+        words = _("{machine} is powered off").format(machine=machine)
+        self.in_force[_off(machine)] = words, partial(self._start, machine, wait=True)
         self.lab.power_off(machine)
 
     def _start(self, machine: str, *, wait: bool) -> None:
@@ -69,23 +76,26 @@ class Faults:
         self.in_force.pop(_off(machine), None)
 
     def _cable(self, machine: str, slot: int, *, connected: bool) -> None:
-        words = f"adapter {slot} of {machine} is unplugged"
+        key = ("cable", machine, str(slot))
         if not connected:
-            self.in_force[words] = partial(self._cable, machine, slot, connected=True)
+            words = _("adapter {slot} of {machine} is unplugged").format(slot=slot, machine=machine)
+            self.in_force[key] = words, partial(self._cable, machine, slot, connected=True)
         self.lab.set_cable(machine, slot, connected)
         if connected:
-            self.in_force.pop(words, None)
+            self.in_force.pop(key, None)
 
     def _service(self, machine: str, service: str, *, run: bool) -> None:
-        words = f"{service} is stopped on {machine}"
+        key = ("service", machine, service)
         if not run:
-            self.in_force[words] = partial(self._service, machine, service, run=True)
+            words = _("{service} is stopped on {machine}").format(service=service, machine=machine)
+            self.in_force[key] = words, partial(self._service, machine, service, run=True)
         command = shlex.join(["systemctl", "start" if run else "stop", "--", service])
         done = self.lab.executor(machine).run(command, root=True, timeout=60.0 * self.time_scale)
         if done.exit_code:
-            raise GuestError(f"{machine}: {command} failed", details=[done.stderr.strip()])
+            failed = _("{machine}: {command} failed").format(machine=machine, command=command)
+            raise GuestError(failed, details=[done.stderr.strip()])
         if run:
-            self.in_force.pop(words, None)
+            self.in_force.pop(key, None)
 
     def _reboot(self, fault: RebootFault, *, wait: bool) -> float:
         """Reboot from within and return the moment when it was asked for."""
@@ -98,12 +108,13 @@ class Faults:
         executor.close()
         if wait:
             booted = partial(_booted_anew, executor, former)
-            wait_until(booted, deadline, what=f"the reboot of {fault.machine}", every=1.0)
+            what = _("the reboot of {machine}").format(machine=fault.machine)
+            wait_until(booted, deadline, what=what, every=1.0)
         return before
 
 
-def _off(machine: str) -> str:
-    return f"{machine} is powered off"
+def _off(machine: str) -> tuple[str, ...]:
+    return ("off", machine)
 
 
 def _booted_anew(executor: Executor, former: str) -> bool:

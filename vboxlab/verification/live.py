@@ -10,6 +10,7 @@ from vboxlab.files import make_private_folder, write_durably
 from vboxlab.guest.executor import Executor
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import observe
+from vboxlab.language import C_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
@@ -86,8 +87,10 @@ class LiveLab:
     def _handle(self, machine: str) -> str:
         if machine not in self._handles:
             raise InfrastructureTrouble(
-                f"lab {self._lab}: {machine} does not exist, so nothing can be verified",
-                resolution=f"`vboxlab up {self._topology.name}` first",
+                _("lab {lab}: {machine} does not exist, so nothing can be verified").format(
+                    lab=self._lab, machine=machine
+                ),
+                resolution=_up_first(self._topology),
             )
         return self._handles[machine]
 
@@ -96,6 +99,10 @@ class LiveLab:
 
     def _base(self, machine: str) -> Base:
         return self._context.bases.get(self._topology.machines[machine].base or self._topology.base)
+
+
+def _up_first(topology: Topology) -> str:
+    return _("`vboxlab up {topology}` first").format(topology=topology.name)
 
 
 def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: float) -> Report:
@@ -107,15 +114,20 @@ def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: flo
     where = observe(context.driver, lab).topology
     if where not in (None, topology.name):
         raise InfrastructureTrouble(
-            f"lab {lab} is in topology {where}, not {topology.name}", resolution=f"`vboxlab up {topology.name}` first"
+            _("lab {lab} is in topology {found}, not {wanted}").format(lab=lab, found=where, wanted=topology.name),
+            resolution=_up_first(topology),
         )
     states = {name: live.power(name) for name in sorted(topology.verify.machines)}
-    off = [f"{name} is {state.value}" for name, state in states.items() if state is not PowerState.RUNNING]
+    off = [
+        _("{machine} is {power}").format(machine=name, power=C_("machine", state.value))
+        for name, state in states.items()
+        if state is not PowerState.RUNNING
+    ]
     if off:
         raise InfrastructureTrouble(
-            f"lab {lab} is not up, so nothing can be verified",
+            _("lab {lab} is not up, so nothing can be verified").format(lab=lab),
             details=off,
-            resolution=f"`vboxlab up {topology.name}` first",
+            resolution=_up_first(topology),
         )
     with Stillness() as stillness:
         report = run_scenario(

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
+from vboxlab.language import C_, N_, NC_, _, n_
 from vboxlab.topology.scenario import Detection, Measure
 from vboxlab.verification.clocks import Interval, combine, exactly, measure_offset
 from vboxlab.verification.faults import Faults
@@ -21,6 +23,7 @@ from vboxlab.verification.readings import JournalLine, journal_script, parse_jou
 from vboxlab.verification.report import Evidence, Measurement, StepOutcome, Unit
 from vboxlab.verification.samples import (
     UNKNOWN,
+    WORDS,
     Sample,
     distribution,
     first_served,
@@ -126,14 +129,13 @@ def _narrowed(
 def _tally(measure: Measure, prober: Prober, owners: Mapping[str, str]) -> Evidence:
     counts: dict[str, int] = {}
     for sample in prober.samples:
-        what = (
-            f"page of {owner(sample.page, owners)}"
-            if sample.good
-            else f"{sample.outcome} {sample.status or ''}".strip()
-        )
+        word = C_("request", WORDS[sample.outcome])
+        served = _("page of {machine}").format(machine=owner(sample.page, owners))
+        what = served if sample.good else f"{word} {sample.status or ''}".strip()
         counts[what] = counts.get(what, 0) + 1
     output = "\n".join(f"{count} x {what}" for what, count in counts.items())
-    return Evidence(measure.source, f"prober: {measure.url}, each {measure.every:g} s", output)
+    command = _("prober: {url}, each {every:g} s").format(url=measure.url, every=measure.every)
+    return Evidence(measure.source, command, output)
 
 
 class _JournalClock:
@@ -162,16 +164,19 @@ def _first(lines: list[JournalLine]) -> float:
 def evaluate(measure: Measure, seen: Observation, owners: Mapping[str, str], time_scale: float) -> Result:
     """Return what an observation comes to. Pure."""
     if seen.cause is None:
-        problem = f"{measure.url} was not served steadily for {measure.before:g} s before, so nothing was done"
+        problem = _("{url} was not served steadily for {seconds:g} s before, so nothing was done").format(
+            url=measure.url, seconds=measure.before
+        )
         return Result("failed", problem, (problem,), evidence=seen.evidence, samples=seen.samples)
     figures = [_limited(one, measure, time_scale) for one in _figures(measure, seen, owners, time_scale)]
     problems = [_problem(one) for one in figures if one.outcome == "failed"]
     problems += _absent(measure, seen, owners)
-    doubts = [one.name for one in figures if one.outcome == "warning"]
+    doubts = [C_("figure", one.name) for one in figures if one.outcome == "warning"]
     outcome: StepOutcome = "failed" if problems else "warning" if doubts else "passed"
     message = _headline(measure, figures)
     if doubts and not problems:
-        message += f"; within the uncertainty of its limit: {', '.join(doubts)}"
+        text = _("{text}; within the uncertainty of its limit: {figures}")
+        message = text.format(text=message, figures=", ".join(doubts))
     facts = _facts(seen, owners)
     return Result(outcome, message, tuple(problems), tuple(figures), facts, seen.evidence, seen.samples)
 
@@ -181,23 +186,24 @@ def _figures(measure: Measure, seen: Observation, owners: Mapping[str, str], tim
     served = _service(measure, seen, owners)
     figures = []
     if measure.detection:
-        meaning = f"cause -> {measure.detection.on} says that {measure.detection.node} is dead"
-        figures.append(_time("detection", meaning, seen.detected.minus(seen.cause) if seen.detected else None))
+        meaning = _("cause -> {peer} says that {machine} is dead").format(
+            peer=measure.detection.on, machine=measure.detection.node
+        )
+        figures.append(
+            _time(NC_("figure", "detection"), meaning, seen.detected.minus(seen.cause) if seen.detected else None)
+        )
         between = served.minus(seen.detected) if served and seen.detected else None
-        figures.append(_time("takeover", "said to be dead -> page served again", between))
+        figures.append(_time(NC_("figure", "takeover"), _("said to be dead -> page served again"), between))
     first = _last_first(measure, seen, owners)
     gap = gap_before(seen.samples, first) if first else None
-    by = " and ".join(measure.served_by)
-    figures.append(
-        _time("interruption", f"last good answer -> first one by {by}", exactly(gap.length) if gap else None)
-    )
-    figures.append(
-        _time("served_after", f"cause -> first good answer by {by}", served.minus(seen.cause) if served else None)
-    )
+    by = reduce(lambda some, one: _("{first} and {second}").format(first=some, second=one), measure.served_by)
+    meaning = _("last good answer -> first one by {machines}").format(machines=by)
+    figures.append(_time(NC_("figure", "interruption"), meaning, exactly(gap.length) if gap else None))
+    meaning = _("cause -> first good answer by {machines}").format(machines=by)
+    figures.append(_time(NC_("figure", "served_after"), meaning, served.minus(seen.cause) if served else None))
     longest = longest_gap(seen.samples)
-    figures.append(
-        _time("longest_gap", "longest time without a good answer", exactly(longest.length) if longest else None)
-    )
+    meaning = _("longest time without a good answer")
+    figures.append(_time(NC_("figure", "longest_gap"), meaning, exactly(longest.length) if longest else None))
     return [*figures, *_counts(seen, seen.cause, measure.slow_after * time_scale)]
 
 
@@ -205,11 +211,13 @@ def _counts(seen: Observation, cause: Interval, slow_after: float) -> list[Measu
     """Return the numbers of lost and of slow requests; what was under way at the cause is counted apart."""
     at = cause.minus(seen.offset)
     lost = losses(seen.samples, at.low, at.high, slow_after)
-    without = f"requests of {len(seen.samples)} without a good answer"
+    without = _("requests of {count} without a good answer").format(count=len(seen.samples))
+    beside = _("lost beside them: under way at the cause")
+    late = _("good answers slower than {seconds:g} s").format(seconds=slow_after)
     return [
-        Measurement("failed", without, "requests", lost.failed + lost.unclear, lost.unclear),
-        Measurement("in_flight", "lost beside them: under way at the cause", "requests", lost.in_flight),
-        Measurement("slow", f"good answers slower than {slow_after:g} s", "requests", slow(seen.samples, slow_after)),
+        Measurement(NC_("figure", "failed"), without, "requests", lost.failed + lost.unclear, lost.unclear),
+        Measurement(NC_("figure", "in_flight"), beside, "requests", lost.in_flight),
+        Measurement(NC_("figure", "slow"), late, "requests", slow(seen.samples, slow_after)),
     ]
 
 
@@ -249,14 +257,24 @@ def _limited(figure: Measurement, measure: Measure, time_scale: float) -> Measur
 
 
 def _problem(figure: Measurement) -> str:
-    limit = f"the limit is {figure.scaled_limit:g} {figure.unit}"
     if figure.actual is None:
-        return f"{figure.name} could not be seen ({figure.meaning}); {limit}"
-    return (
-        f"{figure.name} took {figure.actual:.1f} s, {limit}"
-        if figure.unit == "s"
-        else (f"{figure.actual:g} {figure.unit} {figure.name}, {limit}")
-    )
+        text = _("{figure} could not be seen ({meaning}); the limit is {limit:g} s")
+    elif figure.unit == "s":
+        text = _("{figure} took {actual:.1f} s, the limit is {limit:g} s")
+    elif figure.name == "failed":
+        text = n_(
+            "{actual:g} requests failed, the limit is {limit:g} requests",
+            "{actual:g} requests failed, the limit is {limit:g} requests",
+            int(figure.actual),
+        )
+    else:
+        text = n_(
+            "{actual:g} requests slow, the limit is {limit:g} requests",
+            "{actual:g} requests slow, the limit is {limit:g} requests",
+            int(figure.actual),
+        )
+    name = C_("figure", figure.name)
+    return text.format(figure=name, meaning=figure.meaning, actual=figure.actual, limit=figure.scaled_limit)
 
 
 def _absent(measure: Measure, seen: Observation, owners: Mapping[str, str]) -> list[str]:
@@ -264,34 +282,40 @@ def _absent(measure: Measure, seen: Observation, owners: Mapping[str, str]) -> l
     assert seen.cause is not None  # noqa: S101 -- evaluate has returned before
     since = seen.cause.low - seen.offset.high
     missing = [m for m in measure.served_by if first_served(seen.samples, owners, m, since) is None]
-    problems = [f"{machine} did not serve {measure.url} after {measure.cause.describe()}" for machine in missing]
+    text, cause = _("{machine} did not serve {url} after {cause}"), measure.cause.describe()
+    problems = [text.format(machine=machine, url=measure.url, cause=cause) for machine in missing]
     if not problems and seen.samples and not any(s.good for s in seen.samples[-3:]):
-        problems.append(f"{measure.url} was gone again at the end")
+        problems.append(_("{url} was gone again at the end").format(url=measure.url))
     return problems
 
 
 def _headline(measure: Measure, figures: list[Measurement]) -> str:
     named = {figure.name: figure for figure in figures}
-    parts = [_said("interruption", named["interruption"])]
-    parts += [_said(name, named[name]) for name in ("detection", "takeover") if name in named]
+    parts = [_said(C_("figure", "interruption"), named["interruption"])]
+    parts += [_said(C_("figure", name), named[name]) for name in ("detection", "takeover") if name in named]
     if measure.measure == "failback":
-        parts.insert(0, _said("served again after", named["served_after"]))
-    lost, in_flight = named["failed"].actual, named["in_flight"].actual
-    parts.append(f"{lost:g} {'request' if lost == 1 else 'requests'} lost")
-    beside = f" and {in_flight:g} that {'was' if in_flight == 1 else 'were'} under way" if in_flight else ""
-    return ", ".join(parts) + beside
+        parts.insert(0, _said(_("served again after"), named["served_after"]))
+    failed, in_flight = int(named["failed"].actual or 0), int(named["in_flight"].actual or 0)
+    lost = n_("{count} request lost", "{count} requests lost", failed).format(count=failed)
+    if in_flight:
+        text = n_("{lost} and {count} that was under way", "{lost} and {count} that were under way", in_flight)
+        lost = text.format(lost=lost, count=in_flight)
+    return ", ".join([*parts, lost])
 
 
 def _said(name: str, figure: Measurement) -> str:
-    return f"{name} not seen" if figure.actual is None else f"{name} {figure.actual:.1f} s"
+    if figure.actual is None:
+        return _("{figure} not seen").format(figure=name)
+    return _("{figure} {seconds:.1f} s").format(figure=name, seconds=figure.actual)
 
 
 def _facts(seen: Observation, owners: Mapping[str, str]) -> dict[str, str]:
     counts = distribution(seen.samples, owners)
-    named = [f"{'unknown page' if machine == UNKNOWN else machine} {count}" for machine, count in counts.items()]
+    unknown, sampling = _("unknown page"), _("{rate:.1f} requests a second, widest spacing {spacing:.2f} s")
+    named = [f"{unknown if machine == UNKNOWN else machine} {count}" for machine, count in counts.items()]
     return {
-        "requests": str(len(seen.samples)),
-        "served by": ", ".join(named) or "nobody",
-        "sampling": f"{rate(seen.samples):.1f} requests a second, widest spacing {widest_spacing(seen.samples):.2f} s",
-        "slowest good answer": f"{slowest(seen.samples):.2f} s",
+        N_("requests"): str(len(seen.samples)),
+        N_("served by"): ", ".join(named) or _("nobody"),
+        N_("sampling"): sampling.format(rate=rate(seen.samples), spacing=widest_spacing(seen.samples)),
+        N_("slowest good answer"): f"{slowest(seen.samples):.2f} s",
     }

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.guest.executor import Executor, Stream
+from vboxlab.language import _, n_
 from vboxlab.verification.clocks import Interval, combine, offset_bounds
 from vboxlab.verification.samples import ClockReading, End, ProberLines, Refusal, Sample
 from vboxlab.waiting import Deadline
@@ -40,8 +41,15 @@ class ProbeSpec:
         return f"exec perl -e {shlex.quote(prober_program())} -- {shlex.join(words)}"
 
     def __str__(self) -> str:
-        requests = f"{self.count} requests" if self.count else "requests"
-        return f"prober: {requests} to {self.url}, each {self.every:g} s, time-out {self.timeout:g} s"
+        if not self.count:
+            text = _("prober: requests to {url}, each {every:g} s, time-out {timeout:g} s")
+        else:
+            text = n_(
+                "prober: {count} request to {url}, each {every:g} s, time-out {timeout:g} s",
+                "prober: {count} requests to {url}, each {every:g} s, time-out {timeout:g} s",
+                self.count,
+            )
+        return text.format(count=self.count, url=self.url, every=self.every, timeout=self.timeout)
 
 
 def prober_program() -> str:
@@ -62,7 +70,8 @@ def probe(executor: Executor, spec: ProbeSpec) -> list[Sample]:
         readings.add(line, arrived=0.0)
     if not readings.ended:
         details = [part for part in (readings.trouble, completed.stderr.strip()) if part]
-        raise InfrastructureTrouble(f"{executor.machine}: the prober could not run", details=details)
+        brief = _("{machine}: the prober could not run").format(machine=executor.machine)
+        raise InfrastructureTrouble(brief, details=details)
     return sorted(readings.samples, key=lambda sample: sample.start)
 
 
@@ -137,7 +146,7 @@ class Prober:
         with self._lock:
             clocks = list(self._readings.clocks)
         if not clocks:
-            raise InfrastructureTrouble(f"{self.machine}: the prober has not told its clock")
+            raise InfrastructureTrouble(_("{machine}: the prober has not told its clock").format(machine=self.machine))
         bounds = offset_bounds(self._asked, [(reading.monotonic, arrived) for reading, arrived in clocks])
         if self._real_offset is None:
             return bounds
@@ -150,7 +159,8 @@ class Prober:
             if self._over.is_set():
                 raise self._trouble()
             if deadline.expired:
-                raise InfrastructureTrouble(f"{self.machine}: the prober did not start in time")
+                late = _("{machine}: the prober did not start in time").format(machine=self.machine)
+                raise InfrastructureTrouble(late)
             time.sleep(0.02)
 
     def wait(self, condition: Callable[[list[Sample]], bool], deadline: Deadline) -> bool:
@@ -176,7 +186,8 @@ class Prober:
     def _trouble(self) -> InfrastructureTrouble:
         with self._lock:
             details = [part for part in (self._readings.trouble, str(self._error or "")) if part]
-        return InfrastructureTrouble(f"{self.machine}: the prober has ended by itself", details=details)
+        brief = _("{machine}: the prober has ended by itself").format(machine=self.machine)
+        return InfrastructureTrouble(brief, details=details)
 
 
 @contextmanager

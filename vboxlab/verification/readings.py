@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
+from vboxlab.language import _
+
 ADDRESSES_SCRIPT = "ip -o -4 addr show"
 IPVS_SCRIPT = "ipvsadm -Ln"
 
@@ -61,11 +63,11 @@ def parse_ipvs(output: str) -> tuple[VirtualService, ...]:
     for line in output.splitlines():
         match line.split():
             case [("TCP" | "UDP" | "SCTP") as protocol, where, scheduler, *_flags] if ":" in where:
-                address, _, port = where.rpartition(":")
+                address, _colon, port = where.rpartition(":")
                 services.append(VirtualService(protocol, IPv4Address(address), int(port), scheduler))
                 servers.append([])
             case ["->", where, forward, weight, *_connections] if servers and weight.isdigit():
-                address, _, port = where.rpartition(":")
+                address, _colon, port = where.rpartition(":")
                 servers[-1].append(RealServer(IPv4Address(address), int(port), forward, int(weight)))
             case _:
                 continue
@@ -122,7 +124,7 @@ def file_script(path: str) -> str:
 
 def parse_file(output: str) -> FileState:
     """Return what the output of `file_script` says. Raises ValueError when it is something else."""
-    first, _, content = output.partition("\n")
+    first, _end, content = output.partition("\n")
     mode, owner = first.split()
     return FileState(mode, owner, content)
 
@@ -138,11 +140,11 @@ def ping_script(targets: tuple[str, ...]) -> str:
 
 def parse_pings(output: str, targets: tuple[str, ...]) -> dict[str, str]:
     """Return why each target was not reached, "" for those that were."""
-    answers = dict.fromkeys(targets, "no answer from ping")
+    answers = dict.fromkeys(targets, _("no answer from ping"))
     for line in output.splitlines():
         if found := re.fullmatch(r"(ok|no) (\d+) ?(.*)", line):
             verdict, number, why = found.groups()
-            answers[targets[int(number)]] = "" if verdict == "ok" else why.strip() or "no answer"
+            answers[targets[int(number)]] = "" if verdict == "ok" else why.strip() or _("no answer")
     return answers
 
 

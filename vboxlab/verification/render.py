@@ -8,16 +8,19 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
+from vboxlab.language import C_, NC_, _, n_
 from vboxlab.verification.report import Evidence, Measurement, Report, StepOutcome, StepReport
 
 WIDTH = 110
 MARKS: dict[StepOutcome, str] = {
-    "passed": "ok",
-    "failed": "FAILED",
-    "warning": "warning",
-    "skipped": "skipped",
-    "error": "ERROR",
+    "passed": NC_("step", "ok"),
+    "failed": NC_("step", "FAILED"),
+    "warning": NC_("step", "warning"),
+    "skipped": NC_("step", "skipped"),
+    "error": NC_("step", "ERROR"),
 }
+MEASURES = {"interruption": NC_("figure", "interruption"), "failback": NC_("figure", "failback")}
 INDENT = " " * 13
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a guest's output must not drive the terminal
 
@@ -32,17 +35,27 @@ def render_text(report: Report) -> str:
 
 def _head(report: Report) -> Iterator[str]:
     lab = report.lab if report.copy is None else f"{report.lab}/{report.copy}"
-    scale = f"{report.time_scale:g}" + (" (limits and waits are stretched)" if report.time_scale != 1 else "")
-    run = f"run {report.run} at {report.started_at}"
-    yield f"Verification of {report.topology} (lab {lab}, digest {report.digest}), {run}"
-    yield f"Driver {report.driver} {report.driver_version}, vboxlab {report.vboxlab}, time scale {scale}"
+    scale = f"{report.time_scale:g}"
+    if report.time_scale != 1:
+        scale = _("{scale} (limits and waits are stretched)").format(scale=scale)
+    yield _("Verification of {topology} (lab {lab}, digest {digest}), run {run} at {moment}").format(
+        topology=report.topology, lab=lab, digest=report.digest, run=report.run, moment=report.started_at
+    )
+    yield _("Driver {driver} {version}, vboxlab {vboxlab}, time scale {scale}").format(
+        driver=report.driver, version=report.driver_version, vboxlab=report.vboxlab, scale=scale
+    )
     if report.parameters:
-        yield "Parameters: " + ", ".join(f"{key}={value}" for key, value in report.parameters.items())
+        parameters = ", ".join(f"{key}={value}" for key, value in report.parameters.items())
+        yield _("Parameters: {parameters}").format(parameters=parameters)
 
 
 def _step(step: StepReport) -> Iterator[str]:
-    tries = f", {step.attempts} attempts" if step.attempts > 1 else ""
-    yield f"{MARKS[step.outcome]:>8} {step.number:>3} {step.title} ({step.seconds:.1f} s{tries})"
+    took = f"{step.seconds:.1f} s"
+    if step.attempts > 1:
+        tries = n_("{took}, {count} attempt", "{took}, {count} attempts", step.attempts)
+        took = tries.format(took=took, count=step.attempts)
+    mark = C_("step", MARKS[step.outcome])
+    yield f"{mark:>8} {step.number:>3} {step.title} ({took})"
     if step.message and (step.outcome != "passed" or step.kind != "fault"):
         yield from _wrapped(step.message)
     for line in step.details:
@@ -51,9 +64,9 @@ def _step(step: StepReport) -> Iterator[str]:
     for figure in step.measurements:
         yield _figure(figure)
     for name, value in step.facts.items():
-        yield f"{INDENT}{name}: {value}"
+        yield INDENT + _("{subject}: {text}").format(subject=_(name), text=value)
     if step.note and (step.kind == "measure" or step.outcome != "passed"):
-        yield from _wrapped(f"note: {step.note}")
+        yield from _wrapped(_("note: {note}").format(note=step.note))
     if step.outcome not in ("passed", "skipped"):
         for evidence in step.evidence:
             yield from _evidence(evidence)
@@ -66,25 +79,29 @@ def _wrapped(text: str) -> Iterator[str]:
 def _figure(figure: Measurement) -> str:
     limit = ""
     if figure.scaled_limit is not None:
-        stretched = "" if figure.scaled_limit == figure.limit else f" (of {figure.limit:g})"
-        limit = f"{MARKS[figure.outcome]}, limit {figure.scaled_limit:g}{stretched}"
-    name = figure.name.replace("_", " ")
+        stretched = _("{outcome}, limit {limit:g} (of {asked:g})")
+        text = _("{outcome}, limit {limit:g}") if figure.scaled_limit == figure.limit else stretched
+        outcome = C_("step", MARKS[figure.outcome])
+        limit = text.format(outcome=outcome, limit=figure.scaled_limit, asked=figure.limit)
+    name = C_("figure", figure.name).replace("_", " ")
     return f"{INDENT}{name:<13} {amount(figure):>16}  {limit:<24} {figure.meaning}".rstrip()
 
 
 def amount(figure: Measurement) -> str:
     """Return a figure with its unit, as people read it: the two ends between which it lies, where it is uncertain."""
     if figure.actual is None:
-        return "not seen"
+        return _("not seen")
+    least, most = max(0.0, figure.actual - figure.uncertainty), figure.actual
     if figure.unit == "requests":
-        return (f"{figure.actual - figure.uncertainty:g} to " if figure.uncertainty else "") + f"{figure.actual:g}"
-    least = max(0.0, figure.actual - figure.uncertainty)
-    doubt = f"{least:.2f} to " if figure.uncertainty >= 0.005 else ""
-    return f"{doubt}{figure.actual:.2f} s"
+        return _("{least:g} to {most:g}").format(least=least, most=most) if figure.uncertainty else f"{most:g}"
+    doubtful = figure.uncertainty >= 0.005
+    return _("{least:.2f} to {most:.2f} s").format(least=least, most=most) if doubtful else f"{most:.2f} s"
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:
-    ended = "" if evidence.exit_code in (None, 0) else f"   (ended with {evidence.exit_code})"
+    ended = ""
+    if evidence.exit_code not in (None, 0):
+        ended = "   " + _("(ended with {code})").format(code=evidence.exit_code)
     command = textwrap.shorten(evidence.command, WIDTH)
     yield f"{INDENT}{evidence.machine}$ {command}{ended}"
     for line in evidence.output.splitlines():
@@ -94,11 +111,27 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
 def _verdict(report: Report) -> Iterator[str]:
     for step in report.steps:
         if step.kind == "measure" and step.measurements:
-            yield f"{step.name}: {step.message}"
+            yield _("{subject}: {text}").format(subject=C_("figure", MEASURES[step.name]), text=step.message)
     counts = report.counts()
-    parts = [f"{counts[outcome]} {outcome}" for outcome in MARKS if counts[outcome]]
-    words = {0: "PROVED", 1: "NOT PROVED", 7: "COULD NOT BE CARRIED OUT: nothing is proved either way"}
-    yield f"{words[report.exit_code]} in {report.seconds:.0f} s: {', '.join(parts) or 'no step'}"
+    parts = [counted(outcome, counts[outcome]) for outcome in MARKS if counts[outcome]]
+    verdict = {
+        EXIT_OK: _("PROVED in {seconds:.0f} s: {counts}"),
+        EXIT_CHECK_FAILED: _("NOT PROVED in {seconds:.0f} s: {counts}"),
+        EXIT_INFRASTRUCTURE: _("COULD NOT BE CARRIED OUT: nothing is proved either way in {seconds:.0f} s: {counts}"),
+    }[report.exit_code]
+    yield verdict.format(seconds=report.seconds, counts=", ".join(parts) or _("no step"))
+
+
+def counted(outcome: StepOutcome, count: int) -> str:
+    """Return how many steps had an outcome, as in "2 failed"."""
+    text = {
+        "passed": n_("{count} passed", "{count} passed", count),
+        "failed": n_("{count} failed", "{count} failed", count),
+        "warning": n_("{count} warning", "{count} warning", count),
+        "skipped": n_("{count} skipped", "{count} skipped", count),
+        "error": n_("{count} error", "{count} error", count),
+    }[outcome]
+    return text.format(count=count)
 
 
 def render_csv(report: Report) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
+from vboxlab.language import C_, _, spoken
 from vboxlab.verification.render import MARKS, amount
 from vboxlab.verification.report import Report, StepReport
 
@@ -21,40 +23,61 @@ pre { background: #f4f4f4; padding: .5rem; overflow-x: auto; font-size: .82rem; 
 def render_html(report: Report) -> str:
     """Return the report as a self-contained HTML page. All texts are escaped: pages of guests are in it."""
     lab = report.lab if report.copy is None else f"{report.lab}/{report.copy}"
-    verdict = {0: "proved", 1: "not proved"}.get(report.exit_code, "could not be carried out")
-    title = escape(f"{report.topology}: {verdict}")
-    facts = escape(
-        f"Run {report.run} at {report.started_at}, lab {lab}, digest {report.digest}, driver {report.driver} "
-        f"{report.driver_version}, vboxlab {report.vboxlab}, time scale {report.time_scale:g}, {report.seconds:.0f} s"
+    verdict = {
+        EXIT_OK: _("{topology}: proved"),
+        EXIT_CHECK_FAILED: _("{topology}: not proved"),
+        EXIT_INFRASTRUCTURE: _("{topology}: could not be carried out"),
+    }[report.exit_code]
+    title = escape(verdict.format(topology=report.topology))
+    about = _(
+        "Run {run} at {moment}, lab {lab}, digest {digest}, driver {driver} {version}, vboxlab {vboxlab}, "
+        "time scale {scale:g}, {seconds:.0f} s"
+    ).format(
+        run=report.run,
+        moment=report.started_at,
+        lab=lab,
+        digest=report.digest,
+        driver=report.driver,
+        version=report.driver_version,
+        vboxlab=report.vboxlab,
+        scale=report.time_scale,
+        seconds=report.seconds,
     )
+    facts = escape(about)
     parameters = escape(", ".join(f"{key}={value}" for key, value in report.parameters.items()))
     body = "\n".join(part for step in report.steps for part in _step(step))
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        f'<!doctype html>\n<html lang="{spoken()}"><head><meta charset="utf-8"><title>{title}</title>\n'
         f"<style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n"
         f'<p class="small">{facts}</p><p class="small">{parameters}</p>\n{body}\n</body></html>\n'
     )
 
 
 def _step(step: StepReport) -> Iterator[str]:
-    yield f'<section class="{step.outcome}"><h2>{step.number}. {escape(step.title)}: {MARKS[step.outcome]}</h2>'
+    title = _("{subject}: {text}").format(subject=step.title, text=C_("step", MARKS[step.outcome]))
+    yield f'<section class="{step.outcome}"><h2>{step.number}. {escape(title)}</h2>'
     for line in dict.fromkeys((step.message, *step.details)):
         if line:
             yield f"<p>{escape(line)}</p>"
     if step.measurements:
-        yield "<table><tr><th>measured<th>value<th>limit<th>outcome<th>meaning</tr>"
+        heads = (_("measured"), _("value"), _("limit"), _("outcome"), _("meaning"))
+        yield "<table><tr>" + "".join(f"<th>{escape(head)}" for head in heads) + "</tr>"
         for figure in step.measurements:
             limit = "" if figure.scaled_limit is None else f"{figure.scaled_limit:g}"
-            outcome = MARKS[figure.outcome] if limit else ""
-            cells = (figure.name.replace("_", " "), amount(figure), limit, outcome, figure.meaning)
+            outcome = C_("step", MARKS[figure.outcome]) if limit else ""
+            cells = (C_("figure", figure.name).replace("_", " "), amount(figure), limit, outcome, figure.meaning)
             yield "<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells) + "</tr>"
         yield "</table>"
     for name, value in step.facts.items():
-        yield f"<p>{escape(name)}: {escape(value)}</p>"
+        text = _("{subject}: {text}").format(subject=_(name), text=value)
+        yield f"<p>{escape(text)}</p>"
     if step.note:
         yield f"<p><em>{escape(step.note)}</em></p>"
     if step.evidence:
-        yield f'<details><summary class="small">evidence, {step.seconds:.1f} s, attempts: {step.attempts}</summary>'
+        summary = _("evidence, {seconds:.1f} s, attempts: {attempts}").format(
+            seconds=step.seconds, attempts=step.attempts
+        )
+        yield f'<details><summary class="small">{escape(summary)}</summary>'
         for evidence in step.evidence:
             yield f"<pre>{escape(evidence.machine)}$ {escape(evidence.command)}\n{escape(evidence.output)}</pre>"
         yield "</details>"

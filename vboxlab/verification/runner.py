@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from vboxlab import __version__
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, EventSink, Note, discard
+from vboxlab.language import C_, N_, _
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.scenario import FaultStep, Measure, Scenario, ScenarioStep
 from vboxlab.verification import checks, measures
@@ -77,7 +78,8 @@ class _Run:
         for number, step in enumerate(steps, start=1):
             blank = _blank(number, step)
             if reports and reports[-1].outcome in ("error", "skipped"):
-                reports.append(replace(blank, outcome="skipped", message="an earlier step could not be carried out"))
+                message = _("an earlier step could not be carried out")
+                reports.append(replace(blank, outcome="skipped", message=message))
                 continue
             reports.append(self._told(blank, lambda s=step, b=blank: self._one(s, b)))  # type: ignore[misc]
         return reports
@@ -86,8 +88,8 @@ class _Run:
         """Undo the faults in force, and return a report of it when there were any."""
         if not self.faults.in_force:
             return []
-        in_force = "; ".join(self.faults.in_force)
-        blank = StepReport(number, "fault", "undo", f"what is not as it was is undone ({in_force})", "passed")
+        title = _("what is not as it was is undone ({faults})").format(faults=self.faults.words)
+        blank = StepReport(number, "fault", "undo", title, "passed")
         return [self._told(blank, lambda: self._undone(blank))]
 
     def _undone(self, blank: StepReport) -> StepReport:
@@ -95,9 +97,9 @@ class _Run:
         if not problems:
             return blank
         details = tuple(line for problem in problems for line in str(problem).splitlines())
-        left = "; ".join(self.faults.in_force)
-        advice = f"-> run `vboxlab up {self.lab.topology.name}`"
-        return replace(blank, outcome="error", message=f"not undone: {left}", details=(*details, advice))
+        message = _("not undone: {faults}").format(faults=self.faults.words)
+        advice = _("run `vboxlab up {topology}`").format(topology=self.lab.topology.name)
+        return replace(blank, outcome="error", message=message, details=(*details, f"-> {advice}"))
 
     def _told(self, blank: StepReport, work: Callable[[], StepReport]) -> StepReport:
         """Do a step with events around it."""
@@ -106,7 +108,7 @@ class _Run:
         try:
             done = work()
         except BaseException as error:
-            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            reason = _("interrupted") if isinstance(error, KeyboardInterrupt) else str(error)
             self.events(ActionFailed(ACTION, None, blank.title, time.monotonic() - began, reason))
             raise
         done = _with_standstill(replace(done, seconds=round(time.monotonic() - began, 3)), self.stood_still())
@@ -114,7 +116,8 @@ class _Run:
             reason = "; ".join([done.message, *done.details])
             self.events(ActionFailed(ACTION, None, done.title, done.seconds, reason))
         else:
-            summary = f"{done.outcome}: {done.message}" if done.outcome == "warning" else done.message
+            is_warning = done.outcome == "warning"
+            summary = _("warning: {text}").format(text=done.message) if is_warning else done.message
             self.events(ActionFinished(ACTION, None, done.title, done.seconds, summary))
         if done.note and done.kind == "measure":
             self.events(Note(done.note))
@@ -150,7 +153,7 @@ class _Run:
             )
         if isinstance(step, FaultStep):
             self.faults.inject(step, wait=True)
-            return replace(blank, message="done")
+            return replace(blank, message=_("done"))
         finding, attempts = checks.carry_out(step, self.lab, self.time_scale)
         outcome: StepOutcome = "passed" if finding.holds else "failed"
         message = finding.message if finding.holds else finding.problems[0]
@@ -174,9 +177,11 @@ class _Run:
             if power is PowerState.RUNNING or (wanted_off and power is PowerState.OFF):
                 continue
             raise InfrastructureTrouble(
-                f"{machine} is {power.value}, so nothing can be proved",
-                details=_LIKELY.get(power, ()),
-                resolution=f"vboxlab up {self.lab.topology.name}",
+                _("{machine} is {power}, so nothing can be proved").format(
+                    machine=machine, power=C_("machine", power.value)
+                ),
+                details=[_(_LIKELY[power])] if power in _LIKELY else [],
+                resolution=_("vboxlab up {topology}").format(topology=self.lab.topology.name),
             )
 
     def _trouble(self, step: ScenarioStep, blank: StepReport, error: VboxlabError) -> StepReport:
@@ -197,12 +202,13 @@ def _with_standstill(step: StepReport, seconds: float) -> StepReport:
     step = replace(step, stood_still=round(seconds, 1))
     if not seconds or (step.outcome == "passed" and step.kind != "measure"):
         return step
-    return replace(step, message=f"{step.message}; this computer stood still for {seconds:.1f} s meanwhile")
+    message = _("{text}; this computer stood still for {seconds:.1f} s meanwhile")
+    return replace(step, message=message.format(text=step.message, seconds=seconds))
 
 
 _LIKELY = {
-    PowerState.PAUSED: ("the hypervisor pauses machines when the host's disk is full",),
-    PowerState.OFF: ("it ended by itself or was powered off by somebody else",),
+    PowerState.PAUSED: N_("the hypervisor pauses machines when the host's disk is full"),
+    PowerState.OFF: N_("it ended by itself or was powered off by somebody else"),
 }
 
 

@@ -9,8 +9,17 @@ from itertools import pairwise
 from typing import Literal, get_args
 from urllib.parse import unquote
 
+from vboxlab.language import NC_, _, n_
+
 Outcome = Literal["ok", "refused", "timeout", "broken", "unreachable"]
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
+WORDS: dict[Outcome, str] = {
+    "ok": NC_("request", "ok"),
+    "refused": NC_("request", "refused"),
+    "timeout": NC_("request", "timeout"),
+    "broken": NC_("request", "broken"),
+    "unreachable": NC_("request", "unreachable"),
+}
 UNKNOWN = "?"
 """Stands for whoever serves a page that no machine of the topology has."""
 
@@ -83,7 +92,7 @@ class ProberLines:
 
 
 def _unknown(line: str) -> ValueError:
-    return ValueError(f"not a line of the prober: {line!r}")
+    return ValueError(_("not a line of the prober: {line!r}").format(line=line))
 
 
 @dataclass(frozen=True)
@@ -200,14 +209,33 @@ def uneven(counts: Mapping[str, int], over: Sequence[str], requests: int, tolera
     """Return what is wrong with a distribution: a share too far from even, or somebody who should not serve."""
     share = requests / len(over)
     problems = [
-        f"{machine} served {counts.get(machine, 0)} of {requests}, expected {share:g} (give or take {tolerance})"
+        _("{machine} served {count} of {requests}, expected {share:g} (give or take {tolerance})").format(
+            machine=machine, count=counts.get(machine, 0), requests=requests, share=share, tolerance=tolerance
+        )
         for machine in over
         if abs(counts.get(machine, 0) - share) > tolerance
     ]
-    problems += [
-        f"{'an unknown page' if machine == UNKNOWN else f'the page of {machine}'} came {count} times, expected never"
-        for machine, count in counts.items()
-        if machine not in over and count
-    ]
+    problems += [_unexpected(machine, count) for machine, count in counts.items() if machine not in over and count]
     lost = requests - sum(counts.values())
-    return problems + ([f"{lost} of {requests} requests got no good answer"] if lost > 0 else [])
+    if lost > 0:
+        text = n_(
+            "{lost} of {requests} requests got no good answer", "{lost} of {requests} requests got no good answer", lost
+        )
+        problems.append(text.format(lost=lost, requests=requests))
+    return problems
+
+
+def _unexpected(machine: str, count: int) -> str:
+    if machine == UNKNOWN:
+        text = n_(
+            "an unknown page came {count} times, expected never",
+            "an unknown page came {count} times, expected never",
+            count,
+        )
+    else:
+        text = n_(
+            "the page of {machine} came {count} times, expected never",
+            "the page of {machine} came {count} times, expected never",
+            count,
+        )
+    return text.format(machine=machine, count=count)
