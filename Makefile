@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VBOXLAB := $(BIN)/vboxlab
 STAMP := $(VENV)/.installed
+CATALOGUES := $(patsubst %.po,%.mo,$(shell find vboxlab -path '*/locale/*.po'))
 SAY := printf '\n== %s\n'
 
 # Commands that the QEMU driver and `base build` need, each with the Debian package that has it.
@@ -44,14 +45,17 @@ system:
 	    >/tmp/vboxlab-apt.$$$$.log 2>&1 || { cat /tmp/vboxlab-apt.$$$$.log; exit 1; }; \
 	  rm -f /tmp/vboxlab-apt.$$$$.log; fi
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml hatch_build.py
 	@$(SAY) "installing vboxlab into $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+$(CATALOGUES): %.mo: %.po
+	@$(BIN)/python -m tests.catalogues --compile
+
 .PHONY: install
-install: system $(STAMP) ## Install vboxlab and what it needs into .venv
+install: system $(STAMP) $(CATALOGUES) ## Install vboxlab and what it needs into .venv
 
 # Guests come last and alone: two processors are few for ten of them. All parts share one base, and each runs although
 # one before it failed: one run shows all that is wrong.
@@ -143,6 +147,10 @@ lint: $(STAMP) ## Check style and types
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: catalogues
+catalogues: $(STAMP) ## Bring the French catalogues up to date with the code (TRANSLATIONS: JSON files to put in)
+	$(BIN)/python -m tests.catalogues $(TRANSLATIONS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches (labs and bases stay)
