@@ -191,13 +191,13 @@ def missing(prefix: str) -> dict[str, str | list[str]]:
 def is_translated(catalogue: Catalog, sentence: Sentence) -> bool:
     """Tell whether a catalogue has all forms of a sentence."""
     found = catalogue.get(sentence.id, sentence.context)
-    forms = () if found is None else (found.string,) if isinstance(found.string, str) else found.string
-    return bool(forms) and all(forms)
+    forms = found.string if found else None
+    return bool(forms) and all([forms] if isinstance(forms, str) else forms or ())
 
 
-def compile_all() -> None:
-    """Make the compiled form of each catalogue that changed; vboxlab reads no other."""
-    for path in catalogues():
+def compile_all(paths: Iterable[Path] | None = None) -> None:
+    """Make the compiled form of each catalogue that changed (default: of all); vboxlab reads no other."""
+    for path in catalogues() if paths is None else paths:
         compiled = path.with_suffix(".mo")
         if compiled.exists() and compiled.stat().st_mtime_ns > path.stat().st_mtime_ns:
             continue

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 Language = Literal["en", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -120,7 +120,7 @@ def language_of(asked: str | None, environ: Mapping[str, str] = os.environ) -> L
     sets none of them, as Windows does, is asked.
     """
     if asked in LANGUAGES:
-        return cast("Language", asked)
+        return asked
     named = next((environ[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(key)), None)
     return "fr" if (_host_language() if named is None else named).lower().startswith("fr") else "en"
 

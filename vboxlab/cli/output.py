@@ -14,6 +14,7 @@ import click
 
 from vboxlab.credentials import redacted
 from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, Event, Note
+from vboxlab.language import C_, _
 
 if TYPE_CHECKING:
     from vboxlab.errors import VboxlabError
@@ -96,7 +97,7 @@ class PlainProgress:
     def __enter__(self) -> PlainProgress:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_exception: object) -> None:
         return None
 
 
@@ -125,7 +126,7 @@ class LiveProgress:
         _SHOWN.append(self)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_exception: object) -> None:
         _SHOWN.remove(self)
         self._progress.stop()
 
@@ -157,9 +158,19 @@ _SHOWN: list[LiveProgress] = []  # the live block on the terminal, if there is o
 
 
 def ask(question: str) -> None:
-    """Ask a question on the terminal; return for a yes, raise click.Abort for anything else."""
+    """Ask a question on the terminal; return for a yes, raise click.Abort for a no.
+
+    click's own confirm takes only English answers.
+    """
+    hint, yes, no = C_("answers", "y/N"), C_("answer", "yes"), C_("answer", "no")
     with _SHOWN[-1].hidden() if _SHOWN else nullcontext():
-        click.confirm(question, abort=True, err=True)
+        while True:
+            said = click.prompt(f"{question} [{hint}]", default="", show_default=False, err=True).strip().lower()
+            if said in (yes, yes[:1], "yes", "y"):
+                return
+            if said in (no, no[:1], "no", "n", ""):
+                raise click.Abort
+            remark(_("Error: invalid input"))
 
 
 def _line(event: Event) -> str:

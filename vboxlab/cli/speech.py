@@ -35,7 +35,7 @@ def _asked(arguments: Sequence[str]) -> str | None:
             found = next(iter(arguments[index + 1 :]), None)
         elif argument.startswith("--lang="):
             found = argument.removeprefix("--lang=")
-    return found
+    return found if found in LANGUAGES else None
 
 
 def _set(environ: Mapping[str, str]) -> str | None:
@@ -75,7 +75,9 @@ def _parameter(parameter: click.Parameter) -> click.Parameter:
         shown.type.name = _(shown.type.name)
     if isinstance(shown, click.Option):
         shown.help, shown.metavar = shown.help and _(shown.help), shown.metavar and _(shown.metavar)
-    elif shown.metavar is None and shown.name and _(name := shown.name.upper()) != name:
-        shown.metavar = f"{_(name)}{'...' if shown.nargs != 1 else ''}"
-        shown.metavar = shown.metavar if shown.required else f"[{shown.metavar}]"
+    elif shown.metavar is None and shown.name:
+        name = shown.name.upper()
+        if _(name) != name:
+            several = f"{_(name)}{'...' if shown.nargs != 1 else ''}"
+            shown.metavar = several if shown.required else f"[{several}]"
     return shown

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from vboxlab.language import _
+from vboxlab.pydantic_words import told
 from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, kinds_of, model_for
 from vboxlab.topology.model import MANAGEMENT_SLOT
 from vboxlab.topology.places import describe, show
@@ -241,9 +243,9 @@ def _wrong_value(model: type[BaseModel], data: Data, group: Sequence[_Misfit]) -
     expected = expectation_at(model, data, place)
     code = _code(group[0].kind)
     if code is None or expected is None:
-        said = str(error.get("msg", "")).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        said = str(error["ctx"]["error"]) if group[0].kind == "value_error" else told(error)
         subject = describe(place, data) if isinstance(value, dict) else subject
-        return code or "wrong-value", f"{subject}: {said}"
+        return code or "wrong-value", _("{subject}: {problem}").format(subject=subject, problem=said)
     hint = ""
     if isinstance(value, str):
         hint = _network_hint(value) if IPv4Network in expected.members else did_you_mean(value, expected.literals)

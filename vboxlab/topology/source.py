@@ -20,7 +20,9 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from vboxlab.errors import UsageError
+from vboxlab.language import _
 from vboxlab.topology.problems import Place, Position, Problem, invalid
+from vboxlab.yaml_words import told
 
 Data: TypeAlias = "str | list[Data] | dict[str, Data] | None"
 
@@ -272,16 +274,22 @@ def parse_source(text: str, file: str) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _position(mark) if mark else Position(1, 1)
-        context = f" ({error.context})" if error.context else ""
-        message = f"this is not YAML: {error.problem or error.context}{context if error.problem else ''}"
+        said = [told(each) for each in (error.problem, error.context) if each]
+        if len(said) == 2:
+            message = _("this is not YAML: {problem} ({context})").format(problem=said[0], context=said[1])
+        else:
+            message = _("this is not YAML: {problem}").format(problem="".join(said))
         raise invalid(file, [Problem("not-yaml", where, message)]) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         where = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        message = f"this is not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
+        message = _("this is not YAML: the character {character} is not allowed").format(
+            character=f"U+{ord(text[error.position]):04X}"
+        )
         raise invalid(file, [Problem("not-yaml", where, message)]) from error
     except (ValueError, OverflowError) as error:  # PyYAML lets chr() and int() fail on impossible escapes and versions
-        raise invalid(file, [Problem("not-yaml", Position(1, 1), f"this is not YAML: {error}")]) from error
+        message = _("this is not YAML: {problem}").format(problem=error)
+        raise invalid(file, [Problem("not-yaml", Position(1, 1), message)]) from error
     except _TooDeep as error:
         message = f"more than {DEEPEST} levels of keys and lists; expected a topology"
         raise invalid(file, [Problem("too-deep", _position(error.args[0]), message)]) from error

@@ -1,0 +1,174 @@
+"""The catalogues have what the code says, all of it in French, set as French is."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.catalogues import (
+    PACKAGE,
+    Sentence,
+    catalogue_of,
+    catalogues,
+    click_sentences,
+    is_translated,
+    read,
+    rendered,
+    sentences_of,
+    translations,
+    wanted,
+)  # fmt: skip
+from tests.no_sentences import NOT_YET
+
+# While sentences are still being marked, translations follow later, all at once.
+complete = pytest.mark.skipif(bool(NOT_YET), reason="not all files are marked yet")
+
+
+class Pair(NamedTuple):
+    """A sentence of a catalogue with one of its forms in French."""
+
+    catalogue: str
+    english: tuple[str, ...]
+    french: str
+
+    def __str__(self) -> str:
+        return f"{self.catalogue}: {self.french!r} for {self.english[0]!r}"
+
+
+def pairs(paths: list[Path] | None = None) -> Iterator[Pair]:
+    for path in catalogues() if paths is None else paths:
+        for message in read(path):
+            english = (message.id,) if isinstance(message.id, str) else tuple(message.id)
+            french = (message.string,) if isinstance(message.string, str) else message.string
+            yield from (Pair(path.parents[3].name, english, each) for each in french or () if each and english[0])
+
+
+def code_of(text: str) -> list[str]:
+    """Return what stands between backticks, where words in capitals stand for values and may be translated."""
+    return sorted(re.sub(r"\b[A-Z]{2,}\b", "X", each) for each in re.findall(r"`([^`]+)`", text))
+
+
+def prose_of(text: str) -> str:
+    """Return text without code, fields and what click puts between straight quotes."""
+    return re.sub(r"`[^`]*`|\{[^{}]*\}|'[^' ]+ [^']*'", "x", text)
+
+
+def fields_of(text: str) -> set[str]:
+    """Return the fields that values are put into, by str.format or by `%`."""
+    percent = set(re.findall(r"%\((\w+)\)", text))
+    try:
+        return percent | {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    except ValueError:  # a sentence that is not formatted may have single braces
+        return percent | set(re.findall(r"\{(\w+)", text))
+
+
+def faults(pair: Pair) -> list[str]:
+    """Return what is wrong with a translation."""
+    prose = prose_of(pair.french)
+    found = []
+    allowed = set().union(*map(fields_of, pair.english))
+    missing = set() if len(pair.english) > 1 else allowed - fields_of(pair.french)
+    if fields_of(pair.french) - allowed or missing:
+        found.append(f"its fields are {sorted(fields_of(pair.french))}, the sentence's {sorted(allowed)}")
+    if code_of(pair.french) not in [code_of(each) for each in pair.english]:
+        found.append(f"its code is {code_of(pair.french)}")
+    if re.search(r"[^\u00a0!?][;!?]|[^\u00a0]:(?=\s|$)|\u202f", prose):
+        found.append("a no-break space (U+00A0) goes before : ; ! and ?")
+    if re.search(r"«[^\u00a0]|[^\u00a0]»", prose):
+        found.append("a no-break space (U+00A0) goes inside « and »")
+    if re.search(r"\w'\w", prose):
+        found.append("the apostrophe is ’")
+    if re.search(r"\w\.\.\.", prose):
+        found.append("the ellipsis is …")
+    if pair.english[0].replace("...", "…").endswith(".") != pair.french.endswith(".") and len(pair.english) == 1:
+        found.append("a full stop stands in one of both")
+    return found
+
+
+def test_translations_are_set_as_french_is() -> None:
+    assert [f"{pair}: {fault}" for pair in pairs() for fault in faults(pair)] == []
+
+
+@complete
+def test_the_catalogues_are_up_to_date_with_the_code() -> None:
+    assert set(catalogues()) == wanted().keys()
+    for path, sentences in wanted().items():
+        assert path.read_text(encoding="utf-8") == rendered(sentences, read(path)), "run `make catalogues`"
+
+
+@complete
+def test_every_sentence_is_translated() -> None:
+    assert [each for path, asked in wanted().items() for each in asked if not is_translated(read(path), each)] == []
+
+
+def test_every_sentence_of_click_is_translated() -> None:
+    known = read(PACKAGE / "locale" / "fr" / "LC_MESSAGES" / "click.po")
+    assert [each for each in click_sentences() if not is_translated(known, each)] == []
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        ("{a} is off", "{b} est éteinte"),
+        ("{a} is off", "elle est éteinte"),
+        ("see `vboxlab up`", "voir `vboxlab down`"),
+        ("stop!", "stop!"),
+        ("lab: {name}", "maquette: {name}"),
+        ("lab: {name}", "maquette\u202f: {name}"),
+        ("which?", "laquelle ?"),
+        ("the lab", "la «\u00a0maquette »"),
+        ("its lab", "l'autre"),
+        ("wait…", "attendre... un peu"),
+        ("Stop.", "Arrêter"),
+    ],
+)
+def test_a_fault_in_a_translation_would_be_seen(english: str, french: str) -> None:
+    assert len(faults(Pair("main", (english,), french))) == 1
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        (("{a}: {b:.0f} s",), "{a}\u00a0: {b:.1f} s"),
+        (("http://x:80/ at 10:30",), "http://x:80/ à 10:30"),
+        (("{count} lab", "{count} labs"), "une maquette"),
+        (("run `vboxlab up TOPOLOGY`",), "lancer `vboxlab up TOPOLOGIE`"),
+        (("limits need `detection: {on: MACHINE}`",), "les limites veulent `detection: {on: MACHINE}`"),
+        (("stop!?",), "stop\u00a0!?"),
+    ],
+)
+def test_what_is_right_is_let_through(english: tuple[str, ...], french: str) -> None:
+    assert faults(Pair("main", english, french)) == []
+
+
+def test_a_source_of_a_role_has_its_sentences_in_the_roles_catalogue() -> None:
+    own = PACKAGE / "roles" / "web" / "locale" / "fr" / "LC_MESSAGES" / "vboxlab.po"
+    main = PACKAGE / "locale" / "fr" / "LC_MESSAGES" / "vboxlab.po"
+    assert catalogue_of(PACKAGE / "roles" / "web" / "slips.py") == own
+    assert catalogue_of(PACKAGE / "roles" / "loading.py") == main
+    assert catalogue_of(PACKAGE / "cli" / "up.py") == main
+
+
+def test_sentences_come_from_markings_and_from_commands_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        'TEXT = N_("one" " sentence")\nWORD = NC_("place", "off")\ndef f():\n    """Not shown."""\n'
+        '    return n_("{n} lab", "{n} labs", n), _("x"), C_("place", "on"), _(TEXT)\n'
+        '@click.command()\n@click.argument("lab")\ndef up():\n    """Bring it\n    up.\n\n    Now.\n    """\n',
+        encoding="utf-8",
+    )
+    assert set(sentences_of(tmp_path / "a.py")) == {
+        Sentence("one sentence"), Sentence("off", None, "place"), Sentence("{n} lab", "{n} labs"), Sentence("x"),
+        Sentence("on", None, "place"), Sentence("LAB"), Sentence("Bring it up."), Sentence("Now."),
+    }  # fmt: skip
+
+
+def test_translations_are_files_or_folders_of_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"one": "un", "two": ""}', encoding="utf-8")
+    (tmp_path / "b.json").write_text('{"three": ["trois", "trois"], "four": ["", ""]}', encoding="utf-8")
+    assert translations([tmp_path]) == {"one": "un", "three": ["trois", "trois"]}
+    assert translations([tmp_path / "a.json"]) == {"one": "un"}
