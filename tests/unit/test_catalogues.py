@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -23,21 +20,11 @@ from tests.catalogues import (
     translations,
     wanted,
 )  # fmt: skip
+from tests.french import Pair, faults
 from tests.no_sentences import NOT_YET
 
 # While sentences are still being marked, translations follow later, all at once.
 complete = pytest.mark.skipif(bool(NOT_YET), reason="not all files are marked yet")
-
-
-class Pair(NamedTuple):
-    """A sentence of a catalogue with one of its forms in French."""
-
-    catalogue: str
-    english: tuple[str, ...]
-    french: str
-
-    def __str__(self) -> str:
-        return f"{self.catalogue}: {self.french!r} for {self.english[0]!r}"
 
 
 def pairs(paths: list[Path] | None = None) -> Iterator[Pair]:
@@ -45,49 +32,7 @@ def pairs(paths: list[Path] | None = None) -> Iterator[Pair]:
         for message in read(path):
             english = (message.id,) if isinstance(message.id, str) else tuple(message.id)
             french = (message.string,) if isinstance(message.string, str) else message.string
-            yield from (Pair(path.parents[3].name, english, each) for each in french or () if each and english[0])
-
-
-def code_of(text: str) -> list[str]:
-    """Return what stands between backticks, where words in capitals stand for values and may be translated."""
-    return sorted(re.sub(r"\b[A-Z]{2,}\b", "X", each) for each in re.findall(r"`([^`]+)`", text))
-
-
-def prose_of(text: str) -> str:
-    """Return text without code, fields and what click puts between straight quotes."""
-    return re.sub(r"`[^`]*`|\{[^{}]*\}|'[^' ]+ [^']*'", "x", text)
-
-
-def fields_of(text: str) -> set[str]:
-    """Return the fields that values are put into, by str.format or by `%`."""
-    percent = set(re.findall(r"%\((\w+)\)", text))
-    try:
-        return percent | {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    except ValueError:  # a sentence that is not formatted may have single braces
-        return percent | set(re.findall(r"\{(\w+)", text))
-
-
-def faults(pair: Pair) -> list[str]:
-    """Return what is wrong with a translation."""
-    prose = prose_of(pair.french)
-    found = []
-    allowed = set().union(*map(fields_of, pair.english))
-    missing = set() if len(pair.english) > 1 else allowed - fields_of(pair.french)
-    if fields_of(pair.french) - allowed or missing:
-        found.append(f"its fields are {sorted(fields_of(pair.french))}, the sentence's {sorted(allowed)}")
-    if code_of(pair.french) not in [code_of(each) for each in pair.english]:
-        found.append(f"its code is {code_of(pair.french)}")
-    if re.search(r"[^\u00a0!?][;!?]|[^\u00a0]:(?=\s|$)|\u202f", prose):
-        found.append("a no-break space (U+00A0) goes before : ; ! and ?")
-    if re.search(r"«[^\u00a0]|[^\u00a0]»", prose):
-        found.append("a no-break space (U+00A0) goes inside « and »")
-    if re.search(r"\w'\w", prose):
-        found.append("the apostrophe is ’")
-    if re.search(r"\w\.\.\.", prose):
-        found.append("the ellipsis is …")
-    if pair.english[0].replace("...", "…").endswith(".") != pair.french.endswith(".") and len(pair.english) == 1:
-        found.append("a full stop stands in one of both")
-    return found
+            yield from (Pair(english, each) for each in french or () if each and english[0])
 
 
 def test_translations_are_set_as_french_is() -> None:
@@ -128,7 +73,7 @@ def test_every_sentence_of_click_is_translated() -> None:
     ],
 )
 def test_a_fault_in_a_translation_would_be_seen(english: str, french: str) -> None:
-    assert len(faults(Pair("main", (english,), french))) == 1
+    assert len(faults(Pair((english,), french))) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,7 +88,7 @@ def test_a_fault_in_a_translation_would_be_seen(english: str, french: str) -> No
     ],
 )
 def test_what_is_right_is_let_through(english: tuple[str, ...], french: str) -> None:
-    assert faults(Pair("main", english, french)) == []
+    assert faults(Pair(english, french)) == []
 
 
 def test_a_source_of_a_role_has_its_sentences_in_the_roles_catalogue() -> None:
