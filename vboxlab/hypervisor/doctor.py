@@ -21,12 +21,13 @@ from vboxlab.errors import VboxlabError
 from vboxlab.hypervisor import host_only
 from vboxlab.hypervisor.virtualbox import kvm, readiness
 from vboxlab.hypervisor.virtualbox.repairs import find_repair
+from vboxlab.language import N_, _
 from vboxlab.settings import Settings
 
 Verdict = Literal["ok", "note", "warning", "problem"]
 CPUINFO = Path("/proc/cpuinfo")
 MOST_SKIPPED, MOST_OF_A_WORD = 5, 60  # of a file's words that are shown
-NO_ADVICE = "run the command that fails and read its message; please report it if this one says no more"
+NO_ADVICE = N_("run the command that fails and read its message; please report it if this one says no more")
 DISK_PER_MACHINE = 1024  # MiB that a linked clone with its snapshots may grow to in the practical
 DISK_FOR_BASE = 2048  # MiB for a base with its package layers
 
@@ -35,7 +36,7 @@ DISK_FOR_BASE = 2048  # MiB for a base with its package layers
 class Finding:
     """One thing that was looked at."""
 
-    check: str
+    check: str  # marked for translation: whoever shows it translates it
     verdict: Verdict
     text: str
     fix: str = ""
@@ -55,10 +56,10 @@ def examine(settings: Settings, needs: Needs | None) -> list[Finding]:
     parts: dict[str, Callable[[], Iterator[Finding]]] = {
         "VirtualBox": lambda: _virtualbox(settings),
         "QEMU": _qemu,
-        "driver": lambda: _choice(settings),
-        "processor": _processor,
-        "user": lambda: _user(settings),
-        "room": lambda: _room(settings, needs),
+        N_("driver"): lambda: _choice(settings),
+        N_("processor"): _processor,
+        N_("user"): lambda: _user(settings),
+        N_("room"): lambda: _room(settings, needs),
     }
     return [finding for check, look in parts.items() for finding in whatever_it_meets(check, look)]
 
@@ -71,39 +72,46 @@ def whatever_it_meets(check: str, look: Callable[[], Iterator[Finding]]) -> Iter
     try:
         yield from look()
     except VboxlabError as error:
-        yield Finding(check, "problem", "; ".join([error.brief, *error.details]), error.resolution or NO_ADVICE)
+        yield Finding(check, "problem", "; ".join([error.brief, *error.details]), error.resolution or _(NO_ADVICE))
     except Exception as error:  # noqa: BLE001 -- see above
         at = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"it could not be looked at: {type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"
-        yield Finding(check, "problem", text, NO_ADVICE)
+        text = _("it could not be looked at: {problem} ({place})").format(
+            problem=f"{type(error).__name__}: {error}", place=f"{Path(at.filename).name}:{at.lineno}"
+        )
+        yield Finding(check, "problem", text, _(NO_ADVICE))
 
 
 def _virtualbox(settings: Settings) -> Iterator[Finding]:
     installation = readiness.find_installation()
     if installation is None:
-        fix = readiness.INSTALL_HINT + "; without it QEMU is used"
-        yield Finding("VirtualBox", "warning", "it is not installed", fix)
+        fix = _("{advice}; without it QEMU is used").format(advice=_(readiness.INSTALL_HINT))
+        yield Finding("VirtualBox", "warning", _("it is not installed"), fix)
         return
-    yield Finding("VirtualBox", "ok", f"installed in {installation.program}")
+    yield Finding("VirtualBox", "ok", _("installed in {program}").format(program=installation.program))
     broken = find_repair()
     if broken is None:
         yield from _binding(settings)
     else:
-        yield Finding("list of machines", "problem", "; ".join(broken.found), broken.advice)
+        yield Finding(N_("list of machines"), "problem", "; ".join(broken.found), broken.advice)
     problem = readiness.kernel_driver_problem()
     if problem:
-        yield Finding("kernel driver", "warning", "guests cannot run in VirtualBox", problem)
+        yield Finding(N_("kernel driver"), "warning", _("guests cannot run in VirtualBox"), problem)
     elif platform.system() == "Linux":
-        yield Finding("kernel driver", "ok", "loaded")
+        yield Finding(N_("kernel driver"), "ok", _("loaded"))
     other = readiness.other_hypervisor()
     if other:
         advice = kvm.advice(readiness.installed_version(installation))
-        yield Finding("other hypervisor", "warning", f"{other} is in use and may hold the processor", advice)
+        yield Finding(
+            N_("other hypervisor"),
+            "warning",
+            _("{program} is in use and may hold the processor").format(program=other),
+            advice,
+        )
     elif kvm.PARAMETER.exists():
         version = readiness.installed_version(installation)
         trouble = kvm.trouble(version)
         if trouble:
-            yield Finding("other hypervisor", "warning", trouble, kvm.advice(version))
+            yield Finding(N_("other hypervisor"), "warning", trouble, kvm.advice(version))
 
 
 def _binding(settings: Settings) -> Iterator[Finding]:
@@ -115,15 +123,16 @@ def _binding(settings: Settings) -> Iterator[Finding]:
     try:
         greeting = driver.client.greeting
         for text in said:
-            yield Finding("binding", "note", text)
-        text = f"VirtualBox {greeting['version']} through {greeting['binding']}, Python {greeting['python']}"
-        yield Finding("binding", "ok", f"{text} ({greeting['interpreter']})")
+            yield Finding(N_("binding"), "note", text)
+        text = _("VirtualBox {version} through {binding}, Python {python} ({interpreter})")
+        parts = {key: greeting[key] for key in ("version", "binding", "python", "interpreter")}
+        yield Finding("binding", "ok", text.format(**parts))
         if greeting["warning"]:
-            yield Finding("version", "warning", greeting["warning"], "use a supported one if something fails")
+            yield Finding(N_("version"), "warning", greeting["warning"], _("use a supported one if something fails"))
         yield from _inside(driver.client.call("facts"))
     except VboxlabError as error:
         text = "; ".join([error.brief, *error.details])
-        yield Finding("binding", "problem", text, error.resolution or readiness.BINDING_HINT)
+        yield Finding("binding", "problem", text, error.resolution or _(readiness.BINDING_HINT))
     finally:
         driver.close()
 
@@ -131,74 +140,83 @@ def _binding(settings: Settings) -> Iterator[Finding]:
 def _inside(facts: Mapping[str, Any]) -> Iterator[Finding]:
     """Look at what VirtualBox itself says of this host."""
     folder = Path(facts["machine_folder"])
-    yield Finding("machine folder", "ok", f"{folder} ({_free(folder)} MiB free)")
+    yield Finding(N_("machine folder"), "ok", _("{folder} ({free} MiB free)").format(folder=folder, free=_free(folder)))
     for path in facts["inaccessible"]:
-        fix = "remove it in VirtualBox's window, or restore its file (a .vbox-prev lies beside it)"
-        yield Finding("unreadable VM", "note", f"{path} cannot be read; vboxlab ignores it", fix)
+        fix = _("remove it in VirtualBox's window, or restore its file (a .vbox-prev lies beside it)")
+        yield Finding(
+            N_("unreadable VM"), "note", _("{path} cannot be read; vboxlab ignores it").format(path=path), fix
+        )
     for name in facts["damaged"]:
-        text = f"{name} has marks of vboxlab that cannot be read; it is left alone"
-        fix = f"`VBoxManage setextradata {shlex.quote(name)} vboxlab/marks` takes them off, if nothing of it is needed"
-        yield Finding("damaged marks", "warning", text, fix)
+        text = _("{machine} has marks of vboxlab that cannot be read; it is left alone").format(machine=name)
+        fix = _("`VBoxManage setextradata {machine} vboxlab/marks` takes them off, if nothing of it is needed").format(
+            machine=shlex.quote(name)
+        )
+        yield Finding(N_("damaged marks"), "warning", text, fix)
     if platform.system() != "Windows":
         yield from _host_only(facts["host_only"])
 
 
 def _host_only(interfaces: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
     """Compare the host-only interfaces that are set up with the ranges that VirtualBox allows."""
-    check = "host-only network"
+    check = N_("host-only network")
     try:
         allowed = host_only.read_allowed()
     except OSError as error:
-        text = f"{host_only.FILE} cannot be read: {error.strerror or error}"
-        yield Finding(check, "note", text, "look at its rights")
+        text = _("{file} cannot be read: {reason}").format(file=host_only.FILE, reason=error.strerror or error)
+        yield Finding(check, "note", text, _("look at its rights"))
         return
     if allowed.skipped:
         words = [word[:MOST_OF_A_WORD].encode("unicode_escape").decode("ascii") for word in allowed.skipped]
-        text = f"{host_only.FILE} has words that VirtualBox skips (LINE: WORD): {'; '.join(words[:MOST_SKIPPED])}"
-        yield Finding(check, "warning", text, "write networks with blanks between: `* 192.168.0.0/16 10.0.0.0/8`")
+        text = _("{file} has words that VirtualBox skips (LINE: WORD): {words}").format(
+            file=host_only.FILE, words="; ".join(words[:MOST_SKIPPED])
+        )
+        yield Finding(check, "warning", text, _("write networks with blanks between: `* 192.168.0.0/16 10.0.0.0/8`"))
     for interface in interfaces:
         name = f"{interface['name']} ({interface['address']})"
         network = host_only.network_of(interface["address"], interface["mask"])
         if network is None or allowed.permits(network):
-            yield Finding(check, "ok", name if network else f"{interface['name']} has no IPv4 address")
+            no_address = _("{network} has no IPv4 address").format(network=interface["name"])
+            yield Finding(check, "ok", name if network else no_address)
         else:
-            fix = f"add the range to {host_only.FILE}, or use another"
-            yield Finding(check, "warning", f"{name} is outside the allowed ranges", fix)
+            fix = _("add the range to {file}, or use another").format(file=host_only.FILE)
+            yield Finding(check, "warning", _("{name} is outside the allowed ranges").format(name=name), fix)
 
 
 def _qemu() -> Iterator[Finding]:
     try:
         from vboxlab.hypervisor.qemu import readiness as qemu
     except ImportError:
-        yield Finding("QEMU", "note", "its driver needs Linux or macOS")
+        yield Finding("QEMU", "note", _("its driver needs Linux or macOS"))
         return
     problem = qemu.usable()
     if problem:
-        yield Finding("QEMU", "warning", "it is not installed, so there is no fallback for VirtualBox", problem)
+        yield Finding("QEMU", "warning", _("it is not installed, so there is no fallback for VirtualBox"), problem)
         return
     slow = qemu.why_no_kvm(qemu.BINARY)
     if slow:
-        fix = "nothing to do where no hardware virtualisation can be had: guests boot in a quarter of a minute"
-        yield Finding("QEMU", "note", f"installed; guests run in software emulation: {slow}", fix)
+        fix = _("nothing to do where no hardware virtualisation can be had: guests boot in a quarter of a minute")
+        yield Finding(
+            "QEMU", "note", _("installed; guests run in software emulation: {reason}").format(reason=slow), fix
+        )
     else:
-        yield Finding("QEMU", "ok", "installed; guests run on KVM")
+        yield Finding("QEMU", "ok", _("installed; guests run on KVM"))
 
 
 def _choice(settings: Settings) -> Iterator[Finding]:
     from vboxlab.hypervisor.registry import why_no_qemu, why_no_virtualbox
 
     if settings.driver != "auto":
-        yield Finding("driver", "ok", f"{settings.driver}, as the settings say")
+        yield Finding("driver", "ok", _("{driver}, as the settings say").format(driver=settings.driver))
         return
     no_virtualbox, no_qemu = why_no_virtualbox(), why_no_qemu()
     if not no_virtualbox:
         yield Finding("driver", "ok", "virtualbox")
         return
     if not no_qemu:
-        yield Finding("driver", "ok", "qemu, because VirtualBox cannot run guests here")
+        yield Finding("driver", "ok", _("qemu, because VirtualBox cannot run guests here"))
         return
-    fix = "install VirtualBox, or QEMU (on Debian and Ubuntu `apt install qemu-system-x86 qemu-utils`)"
-    yield Finding("driver", "problem", "no hypervisor can run guests here", fix)
+    fix = _("install VirtualBox, or QEMU (on Debian and Ubuntu `apt install qemu-system-x86 qemu-utils`)")
+    yield Finding("driver", "problem", _("no hypervisor can run guests here"), fix)
 
 
 def _processor() -> Iterator[Finding]:
@@ -207,45 +225,57 @@ def _processor() -> Iterator[Finding]:
     lines = CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
     flags = {word for line in lines if line.startswith("flags") for word in line.partition(":")[2].split()}
     if flags & {"vmx", "svm"}:
-        yield Finding("processor", "ok", "it offers hardware virtualisation")
+        yield Finding("processor", "ok", _("it offers hardware virtualisation"))
     else:
-        fix = "switch on VT-x or AMD-V in the firmware settings, or nested virtualisation when this is itself a VM"
-        yield Finding("processor", "warning", "it offers no hardware virtualisation (no vmx or svm flag)", fix)
+        fix = _("switch on VT-x or AMD-V in the firmware settings, or nested virtualisation when this is itself a VM")
+        yield Finding("processor", "warning", _("it offers no hardware virtualisation (no vmx or svm flag)"), fix)
 
 
 def _user(settings: Settings) -> Iterator[Finding]:
     if sys.platform == "win32":
         return
     if os.geteuid() == 0 and os.environ.get("SUDO_USER"):
-        fix = f"run vboxlab as {os.environ['SUDO_USER']}, without sudo"
-        text = "this is sudo: VirtualBox's machines are each user's own, and root's are not yours"
+        fix = _("run vboxlab as {user}, without sudo").format(user=os.environ["SUDO_USER"])
+        text = _("this is sudo: VirtualBox's machines are each user's own, and root's are not yours")
         yield Finding("user", "warning", text, fix)
     if not settings.home.exists():
         return
     found = settings.home.stat()
     if found.st_uid != os.geteuid():
-        fix = "run vboxlab as that user, or set VBOXLAB_HOME"
-        yield Finding("user", "problem", f"{settings.home} belongs to another user (uid {found.st_uid})", fix)
+        fix = _("run vboxlab as that user, or set VBOXLAB_HOME")
+        yield Finding(
+            "user",
+            "problem",
+            _("{home} belongs to another user (uid {uid})").format(home=settings.home, uid=found.st_uid),
+            fix,
+        )
     elif found.st_mode & 0o077:
-        fix = "chmod 700 it where its file system knows rights, else set VBOXLAB_HOME to a folder on one that does"
-        yield Finding("user", "warning", f"other users of this computer can look into {settings.home}", fix)
+        fix = _("chmod 700 it where its file system knows rights, else set VBOXLAB_HOME to a folder on one that does")
+        yield Finding(
+            "user", "warning", _("other users of this computer can look into {home}").format(home=settings.home), fix
+        )
 
 
 def _room(settings: Settings, needs: Needs | None) -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python", "ok", f"{python} on {platform.system()} {platform.release()}")
+    system = f"{platform.system()} {platform.release()}"
+    yield Finding("Python", "ok", _("{python} on {system}").format(python=python, system=system))
     if needs is None:
         return
     free = free_memory()
-    text = f"{free} MiB free, {needs.topology} needs {needs.memory}"
+    text = _("{free} MiB free, {topology} needs {needed}").format(
+        free=free, topology=needs.topology, needed=needs.memory
+    )
     if free < needs.memory:
-        yield Finding("memory", "warning", text, "close programs, or give the machines less `memory`")
+        yield Finding(N_("memory"), "warning", text, _("close programs, or give the machines less `memory`"))
     else:
         yield Finding("memory", "ok", text)
     disk, wanted = _free(settings.home), needs.machines * DISK_PER_MACHINE + DISK_FOR_BASE
-    text = f"{disk} MiB free below {settings.home}, {needs.topology} may need {wanted}"
+    text = _("{free} MiB free below {home}, {topology} may need {wanted}").format(
+        free=disk, home=settings.home, topology=needs.topology, wanted=wanted
+    )
     if disk < wanted:
-        yield Finding("disk", "warning", text, "make room, or set VBOXLAB_HOME to a larger disk")
+        yield Finding(N_("disk"), "warning", text, _("make room, or set VBOXLAB_HOME to a larger disk"))
     else:
         yield Finding("disk", "ok", text)
 

@@ -11,26 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from vboxlab.errors import (
-    BaseError,
-    CapabilityMissing,
-    DriverError,
-    MachineConflict,
-    MachineNotFound,
-)
+from vboxlab.errors import BaseError, CapabilityMissing, DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.memory_adoption import adopt, check_media
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
+from vboxlab.language import C_, N_, _
 from vboxlab.planning.adapters import devices
-from vboxlab.planning.observed import (
-    AdapterState,
-    Attachment,
-    MachineSpec,
-    ObservedMachine,
-    PowerOffHow,
-    PowerState,
-)
+from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
 from vboxlab.planning.snapshots import need_snapshot
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SLOTS
@@ -47,7 +35,7 @@ CAPABILITIES = Capabilities(
     network_kinds=NETWORK_KINDS,
     image_formats=KINDS,
     screenshots=False,
-    why_unusable="the memory driver's machines run nothing",
+    why_unusable=N_("the memory driver's machines run nothing"),
 )
 
 
@@ -71,7 +59,7 @@ class MemoryDriver:
     @property
     def capabilities(self) -> Capabilities:
         """Return what this driver can do."""
-        return self._capabilities
+        return replace(self._capabilities, why_unusable=_(self._capabilities.why_unusable))
 
     def machines(self) -> Sequence[ObservedMachine]:
         """Report every VM of the store, ours and foreign."""
@@ -100,9 +88,10 @@ class MemoryDriver:
             self._get_image(spec.image)
             for other in self.store.machines.values():
                 if other.name == spec.name:
-                    owner = f"lab {other.lab}" if other.lab else "not vboxlab's"
-                    raise MachineConflict(f"a VM named {spec.name} exists already ({owner})")
-            progress(f"making {spec.name}", 100)
+                    ours = _("a VM named {machine} exists already (lab {lab})")
+                    brief = ours if other.lab else _("a VM named {machine} exists already (not vboxlab's)")
+                    raise MachineConflict(brief.format(machine=spec.name, lab=other.lab))
+            progress(_("making {machine}").format(machine=spec.name), 100)
             self.store.leftovers.clear()
             self.store.machines[made.handle] = made
         return made
@@ -111,9 +100,9 @@ class MemoryDriver:
         """Let the machine be running."""
         with self._changing("start", handle, ours=False) as machine:
             if gui and not self._capabilities.window:
-                raise CapabilityMissing("this driver shows no windows")
+                raise CapabilityMissing(_("this driver shows no windows"))
             if machine.power is PowerState.INACCESSIBLE:
-                raise DriverError(f"{machine.name} cannot start", details=[machine.problem])
+                raise DriverError(_("{machine} cannot start").format(machine=machine.name), details=[machine.problem])
             if machine.power is not PowerState.RUNNING:
                 self._check_ports(machine, machine.adapters)
             self.store.switch(handle, PowerState.RUNNING)
@@ -154,7 +143,8 @@ class MemoryDriver:
         wanted = self._checked(adapters)
         with self._changing("set_adapters", handle) as machine:
             if machine.power is not PowerState.OFF and devices(wanted) != devices(machine.adapters):
-                raise DriverError(f"{machine.name} is not off: adapters can only be re-plugged")
+                brief = _("{machine} is not off: adapters can only be re-plugged").format(machine=machine.name)
+                raise DriverError(brief)
             self._replug(machine, wanted)
 
     def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
@@ -171,7 +161,8 @@ class MemoryDriver:
         """Hold the machine as it is under a name."""
         with self._changing("take_snapshot", handle) as machine:
             if machine.has_snapshot(name):
-                raise MachineConflict(f"{machine.name} has a snapshot {name!r} already")
+                brief = _("{machine} has a snapshot {snapshot!r} already").format(machine=machine.name, snapshot=name)
+                raise MachineConflict(brief)
             running = machine.power in (PowerState.RUNNING, PowerState.PAUSED)
             if not (running and live):
                 self._check_off(machine)
@@ -182,7 +173,7 @@ class MemoryDriver:
         with self._changing("restore_snapshot", handle) as machine:
             snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
-                raise DriverError(f"{machine.name} runs: power it off first")
+                raise DriverError(_("{machine} runs: power it off first").format(machine=machine.name))
             held = self.store.held[handle, snapshot.id]
             self._put(
                 machine,
@@ -200,7 +191,7 @@ class MemoryDriver:
         with self._changing("delete_snapshot", handle) as machine:
             snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
-                raise DriverError(f"{machine.name} runs: power it off first")
+                raise DriverError(_("{machine} runs: power it off first").format(machine=machine.name))
             kept = tuple(
                 replace(other, parent=snapshot.parent) if other.parent == snapshot.id else other
                 for other in machine.snapshots
@@ -235,27 +226,29 @@ class MemoryDriver:
             if name in self.store.images:
                 return
             if not disk.is_file():
-                raise BaseError(f"image {name!r}: there is no disk file {disk}")
+                raise BaseError(_("image {image!r}: there is no disk file {disk}").format(image=name, disk=disk))
             if parent is not None:
                 self._get_image(parent)
             if not ours:
                 describe(disk)
-            progress(f"registering {name}", 100)
+            progress(_("registering {image}").format(image=name), 100)
             self.store.images[name] = Image(disk if ours else None, parent, disk.stat().st_size)
 
     def adopt_image(self, name: str, vm: str, *, snapshot: str = "", progress: Progress = no_progress) -> str:
         """Let a foreign VM be an image by reference."""
         with self.store.call("adopt_image", name):
             said = adopt(self.store, name, vm, snapshot)
-            progress(f"registering {name}", 100)
+            progress(_("registering {image}").format(image=name), 100)
             return said
 
     def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
         """Raise CapabilityMissing: appliances are VirtualBox's."""
         del progress
         raise CapabilityMissing(
-            f"{file} cannot become the base {name}: the memory driver imports no appliances",
-            resolution="an OVA is a tar file: unpack it and give its disk with --disk",
+            _("{file} cannot become the base {base}: the memory driver imports no appliances").format(
+                file=file, base=name
+            ),
+            resolution=_("an OVA is a tar file: unpack it and give its disk with --disk"),
         )
 
     def remove_image(self, name: str) -> None:
@@ -264,9 +257,10 @@ class MemoryDriver:
             if name not in self.store.images:
                 raise self._no_image(name)
             layers = [other for other, image in self.store.images.items() if image.parent == name]
-            dependants = [f"machine {clone}" for clone in self._clones(name)] + [f"image {layer}" for layer in layers]
+            dependants = [_("machine {machine}").format(machine=clone) for clone in self._clones(name)]
+            dependants += [_("image {image}").format(image=layer) for layer in layers]
             if dependants:
-                raise BaseError(f"image {name!r} is in use", details=dependants)
+                raise BaseError(_("image {image!r} is in use").format(image=name), details=dependants)
             del self.store.images[name]
 
     def console_tail(self, handle: str, lines: int = 20) -> str:
@@ -276,12 +270,13 @@ class MemoryDriver:
 
     def screenshot(self, handle: str, target: Path) -> None:
         """Raise CapabilityMissing."""
-        raise CapabilityMissing(f"{self._find(handle).name} has no screen to write to {target}")
+        brief = _("{machine} has no screen to write to {target}")
+        raise CapabilityMissing(brief.format(machine=self._find(handle).name, target=target))
 
     def garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Say what crashed calls left."""
         with self.store.call("garbage", str(lab or "")):
-            return [text for text, _ in self._left(lab)]
+            return [text for text, _owner in self._left(lab)]
 
     def _left(self, lab: LabName | None) -> list[tuple[str, LabName | None]]:
         return [(text, owner) for text, owner in self.store.leftovers if lab is None or owner in (lab, None)]
@@ -291,7 +286,7 @@ class MemoryDriver:
         with self.store.call("collect_garbage", str(lab or "")):
             found = self._left(lab)
             self.store.leftovers = [leftover for leftover in self.store.leftovers if leftover not in found]
-            return [text for text, _ in found]
+            return [text for text, _owner in found]
 
     def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
         """Report what a test put into the folders of machines."""
@@ -303,7 +298,7 @@ class MemoryDriver:
         with self.store.call("remove_stray", str(path)):
             left = [(stray, owner) for stray, owner in self.store.strays if stray.path != path]
             if len(left) == len(self.store.strays):
-                raise MachineConflict(f"{path} is no stray")
+                raise MachineConflict(_("{path} is no stray").format(path=path))
             self.store.strays = left
 
     def close(self) -> None:
@@ -312,13 +307,13 @@ class MemoryDriver:
     def _find(self, handle: str) -> ObservedMachine:
         machine = self.store.machines.get(handle)
         if machine is None:
-            raise MachineNotFound(f"there is no machine {handle!r}")
+            raise MachineNotFound(_("there is no machine {machine!r}").format(machine=handle))
         return machine
 
     def _owned(self, handle: str) -> ObservedMachine:
         machine = self._find(handle)
         if machine.lab is None:
-            raise MachineConflict(f"{machine.name} does not belong to a lab of vboxlab")
+            raise MachineConflict(_("{machine} does not belong to a lab of vboxlab").format(machine=machine.name))
         return machine
 
     @contextmanager
@@ -344,8 +339,11 @@ class MemoryDriver:
         return image
 
     def _no_image(self, name: str) -> BaseError:
-        names = ", ".join(self.store.images) or "none"
-        return BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
+        names = ", ".join(self.store.images) or C_("image", "none")
+        return BaseError(
+            _("there is no image {image!r}").format(image=name),
+            details=[_("images that exist: {images}").format(images=names)],
+        )
 
     def _clones(self, image: str) -> tuple[str, ...]:
         return tuple(sorted(machine.name for machine in self.store.machines.values() if machine.image == image))
@@ -353,10 +351,11 @@ class MemoryDriver:
     def _checked(self, adapters: Sequence[AdapterState]) -> tuple[AdapterState, ...]:
         slots = [adapter.slot for adapter in adapters]
         if len(set(slots)) != len(slots) or not set(slots) <= set(SLOTS):
-            raise DriverError(f"adapter slots must be different and 1 to 8, not {slots}")
+            raise DriverError(_("adapter slots must be different and 1 to 8, not {slots}").format(slots=slots))
         for adapter in adapters:
             if adapter.attachment.kind not in self._capabilities.network_kinds:
-                raise CapabilityMissing(f"adapter {adapter.slot}: there are no {adapter.attachment.kind} networks here")
+                brief = _("adapter {slot}: there are no {kind} networks here")
+                raise CapabilityMissing(brief.format(slot=adapter.slot, kind=adapter.attachment.kind))
         return tuple(sorted(adapters, key=lambda adapter: adapter.slot))
 
     def _with_adapter(self, machine: ObservedMachine, new: AdapterState) -> tuple[AdapterState, ...]:
@@ -376,12 +375,13 @@ class MemoryDriver:
         taken = self.store.taken_ports | {port for other in others for port in _ports(other.adapters)}
         for port in _ports(adapters):
             if port in taken:
-                raise DriverError(f"port {port} of 127.0.0.1 is taken by another program")
+                raise DriverError(_("port {port} of 127.0.0.1 is taken by another program").format(port=port))
 
     @staticmethod
     def _check_off(machine: ObservedMachine) -> None:
         if machine.power is not PowerState.OFF:
-            raise DriverError(f"{machine.name} is {machine.power.value}: power it off first")
+            brief, power = _("{machine} is {power}: power it off first"), C_("machine", machine.power.value)
+            raise DriverError(brief.format(machine=machine.name, power=power))
 
 
 def _ports(adapters: Sequence[AdapterState]) -> list[int]:
@@ -391,5 +391,5 @@ def _ports(adapters: Sequence[AdapterState]) -> list[int]:
 def _slot(machine: ObservedMachine, slot: int) -> AdapterState:
     adapter = machine.adapter(slot)
     if adapter is None:
-        raise DriverError(f"{machine.name} has no adapter {slot}")
+        raise DriverError(_("{machine} has no adapter {slot}").format(machine=machine.name, slot=slot))
     return adapter

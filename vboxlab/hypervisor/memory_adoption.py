@@ -7,6 +7,7 @@ import difflib
 from vboxlab.errors import BaseError, DriverError, MachineConflict, MachineNotFound, SnapshotNotFound
 from vboxlab.hypervisor.memory_store import Image, MemoryStore
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement, judge, refusals
+from vboxlab.language import C_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
 
 SNAPSHOT = "vboxlab-base"
@@ -16,41 +17,58 @@ def adopt(store: MemoryStore, name: str, vm: str, snapshot: str) -> str:
     """Let a foreign VM be an image; say what was done and what machines get of its media. See Driver.adopt_image."""
     machine = _named(store, vm)
     if machine.lab is not None:
-        raise MachineConflict(f"{vm} is vboxlab's own")
+        raise MachineConflict(_("{vm} is vboxlab's own").format(vm=vm))
     existing = store.images.get(name)
     if existing is not None and existing.vm != machine.handle:
-        raise MachineConflict(f"an image {name} exists already")
+        raise MachineConflict(_("an image {image} exists already").format(image=name))
     if snapshot and not machine.has_snapshot(snapshot):
-        raise SnapshotNotFound(f"{vm} has no snapshot {snapshot}")
+        raise SnapshotNotFound(_("{vm} has no snapshot {snapshot}").format(vm=vm, snapshot=snapshot))
     if not machine.snapshots and machine.power is not PowerState.OFF:
-        raise DriverError(f"{vm} has no snapshot, and is not off", resolution="power it off")
-    judgements = _judged(store, machine, f"the VM {vm} cannot be a base")
+        raise DriverError(_("{vm} has no snapshot, and is not off").format(vm=vm), resolution=_("power it off"))
+    judgements = _judged(store, machine, _("the VM {vm} cannot be a base").format(vm=vm))
     if not machine.snapshots:
         store.take(machine.handle, SNAPSHOT)
         machine = store.machines[machine.handle]
     store.images[name] = Image(None, None, vm=machine.handle)
     current = next((state.name for state in machine.snapshots if state.id == machine.current_snapshot), SNAPSHOT)
-    return "\n".join([f"{name} is the VM {machine.name} as of {snapshot or current}", *map(str, judgements)])
+    return "\n".join(
+        [
+            _("{base} is the VM {vm} as of {snapshot}").format(
+                base=name, vm=machine.name, snapshot=snapshot or current
+            ),
+            *map(str, judgements),
+        ]
+    )
 
 
 def check_media(store: MemoryStore, name: str, image: Image) -> None:
     """Raise BaseError when machines can be made of an image's VM no more."""
     machine = store.machines[image.vm]
-    _judged(store, machine, f"no machine can be made of the base {name}, which is the VM {machine.name}")
+    _judged(
+        store,
+        machine,
+        _("no machine can be made of the base {base}, which is the VM {vm}").format(base=name, vm=machine.name),
+    )
 
 
 def _judged(store: MemoryStore, machine: ObservedMachine, subject: str) -> list[Judgement]:
     found = judge(store.media.get(machine.handle, ()))
     if refusals(found):
-        raise BaseError(subject, details=refusals(found), resolution="mend its disks, and add the base anew")
+        raise BaseError(subject, details=refusals(found), resolution=_("mend its disks, and add the base anew"))
     return found
 
 
 def _named(store: MemoryStore, vm: str) -> ObservedMachine:
     found = [machine for machine in store.machines.values() if vm in (machine.name, machine.handle)]
     if len(found) > 1:
-        raise MachineConflict(f"{len(found)} VMs are named {vm}", details=[machine.handle for machine in found])
+        raise MachineConflict(
+            _("{count} VMs are named {vm}").format(count=len(found), vm=vm),
+            details=[machine.handle for machine in found],
+        )
     if not found:
         near = difflib.get_close_matches(vm, [machine.name for machine in store.machines.values()])
-        raise MachineNotFound(f"there is no VM {vm}", details=[f"near it: {', '.join(near) or 'none'}"])
+        raise MachineNotFound(
+            _("there is no VM {vm}").format(vm=vm),
+            details=[_("near it: {machines}").format(machines=", ".join(near) or C_("VM", "none"))],
+        )
     return found[0]

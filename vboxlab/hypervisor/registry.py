@@ -8,6 +8,7 @@ from importlib import import_module
 
 from vboxlab.errors import DriverUnavailable, UsageError
 from vboxlab.hypervisor.driver import Driver
+from vboxlab.language import _
 from vboxlab.settings import Settings, claim_home
 
 Say = Callable[[str], None]
@@ -42,15 +43,20 @@ def open_driver(settings: Settings, preferred: str | None = None, say: Say = say
     if name == "virtualbox":
         problem = why_no_virtualbox(guests=False)
         if problem:
-            raise DriverUnavailable("VirtualBox cannot be used", details=[problem], resolution="`vboxlab doctor` helps")
+            raise DriverUnavailable(
+                _("VirtualBox cannot be used"), details=[problem], resolution=_("`vboxlab doctor` helps")
+            )
         return OpenedDriver(_open_virtualbox(settings, say))
     if name == "qemu":
         problem = why_no_qemu()
         if problem:
-            raise DriverUnavailable("QEMU cannot be used", details=[problem], resolution="`vboxlab doctor` helps")
+            raise DriverUnavailable(_("QEMU cannot be used"), details=[problem], resolution=_("`vboxlab doctor` helps"))
         return OpenedDriver(_open_qemu(settings))
     if name != "auto":
-        raise UsageError(f"there is no driver {name!r}", details=[f"drivers: {', '.join(DRIVER_NAMES)}"])
+        raise UsageError(
+            _("there is no driver {driver!r}").format(driver=name),
+            details=[_("drivers: {drivers}").format(drivers=", ".join(DRIVER_NAMES))],
+        )
     return _open_usable(settings, say)
 
 
@@ -63,7 +69,7 @@ def why_no_virtualbox(*, guests: bool = True) -> str:
     try:
         readiness = import_module("vboxlab.hypervisor.virtualbox.readiness")
     except ImportError:
-        return "this vboxlab has no VirtualBox driver"
+        return _("this vboxlab has no VirtualBox driver")
     return str(readiness.usable() if guests else readiness.installed())
 
 
@@ -72,22 +78,27 @@ def why_no_qemu() -> str:
     try:
         from vboxlab.hypervisor.qemu import readiness
     except ImportError:
-        return "the QEMU driver needs UNIX sockets and POSIX locks, which this operating system lacks"
+        return _("the QEMU driver needs UNIX sockets and POSIX locks, which this operating system lacks")
     return readiness.usable()
 
 
 def _open_usable(settings: Settings, say: Say) -> OpenedDriver:
     no_virtualbox = why_no_virtualbox()
     if not no_virtualbox:
-        return OpenedDriver(_open_virtualbox(settings, say), "VirtualBox is usable here")
+        return OpenedDriver(_open_virtualbox(settings, say), _("VirtualBox is usable here"))
     no_qemu = why_no_qemu()
     if no_qemu:
         raise DriverUnavailable(
-            "no hypervisor can be used here",
-            details=[f"VirtualBox: {no_virtualbox}", f"QEMU: {no_qemu}"],
-            resolution="install one of them; `vboxlab doctor` says how",
+            _("no hypervisor can be used here"),
+            details=[
+                _("{subject}: {problem}").format(subject="VirtualBox", problem=no_virtualbox),
+                _("{subject}: {problem}").format(subject="QEMU", problem=no_qemu),
+            ],
+            resolution=_("install one of them; `vboxlab doctor` says how"),
         )
-    return OpenedDriver(_open_qemu(settings), f"QEMU, because VirtualBox cannot be used: {no_virtualbox}")
+    return OpenedDriver(
+        _open_qemu(settings), _("QEMU, because VirtualBox cannot be used: {reason}").format(reason=no_virtualbox)
+    )
 
 
 def others_in_use(settings: Settings, chosen: Driver) -> tuple[Driver, ...]:

@@ -16,14 +16,15 @@ from xml.parsers import expat
 from vboxlab.hypervisor.diskfiles import raw, vhd, vmdk
 from vboxlab.hypervisor.diskfiles.kinds import opened, refusing
 from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, Unfit, Window, cut_short
+from vboxlab.language import N_, _
 
 MAX_DESCRIPTION = 8 << 20
 MAX_MEMBERS = 1000
 OVF = "http://schemas.dmtf.org/ovf/envelope/"
 ENVELOPE = "Envelope"
-EXPECTED = "an OVA (a tar file that begins with an .ovf) or an OVF file"
-EXPORT = "VirtualBox makes one with File, Export Appliance; a disk file is added with --disk"
-ODD = "export the machine again, with the defaults; an appliance from a source that you do not trust is better left"
+EXPECTED = N_("an OVA (a tar file that begins with an .ovf) or an OVF file")
+EXPORT = N_("VirtualBox makes one with File, Export Appliance; a disk file is added with --disk")
+ODD = N_("export the machine again, with the defaults; an appliance from a source that you do not trust is better left")
 GZIP = b"\x1f\x8b"
 COMPRESSIONS = ("", "identity", "gzip")
 
@@ -52,7 +53,7 @@ def check_appliance(path: Path) -> None:
             start = file.start(SECTOR)
             if not (tar := start[raw.TAR_AT :].startswith(raw.TAR)) and not _is_description(file):
                 strange = raw.stranger(file)
-                what = strange.what if strange else "is no appliance"
+                what = strange.what if strange else _("is no appliance")
                 raise Unfit(what, EXPORT, expected=EXPECTED)
         if tar:
             with refusing(path):
@@ -76,16 +77,17 @@ def _check_archive(path: Path, file: Window) -> None:
         found = {name: file.part(offset, length) for name, offset, length in members}
     first = next(iter(found), "")
     if not first.lower().endswith(".ovf"):
-        raise Unfit("is a tar archive that does not begin with an .ovf, so no appliance", EXPORT, expected=EXPECTED)
+        raise Unfit(_("is a tar archive that does not begin with an .ovf, so no appliance"), EXPORT, expected=EXPECTED)
     description = _described(found[first].read(0, min(found[first].length, MAX_DESCRIPTION + 1)))
     for number, reference in description.files.items():
         if reference.href not in found:
-            raise Unfit(f"is cut short, or lacks a file: {reference.href!r} is not in it", AGAIN)
+            raise Unfit(_("is cut short, or lacks a file: {name!r} is not in it").format(name=reference.href), AGAIN)
         try:
             _check_file(reference, found[reference.href], is_disk=number in description.disks)
         except Unfit as unfit:
-            raise Unfit(f"holds a file that it cannot be made of: {reference.href!r} {unfit.what}",
-                        unfit.resolution, expected=unfit.expected) from unfit  # fmt: skip
+            text = _("holds a file that it cannot be made of: {name!r} {problem}")
+            what = text.format(name=reference.href, problem=unfit.what)
+            raise Unfit(what, unfit.resolution, expected=unfit.expected) from unfit
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def _members(path: Path) -> Iterator[Iterator[tuple[str, int, int]]]:
             with tarfile.open(fileobj=stream, mode="r:") as archive:
                 yield _plain_members(archive, stream)
         except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
-            raise Unfit(f"is a damaged tar archive ({error})", AGAIN) from error
+            raise Unfit(_("is a damaged tar archive ({error})").format(error=error), AGAIN) from error
 
 
 def _plain_members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tuple[str, int, int]]:
@@ -104,13 +106,17 @@ def _plain_members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tuple
     length = stream.seek(0, 2)
     for member in archive:
         if not member.isreg() or member.issparse():
-            raise Unfit(f"holds {member.name!r}, which is no plain file", ODD)
+            raise Unfit(_("holds {name!r}, which is no plain file").format(name=member.name), ODD)
         if not _is_plain(member.name) or member.name in seen:
-            raise Unfit(f"holds a file with the name {member.name!r}", ODD, expected="plain names, each once")
+            raise Unfit(
+                _("holds a file with the name {name!r}").format(name=member.name),
+                ODD,
+                expected=N_("plain names, each once"),
+            )
         if member.offset_data + member.size > length:
             raise cut_short(member.offset_data + member.size, length)
         if len(seen) >= MAX_MEMBERS:
-            raise Unfit(f"holds more than {MAX_MEMBERS} files", ODD)
+            raise Unfit(_("holds more than {limit} files").format(limit=MAX_MEMBERS), ODD)
         seen.add(member.name)
         yield member.name, member.offset_data, member.size
 
@@ -124,26 +130,26 @@ def _is_plain(name: str) -> bool:
 def _described(text: bytes) -> Description:
     """Return what an OVF description says of files. Raises Unfit for what is none, or names files elsewhere."""
     if len(text) > MAX_DESCRIPTION:
-        raise Unfit(f"has a description of more than {MAX_DESCRIPTION} bytes", ODD)
+        raise Unfit(_("has a description of more than {limit} bytes").format(limit=MAX_DESCRIPTION), ODD)
     found = Description()
     root: list[str] = []
 
     def element(name: str, attributes: dict[str, str]) -> None:
-        space, _, local = name.rpartition(" ")
+        space, _blank, local = name.rpartition(" ")
         root.append(name)
         if len(root) == 1 and (local != ENVELOPE or not space.startswith(OVF)):
-            raise Unfit("is no OVF description: its outermost element is another", EXPORT, expected=EXPECTED)
+            raise Unfit(_("is no OVF description: its outermost element is another"), EXPORT, expected=EXPECTED)
         own = {key.rpartition(" ")[2]: value for key, value in attributes.items()}
         if space.startswith(OVF) and local == "File":
             found.files[own.get("id", "")] = _reference(own)
         elif space.startswith(OVF) and local == "Disk":
             if own.get("parentRef"):
-                raise Unfit("holds the disk of a snapshot apart from its parent", ODD)
+                raise Unfit(_("holds the disk of a snapshot apart from its parent"), ODD)
             if own.get("fileRef"):
                 found.disks.add(own["fileRef"])
 
     def refuse(*_declaration: object) -> None:
-        raise Unfit("has a description with declarations of its own (DOCTYPE)", ODD)
+        raise Unfit(_("has a description with declarations of its own (DOCTYPE)"), ODD)
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = element
@@ -151,21 +157,32 @@ def _described(text: bytes) -> Description:
     try:
         parser.Parse(text, True)
     except expat.ExpatError as error:
-        raise Unfit(f"has a description that is no XML ({error})", AGAIN) from error
+        raise Unfit(_("has a description that is no XML ({error})").format(error=error), AGAIN) from error
     except (LookupError, ValueError) as error:
-        raise Unfit(f"has a description in an unknown encoding ({error})", ODD) from error
+        raise Unfit(_("has a description in an unknown encoding ({error})").format(error=error), ODD) from error
     return found
 
 
 def _reference(attributes: dict[str, str]) -> Reference:
     href, size = attributes.get("href", ""), attributes.get("size", "0")
     if not _is_plain(href):
-        raise Unfit(f"names {href!r}, which is no file of its own", ODD, expected="plain names of files that it brings")
+        raise Unfit(
+            _("names {name!r}, which is no file of its own").format(name=href),
+            ODD,
+            expected=N_("plain names of files that it brings"),
+        )
     if attributes.get("chunkSize"):
-        raise Unfit(f"brings {href!r} in pieces (chunkSize), which VirtualBox does not put together", ODD)
+        raise Unfit(
+            _("brings {name!r} in pieces (chunkSize), which VirtualBox does not put together").format(name=href), ODD
+        )
     compression = attributes.get("compression", "")
     if compression not in COMPRESSIONS:
-        raise Unfit(f"brings {href!r} with a compression that is not known: {compression!r}", ODD)
+        raise Unfit(
+            _("brings {name!r} with a compression that is not known: {compression!r}").format(
+                name=href, compression=compression
+            ),
+            ODD,
+        )
     return Reference(href, int(size) if size.isascii() and size.isdigit() and len(size) < 20 else 0, compression)
 
 
@@ -174,7 +191,7 @@ def _check_file(reference: Reference, file: Window, *, is_disk: bool) -> None:
     file.require(reference.size)
     if reference.compression == "gzip":
         if file.start(len(GZIP)) != GZIP:
-            raise Unfit("is not compressed, which the description says", ODD)
+            raise Unfit(_("is not compressed, which the description says"), ODD)
         return
     if not is_disk:
         return
@@ -188,6 +205,10 @@ def _check_file(reference: Reference, file: Window, *, is_disk: bool) -> None:
     else:
         strange = raw.stranger(file)
         what = (
-            "names other files" if vmdk.is_descriptor(start) else strange.what if strange else "is of an unknown kind"
+            _("names other files")
+            if vmdk.is_descriptor(start)
+            else strange.what
+            if strange
+            else _("is of an unknown kind")
         )
-        raise Unfit(what, ODD, expected="a VMDK in one file, or a VHD")
+        raise Unfit(what, ODD, expected=N_("a VMDK in one file, or a VHD"))

@@ -12,6 +12,7 @@ from vboxlab.files import flush, opened_privately, write_durably
 from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.diskfiles.reading import SECTOR
 from vboxlab.hypervisor.diskfiles.vmdk import Extent, describe_extents
+from vboxlab.language import _
 
 CHUNK = 1 << 20
 Progress = Callable[[str, "int | None"], None]
@@ -66,7 +67,7 @@ def copy_file(source: Path, target: Path, progress: Progress) -> None:
             percent = 100 * (offset + length) // size
             if percent != shown:
                 shown = percent
-                progress("copying the disk", percent)
+                progress(_("copying the disk"), percent)
         writer.truncate(size)
         flush(writer)
 

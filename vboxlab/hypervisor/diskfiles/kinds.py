@@ -13,6 +13,7 @@ from typing import Literal
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.diskfiles import qcow2, raw, vdi, vhd, vhdx, vmdk
 from vboxlab.hypervisor.diskfiles.reading import Unfit, Window
+from vboxlab.language import _
 
 Kind = Literal["qcow2", "raw", "vdi", "vmdk", "vhd", "vhdx"]
 KINDS: tuple[Kind, ...] = ("qcow2", "raw", "vdi", "vmdk", "vhd", "vhdx")
@@ -42,9 +43,11 @@ def describe(path: Path, *, overlay: bool = False) -> DiskFile:
             _check_extent(path, extent)
     if found.backing and not overlay:
         raise BaseError(
-            f"{path}: it lies over another file, {found.backing!r}",
-            details=["expected: a disk that stands alone (a file from elsewhere could name any file of this computer)"],
-            resolution=qcow2.ALONE,
+            _("{path}: it lies over another file, {name!r}").format(path=path, name=found.backing),
+            details=[
+                _("expected: a disk that stands alone (a file from elsewhere could name any file of this computer)")
+            ],
+            resolution=_(qcow2.ALONE),
         )
     return found
 
@@ -80,15 +83,21 @@ def opened(path: Path, part_of: Path | None = None) -> Iterator[Window]:
     """Open a regular file. Raises BaseError; what another file names may be no link either."""
     try:
         if part_of is not None and stat.S_ISLNK(path.lstat().st_mode):
-            raise BaseError(f"{part_of}: the file {path.name} that it names is a link", resolution=vmdk.BESIDE)
+            raise BaseError(
+                _("{path}: the file {name} that it names is a link").format(path=part_of, name=path.name),
+                resolution=_(vmdk.BESIDE),
+            )
         if not stat.S_ISREG(path.stat().st_mode):
-            raise BaseError(f"{path}: it is no file", resolution="give the path of a disk file or appliance")
+            raise BaseError(
+                _("{path}: it is no file").format(path=path), resolution=_("give the path of a disk file or appliance")
+            )
         with path.open("rb") as stream:
             yield Window(stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
-        where = f"{part_of}: the file {path.name} that it names" if part_of else f"{path}: it"
-        advice = "have all files of the disk in one folder" if part_of else "check its path and rights"
-        raise BaseError(f"{where} cannot be read", details=[str(error)], resolution=advice) from error
+        brief = _("{path}: the file {name} that it names cannot be read") if part_of else _("{path}: it cannot be read")
+        advice = _("have all files of the disk in one folder") if part_of else _("check its path and rights")
+        brief = brief.format(path=part_of or path, name=path.name)
+        raise BaseError(brief, details=[str(error)], resolution=advice) from error
 
 
 @contextmanager
@@ -97,5 +106,6 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except Unfit as unfit:
-        details = [f"expected: {unfit.expected}"] if unfit.expected else []
-        raise BaseError(f"{path}: it {unfit.what}", details=details, resolution=unfit.resolution) from unfit
+        details = [_("expected: {expected}").format(expected=_(unfit.expected))] if unfit.expected else []
+        brief = _("{path}: it {problem}").format(path=path, problem=unfit.what)
+        raise BaseError(brief, details=details, resolution=_(unfit.resolution)) from unfit

@@ -6,6 +6,7 @@ import codecs
 import struct
 
 from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, Unfit, Window, cut_short
+from vboxlab.language import N_, _
 
 SIGNATURE = b"\x55\xaa"
 SIGNATURE_AT = 510
@@ -17,22 +18,27 @@ GPT_OTHER_HEADER = struct.Struct("<32xQ")
 SECTOR_SIZES = (512, 4096)
 CD_DESCRIPTOR_AT = 0x8001  # after the sixteen unused sectors of a CD (ECMA-119); UDF begins likewise
 CD_DESCRIPTORS = (b"CD001", b"BEA01", b"NSR02", b"NSR03")
-BEGINNINGS = (
-    (b"\x1f\x8b", "a gzip archive"), (b"PK\x03\x04", "a zip archive"), (b"PK\x05\x06", "an empty zip archive"),
-    (b"\xfd7zXZ\0", "an xz archive"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"BZh", "a bzip2 archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive"), (b"Rar!\x1a\x07", "a RAR archive"), (b"\x7fELF", "a Linux program"),
-    (b"MZ", "a Windows program"), (b"%PDF-", "a PDF document"), (b"QED\0", "a QED disk"),
-    (b"WithoutFreeSpace", "a Parallels disk"), (b"WithouFreSpacExt", "a Parallels disk"),
-    (b"COWD", "a VMDK of an ESX host's own kind"), (b"LUKS\xba\xbe", "an encrypted disk"),
-)  # fmt: skip
 DMG_TRAILER = b"koly"
 TAR, TAR_AT = b"ustar", 257
-ARCHIVE = "archive"
-EXPECTED = "VDI, VMDK, VHD, VHDX, qcow2, or a raw disk with a partition table (MBR or GPT)"
-UNPACK = "unpack it and give the disk file that is in it"
-CONVERT = "convert it in the program that made it, or with `qemu-img convert -O qcow2 OLD NEW`"
-INSTALL = "install Debian in a VM, and give that VM's disk, or the VM itself with --vm"
-GIVE_A_DISK = "give the disk file of a VM"
+EXPECTED = N_("VDI, VMDK, VHD, VHDX, qcow2, or a raw disk with a partition table (MBR or GPT)")
+UNPACK = N_("unpack it and give the disk file that is in it")
+CONVERT = N_("convert it in the program that made it, or with `qemu-img convert -O qcow2 OLD NEW`")
+INSTALL = N_("install Debian in a VM, and give that VM's disk, or the VM itself with --vm")
+GIVE_A_DISK = N_("give the disk file of a VM")
+UNPACK_OVA = N_("unpack it and give the disk file that is in it; an OVA is given with --ova")
+# How files begin that are no disks, what they are, and what to do.
+BEGINNINGS = (
+    (b"\x1f\x8b", N_("is a gzip archive"), UNPACK), (b"PK\x03\x04", N_("is a zip archive"), UNPACK),
+    (b"PK\x05\x06", N_("is an empty zip archive"), UNPACK), (b"\xfd7zXZ\0", N_("is an xz archive"), UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", N_("is a 7-Zip archive"), UNPACK), (b"BZh", N_("is a bzip2 archive"), UNPACK),
+    (b"\x28\xb5\x2f\xfd", N_("is a zstd archive"), UNPACK), (b"Rar!\x1a\x07", N_("is a RAR archive"), UNPACK),
+    (b"\x7fELF", N_("is a Linux program"), GIVE_A_DISK), (b"MZ", N_("is a Windows program"), GIVE_A_DISK),
+    (b"%PDF-", N_("is a PDF document"), GIVE_A_DISK), (b"QED\0", N_("is a QED disk"), CONVERT),
+    (b"WithoutFreeSpace", N_("is a Parallels disk"), CONVERT),
+    (b"WithouFreSpacExt", N_("is a Parallels disk"), CONVERT),
+    (b"COWD", N_("is a VMDK of an ESX host's own kind"), CONVERT),
+    (b"LUKS\xba\xbe", N_("is an encrypted disk"), CONVERT),
+)  # fmt: skip
 
 
 def is_cd(file: Window) -> bool:
@@ -43,19 +49,17 @@ def is_cd(file: Window) -> bool:
 def stranger(file: Window) -> Unfit | None:
     """Return what a file is that is no disk, None when nothing speaks against a raw disk."""
     if not file.length:
-        return Unfit("is an empty file", AGAIN, expected=EXPECTED)
+        return Unfit(_("is an empty file"), AGAIN, expected=EXPECTED)
     start = file.start(SECTOR)
     if is_cd(file):
-        return Unfit("is the image of a CD or DVD (ISO)", INSTALL, expected=EXPECTED)
-    for beginning, name in BEGINNINGS:
+        return Unfit(_("is the image of a CD or DVD (ISO)"), INSTALL, expected=EXPECTED)
+    for beginning, what, advice in BEGINNINGS:
         if start.startswith(beginning):
-            advice = UNPACK if ARCHIVE in name else CONVERT if "disk" in name or "VMDK" in name else GIVE_A_DISK
-            return Unfit(f"is {name}", advice, expected=EXPECTED)
+            return Unfit(_(what), advice, expected=EXPECTED)
     if start[TAR_AT:].startswith(TAR):
-        advice = f"{UNPACK}; an OVA is given with --ova"
-        return Unfit("is a tar archive", advice, expected=EXPECTED)
+        return Unfit(_("is a tar archive"), UNPACK_OVA, expected=EXPECTED)
     if file.length >= SECTOR and file.read(file.length - SECTOR, 4) == DMG_TRAILER:
-        return Unfit("is an Apple disk image (DMG)", CONVERT, expected=EXPECTED)
+        return Unfit(_("is an Apple disk image (DMG)"), CONVERT, expected=EXPECTED)
     return None
 
 
@@ -66,9 +70,14 @@ def read(file: Window) -> int:
         raise strange
     start = file.start(SECTOR)
     if start[SIGNATURE_AT:] != SIGNATURE or not _is_table(start):
-        raise Unfit(f"is {_look(start, file)}, and no disk of a known kind", GIVE_A_DISK, expected=EXPECTED)
+        raise Unfit(_look(start, file), GIVE_A_DISK, expected=EXPECTED)
     if file.length % SECTOR:
-        raise Unfit(f"is a raw disk that ends within a sector ({file.length} bytes): cut short, or changed", AGAIN)
+        raise Unfit(
+            _("is a raw disk that ends within a sector ({length} bytes): cut short, or changed").format(
+                length=file.length
+            ),
+            AGAIN,
+        )
     for _status, kind, first, sectors in PARTITION.iter_unpack(start[TABLE_AT:SIGNATURE_AT]):
         if kind == PROTECTIVE:
             _check_gpt(file)
@@ -94,10 +103,12 @@ def _check_gpt(file: Window) -> None:
 
 def _look(start: bytes, file: Window) -> str:
     if not any(start) and not any(file.start(1 << 20)):
-        return "nothing but zeros"
+        return _("is nothing but zeros, and no disk of a known kind")
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(start.rstrip(b"\0"))  # a last letter may be cut
     except UnicodeDecodeError:
         text = "\0"
     is_text = all(letter.isprintable() or letter.isspace() for letter in text)
-    return "a text" if is_text else "a file of an unknown kind"
+    if is_text:
+        return _("is a text, and no disk of a known kind")
+    return _("is a file of an unknown kind, and no disk of a known kind")

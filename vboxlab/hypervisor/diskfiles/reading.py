@@ -5,15 +5,20 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+from vboxlab.language import N_, _
+
 SECTOR = 512
 # The largest table that a disk within QEMU's limits has: qcow2's first level.
 MAX_TABLE = 32 << 20
-AGAIN = "fetch or copy the file again, and compare its checksum where one is published"
-WHOLE = "give the whole disk: clone it in the program that made it, or export the VM as an OVA"
+AGAIN = N_("fetch or copy the file again, and compare its checksum where one is published")
+WHOLE = N_("give the whole disk: clone it in the program that made it, or export the VM as an OVA")
 
 
 class Unfit(Exception):
-    """What is wrong with a file, in words that go on after `FILE: it`, and what to do about it."""
+    """What is wrong with a file, in words that go on after `FILE: it`, and what to do about it.
+
+    What was expected and what to do are only marked for translation: whoever tells them translates them.
+    """
 
     def __init__(self, what: str, resolution: str, *, expected: str = "") -> None:
         super().__init__(what)
@@ -34,7 +39,9 @@ class Window:
         """Return exactly these bytes. Raises Unfit when they are not all there."""
         self.require(offset + length)
         if length > MAX_TABLE:
-            raise Unfit(f"is damaged: a table of {length} bytes is larger than any disk needs", AGAIN)
+            raise Unfit(
+                _("is damaged: a table of {length} bytes is larger than any disk needs").format(length=length), AGAIN
+            )
         self._stream.seek(self._start + offset)
         found = self._stream.read(length)
         if len(found) != length:
@@ -67,9 +74,11 @@ class Window:
 
 def cut_short(end: int, length: int) -> Unfit:
     """Return what is wrong with a file whose header speaks of more bytes than there are."""
-    return Unfit(f"is cut short or damaged: {end} bytes belong to it, {length} are there", AGAIN)
+    return Unfit(
+        _("is cut short or damaged: {end} bytes belong to it, {length} are there").format(end=end, length=length), AGAIN
+    )
 
 
 def damaged(what: str) -> Unfit:
     """Return what is wrong with a file whose header contradicts itself."""
-    return Unfit(f"is damaged: {what}", AGAIN)
+    return Unfit(_("is damaged: {problem}").format(problem=what), AGAIN)

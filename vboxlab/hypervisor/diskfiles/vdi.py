@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from vboxlab.hypervisor.diskfiles.reading import WHOLE, Unfit, Window, cut_short, damaged
+from vboxlab.language import N_, _
 
 SIGNATURE = 0xBEDA107F
 MAGIC = struct.pack("<I", SIGNATURE)
@@ -23,17 +24,20 @@ def read(file: Window) -> int:
     """Return the size of a VDI's disk. Raises Unfit when not all of its blocks are there."""
     (version,) = file.table(VERSION_AT, 1, "<I")
     if version != VERSION:
-        raise Unfit(f"is a VDI of version {version >> 16}.{version & 0xFFFF}",
-                    "let VirtualBox copy it: `VBoxManage clonemedium OLD NEW`", expected="version 1.1")  # fmt: skip
+        raise Unfit(_("is a VDI of version {major}.{minor}").format(major=version >> 16, minor=version & 0xFFFF),
+                    N_("let VirtualBox copy it: `VBoxManage clonemedium OLD NEW`"),
+                    expected=N_("version 1.1"))  # fmt: skip
     kind, map_at, data_at, size, block, extra, blocks = file.unpack(HEADER, HEADER_AT)
     if kind not in (DYNAMIC, FIXED) or any(file.read(PARENT_AT, 16)):
-        raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
+        raise Unfit(_("is the disk of a snapshot, of no use without its parent"), WHOLE)
     if not size or not block or blocks * block < size:
-        raise damaged(f"{blocks} blocks of {block} bytes for a disk of {size}")
+        raise damaged(
+            _("{blocks} blocks of {block} bytes for a disk of {size}").format(blocks=blocks, block=block, size=size)
+        )
     used = [number for number in file.table(map_at, blocks, "<I") if number < UNUSED]
     end = data_at + (max(used) + 1) * (block + extra) if used else data_at
     if used and max(used) >= blocks:
-        raise damaged(f"block {max(used)} of {blocks}")
+        raise damaged(_("block {block} of {blocks}").format(block=max(used), blocks=blocks))
     if end > file.length:
         raise cut_short(end, file.length)
     return size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from vboxlab.hypervisor.diskfiles.reading import SECTOR, WHOLE, Unfit, Window, cut_short, damaged
+from vboxlab.language import N_, _
 
 COOKIE = b"conectix"
 DYNAMIC_COOKIE = b"cxsparse"
@@ -34,16 +35,18 @@ def read(file: Window) -> int:
     """Return the size of a VHD's disk. Raises Unfit when it cannot stand alone or not all of its blocks are there."""
     footer = footer_of(file)
     if not footer:
-        raise Unfit("is a VHD that is cut short: its last sector is missing", "fetch or copy the file again")
+        raise Unfit(_("is a VHD that is cut short: its last sector is missing"), N_("fetch or copy the file again"))
     header_at, size, kind, checksum = FOOTER.unpack_from(footer)
     if ~(sum(footer) - sum(footer[CHECKSUM_AT:CHECKSUM_END])) & 0xFFFFFFFF != checksum:
-        raise damaged("the checksum of its footer is wrong")
+        raise damaged(_("the checksum of its footer is wrong"))
     if kind not in (FIXED, DYNAMIC):
         raise Unfit(
-            f"is a VHD of type {kind}, of no use without its parent", WHOLE, expected="fixed (2) or dynamic (3)"
+            _("is a VHD of type {kind}, of no use without its parent").format(kind=kind),
+            WHOLE,
+            expected=N_("fixed (2) or dynamic (3)"),
         )
     if not size or size % SECTOR:
-        raise damaged(f"its disk has {size} bytes")
+        raise damaged(_("its disk has {size} bytes").format(size=size))
     end = size + FOOTER_SIZES[-1] if kind == FIXED else _end_of_blocks(file, header_at, size)
     if end > file.length:
         raise cut_short(end, file.length)
@@ -52,10 +55,12 @@ def read(file: Window) -> int:
 
 def _end_of_blocks(file: Window, header_at: int, size: int) -> int:
     if file.read(header_at, len(DYNAMIC_COOKIE)) != DYNAMIC_COOKIE:
-        raise damaged("the header of its block table is missing")
+        raise damaged(_("the header of its block table is missing"))
     table_at, entries, block = file.unpack(HEADER, header_at)
     if not block or block % SECTOR or entries * block < size:
-        raise damaged(f"{entries} blocks of {block} bytes for a disk of {size}")
+        raise damaged(
+            _("{entries} blocks of {block} bytes for a disk of {size}").format(entries=entries, block=block, size=size)
+        )
     used = [sector for sector in file.table(table_at, entries, ">I") if sector != FREE]
     # Each block begins with a bitmap of its sectors, rounded up to whole sectors.
     bitmap = -(-block // SECTOR // 8 // SECTOR) * SECTOR

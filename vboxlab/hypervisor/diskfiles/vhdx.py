@@ -6,6 +6,7 @@ import struct
 import uuid
 
 from vboxlab.hypervisor.diskfiles.reading import SECTOR, WHOLE, Unfit, Window, cut_short, damaged
+from vboxlab.language import _
 
 MAGIC = b"vhdxfile"
 REGION_TABLES = (192 << 10, 256 << 10)
@@ -30,17 +31,21 @@ def read(file: Window) -> int:
     """Return the size of a VHDX' disk. Raises Unfit when it cannot stand alone or not all of its blocks are there."""
     regions = _regions(file)
     if BLOCKS not in regions or METADATA not in regions:
-        raise damaged("its block table or metadata are missing")
+        raise damaged(_("its block table or metadata are missing"))
     items = _items(file, *regions[METADATA])
     if not {PARAMETERS, SIZE, SECTOR_SIZE} <= items.keys():
-        raise damaged("its metadata do not say how large the disk is")
+        raise damaged(_("its metadata do not say how large the disk is"))
     block, flags = file.table(items[PARAMETERS], 2, "<I")
     (size,) = file.table(items[SIZE], 1, "<Q")
     (sector,) = file.table(items[SECTOR_SIZE], 1, "<I")
     if flags & HAS_PARENT:
-        raise Unfit("is a VHDX with a parent, of no use without it", WHOLE)
+        raise Unfit(_("is a VHDX with a parent, of no use without it"), WHOLE)
     if not size or sector not in (SECTOR, 4096) or not MIB <= block <= 256 * MIB or block & (block - 1):
-        raise damaged(f"sectors of {sector} and blocks of {block} bytes for a disk of {size}")
+        raise damaged(
+            _("sectors of {sector} and blocks of {block} bytes for a disk of {size}").format(
+                sector=sector, block=block, size=size
+            )
+        )
     _check_blocks(file, regions[BLOCKS], block, size, SECTORS_A_BITMAP * sector // block)
     return size
 
@@ -52,14 +57,14 @@ def _regions(file: Window) -> dict[bytes, tuple[int, int]]:
         if signature == b"regi" and count <= MAX_ENTRIES:
             found = file.read(at + REGION_HEADER.size, count * REGION.size)
             return {kind: (offset, length) for kind, offset, length in REGION.iter_unpack(found)}
-    raise damaged("its region tables are missing")
+    raise damaged(_("its region tables are missing"))
 
 
 def _items(file: Window, at: int, length: int) -> dict[bytes, int]:
     """Return the places of the metadata."""
     signature, count = METADATA_HEADER.unpack(file.read(at, METADATA_HEADER.size))
     if signature != b"metadata" or count > MAX_ENTRIES or length < TABLE_SIZE:
-        raise damaged("its metadata are missing")
+        raise damaged(_("its metadata are missing"))
     found = file.read(at + METADATA_HEADER.size, count * ITEM.size)
     return {kind: at + offset for kind, offset, _length in ITEM.iter_unpack(found)}
 
@@ -69,7 +74,7 @@ def _check_blocks(file: Window, region: tuple[int, int], block: int, size: int, 
     blocks = -(-size // block)
     entries = blocks + (blocks - 1) // ratio  # a bitmap's entry after each `ratio` blocks
     if entries * 8 > length:
-        raise damaged(f"a table of {length} bytes for {blocks} blocks")
+        raise damaged(_("a table of {length} bytes for {blocks} blocks").format(length=length, blocks=blocks))
     end = 0
     for number, entry in enumerate(file.table(at, entries, "<Q")):
         if entry & 7 in PRESENT and number % (ratio + 1) != ratio:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, WHOLE, Unfit, Window, cut_short, damaged
+from vboxlab.language import N_, _
 
 MAGIC = b"KDMV"
 DESCRIPTOR_START = re.compile(rb"#\s?Disk Descriptor ?File")
@@ -35,8 +36,8 @@ HINT = b"parentfilenamehint"
 OWN_DESCRIPTOR_AT = SECTOR  # where all programs write it, and QEMU reads it whatever the header says
 SEEN_BY_QEMU = 20 * SECTOR  # from where a descriptor begins (block/vmdk.c, DESC_SIZE)
 MAX_GRAIN, MAX_ENTRIES = 1 << 16, 1 << 16
-DESCRIPTOR_WANTED = "give the descriptor, the small .vmdk file without a number in its name"
-BESIDE = "a descriptor names its own extents by plain names that end in .vmdk; export the VM as an OVA instead"
+DESCRIPTOR_WANTED = N_("give the descriptor, the small .vmdk file without a number in its name")
+BESIDE = N_("a descriptor names its own extents by plain names that end in .vmdk; export the VM as an OVA instead")
 Kind = Literal["flat", "sparse", "zero"]
 
 
@@ -79,7 +80,7 @@ def read_sparse(file: Window, *, alone: bool = True) -> int:
     if header.directory == AT_END:
         place = file.length - FOOTER_FROM_END
         if place < 0 or file.read(place, len(MAGIC)) != MAGIC:
-            raise Unfit("is a VMDK that is cut short: its footer is missing", AGAIN)
+            raise Unfit(_("is a VMDK that is cut short: its footer is missing"), AGAIN)
         header = _header(file, place)
     end = _end_of_grains(file, header)
     if end > file.length:
@@ -90,14 +91,20 @@ def read_sparse(file: Window, *, alone: bool = True) -> int:
 def _header(file: Window, offset: int) -> Header:
     found = Header(*file.unpack(HEADER, offset))
     if not 1 <= found.version <= 3:
-        raise Unfit(f"is a VMDK of version {found.version}", WHOLE, expected="version 1 to 3")
+        raise Unfit(
+            _("is a VMDK of version {version}").format(version=found.version), WHOLE, expected=N_("version 1 to 3")
+        )
     # QEMU takes a capacity of 0 for a sign that the descriptor counts, and the files that this names.
     if (
         not 0 < found.capacity <= MAX_SECTORS
         or not 0 < found.grain <= MAX_GRAIN
         or not 0 < found.entries <= MAX_ENTRIES
     ):
-        raise damaged(f"{found.capacity} sectors in grains of {found.grain}, {found.entries} entries a table")
+        raise damaged(
+            _("{sectors} sectors in grains of {grain}, {entries} entries a table").format(
+                sectors=found.capacity, grain=found.grain, entries=found.entries
+            )
+        )
     return found
 
 
@@ -107,7 +114,7 @@ def _check_own_descriptor(file: Window, header: Header) -> None:
     _check_hint(file.read(OWN_DESCRIPTOR_AT, min(max(len(text), SEEN_BY_QEMU), file.length - OWN_DESCRIPTOR_AT)))
     extents = parse(text)
     if header.descriptor_at * SECTOR != OWN_DESCRIPTOR_AT or len(extents) != 1 or extents[0].kind != "sparse":
-        raise Unfit("is one part of a VMDK, or names other files", DESCRIPTOR_WANTED)
+        raise Unfit(_("is one part of a VMDK, or names other files"), DESCRIPTOR_WANTED)
 
 
 def _end_of_grains(file: Window, header: Header) -> int:
@@ -116,7 +123,11 @@ def _end_of_grains(file: Window, header: Header) -> int:
     directory = file.table(header.directory * SECTOR, -(-header.capacity // (grain * header.entries)), "<I")
     tables = set(directory) - {0}
     if len(tables) * header.entries * 4 > file.length:
-        raise damaged(f"{len(tables)} tables of {header.entries} entries, more than the file has room for")
+        raise damaged(
+            _("{tables} tables of {entries} entries, more than the file has room for").format(
+                tables=len(tables), entries=header.entries
+            )
+        )
     last = 0
     for table_at in tables:
         last = max(last, *file.table(table_at * SECTOR, header.entries, "<I"))
@@ -131,13 +142,13 @@ def _end_of_grains(file: Window, header: Header) -> int:
 def read_descriptor(file: Window) -> tuple[Extent, ...]:
     """Return the extents that a descriptor names. Raises Unfit for all but plain files beside it."""
     if file.length > MAX_DESCRIPTOR:
-        raise damaged(f"a descriptor of {file.length} bytes")
+        raise damaged(_("a descriptor of {length} bytes").format(length=file.length))
     extents = parse(file.read(0, file.length))
     if not extents:
-        raise damaged("its descriptor names no extents")
+        raise damaged(_("its descriptor names no extents"))
     for extent in extents:
         if extent.kind != "zero" and not PLAIN_NAME.fullmatch(extent.name):
-            raise Unfit(f"names {extent.name!r}, which is no VMDK file beside it", BESIDE)
+            raise Unfit(_("names {name!r}, which is no VMDK file beside it").format(name=extent.name), BESIDE)
     return extents
 
 
@@ -156,12 +167,18 @@ def parse(descriptor: bytes) -> tuple[Extent, ...]:
         elif match := ASSIGNMENT.fullmatch(line):
             _check_parent(match[1], match[2])
         elif match := ODD_EXTENT.match(line):
-            raise Unfit(f"has an extent of an unknown kind in line {number} of its descriptor: {match[1]}", WHOLE,
-                        expected="FLAT, VMFS, SPARSE or ZERO, to be read")  # fmt: skip
+            what = _("has an extent of an unknown kind in line {number} of its descriptor: {kind}")
+            raise Unfit(what.format(number=number, kind=match[1]), WHOLE,
+                        expected=N_("FLAT, VMFS, SPARSE or ZERO, to be read"))  # fmt: skip
         else:
-            raise Unfit(f"has a descriptor whose line {number} is not understood: {line[:80]!r}", WHOLE)
+            raise Unfit(
+                _("has a descriptor whose line {number} is not understood: {text!r}").format(
+                    number=number, text=line[:80]
+                ),
+                WHOLE,
+            )
         if len(found) > MAX_EXTENTS:
-            raise damaged(f"more than {MAX_EXTENTS} extents")
+            raise damaged(_("more than {limit} extents").format(limit=MAX_EXTENTS))
     return tuple(found)
 
 
@@ -175,7 +192,7 @@ def _decoded(text: bytes) -> str:
 def _extent(match: re.Match[str]) -> Extent:
     sectors, kind, name, start = int(match[1]), match[2], match[3] or "", int(match[4] or 0)
     if not 0 < sectors <= MAX_SECTORS or start > MAX_SECTORS:
-        raise damaged(f"an extent of {sectors} sectors from {start}")
+        raise damaged(_("an extent of {sectors} sectors from {start}").format(sectors=sectors, start=start))
     if kind == "ZERO":
         return Extent("zero", sectors)
     return Extent("sparse" if kind == "SPARSE" else "flat", sectors, name, start)
@@ -184,24 +201,28 @@ def _extent(match: re.Match[str]) -> Extent:
 def _check_hint(text: bytes) -> None:
     """Raise Unfit when a parent's name stands anywhere: QEMU takes it from comments too, and from what follows."""
     if HINT in text.split(b"\0", 1)[0].lower():
-        raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
+        raise Unfit(_("is the disk of a snapshot, of no use without its parent"), WHOLE)
 
 
 def _check_parent(name: str, value: str) -> None:
     word = value.strip().strip('"').lower()
     alone = {"parentcid": ALONE, "ddb.uuid.parent": NO_UUID}
     if name.lower() == HINT.decode() or word != alone.get(name.lower(), word):
-        raise Unfit("is the disk of a snapshot, of no use without its parent", WHOLE)
+        raise Unfit(_("is the disk of a snapshot, of no use without its parent"), WHOLE)
 
 
 def check_extent(extent: Extent, file: Window) -> None:
     """Raise Unfit when an extent's file is not what the descriptor says."""
     if extent.kind == "sparse":
         if file.start(len(MAGIC)) != MAGIC:
-            raise damaged("no sparse extent, which its descriptor calls it")
+            raise damaged(_("no sparse extent, which its descriptor calls it"))
         size = read_sparse(file, alone=False)
         if size < extent.sectors * SECTOR:
-            raise damaged(f"{size} bytes, of which its descriptor wants {extent.sectors * SECTOR}")
+            raise damaged(
+                _("{size} bytes, of which its descriptor wants {wanted}").format(
+                    size=size, wanted=extent.sectors * SECTOR
+                )
+            )
     else:
         file.require((extent.start + extent.sectors) * SECTOR)
 

@@ -21,6 +21,7 @@ from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.hypervisor.qemu.machines import check_adapters
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.language import C_, _
 from vboxlab.planning.adapters import devices
 from vboxlab.planning.observed import AdapterState, Attachment
 
@@ -41,8 +42,10 @@ class Adapters:
             return
         if devices(wanted.hardware.adapters) != devices(definition.hardware.adapters):
             raise DriverError(
-                f"{definition.name} is not off: adapters can be re-plugged, not added, removed or given another MAC",
-                resolution="power it off first",
+                _("{machine} is not off: adapters can be re-plugged, not added, removed or given another MAC").format(
+                    machine=definition.name
+                ),
+                resolution=_("power it off first"),
             )
         for adapter in wanted.hardware.adapters:
             definition = self._change(definition, adapter)
@@ -67,8 +70,11 @@ class Adapters:
     def _find(definition: Definition, slot: int) -> AdapterState:
         adapter = definition.adapter(slot)
         if adapter is None:
-            slots = ", ".join(str(adapter.slot) for adapter in definition.hardware.adapters) or "none"
-            raise DriverError(f"{definition.name} has no adapter {slot}", details=[f"slots that it has: {slots}"])
+            slots = ", ".join(str(adapter.slot) for adapter in definition.hardware.adapters) or C_("slot", "none")
+            raise DriverError(
+                _("{machine} has no adapter {slot}").format(machine=definition.name, slot=slot),
+                details=[_("slots that it has: {slots}").format(slots=slots)],
+            )
         return adapter
 
     def _change(self, definition: Definition, new: AdapterState) -> Definition:

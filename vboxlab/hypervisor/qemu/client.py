@@ -28,6 +28,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 
 from vboxlab import programs
 from vboxlab.errors import DriverError
+from vboxlab.language import _
 from vboxlab.waiting import Deadline
 
 T = TypeVar("T")
@@ -101,7 +102,9 @@ class Monitors:
             return future.result(timeout)
         except TimeoutError:
             future.cancel()
-            raise MonitorGone("QEMU does not answer", details=[f"waited {timeout:.0f} s"]) from None
+            raise MonitorGone(
+                _("QEMU does not answer"), details=[_("waited {seconds:.0f} s").format(seconds=timeout)]
+            ) from None
 
 
 def is_listening(path: Path) -> bool:
@@ -139,7 +142,7 @@ async def _connect(path: Path, deadline: Deadline) -> QMPClient:
                 break
             except BlockingIOError:  # the queue is full; asyncio would take this for a connection in progress
                 if deadline.expired:
-                    raise MonitorGone(f"QEMU is busy and does not answer at {path}") from None
+                    raise MonitorGone(_("QEMU is busy and does not answer at {path}").format(path=path)) from None
                 await asyncio.sleep(0.01)
         await asyncio.wait_for(client.connect(stream), deadline.remaining)
     except BaseException:
@@ -162,9 +165,11 @@ async def _execute(path: Path, commands: Sequence[tuple[str, Mapping[str, Any]]]
             with suppress(*GONE):
                 await client.disconnect()
     except ExecuteError as error:
-        raise MonitorRefused("QEMU refused", details=[str(error)]) from error
+        raise MonitorRefused(_("QEMU refused"), details=[str(error)]) from error
     except GONE as error:
-        raise MonitorGone(f"QEMU does not answer at {path}", details=[str(error) or type(error).__name__]) from error
+        raise MonitorGone(
+            _("QEMU does not answer at {path}").format(path=path), details=[str(error) or type(error).__name__]
+        ) from error
     return answer
 
 
@@ -203,12 +208,12 @@ def launch(command: Sequence[str], errors: Path, is_ready: Callable[[], bool]) -
             os.close(inherited)
         deadline = Deadline.after(START_TIMEOUT)
         while not is_ready():
-            ended, _, _ = select.select([alive], [], [], 0.01)
+            ended, _writable, _failed = select.select([alive], [], [], 0.01)
             if ended:
                 words = errors.read_text(encoding="utf-8", errors="replace").splitlines()
-                raise QemuEndedAtOnce("QEMU ended at once", details=[line for line in words if line.strip()])
+                raise QemuEndedAtOnce(_("QEMU ended at once"), details=[line for line in words if line.strip()])
             if deadline.expired:
-                raise DriverError(f"QEMU did not get ready within {START_TIMEOUT:.0f} s")
+                raise DriverError(_("QEMU did not get ready within {seconds:.0f} s").format(seconds=START_TIMEOUT))
     finally:
         os.close(alive)
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from vboxlab.errors import DriverError, MachineNotFound, host_error
 from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.language import _
 from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
@@ -146,19 +147,21 @@ class Definitions:
     def load(self, machine_id: str) -> Definition:
         """Read a machine. Raises MachineNotFound, DefinitionUnreadable."""
         if not ID_PATTERN.fullmatch(machine_id):
-            raise MachineNotFound(f"there is no machine {machine_id!r}")
+            raise MachineNotFound(_("there is no machine {machine!r}").format(machine=machine_id))
         path = self._layout.machine(machine_id) / DEFINITION_FILE
         try:
             return _CODEC.validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             if path.parent.is_dir():
-                raise DefinitionUnreadable(path, f"{path} is missing") from None
+                raise DefinitionUnreadable(path, _("{path} is missing").format(path=path)) from None
             raise MachineNotFound(
-                f"the machine {machine_id} is not there any more",
-                resolution="somebody removed it; run the command again to see the lab as it is now",
+                _("the machine {machine} is not there any more").format(machine=machine_id),
+                resolution=_("somebody removed it; run the command again to see the lab as it is now"),
             ) from None
         except (ValidationError, OSError) as error:
-            raise DefinitionUnreadable(path, f"{path} cannot be read", details=[str(error).splitlines()[0]]) from error
+            raise DefinitionUnreadable(
+                path, _("{path} cannot be read").format(path=path), details=[str(error).splitlines()[0]]
+            ) from error
 
     def all(self) -> Iterator[tuple[str, Definition | DefinitionUnreadable]]:
         """Return every machine, a damaged one as the reason why it cannot be read."""
@@ -176,7 +179,9 @@ class Definitions:
         try:
             write_durably(path, encode(definition))
         except FileNotFoundError:
-            raise MachineNotFound(f"the machine {definition.name} is not there any more") from None
+            raise MachineNotFound(
+                _("the machine {machine} is not there any more").format(machine=definition.name)
+            ) from None
         except OSError as error:
             raise host_error(error) or error from None
 

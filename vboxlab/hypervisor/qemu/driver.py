@@ -19,6 +19,7 @@ from vboxlab.hypervisor.qemu.readiness import Readiness, find_readiness
 from vboxlab.hypervisor.qemu.snapshots import Snapshots
 from vboxlab.hypervisor.qemu.strays import find_strays, remove_stray
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, Workspace
+from vboxlab.language import _
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
 from vboxlab.topology.addressing import LabName
 
@@ -151,7 +152,7 @@ class QemuDriver:
         """Make an image of a disk; a kernel beside one of ours (vmlinuz, initrd.img, cmdline) belongs to it."""
         self._work.layout.prepare()
         if ours:
-            progress(f"registering {name}", None)
+            progress(_("registering {image}").format(image=name), None)
             self._work.images.refer(name, disk, parent)
         else:
             self._work.images.copy(name, disk, progress)
@@ -160,16 +161,16 @@ class QemuDriver:
         """Raise CapabilityMissing: there are no VMs but ours."""
         del snapshot, progress
         raise CapabilityMissing(
-            f"{vm} cannot become the base {name}: QEMU has no VMs but vboxlab's",
-            resolution=f"give its disk instead: vboxlab base add {name} --disk FILE",
+            _("{vm} cannot become the base {base}: QEMU has no VMs but vboxlab's").format(vm=vm, base=name),
+            resolution=_("give its disk instead: vboxlab base add {base} --disk FILE").format(base=name),
         )
 
     def import_appliance(self, name: str, file: Path, progress: Progress = no_progress) -> None:
         """Raise CapabilityMissing: appliances are VirtualBox's."""
         del progress
         raise CapabilityMissing(
-            f"{file} cannot become the base {name}: QEMU imports no appliances",
-            resolution="an OVA is a tar file: unpack it and give its disk with --disk",
+            _("{file} cannot become the base {base}: QEMU imports no appliances").format(file=file, base=name),
+            resolution=_("an OVA is a tar file: unpack it and give its disk with --disk"),
         )
 
     def remove_image(self, name: str) -> None:
@@ -190,8 +191,10 @@ class QemuDriver:
     def screenshot(self, handle: str, target: Path) -> None:
         """Raise CapabilityMissing: these machines have a serial console only."""
         raise CapabilityMissing(
-            f"no picture of {self.inspect(handle).name} for {target}: QEMU machines have no screen",
-            resolution="look at the last lines of the serial console",
+            _("no picture of {machine} for {target}: QEMU machines have no screen").format(
+                machine=self.inspect(handle).name, target=target
+            ),
+            resolution=_("look at the last lines of the serial console"),
         )
 
     def host_port(self, lab: LabName | None, network: str) -> HostPort:

@@ -16,6 +16,7 @@ from vboxlab.hypervisor.qemu.images import run_disk_tool, run_on_disk
 from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.hypervisor.qemu.networks import socket_is_read
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 
 NEW_PREFIX = ".new-"
@@ -67,7 +68,9 @@ def sweep_leftovers(layout: Layout, lab: LabName | None = None, *, only_look: bo
             name = definition.name if definition else path.name
             if not only_look:
                 layout.discard(path, definition.lab if definition else None, name.lstrip("."))
-            found.append(f"{'half-made' if path.name.startswith(NEW_PREFIX) else 'half-removed'} machine {name}")
+            is_new = path.name.startswith(NEW_PREFIX)
+            text = _("half-made machine {machine}") if is_new else _("half-removed machine {machine}")
+            found.append(text.format(machine=name))
     return found
 
 
@@ -86,7 +89,7 @@ def collect(work: Workspace, lab: LabName | None, *, only_look: bool = False) ->
     if work.layout.has_runtime or not only_look:
         found += _end_orphans(work, only_look=only_look)
         found += _clear_plugs(work, only_look=only_look)
-    for _, definition in work.definitions.all():
+    for _machine_id, definition in work.definitions.all():
         if isinstance(definition, Definition) and definition.lab is not None and lab in (None, definition.lab):
             with work.idle(definition.id, only_look=only_look) as machine:
                 found += _tidy_disk(work, machine, only_look=only_look) if machine is not None else []
@@ -126,7 +129,7 @@ def _end_orphans(work: Workspace, *, only_look: bool) -> list[str]:
             if not only_look:
                 with suppress(DriverError):
                     work.monitors.execute(path, ("quit", {}), timeout=ORPHAN_QUIT_SECONDS)
-            found.append(f"QEMU process of the removed machine {path.name}")
+            found.append(_("QEMU process of the removed machine {machine}").format(machine=path.name))
         if not only_look:
             path.unlink(missing_ok=True)
     return found
@@ -141,7 +144,7 @@ def _clear_plugs(work: Workspace, *, only_look: bool) -> list[str]:
         for path in ports:
             port = path.with_suffix("") if path.suffix == ".net" else path
             if port.name.split(".")[0] not in known and not socket_is_read(port):
-                found.append(f"network port {path.name}")
+                found.append(_("network port {name}").format(name=path.name))
                 if not only_look:
                     path.unlink(missing_ok=True)
         if not only_look:
@@ -167,5 +170,5 @@ def _tidy_disk(work: Workspace, definition: Definition, *, only_look: bool) -> l
         if state["name"] not in wanted:
             if not only_look:
                 run_on_disk(disk, "snapshot", "-q", "-d", state["name"])
-            found.append(f"unfinished snapshot of {definition.name}")
+            found.append(_("unfinished snapshot of {machine}").format(machine=definition.name))
     return found

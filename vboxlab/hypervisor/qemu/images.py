@@ -21,6 +21,7 @@ from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.qemu.command import Kernel
 from vboxlab.hypervisor.qemu.layout import DISK_LOCK, Layout, held, remove_tree
+from vboxlab.language import C_, _
 from vboxlab.waiting import Deadline
 
 KERNEL_FILE = "vmlinuz"
@@ -80,20 +81,28 @@ class ImageStore:
             return None
         except (OSError, ValidationError) as error:
             raise BaseError(
-                f"the record of the image {path.stem} cannot be read: {path}",
+                _("the record of the image {image} cannot be read: {path}").format(image=path.stem, path=path),
                 details=[line.strip() for line in str(error).splitlines()[:3]],
-                resolution="put it right (name, disk, format and parent of the image); that of a base which was built "
-                "here can be removed: the next `vboxlab up` writes it anew",
+                resolution=_(
+                    "put it right (name, disk, format and parent of the image); that of a base which was built "
+                    "here can be removed: the next `vboxlab up` writes it anew"
+                ),
             ) from error
 
     def get(self, name: str) -> Image:
         """Return an image whose disk is there. Raises BaseError."""
         image = self.find(name)
         if image is None:
-            names = ", ".join(image.name for image in self.all()) or "none"
-            raise BaseError(f"there is no image {name!r}", details=[f"images that exist: {names}"])
+            names = ", ".join(image.name for image in self.all()) or C_("image", "none")
+            raise BaseError(
+                _("there is no image {image!r}").format(image=name),
+                details=[_("images that exist: {images}").format(images=names)],
+            )
         if not image.disk.is_file():
-            raise BaseError(f"the disk of image {name!r} is not there: {image.disk}", resolution="build the base again")
+            raise BaseError(
+                _("the disk of image {image!r} is not there: {path}").format(image=name, path=image.disk),
+                resolution=_("build the base again"),
+            )
         return image
 
     def infos(self, clones: Mapping[str, Iterable[str]]) -> list[ImageInfo]:
@@ -141,7 +150,7 @@ class ImageStore:
                     remove_tree(path)
         except Timeout:
             return []
-        return [f"unfinished image {path.name}" for path in left]
+        return [_("unfinished image {image}").format(image=path.name) for path in left]
 
     def _is_whole(self, name: str) -> bool:
         existing = self.find(name)
@@ -153,12 +162,14 @@ class ImageStore:
     def remove(self, name: str, clones: Iterable[str]) -> None:
         """Remove an image; a disk that it refers to stays. Raises BaseError when something depends on it."""
         if self.find(name) is None:
-            raise BaseError(f"there is no image {name!r}")
-        dependants = [f"machine {machine}" for machine in sorted(clones)]
-        dependants += [f"image {image.name}" for image in self.all() if image.parent == name]
+            raise BaseError(_("there is no image {image!r}").format(image=name))
+        dependants = [_("machine {machine}").format(machine=machine) for machine in sorted(clones)]
+        dependants += [_("image {image}").format(image=image.name) for image in self.all() if image.parent == name]
         if dependants:
             raise BaseError(
-                f"image {name!r} is in use", details=dependants, resolution="remove these first, then the image"
+                _("image {image!r} is in use").format(image=name),
+                details=dependants,
+                resolution=_("remove these first, then the image"),
             )
         self._layout.image(name).unlink(missing_ok=True)
         remove_tree(self._layout.image_folder(name))
@@ -167,7 +178,7 @@ class ImageStore:
 def _look_at(name: str, disk: Path, *, overlay: bool) -> DiskFile:
     disk = disk.absolute()
     if not disk.is_file():
-        raise BaseError(f"image {name!r}: there is no disk file {disk}")
+        raise BaseError(_("image {image!r}: there is no disk file {disk}").format(image=name, disk=disk))
     return describe(disk, overlay=overlay)
 
 
@@ -176,15 +187,18 @@ def _copied(disk: DiskFile, folder: Path, progress: Progress) -> DiskFile:
     try:
         copied = take(disk, folder, progress)
     except OSError as error:
-        raise BaseError(f"{disk.path}: it cannot be copied", details=[f"{folder}: {error.strerror}"]) from error
+        raise BaseError(
+            _("{path}: it cannot be copied").format(path=disk.path),
+            details=[_("{subject}: {problem}").format(subject=folder, problem=error.strerror)],
+        ) from error
     if copied.kind in ("raw", "qcow2"):
         return copied
-    progress("converting the disk", None)
+    progress(_("converting the disk"), None)
     target = folder / "disk.qcow2"
     try:
         run_disk_tool(*convert_arguments(copied, target, "qcow2"))
     except DriverError as error:
-        brief = f"{disk.path}: qemu-img cannot convert this {disk.kind} disk"
+        brief = _("{path}: qemu-img cannot convert this {kind} disk").format(path=disk.path, kind=disk.kind)
         raise BaseError(brief, details=error.details, resolution=error.resolution) from error
     for path in folder.iterdir():
         if path != target:
@@ -195,8 +209,11 @@ def _copied(disk: DiskFile, folder: Path, progress: Progress) -> DiskFile:
 def _check_parent(name: str, backing: str | None, parent: Image) -> None:
     if backing is None or Path(backing).resolve() != parent.disk.resolve():
         raise BaseError(
-            f"image {name!r}: its disk is no overlay of image {parent.name!r}",
-            details=[f"backing file: {backing or 'none'}", f"expected: {parent.disk}"],
+            _("image {image!r}: its disk is no overlay of image {parent!r}").format(image=name, parent=parent.name),
+            details=[
+                _("backing file: {path}").format(path=backing or C_("file", "none")),
+                _("expected: {expected}").format(expected=parent.disk),
+            ],
         )
 
 
@@ -239,7 +256,7 @@ def run_disk_tool(*arguments: str, inherited: tuple[int, ...] = ()) -> str:
                 umask=0o077, pass_fds=inherited, start_new_session=True,
             )  # fmt: skip
         except FileNotFoundError:
-            raise DriverError("qemu-img is not installed", resolution="install the package qemu-utils") from None
+            raise DriverError(_("qemu-img is not installed"), resolution=_("install the package qemu-utils")) from None
         if not ended.returncode:
             return str(ended.stdout)
         if not is_locked(ended.stderr) or deadline.expired:
@@ -248,9 +265,9 @@ def run_disk_tool(*arguments: str, inherited: tuple[int, ...] = ()) -> str:
     words = ended.stderr.strip().splitlines()
     full = any("No space left" in line for line in words)
     raise DriverError(
-        f"qemu-img {arguments[0]} failed",
+        _("qemu-img {command} failed").format(command=arguments[0]),
         details=words,
-        resolution="the host's disk is full: free some space" if full else None,
+        resolution=_("the host's disk is full: free some space") if full else None,
     )
 
 

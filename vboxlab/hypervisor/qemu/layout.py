@@ -31,6 +31,7 @@ from urllib.parse import quote
 
 from vboxlab.errors import DriverError
 from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
+from vboxlab.language import C_, _
 from vboxlab.topology.addressing import LabName
 
 # All that this driver writes into a machine's directory; its temporary files begin with a dot and such a name.
@@ -69,7 +70,9 @@ def remove_tree(path: Path) -> None:
     """Remove a directory with all it holds; what is gone already is no error."""
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
-        raise DriverError(f"{path} cannot be removed", resolution="check the permissions of that folder")
+        raise DriverError(
+            _("{path} cannot be removed").format(path=path), resolution=_("check the permissions of that folder")
+        )
 
 
 def foreign_entries(directory: Path) -> list[Path]:
@@ -194,9 +197,13 @@ def _pinned(file: Path) -> Path | None:
     if not path.is_absolute() or not RUNTIME.fullmatch(path.name):
         here = ", ".join(map(str, Path(tempfile.gettempdir()).glob("vboxlab-*")))
         raise DriverError(
-            f"{file} is damaged: it must hold the path of the folder with the sockets of running machines",
-            details=[f"such folders here: {here or 'none'}"],
-            resolution="write that path into the file; or end all qemu-system-x86_64 of this user and remove the file",
+            _("{file} is damaged: it must hold the path of the folder with the sockets of running machines").format(
+                file=file
+            ),
+            details=[_("such folders here: {folders}").format(folders=here or C_("folder", "none"))],
+            resolution=_(
+                "write that path into the file; or end all qemu-system-x86_64 of this user and remove the file"
+            ),
         )
     return path
 

@@ -29,6 +29,7 @@ from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, held
 from vboxlab.hypervisor.qemu.networks import check_kinds
 from vboxlab.hypervisor.qemu.power import Power, last_power_change, power_state
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.language import _
 from vboxlab.planning.observed import AdapterState, MachineSpec, ObservedMachine, PowerState
 from vboxlab.topology.model import SLOTS
 
@@ -43,7 +44,7 @@ class Machines:
     def all(self) -> Sequence[ObservedMachine]:
         """Report every machine."""
         found = list(self._work.definitions.all())
-        states = self._power.statuses([machine_id for machine_id, _ in found])
+        states = self._power.statuses([machine_id for machine_id, _definition in found])
         images = {image.name: image for image in self._work.images.all()}
         reports = []
         for (machine_id, definition), status in zip(found, states, strict=True):
@@ -51,7 +52,7 @@ class Machines:
                 reports.append(_inaccessible(machine_id, definition))
             else:
                 reports.append(self._report(definition, status, images.get(definition.image)))
-        self._revive_switches([d for (_, d), status in zip(found, states, strict=True) if status is not None])
+        self._revive_switches([d for (_machine_id, d), status in zip(found, states, strict=True) if status is not None])
         return reports
 
     def one(self, machine_id: str) -> ObservedMachine:
@@ -69,7 +70,7 @@ class Machines:
         check_adapters(spec.adapters)
         hardware = Hardware(spec.cpus, spec.memory, spec.adapters, dict(spec.marks))
         definition = Definition(new_id(), spec.name, spec.image, hardware).with_adapters(spec.adapters)
-        progress(f"making {spec.name}", None)
+        progress(_("making {machine}").format(machine=spec.name), None)
         self._work.layout.prepare()
         with self._work.layout.exclusive():
             self._check_name(spec.name)
@@ -81,8 +82,8 @@ class Machines:
             except OSError as error:
                 full = error.errno in (errno.ENOSPC, errno.EDQUOT)
                 raise DriverError(
-                    f"{spec.name} cannot be made: {error}",
-                    resolution="the host's disk is full: free some space" if full else None,
+                    _("{machine} cannot be made: {error}").format(machine=spec.name, error=error),
+                    resolution=_("the host's disk is full: free some space") if full else None,
                 ) from error
             with self._work.layout.exclusive():
                 self._check_name(spec.name)
@@ -96,17 +97,20 @@ class Machines:
             write_durably(directory / DEFINITION_FILE, encode(definition))
 
     def _check_name(self, name: str) -> None:
-        for _, definition in self._work.definitions.all():
+        for _machine_id, definition in self._work.definitions.all():
             if isinstance(definition, DefinitionUnreadable):
                 if definition.machine in (name, ""):  # it may be the very machine, with somebody's work on its disk
                     raise MachineConflict(
-                        f"{name} may exist already: {definition.brief}",
+                        _("{machine} may exist already: {problem}").format(machine=name, problem=definition.brief),
                         details=definition.details,
-                        resolution=f"put that file right from a backup, or move its folder away: {definition.folder}",
+                        resolution=_("put that file right from a backup, or move its folder away: {folder}").format(
+                            folder=definition.folder
+                        ),
                     )
             elif definition.name == name:
-                owner = f"lab {definition.lab}" if definition.lab else "not vboxlab's"
-                raise MachineConflict(f"a VM named {name} exists already ({owner})")
+                ours = _("a VM named {machine} exists already (lab {lab})")
+                brief = ours if definition.lab else _("a VM named {machine} exists already (not vboxlab's)")
+                raise MachineConflict(brief.format(machine=name, lab=definition.lab))
 
     def delete(self, machine_id: str) -> None:
         """Remove a machine. See Driver.delete."""
@@ -125,13 +129,16 @@ class Machines:
         kept = {key: value for key, value in merged.items() if value is not None}
         changed = replace(definition, hardware=replace(definition.hardware, marks=kept))
         if changed.lab != definition.lab and self._work.is_running(machine_id):
-            raise DriverError(f"{definition.name} runs: it cannot change its lab", resolution="power it off first")
+            raise DriverError(
+                _("{machine} runs: it cannot change its lab").format(machine=definition.name),
+                resolution=_("power it off first"),
+            )
         self._work.definitions.save(changed)
 
     def set_hardware(self, machine_id: str, cpus: int, memory: int) -> None:
         """Set processors and memory. See Driver.set_hardware."""
         definition = self._work.owned(machine_id)
-        self.check_off(definition, "its processors and memory cannot be changed")
+        self.check_off(definition, _("its processors and memory cannot be changed"))
         definition = self._work.settle(definition)
         hardware = replace(definition.hardware, cpus=cpus, memory=memory)
         self._work.definitions.save(replace(definition, hardware=hardware))
@@ -139,14 +146,16 @@ class Machines:
     def check_off(self, definition: Definition, consequence: str) -> None:
         """Raise DriverError unless the machine is off."""
         with Process(self._work.pid_file(definition.id)) as process:
-            state = "runs" if process.alive else "has a saved state" if definition.saved else ""
-        if state:
-            raise DriverError(f"{definition.name} {state}: {consequence}", resolution="power it off first")
+            runs = process.alive
+        if runs or definition.saved:
+            brief = _("{machine} runs: {consequence}") if runs else _("{machine} has a saved state: {consequence}")
+            brief = brief.format(machine=definition.name, consequence=consequence)
+            raise DriverError(brief, resolution=_("power it off first"))
 
     def clones(self) -> Mapping[str, Sequence[str]]:
         """Return the names of the machines made from each image."""
         found: dict[str, list[str]] = defaultdict(list)
-        for _, definition in self._work.definitions.all():
+        for _machine_id, definition in self._work.definitions.all():
             if isinstance(definition, Definition):
                 found[definition.image].append(definition.name)
         return found
@@ -174,10 +183,10 @@ class Machines:
 
     def _what_is_missing(self, definition: Definition, image: Image | None) -> str:
         if image is None:
-            return f"its image {definition.image!r} is gone"
+            return _("its image {image!r} is gone").format(image=definition.image)
         disk = disk_path(self._work.layout, definition.id)
         gone = next((path for path in (disk, image.disk) if not path.exists()), None)
-        return f"the disk {gone} is missing" if gone else ""
+        return _("the disk {path} is missing").format(path=gone) if gone else ""
 
     def _revive_switches(self, running: Sequence[Definition | DefinitionUnreadable]) -> None:
         """Start the switch of a running lab again when somebody has killed it: machines find it by themselves."""
@@ -193,7 +202,7 @@ def check_adapters(adapters: Sequence[AdapterState]) -> None:
     slots = [adapter.slot for adapter in adapters]
     wrong = [slot for slot in slots if slot not in SLOTS]
     if wrong or len(set(slots)) != len(slots):
-        raise DriverError(f"adapter slots must be different and 1 to 8, not {slots}")
+        raise DriverError(_("adapter slots must be different and 1 to 8, not {slots}").format(slots=slots))
     check_kinds(tuple(adapters))
 
 

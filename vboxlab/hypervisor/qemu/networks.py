@@ -18,6 +18,7 @@ from vboxlab.hypervisor.qemu import switch as switch_program
 from vboxlab.hypervisor.qemu.client import is_listening
 from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.language import _
 from vboxlab.listening import local, why_taken
 from vboxlab.planning.observed import AdapterState
 from vboxlab.topology.addressing import LabName
@@ -32,8 +33,10 @@ def check_kinds(adapters: tuple[AdapterState, ...]) -> None:
     for adapter in adapters:
         if adapter.attachment.kind not in NETWORK_KINDS:
             raise CapabilityMissing(
-                f"adapter {adapter.slot}: QEMU machines have no {adapter.attachment.kind} networks",
-                resolution=f"use one of: {', '.join(sorted(NETWORK_KINDS))}",
+                _("adapter {slot}: QEMU machines have no {kind} networks").format(
+                    slot=adapter.slot, kind=adapter.attachment.kind
+                ),
+                resolution=_("use one of: {kinds}").format(kinds=", ".join(sorted(NETWORK_KINDS))),
             )
 
 
@@ -48,8 +51,10 @@ def check_ports_free(adapters: tuple[AdapterState, ...]) -> None:
 def port_taken(port: int) -> DriverError:
     """Return the error for a forwarded port that somebody else has."""
     return DriverError(
-        f"port {port} of 127.0.0.1, which leads to the machine, is taken by another program",
-        resolution=f"end that program (`ss -ltnp 'sport = :{port}'` names it) or give the machine another port",
+        _("port {port} of 127.0.0.1, which leads to the machine, is taken by another program").format(port=port),
+        resolution=_(
+            "end that program (`ss -ltnp 'sport = :{port}'` names it) or give the machine another port"
+        ).format(port=port),
     )
 
 
@@ -106,7 +111,9 @@ class Switches:
             return answer
 
         return wait_until(
-            on_duty, Deadline.after(SWITCH_START_TIMEOUT), what=f"the start of the network switch in {directory}"
+            on_duty,
+            Deadline.after(SWITCH_START_TIMEOUT),
+            what=_("the start of the network switch in {directory}").format(directory=directory),
         )
 
     def is_on_duty(self, lab: LabName | None) -> bool:
@@ -188,7 +195,7 @@ def _start_switch(directory: Path) -> None:
         umask=0o077,
     )
     if ended.returncode:
-        raise DriverError("the network switch does not start", details=ended.stderr.splitlines()[-3:])
+        raise DriverError(_("the network switch does not start"), details=ended.stderr.splitlines()[-3:])
 
 
 def _ask(directory: Path, command: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from vboxlab.hypervisor.qemu.definition import Definition, disk_path
 from vboxlab.hypervisor.qemu.images import LOCKED_SECONDS, await_disk, is_locked
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, ERRORS_FILE, Workspace
+from vboxlab.language import N_, _
 from vboxlab.planning.observed import PowerOffHow, PowerState
 from vboxlab.waiting import Deadline, wait_until
 
@@ -28,9 +29,9 @@ PID_FILE_LOCKED = "Cannot lock pid file"  # in the words of a QEMU whose pid fil
 # QEMU's run states (QAPI RunState) that are neither running nor waiting for somebody.
 CHANGING_STATES = frozenset({"", "inmigrate", "postmigrate", "finish-migrate", "restore-vm", "save-vm", "shutdown"})
 PAUSE_REASONS = {
-    "io-error": "paused by a disk error: most likely the host's disk is full",
-    "internal-error": "paused by an error of QEMU or of the processor",
-    "guest-panicked": "the guest's kernel has crashed",
+    "io-error": N_("paused by a disk error: most likely the host's disk is full"),
+    "internal-error": N_("paused by an error of QEMU or of the processor"),
+    "guest-panicked": N_("the guest's kernel has crashed"),
 }
 
 
@@ -41,8 +42,8 @@ def power_state(status: str | None, definition: Definition) -> tuple[PowerState,
     if status == "running":
         return PowerState.RUNNING, ""
     if status in CHANGING_STATES:
-        return PowerState.CHANGING, "" if status else "QEMU does not answer"
-    return PowerState.PAUSED, PAUSE_REASONS.get(status, "")
+        return PowerState.CHANGING, "" if status else _("QEMU does not answer")
+    return PowerState.PAUSED, _(PAUSE_REASONS.get(status, ""))
 
 
 def last_power_change(status: str | None, definition: Definition) -> str:
@@ -76,7 +77,7 @@ class Power:
         """Start, resume or leave running. See Driver.start."""
         definition = self._work.definitions.load(machine_id)
         if gui:
-            raise CapabilityMissing("QEMU machines have no window", resolution="start it without --gui")
+            raise CapabilityMissing(_("QEMU machines have no window"), resolution=_("start it without --gui"))
         status = self._steady_status(definition)
         if status is None:
             definition = self._launch(self._work.settle(definition))
@@ -95,18 +96,20 @@ class Power:
             return None if status in CHANGING_STATES else (status,)
 
         try:
-            return wait_until(steady, Deadline.after(SETTLE_SECONDS), what="an answer of QEMU")[0]
+            return wait_until(steady, Deadline.after(SETTLE_SECONDS), what=_("an answer of QEMU"))[0]
         except WaitTimeout as error:
             raise DriverError(
-                f"{definition.name}: its QEMU process is there, but does not answer",
-                resolution="power the machine off: that ends the process",
+                _("{machine}: its QEMU process is there, but does not answer").format(machine=definition.name),
+                resolution=_("power the machine off: that ends the process"),
             ) from error
 
     def _launch(self, definition: Definition) -> Definition:
         work, machine_id = self._work, definition.id
         readiness = work.readiness()
         if readiness.problem:
-            raise DriverUnavailable(f"{definition.name} cannot start", details=[readiness.problem])
+            raise DriverUnavailable(
+                _("{machine} cannot start").format(machine=definition.name), details=[readiness.problem]
+            )
         image = work.images.get(definition.image)
         adapters = definition.hardware.adapters
         self._check_ports(definition)
@@ -211,7 +214,9 @@ class Power:
                 return
         process.kill()
         if not _ended(process, QUIT_SECONDS):
-            raise DriverError(f"{definition.name}: its QEMU process does not end, even when killed")
+            raise DriverError(
+                _("{machine}: its QEMU process does not end, even when killed").format(machine=definition.name)
+            )
 
 
 def _ended(process: Process, seconds: float) -> bool:
@@ -231,11 +236,15 @@ def _explained(definition: Definition, words: Sequence[str]) -> DriverError:
         return port_taken(int(taken[1]))
     resolution = None
     if is_locked(text):
-        resolution = "another process uses the machine's disk; run the command again when it has ended"
+        resolution = _("another process uses the machine's disk; run the command again when it has ended")
     elif "allocate memory" in text:
-        resolution = f"the host has not {definition.hardware.memory} MiB of memory left: stop other machines"
+        resolution = _("the host has not {memory} MiB of memory left: stop other machines").format(
+            memory=definition.hardware.memory
+        )
     elif "No space left" in text:
-        resolution = "the host's disk is full: free some space"
+        resolution = _("the host's disk is full: free some space")
     return DriverError(
-        f"{definition.name} ended at once", details=words or ["QEMU said nothing"], resolution=resolution
+        _("{machine} ended at once").format(machine=definition.name),
+        details=words or [_("QEMU said nothing")],
+        resolution=resolution,
     )

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -17,11 +18,12 @@ from vboxlab import programs
 from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.command import Program
 from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.language import N_, _
 
 BINARY = "qemu-system-x86_64"
 # The first release whose -netdev dgram knows UNIX sockets (QEMU 7.2 change log, "Network").
 OLDEST_VERSION = (7, 2)
-INSTALL_HINT = "install QEMU: on Debian and Ubuntu `apt install qemu-system-x86 qemu-utils`"
+INSTALL_HINT = N_("install QEMU: on Debian and Ubuntu `apt install qemu-system-x86 qemu-utils`")
 SMOKE_TIMEOUT = 30.0
 PROBE_TIMEOUT = 10.0
 SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
@@ -39,14 +41,13 @@ PROBE_EXIT = (0x2A << 1) | 1
 
 @dataclass(frozen=True)
 class Readiness:
-    """What was found. `problem` says why QEMU cannot be used, `no_kvm` why guests are emulated."""
+    """What was found. `problem` says why QEMU cannot be used."""
 
     binary: str = ""
     version: str = ""
     accelerator: str = "tcg"
     sandbox: bool = False
     problem: str = ""
-    no_kvm: str = ""
 
     @property
     def program(self) -> Program:
@@ -70,7 +71,9 @@ def find_readiness(layout: Layout) -> Readiness:
     binary = programs.find(BINARY)
     if binary is None or programs.find("qemu-img") is None:
         missing = BINARY if binary is None else "qemu-img"
-        return Readiness(problem=f"{missing} is not installed; {INSTALL_HINT}")
+        return Readiness(
+            problem=_("{program} is not installed; {advice}").format(program=missing, advice=_(INSTALL_HINT))
+        )
     key = _identity(binary)
     with suppress(OSError, ValueError):
         cached = _CODEC.validate_json(layout.accelerator.read_bytes(), strict=True)
@@ -87,7 +90,10 @@ def find_readiness(layout: Layout) -> Readiness:
 def usable() -> str:
     """Return "" when QEMU is here, else why not, without trying it out."""
     missing = [name for name in (BINARY, "qemu-img") if programs.find(name) is None]
-    return f"{' and '.join(missing)} not installed; {INSTALL_HINT}" if missing else ""
+    if not missing:
+        return ""
+    names = reduce(lambda some, one: _("{first} and {second}").format(first=some, second=one), missing)
+    return _("{programs} not installed; {advice}").format(programs=names, advice=_(INSTALL_HINT))
 
 
 def _identity(binary: str) -> str:
@@ -104,15 +110,18 @@ def _try_out(binary: str) -> Readiness:
         if version is None:
             version, sandbox = _smoke_run(binary, ()), False
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Readiness(binary, problem=f"{binary} does not run: {error}")
+        return Readiness(binary, problem=_("{program} does not run: {reason}").format(program=binary, reason=error))
     if version is None:
-        return Readiness(binary, problem=f"{binary} does not run; try `{binary} --version`")
+        return Readiness(binary, problem=_("{program} does not run; try `{program} --version`").format(program=binary))
     text = ".".join(map(str, version))
     if version < OLDEST_VERSION:
         wanted = ".".join(map(str, OLDEST_VERSION))
-        return Readiness(binary, text, problem=f"QEMU {text} is too old: {wanted} or newer is needed")
-    no_kvm = why_no_kvm(binary)
-    return Readiness(binary, text, "tcg" if no_kvm else "kvm", sandbox, no_kvm=no_kvm)
+        return Readiness(
+            binary,
+            text,
+            problem=_("QEMU {version} is too old: {wanted} or newer is needed").format(version=text, wanted=wanted),
+        )
+    return Readiness(binary, text, "tcg" if why_no_kvm(binary) else "kvm", sandbox)
 
 
 def _smoke_run(binary: str, options: tuple[str, ...]) -> tuple[int, ...] | None:
@@ -141,12 +150,12 @@ def why_no_kvm(binary: str, cpuinfo: Path = Path("/proc/cpuinfo"), device: Path 
     must say that it has virtualisation, and a few instructions of 64-bit code must run to their end.
     """
     if not device.exists():
-        return f"there is no {device}"
+        return _("there is no {device}").format(device=device)
     if not os.access(device, os.R_OK | os.W_OK):
-        return f"no permission to use {device} (join the group that owns it)"
+        return _("no permission to use {device} (join the group that owns it)").format(device=device)
     flags = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
     if not re.search(r"^flags\s*:.*\b(vmx|svm)\b", flags, re.MULTILINE):
-        return "the processor does not offer virtualisation (no vmx or svm flag)"
+        return _("the processor does not offer virtualisation (no vmx or svm flag)")
     return _probe_boot(binary)
 
 
@@ -163,8 +172,10 @@ def _probe_boot(binary: str, accelerator: str = "kvm", processor: str = "host") 
                 command, capture_output=True, text=True, errors="replace", cwd=directory, timeout=PROBE_TIMEOUT
             )
         except subprocess.TimeoutExpired:
-            return f"a probe guest hung on {accelerator}"
+            return _("a probe guest hung on {accelerator}").format(accelerator=accelerator)
         if ended.returncode != PROBE_EXIT:
             words = ended.stderr.strip().splitlines()
-            return f"a probe guest did not run on {accelerator}: {words[0] if words else ended.returncode}"
+            return _("a probe guest did not run on {accelerator}: {reason}").format(
+                accelerator=accelerator, reason=words[0] if words else ended.returncode
+            )
     return ""

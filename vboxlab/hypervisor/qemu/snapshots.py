@@ -21,6 +21,7 @@ from vboxlab.hypervisor.qemu.definition import Definition, Snapshot, disk_path
 from vboxlab.hypervisor.qemu.images import run_on_disk
 from vboxlab.hypervisor.qemu.machines import Machines
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.language import _
 from vboxlab.planning.snapshots import need_snapshot
 from vboxlab.waiting import Deadline
 
@@ -38,13 +39,17 @@ class Snapshots:
         """Take a snapshot. See Driver.take_snapshot."""
         definition = self._work.owned(machine_id)
         if not name:
-            raise DriverError("a snapshot needs a name")
+            raise DriverError(_("a snapshot needs a name"))
         if definition.snapshot(name) is not None:
-            raise MachineConflict(f"{definition.name} has a snapshot {name!r} already")
+            raise MachineConflict(
+                _("{machine} has a snapshot {snapshot!r} already").format(machine=definition.name, snapshot=name)
+            )
         with Process(self._work.pid_file(machine_id)) as process:
             live = live and process.alive
         if not live:
-            self._machines.check_off(definition, f"the snapshot {name!r} cannot be taken without its memory")
+            self._machines.check_off(
+                definition, _("the snapshot {snapshot!r} cannot be taken without its memory").format(snapshot=name)
+            )
             definition = self._work.settle(definition)
         tag = f"s{secrets.token_hex(8)}"
         if live:
@@ -68,13 +73,15 @@ class Snapshots:
             if mine is None or mine["status"] == "concluded":
                 break
             if deadline.expired:
-                raise DriverError(f"the live snapshot was not taken within {LIVE_SECONDS:.0f} s")
+                raise DriverError(
+                    _("the live snapshot was not taken within {seconds:.0f} s").format(seconds=LIVE_SECONDS)
+                )
             time.sleep(0.02)
         if mine is not None:
             with suppress(MonitorRefused):
                 execute(monitor, ("job-dismiss", {"id": tag}))
             if mine.get("error"):
-                raise DriverError("QEMU could not take the live snapshot", details=[mine["error"]])
+                raise DriverError(_("QEMU could not take the live snapshot"), details=[mine["error"]])
 
     def restore(self, machine_id: str, name: str) -> None:
         """Bring a machine back to a snapshot. See Driver.restore_snapshot."""
@@ -83,7 +90,10 @@ class Snapshots:
         with Process(self._work.pid_file(machine_id)) as process:
             if process.alive:
                 raise DriverError(
-                    f"{definition.name} runs: the snapshot {name!r} cannot be restored", resolution="power it off first"
+                    _("{machine} runs: the snapshot {snapshot!r} cannot be restored").format(
+                        machine=definition.name, snapshot=name
+                    ),
+                    resolution=_("power it off first"),
                 )
         restored = replace(
             definition,
@@ -107,7 +117,10 @@ class Snapshots:
         with Process(self._work.pid_file(machine_id)) as process:
             if process.alive:
                 raise DriverError(
-                    f"{definition.name} runs: the snapshot {name!r} cannot be deleted", resolution="power it off first"
+                    _("{machine} runs: the snapshot {snapshot!r} cannot be deleted").format(
+                        machine=definition.name, snapshot=name
+                    ),
+                    resolution=_("power it off first"),
                 )
         definition = self._work.settle(definition)
         kept = tuple(

@@ -11,6 +11,7 @@ from vboxlab.hypervisor.driver import Stray
 from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.hypervisor.qemu.layout import foreign_entries
 from vboxlab.hypervisor.qemu.workspace import Workspace
+from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 
 
@@ -22,17 +23,19 @@ def find_strays(work: Workspace, lab: LabName | None) -> list[Stray]:
         name = definition.name if isinstance(definition, Definition) else machine_id
         if lab in (None, owner):
             foreign = foreign_entries(work.layout.machine(machine_id))
-            found += [_stray(path, f"beside the disk of {name}") for path in _files(foreign)]
+            found += [_stray(path, _("beside the disk of {machine}").format(machine=name)) for path in _files(foreign)]
     for folder in sorted(work.layout.kept.glob("*/*")):
         if lab is None or folder.parent.name == lab.slug:
-            found += [_stray(path, "beside the disk of a machine that is gone") for path in _files([folder])]
+            found += [_stray(path, _("beside the disk of a machine that is gone")) for path in _files([folder])]
     return found
 
 
 def remove_stray(work: Workspace, path: Path) -> None:
     """Remove one of these files, with its folder if that is kept only for it. See Driver.remove_stray."""
     if path not in [stray.path for stray in find_strays(work, None)]:
-        raise MachineConflict(f"{path} is gone, or no such file", resolution="look again with `vboxlab gc`")
+        raise MachineConflict(
+            _("{path} is gone, or no such file").format(path=path), resolution=_("look again with `vboxlab gc`")
+        )
     path.unlink(missing_ok=True)
     if work.layout.kept in path.parents:
         for folder in path.parents[: path.parents.index(work.layout.kept)]:

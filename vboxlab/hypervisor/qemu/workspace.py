@@ -14,6 +14,7 @@ from vboxlab.hypervisor.qemu.images import ImageStore, run_on_disk
 from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, Layout, held
 from vboxlab.hypervisor.qemu.networks import Switches
 from vboxlab.hypervisor.qemu.readiness import Readiness
+from vboxlab.language import _
 
 PID_FILE = "pid"
 CONSOLE_FILE = "console.log"
@@ -44,7 +45,8 @@ class Workspace:
         definition = self.definitions.load(machine_id)
         if definition.lab is None:
             raise MachineConflict(
-                f"{definition.name} does not belong to a lab of vboxlab", resolution="vboxlab changes only its own"
+                _("{machine} does not belong to a lab of vboxlab").format(machine=definition.name),
+                resolution=_("vboxlab changes only its own"),
             )
         return definition
 
