@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from vboxlab.language import C_, _
 from vboxlab.planning.observed import AdapterState, Attachment, Forward
 
 Kind = Literal["missing", "extra", "network", "nat", "cable", "mac"]
@@ -63,29 +64,41 @@ def in_words(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]) 
 
 
 def _words(difference: AdapterDifference) -> Iterator[str]:
-    found, wanted, which = difference.found, difference.wanted, f"adapter {difference.slot}"
+    found, wanted, slot = difference.found, difference.wanted, difference.slot
     if wanted is None or found is None:
         if wanted is not None:
-            yield f"{which} is missing, expected on {wanted.attachment}"
+            text = _("adapter {slot} is missing, expected on {network}")
+            yield text.format(slot=slot, network=wanted.attachment)
         elif found is not None:
-            yield f"{which} on {found.attachment} is not expected"
+            yield _("adapter {slot} on {network} is not expected").format(slot=slot, network=found.attachment)
         return
     have, need = found.attachment, wanted.attachment
     match difference.kind:
         case "network":
-            yield f"{which} is on {have}, expected {need}"
+            yield _("adapter {slot} is on {found}, expected {wanted}").format(slot=slot, found=have, wanted=need)
         case "nat":
             if have.forwards != need.forwards:
-                yield f"{which} forwards {ports(have.forwards)}, expected {ports(need.forwards)}"
+                yield _forwards(slot, have.forwards, need.forwards)
             if have.subnet != need.subnet:
-                yield f"{which} has network {have.subnet or 'default'}, expected {need.subnet or 'default'}"
+                text = _("adapter {slot} has network {found}, expected {wanted}")
+                default = C_("network", "default")
+                yield text.format(slot=slot, found=have.subnet or default, wanted=need.subnet or default)
+        case "cable" if wanted.cable:
+            yield _("adapter {slot} has its cable unplugged").format(slot=slot)
         case "cable":
-            cable = "has its cable unplugged" if wanted.cable else "has its cable plugged in, expected unplugged"
-            yield f"{which} {cable}"
+            yield _("adapter {slot} has its cable plugged in, expected unplugged").format(slot=slot)
         case _:
-            yield f"{which} has MAC {found.mac}, expected {wanted.mac}"
+            yield _("adapter {slot} has MAC {found}, expected {wanted}").format(
+                slot=slot, found=found.mac, wanted=wanted.mac
+            )
 
 
-def ports(forwards: tuple[Forward, ...]) -> str:
-    """Return forwards in words: a port alone is one of TCP on 127.0.0.1."""
-    return f"port {', '.join(map(str, forwards))}" if forwards else "no port"
+def _forwards(slot: int, found: tuple[Forward, ...], wanted: tuple[Forward, ...]) -> str:
+    """Tell of forwards that differ: a port alone is one of TCP on 127.0.0.1."""
+    if found and wanted:
+        text = _("adapter {slot} forwards port {found}, expected port {wanted}")
+    elif wanted:
+        text = _("adapter {slot} forwards no port, expected port {wanted}")
+    else:
+        text = _("adapter {slot} forwards port {found}, expected no port")
+    return text.format(slot=slot, found=", ".join(map(str, found)), wanted=", ".join(map(str, wanted)))

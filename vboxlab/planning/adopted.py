@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vboxlab.language import C_, _
 from vboxlab.planning.adapters import same_network
 from vboxlab.planning.names import Naming
 from vboxlab.planning.observed import Attachment, ObservedLab, ObservedMachine, PowerState
@@ -21,21 +22,23 @@ def adopted_mismatches(topology: Topology, naming: Naming, observed: ObservedLab
         vm = machine.adopt.vm
         found = observed.adopted.get(machine.name)
         if vm in observed.adopters:
-            findings.append(
-                f"{machine.name}: lab {observed.adopters[vm]} adopts the VM {vm}, which can be in one lab at a time; "
-                "destroy that lab first, or --set environment"
+            text = _(
+                "{machine}: lab {lab} adopts the VM {vm}, which can be in one lab at a time; destroy that lab first, "
+                "or --set environment"
             )
+            findings.append(text.format(machine=machine.name, lab=observed.adopters[vm], vm=vm))
         elif observed.others.get(vm) is not None:
-            findings.append(
-                f"{machine.name}: the VM {vm} to adopt is lab {observed.others[vm]}'s; adopt one of your own"
-            )
+            text = _("{machine}: the VM {vm} to adopt is lab {lab}'s; adopt one of your own")
+            findings.append(text.format(machine=machine.name, vm=vm, lab=observed.others[vm]))
         elif found is None:
-            findings.append(f"{machine.name}: the VM {vm} to adopt does not exist; import it, or --set environment")
+            text = _("{machine}: the VM {vm} to adopt does not exist; import it, or --set environment")
+            findings.append(text.format(machine=machine.name, vm=vm))
         elif found.power is PowerState.INACCESSIBLE:
-            findings.append(
-                f"{machine.name}: the VM {vm} to adopt cannot be read ({found.problem or 'no reason given'}); "
-                "mend it in VirtualBox, or --set environment"
+            text = _(
+                "{machine}: the VM {vm} to adopt cannot be read ({reason}); mend it in VirtualBox, or --set environment"
             )
+            reason = found.problem or _("no reason given")
+            findings.append(text.format(machine=machine.name, vm=vm, reason=reason))
         else:
             missing = lacks(topology, naming.names, machine, found)
             if _is_on_plain_names(missing, found):
@@ -43,11 +46,12 @@ def adopted_mismatches(topology: Topology, naming: Naming, observed: ObservedLab
             else:
                 findings += _wiring(missing, machine, vm, found)
     if on_plain_names:
-        why = naming.why or "its machines were made when another lab had them"
-        findings.append(
-            f"{', '.join(on_plain_names)}: plugged into the plain names of networks, which this lab does not have "
-            f"({why}); remove what is in the way, destroy this lab if it exists, and bring it up then"
+        text = _(
+            "{vms}: plugged into the plain names of networks, which this lab does not have ({reason}); remove what is "
+            "in the way, destroy this lab if it exists, and bring it up then"
         )
+        reason = naming.why or _("its machines were made when another lab had them")
+        findings.append(text.format(vms=", ".join(on_plain_names), reason=reason))
     return findings
 
 
@@ -86,10 +90,14 @@ def _is_on_plain_names(missing: list[Lack], found: ObservedMachine) -> bool:
 def _wiring(missing: list[Lack], machine: Machine, vm: str, found: ObservedMachine) -> Iterator[str]:
     for lack in missing:
         if lack.unplugged is not None:
-            yield f"{machine.name}: the cable of {vm}'s adapter on {lack.attachment.name} is unplugged"
+            text = _("{machine}: the cable of {vm}'s adapter on {network} is unplugged")
+            yield text.format(machine=machine.name, vm=vm, network=lack.attachment.name)
             continue
-        where = ", ".join(f"{a.slot}: {a.attachment}" for a in found.adapters) or "none"
-        yield (
-            f"{machine.name}: the adopted VM {vm} has no adapter on {lack.attachment.name} (its adapters: {where}); "
-            f"attach one in VirtualBox, vboxlab does not edit adopted machines"
-        )
+        adapters = [_("{name}: {value}").format(name=each.slot, value=each.attachment) for each in found.adapters]
+        yield _(
+            "{machine}: the adopted VM {vm} has no adapter on {network} (its adapters: {adapters}); attach one in "
+            "VirtualBox, vboxlab does not edit adopted machines"
+        ).format(
+            machine=machine.name, vm=vm, network=lack.attachment.name,
+            adapters=", ".join(adapters) or C_("adapters", "none"),
+        )  # fmt: skip

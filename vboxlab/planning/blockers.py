@@ -4,45 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vboxlab.language import _
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import Restored, is_configured
-from vboxlab.planning.names import owned_by
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, PendingRestore, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshots import described
+from vboxlab.topology.addressing import LabName
 
 
 def conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
     """Return what of the host is in the way of the machines."""
     blockers = [
-        f"{name}: a VM named {machine.vm_name!r} exists already {owned_by(observed.others[machine.vm_name])}"
+        _taken(name, machine.vm_name, observed.others[machine.vm_name])
         for name, machine in desired.machines.items()
         if name not in observed.machines and machine.vm_name in observed.others
     ]
     renamed = {machine.name: other for other, machine in observed.machines.items()}
     blockers += [
-        f"{name}: the VM of {renamed[machine.vm_name]} was renamed to {machine.vm_name!r}; give it another name again"
+        _("{machine}: the VM of {other} was renamed to {vm!r}; give it another name again").format(
+            machine=name, other=renamed[machine.vm_name], vm=machine.vm_name
+        )
         for name, machine in desired.machines.items()
         if name not in observed.machines and machine.vm_name in renamed
     ]
     blockers += [
-        f"{name}: the VM {machine.vm_name} cannot be read ({observed.unreadable[machine.vm_name]})"
+        _("{machine}: the VM {vm} cannot be read ({reason})").format(
+            machine=name, vm=machine.vm_name, reason=observed.unreadable[machine.vm_name]
+        )
         for name, machine in desired.machines.items()
         if name not in observed.machines and machine.vm_name in observed.unreadable
     ]
     blockers += [
-        f"{name}: the VM cannot be read ({machine.problem or 'no reason given'})"
+        _("{machine}: the VM cannot be read ({reason})").format(
+            machine=name, reason=machine.problem or _("no reason given")
+        )
         for name, machine in observed.machines.items()
         if machine.power is PowerState.INACCESSIBLE and name in desired.machines
     ]
     blockers += [
-        f"{name}: it has no adapter 1, over which a clone of a stock base is first reached; give it one in the topology"
+        _(
+            "{machine}: it has no adapter 1, over which a clone of a stock base is first reached; give it one in the "
+            "topology"
+        ).format(machine=name)
         for name, machine in desired.machines.items()
         if machine.stock and not machine.has_first_slot
     ]
     blockers += [
-        f"{name}: adapter {adapter.slot} is on a {adapter.attachment.kind} network, which this driver does not have; "
-        f"it has: {', '.join(sorted(desired.kinds))}"
+        _("{machine}: adapter {slot} is on a {kind} network, which this driver does not have; it has: {kinds}").format(
+            machine=name, slot=adapter.slot, kind=adapter.attachment.kind, kinds=", ".join(sorted(desired.kinds))
+        )
         for name, machine in desired.machines.items()
         for adapter in machine.adapters
         if desired.kinds is not None and adapter.attachment.kind not in desired.kinds
@@ -50,11 +61,26 @@ def conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
     return blockers
 
 
+def _taken(machine: str, vm: str, owner: LabName | None) -> str:
+    """Tell whose a VM is that has a machine's name, and what can be done about it."""
+    if owner is None:
+        text = _(
+            "{machine}: a VM named {vm!r} exists already and is not vboxlab's; rename it, or work in a copy "
+            "(--copy NAME)"
+        )
+        return text.format(machine=machine, vm=vm)
+    text = _(
+        "{machine}: a VM named {vm!r} exists already and is lab {lab}'s; work in a copy (--copy NAME), or destroy that "
+        "lab first"
+    )
+    return text.format(machine=machine, vm=vm, lab=owner)
+
+
 def unfinished(pending: PendingRestore | None) -> list[str]:
     """Return what must be decided about an interrupted restore first."""
     if pending is None or pending.harmless:
         return []
-    return [*describe_pending(pending), FINISH_OR_DROP]
+    return [*describe_pending(pending), _(FINISH_OR_DROP)]
 
 
 def doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -> list[str]:
@@ -63,11 +89,12 @@ def doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -
     for name, point in restored.items():
         found = observed.machines[name].find_snapshots(point.snapshot)
         if len(found) > 1:
-            ids = "; ".join(described(name, snapshot) for snapshot in found)
-            blockers.append(
-                f"{name}: several snapshots may be meant by {point.snapshot} ({ids}); delete those that are not: "
+            text = _(
+                "{machine}: several snapshots may be meant by {snapshot} ({ids}); delete those that are not: "
                 "`vboxlab snapshot delete ID`"
             )
+            ids = _("; ").join(described(name, snapshot) for snapshot in found)
+            blockers.append(text.format(machine=name, snapshot=point.snapshot, ids=ids))
     return blockers
 
 
@@ -78,8 +105,10 @@ def incomplete_restores(desired: Desired, observed: ObservedLab, restored: Mappi
     """
     names = {point.snapshot for point in restored.values() if point.stage is not None}
     return [
-        f"{name}: there is no snapshot {snapshot} to go back to, as others of lab {observed.name} do; "
-        "destroy the lab, or remove the machine in the hypervisor, to make it anew"
+        _(
+            "{machine}: there is no snapshot {snapshot} to go back to, as others of lab {lab} do; destroy the lab, or "
+            "remove the machine in the hypervisor, to make it anew"
+        ).format(machine=name, snapshot=snapshot, lab=observed.name)
         for snapshot in sorted(names - {desired.topology.start_from})
         for name in desired.snapshot_members[snapshot]
         if name in desired.machines.keys() - desired.spared

@@ -5,65 +5,74 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from vboxlab.language import C_, N_, NC_, _, n_
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import MARK_TOPOLOGY
 from vboxlab.planning.planner import machines_of
 
 FIXED_TITLES: dict[type[act.Step], str] = {
-    act.Create: "create",
-    act.SetAdapters: "set adapters",
-    act.Start: "start",
-    act.Resume: "resume",
-    act.Introduce: "first contact over adapter 1",
-    act.Contact: "reach guest",
-    act.CheckAdopted: "start adopted VM",
-    act.RemoveLeftovers: "remove leftovers",
+    act.Create: NC_("action", "create"),
+    act.SetAdapters: NC_("action", "set adapters"),
+    act.Start: NC_("action", "start"),
+    act.Resume: NC_("action", "resume"),
+    act.Introduce: NC_("action", "first contact over adapter 1"),
+    act.Contact: NC_("action", "reach guest"),
+    act.CheckAdopted: NC_("action", "start adopted VM"),
+    act.RemoveLeftovers: NC_("action", "remove leftovers"),
 }
-VERBS: dict[type[act.Step], str] = {act.Configure: "configure", act.Recheck: "check", act.Repair: "repair"}
+# Of a guest that is brought to a stage, and to none.
+GUEST_TITLES: dict[type[act.Step], tuple[str, str]] = {
+    act.Configure: (N_("configure {stage}"), N_("configure guest")),
+    act.Recheck: (N_("check {stage}"), N_("check guest")),
+    act.Repair: (N_("repair {stage}"), N_("repair guest")),
+}
 
 
 def title(step: act.Step) -> str:
     """Return a step in a few words, without the machine's name."""
     match step:
         case act.SetHardware():
-            return f"set {step.cpus} processor(s), {step.memory} MiB"
+            text = n_("set {cpus} processor(s), {memory} MiB", "set {cpus} processor(s), {memory} MiB", step.cpus)
+            return text.format(cpus=step.cpus, memory=step.memory)
         case act.Configure() | act.Recheck() | act.Repair():
-            return f"{VERBS[type(step)]} {step.stage or 'guest'}"
+            to_stage, to_none = GUEST_TITLES[type(step)]
+            return _(to_stage).format(stage=step.stage) if step.stage else _(to_none)
         case act.PowerOff():
-            return "power off" if step.how == "graceful" else "pull the plug"
+            return C_("action", "power off") if step.how == "graceful" else _("pull the plug")
         case act.TakeSnapshots():
-            return f"take snapshot {step.snapshot}"
+            return _("take snapshot {snapshot}").format(snapshot=step.snapshot)
         case act.RestoreSnapshots():
-            return f"restore snapshot {step.snapshot}"
+            return _("restore snapshot {snapshot}").format(snapshot=step.snapshot)
         case act.FinishRestore():
-            return f"finish restore of {step.snapshot}"
+            return _("finish restore of {snapshot}").format(snapshot=step.snapshot)
         case act.SetMarks():
-            return "set aside" if step.marks.get(MARK_TOPOLOGY, "") is None else "record topology"
+            return _("set aside") if step.marks.get(MARK_TOPOLOGY, "") is None else _("record topology")
         case _:
-            return FIXED_TITLES[type(step)]
+            return C_("action", FIXED_TITLES[type(step)])
 
 
 def subject(step: act.Step) -> str:
     """Return the machine or machines that a step works on."""
-    return ", ".join(machines_of(step)) or "lab"
+    return ", ".join(machines_of(step)) or _("lab")
 
 
 def lines(plan: act.Plan) -> list[str]:
     """Return the plan as text lines: one an action with its reason, then notes and blockers."""
-    text = [f"lab {plan.lab}, topology {plan.topology}"]
+    text = [_("lab {lab}, topology {topology}").format(lab=plan.lab, topology=plan.topology)]
     if plan.is_empty and not plan.blockers:
-        text.append("nothing to do: the lab is what the topology says")
+        text.append(_("nothing to do: the lab is what the topology says"))
     width = max((len(subject(action.step)) for action in plan.actions), default=0)
     what = max((len(title(action.step)) for action in plan.actions), default=0)
     for action in plan.actions:
-        after = f" [after {', '.join(action.after)}]" if action.after else ""
+        after = " " + _("[after {actions}]").format(actions=", ".join(action.after)) if action.after else ""
         text.append(
             f"  {action.id} {subject(action.step):<{width}}  {title(action.step):<{what}}  {action.reason}{after}"
         )
     if plan.actions:
-        text.append(f"{len(plan.actions)} actions")
-    text.extend(f"note: {note}" for note in plan.notes)
-    text.extend(f"cannot be applied: {blocker}" for blocker in plan.blockers)
+        count = len(plan.actions)
+        text.append(n_("{count} action", "{count} actions", count).format(count=count))
+    text.extend(_("note: {note}").format(note=note) for note in plan.notes)
+    text.extend(_("cannot be applied: {blocker}").format(blocker=blocker) for blocker in plan.blockers)
     return text
 
 

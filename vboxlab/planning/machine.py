@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from vboxlab.language import C_, _
 from vboxlab.planning.adapters import devices, in_words
 from vboxlab.planning.desired import Desired, DesiredMachine
 from vboxlab.planning.observed import (
@@ -124,18 +125,26 @@ def plan_machine(
     introduce = ""
     met = observed is not None and (MARK_INTRODUCED in observed.marks or MARK_CONTACTED in observed.marks)
     if machine.stock and until != UNTIL_CREATED and not met:
-        introduce = "its base knows only DHCP on adapter 1"
+        introduce = _("its base knows only DHCP on adapter 1")
     if observed is None:
         return MachinePlan(
-            create=f"there is no VM {machine.vm_name} of this lab yet",
+            create=_("there is no VM {vm} of this lab yet").format(vm=machine.vm_name),
             introduce=introduce,
-            start="it is new",
-            configure_base="" if machine.stages else "it is new",
-            stages={stage: f"{stage} not reached yet" for stage in stages},
+            start=_("it is new"),
+            configure_base="" if machine.stages else _("it is new"),
+            stages=_not_reached(stages),
         )
     if restored is not None:
         return _after_restore(machine, observed, restored, stages)
     return _of_existing(machine, observed, stages, introduce)
+
+
+def _not_reached(stages: tuple[str, ...]) -> dict[str, str]:
+    return {stage: _("{stage} not reached yet").format(stage=stage) for stage in stages}
+
+
+def _it_is(power: PowerState) -> str:
+    return _("it is {power}").format(power=C_("machine", power.value))
 
 
 def plan_spared(machine: DesiredMachine, observed: ObservedMachine) -> MachinePlan:
@@ -143,7 +152,7 @@ def plan_spared(machine: DesiredMachine, observed: ObservedMachine) -> MachinePl
     active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
     return MachinePlan(
         replugged=() if active else _replugged(machine.adapters, observed.adapters),
-        start="" if active else f"it is {observed.power.value}",
+        start="" if active else _it_is(observed.power),
         running=active,
         held=observed.power in HELD,
     )
@@ -153,12 +162,16 @@ def _after_restore(
     machine: DesiredMachine, observed: ObservedMachine, restored: Restored, stages: tuple[str, ...]
 ) -> MachinePlan:
     position = stages.index(restored.stage) + 1 if restored.stage in stages else 0
-    todo = {stage: f"{stage} comes after the restored {restored.snapshot}" for stage in stages[position:]}
+    snapshot = restored.snapshot
+    after = _("{stage} comes after the restored {snapshot}")
+    todo = {stage: after.format(stage=stage, snapshot=snapshot) for stage in stages[position:]}
     if position and not todo and not _holds(machine, observed, restored):
-        todo = {stages[-1]: f"what {stages[-1]} shall be may have changed since {restored.snapshot} was taken"}
+        since = _("what {stage} shall be may have changed since {snapshot} was taken")
+        todo = {stages[-1]: since.format(stage=stages[-1], snapshot=snapshot)}
+    it = _("it comes after the restored {snapshot}").format(snapshot=snapshot)
     found = MachinePlan(
-        start="it was switched off for the restore",
-        configure_base="" if machine.stages else f"it comes after the restored {restored.snapshot}",
+        start=_("it was switched off for the restore"),
+        configure_base="" if machine.stages else it,
         stages=todo,
         reached=stages[:position],
     )
@@ -173,8 +186,8 @@ def as_its_snapshot_left_it(found: MachinePlan) -> MachinePlan:
     """
     return replace(
         found,
-        hardware=found.hardware or "a restored machine has the hardware of its snapshot",
-        adapters=found.adapters or "a restored machine has the adapters of its snapshot",
+        hardware=found.hardware or _("a restored machine has the hardware of its snapshot"),
+        adapters=found.adapters or _("a restored machine has the adapters of its snapshot"),
         lent=False,
     )
 
@@ -195,28 +208,28 @@ def _of_existing(
     held = observed.power in HELD
     hardware = _hardware_difference(machine, observed)
     lent = bool(introduce) and machine.first_adapters == observed.adapters
-    adapters = [] if lent else in_words(machine.adapters, observed.adapters)
+    adapters = "" if lent else _("; ").join(in_words(machine.adapters, observed.adapters))
     # A forward changes hands while the machine runs only from adapter 1 to the management adapter.
     to_lend = bool(introduce) and not lent
     other_devices = to_lend or devices(machine.adapters) != devices(observed.adapters)
     needs_off = (active or held) and (bool(hardware) or other_devices)
-    power_off = hardware or "; ".join(adapters) or introduce if needs_off else ""
+    power_off = hardware or adapters or introduce if needs_off else ""
     saved = observed.power is PowerState.SAVED
-    resume = "it is saved: its guest shuts down in order first" if saved and needs_off else ""
+    resume = _("it is saved: its guest shuts down in order first") if saved and needs_off else ""
     plugged = machine.first_adapters if introduce else machine.adapters
     reached, todo = _stages_todo(machine, observed, stages)
     base = ""
     if not machine.stages and not is_configured(machine, observed):
-        base = "not configured yet" if MARK_STAGE not in observed.marks else "what it shall be has changed"
+        base = _("what it shall be has changed") if MARK_STAGE in observed.marks else _("not configured yet")
     return MachinePlan(
         replugged=_replugged(plugged, observed.adapters) if resume else (),
         resume_first=resume,
         power_off_first=power_off,
         hardware=hardware,
-        adapters="; ".join(adapters),
+        adapters=adapters,
         introduce=introduce,
         lent=lent,
-        start="" if active and not needs_off else f"it is {'off' if needs_off else observed.power.value}",
+        start="" if active and not needs_off else _it_is(PowerState.OFF if needs_off else observed.power),
         configure_base=base,
         stages=todo,
         reached=reached,
@@ -252,19 +265,21 @@ def _stages_todo(
     """Return the stages that the machine has reached, and those to do with the reason of each."""
     stage = observed.marks.get(MARK_STAGE)
     if stage not in machine.stages:
-        return (), {name: f"{name} not reached yet" for name in stages}
+        return (), _not_reached(stages)
     position = machine.stages.index(stage)
     reached = machine.stages[: position + 1]
-    todo = {name: f"{name} not reached yet" for name in stages[position + 1 :]}
+    todo = _not_reached(stages[position + 1 :])
     if not todo and not machine.is_digest(observed.marks.get(MARK_DESIRED), stage):
-        todo = {stage: f"what {stage} shall be has changed"}
+        todo = {stage: _("what {stage} shall be has changed").format(stage=stage)}
     return reached, todo
 
 
 def _hardware_difference(machine: DesiredMachine, observed: ObservedMachine) -> str:
     parts = []
     if observed.cpus != machine.cpus:
-        parts.append(f"processors: {observed.cpus}, expected {machine.cpus}")
+        text = _("processors: {found}, expected {wanted}")
+        parts.append(text.format(found=observed.cpus, wanted=machine.cpus))
     if observed.memory != machine.memory:
-        parts.append(f"memory: {observed.memory} MiB, expected {machine.memory} MiB")
-    return "; ".join(parts)
+        text = _("memory: {found} MiB, expected {wanted} MiB")
+        parts.append(text.format(found=observed.memory, wanted=machine.memory))
+    return _("; ").join(parts)

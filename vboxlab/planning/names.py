@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from vboxlab.language import _
 from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Topology
-
-BEING_TAKEN = "another lab that is just being made takes the plain names"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,9 @@ def choose_names(
         names = recorded_names(lab, ours)
         return Naming(names, shared=_shared(topology, names, host))
     machines = [machine.name for machine in topology.owned_machines]
-    why = _in_the_way([*machines, *to_come], lab, host) or ("" if plain_free else BEING_TAKEN)
+    why = _in_the_way([*machines, *to_come], lab, host)
+    if not why and not plain_free:
+        why = _("another lab that is just being made takes the plain names")
     return Naming(Names(lab, plain=not why), why)
 
 
@@ -75,11 +76,14 @@ def _in_the_way(machines_to_be: Iterable[str], lab: LabName, host: Iterable[Obse
             labs.setdefault(machine.lab, []).append(machine)
     for other, machines in sorted(labs.items(), key=lambda item: str(item[0])):
         if other.copy == lab.copy and recorded_names(other, machines).plain:
-            return f"lab {other} has the plain names"
+            return _("lab {lab} has the plain names").format(lab=other)
     others = others_of(lab, host)
     for name in (Names(lab).vm(machine) for machine in machines_to_be):
         if name in others:
-            return f"a VM named {name!r} exists already, {_whose(others[name])}"
+            owner = others[name]
+            if owner is None:
+                return _("a VM named {vm!r} exists already, which is not vboxlab's").format(vm=name)
+            return _("a VM named {vm!r} exists already, which is lab {lab}'s").format(vm=name, lab=owner)
     return ""
 
 
@@ -92,7 +96,7 @@ def others_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[st
 def unreadable_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, str]:
     """Return the names of VMs that cannot be read, each with the reason: nobody can tell whose they are."""
     return {
-        machine.name: machine.problem or "no reason given"
+        machine.name: machine.problem or _("no reason given")
         for machine in everything
         if machine.lab != lab and machine.power is PowerState.INACCESSIBLE
     }
@@ -108,17 +112,6 @@ def adopters_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[
     }
 
 
-def _whose(owner: LabName | None) -> str:
-    return "which is not vboxlab's" if owner is None else f"which is lab {owner}'s"
-
-
-def owned_by(owner: LabName | None) -> str:
-    """Return whose a VM that is in the way is, and what can be done about it."""
-    if owner is None:
-        return "and is not vboxlab's; rename it, or work in a copy (--copy NAME)"
-    return f"and is lab {owner}'s; work in a copy (--copy NAME), or destroy that lab first"
-
-
 def remarks(topology: Topology, naming: Naming) -> list[str]:
     """Return what a user should know of a lab's names: that they are not the plain ones, or are those of others too."""
     return [*_not_plain(topology, naming), *_not_its_own(naming)]
@@ -128,16 +121,26 @@ def _not_its_own(naming: Naming) -> list[str]:
     if not naming.shared:
         return []
     labs = ", ".join(sorted({str(lab) for lab in naming.shared.values()}))
-    cause = f"lab {labs} has networks of these names too, as an older vboxlab made it"
-    way_out = "destroy one of the labs and bring it up again: it gets names of its own"
-    return [f"{', '.join(sorted(naming.shared))}: {cause}; {way_out}"]
+    text = _(
+        "{networks}: lab {labs} has networks of these names too, as an older vboxlab made it; destroy one of the labs "
+        "and bring it up again: it gets names of its own"
+    )
+    return [text.format(networks=", ".join(sorted(naming.shared)), labs=labs)]
 
 
 def _not_plain(topology: Topology, naming: Naming) -> list[str]:
     if not naming.why:
         return []
     names = naming.names
-    vms = [names.vm(machine.name) for machine in topology.owned_machines][:1]
-    networks = [names.network(name) for name, network in topology.networks.items() if network.kind == "internal"][:1]
-    examples = " and ".join((*vms, *(f"its networks {name}" for name in networks)))
-    return [f"{naming.why}: this lab's VMs are called {examples}, and so on"]
+    vm = next((names.vm(machine.name) for machine in topology.owned_machines), None)
+    internal = (name for name, network in topology.networks.items() if network.kind == "internal")
+    network = next((names.network(name) for name in internal), None)
+    if vm and network:
+        text = _("{reason}: this lab's VMs are called {vm} and its networks {network}, and so on")
+    elif vm:
+        text = _("{reason}: this lab's VMs are called {vm}, and so on")
+    elif network:
+        text = _("{reason}: this lab's networks are called {network}, and so on")
+    else:
+        return []
+    return [text.format(reason=naming.why, vm=vm, network=network)]

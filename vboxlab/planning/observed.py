@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+from vboxlab.language import NC_
 from vboxlab.listening import LOOPBACK
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import MANAGEMENT_SLOT, NetworkKind
@@ -31,12 +32,12 @@ NAMES_PLAIN, NAMES_PREFIXED = "plain", "prefixed"
 class PowerState(Enum):
     """What the hypervisor reports of a machine, reduced to what matters to us."""
 
-    OFF = "off"  # powered off, or aborted: a VirtualBox "Aborted" machine may never have run
-    RUNNING = "running"
-    PAUSED = "paused"
-    SAVED = "saved"
-    CHANGING = "changing"  # starting, stopping, taking or restoring a snapshot
-    INACCESSIBLE = "inaccessible"
+    OFF = NC_("machine", "off")  # powered off, or aborted: a VirtualBox "Aborted" machine may never have run
+    RUNNING = NC_("machine", "running")
+    PAUSED = NC_("machine", "paused")
+    SAVED = NC_("machine", "saved")
+    CHANGING = NC_("machine", "changing")  # starting, stopping, taking or restoring a snapshot
+    INACCESSIBLE = NC_("machine", "inaccessible")
 
 
 HELD = (PowerState.PAUSED, PowerState.SAVED)  # its guest stands still, with what it was doing in its memory

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from vboxlab.language import C_, _
 from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
 from vboxlab.planning.blockers import conflicts, doubtful_restores, incomplete_restores, unfinished
@@ -48,8 +49,8 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     notes = remarks(desired.topology, desired.naming)
     graph = Graph()
     if observed.leftovers:
-        step = act.RemoveLeftovers(observed.leftovers)
-        graph.first = (graph.add(step, f"an interrupted run left {', '.join(observed.leftovers)}", machines=()),)
+        reason = _("an interrupted run left {leftovers}").format(leftovers=", ".join(observed.leftovers))
+        graph.first = (graph.add(act.RemoveLeftovers(observed.leftovers), reason, machines=()),)
     observed = _finish_restore(graph, observed)
     _stop_extra_machines(graph, desired, observed)
     restored = _restore(graph, desired, observed)
@@ -65,7 +66,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     for name in finished & plans.keys():
         plans[name] = as_its_snapshot_left_it(plans[name])
     for name, machine_plan in plans.items():
-        notes.extend(f"{name}: {note}" for note in machine_plan.notes)
+        notes.extend(_("{subject}: {problem}").format(subject=name, problem=note) for note in machine_plan.notes)
     _prepare(graph, desired, plans)
     if desired.until != UNTIL_CREATED:
         _configure(graph, desired, observed, plans)
@@ -111,7 +112,7 @@ def _look(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
     for name in desired.machines:
         look = observed.guests.get(name)
         if look is not None and look.trouble and name not in configured | contacts.keys():
-            reason = f"its guest could not be looked at: {look.trouble}"
+            reason = _("its guest could not be looked at: {problem}").format(problem=look.trouble)
             contacts[name] = graph.add(act.Contact(name), reason, machines=(name,))
     networks = {name: _internal_networks(machine) for name, machine in desired.machines.items()}
     for name, machine in desired.machines.items():
@@ -121,21 +122,23 @@ def _look(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
         recheck = act.Recheck(name, machine.last_stage)
         others = tuple(contacts[each] for each in contacts if each != name and networks[each] & networks[name])
         if look is not None and look.trouble:
-            graph.add(recheck, "it is looked at once it answers", machines=(name,), in_turn=others)
+            graph.add(recheck, _("it is looked at once it answers"), machines=(name,), in_turn=others)
         elif name in contacts:
-            reason = "what its guest is can be seen only once it runs"
+            reason = _("what its guest is can be seen only once it runs")
             graph.add(recheck, reason, machines=(name,), in_turn=others)
         elif look is not None and look.differences:
             step = act.Repair(name, machine.last_stage, look.kept)
-            graph.add(step, "; ".join(look.differences) + _kept(look.kept), machines=(name,))
+            graph.add(step, _with_kept(_("; ").join(look.differences), look.kept), machines=(name,))
 
 
 def _internal_networks(machine: DesiredMachine) -> set[str]:
     return {each.attachment.name for each in machine.adapters if each.attachment.kind == "internal"}
 
 
-def _kept(paths: tuple[str, ...]) -> str:
-    return f" (kept beside first: {', '.join(paths)})" if paths else ""
+def _with_kept(reason: str, paths: tuple[str, ...]) -> str:
+    if not paths:
+        return reason
+    return _("{reason} (kept beside first: {files})").format(reason=reason, files=", ".join(paths))
 
 
 def machines_of(step: act.Step) -> tuple[str, ...]:
@@ -150,14 +153,15 @@ def _stop_extra_machines(graph: Graph, desired: Desired, observed: ObservedLab) 
         if name in desired.machines:
             continue
         if machine.power in (PowerState.RUNNING, PowerState.PAUSED, PowerState.CHANGING):
-            reason = f"it has no place in {desired.topology.name} (it is kept, switched off)"
+            text = _("it has no place in {topology} (it is kept, switched off)")
+            reason = text.format(topology=desired.topology.name)
             graph.add(act.PowerOff(name), reason, machines=(name,))
         if MARK_TOPOLOGY in machine.marks:
             # Kept aside, it says nothing any more about the topology that the lab is in, and what that one adopts.
             stale: dict[str, str | None] = {MARK_TOPOLOGY: None}
             if MARK_ADOPTED in machine.marks:
                 stale[MARK_ADOPTED] = None
-            graph.add(act.SetMarks(name, stale), "it is kept aside", machines=(name,))
+            graph.add(act.SetMarks(name, stale), _("it is kept aside"), machines=(name,))
 
 
 def _start_adopted(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
@@ -165,9 +169,9 @@ def _start_adopted(graph: Graph, desired: Desired, observed: ObservedLab) -> Non
         return
     for name, machine in observed.adopted.items():
         if machine.power is not PowerState.RUNNING:
-            graph.add(
-                act.CheckAdopted(name), f"the adopted VM {machine.name} is {machine.power.value}", machines=(name,)
-            )
+            power = C_("machine", machine.power.value)
+            reason = _("the adopted VM {vm} is {power}").format(vm=machine.name, power=power)
+            graph.add(act.CheckAdopted(name), reason, machines=(name,))
 
 
 def _restore(graph: Graph, desired: Desired, observed: ObservedLab) -> dict[str, Restored]:
@@ -193,16 +197,18 @@ def _restore(graph: Graph, desired: Desired, observed: ObservedLab) -> dict[str,
                 and was_kept_aside(desired.machines[name], found)
             )
         )
-        source = observed.topology or "another topology"
         for name in members:
             if observed.machines[name].power is not PowerState.OFF:
                 # What it would write while it shuts down is thrown away a moment later.
-                graph.add(act.PowerOff(name, "hard"), f"{snapshot} is restored on it", machines=(name,))
-        graph.add(
-            act.RestoreSnapshots(members, snapshot),
-            f"the lab goes from {source} to {desired.topology.name}",
-            machines=members,
+                why = _("{snapshot} is restored on it").format(snapshot=snapshot)
+                graph.add(act.PowerOff(name, "hard"), why, machines=(name,))
+        goes = (
+            _("the lab goes from {before} to {topology}")
+            if observed.topology
+            else _("the lab goes from another topology to {topology}")
         )
+        reason = goes.format(before=observed.topology, topology=desired.topology.name)
+        graph.add(act.RestoreSnapshots(members, snapshot), reason, machines=members)
         restored.update(dict.fromkeys(members, Restored(snapshot, stages.get(snapshot))))
     return restored
 
@@ -217,7 +223,7 @@ def _prepare(graph: Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -
             previous[machine.image] = graph.add(act.Create(name), machine_plan.create, machines=(name,), in_turn=turn)
         if machine_plan.replugged:
             step = act.SetAdapters(name, machine_plan.replugged)
-            why = machine_plan.adapters or "a port that leads to it is not its own any more"
+            why = machine_plan.adapters or _("a port that leads to it is not its own any more")
             graph.add(step, why, machines=(name,))
         if machine_plan.resume_first:
             graph.add(act.Resume(name), machine_plan.resume_first, machines=(name,))
@@ -236,7 +242,7 @@ class _Guests:
     def __init__(self, graph: Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
         self._graph = graph
         self._desired = desired
-        self._kept = {name: _kept(look.kept) for name, look in observed.guests.items()}
+        self._kept = {name: look.kept for name, look in observed.guests.items()}
         self._plans = plans
         self.running = {name: machine_plan.running for name, machine_plan in plans.items()}
         self._held = {name for name, machine_plan in plans.items() if machine_plan.held}
@@ -256,11 +262,11 @@ class _Guests:
             self._contacted.discard(name)
         if stranger:
             self._strangers.discard(name)
-            self._graph.add(act.Introduce(name), "its guest gets its management address", machines=(name,))
+            self._graph.add(act.Introduce(name), _("its guest gets its management address"), machines=(name,))
             step = act.SetAdapters(name, self._desired.machines[name].adapters)
-            self._graph.add(step, "adapter 1 goes to its own network", machines=(name,))
+            self._graph.add(step, _("adapter 1 goes to its own network"), machines=(name,))
         if name not in self._contacted:
-            self._graph.add(act.Contact(name), "its guest is reached over SSH", machines=(name,))
+            self._graph.add(act.Contact(name), _("its guest is reached over SSH"), machines=(name,))
             self._contacted.add(name)
 
     def configure(self, name: str, stage: str | None, reason: str) -> None:
@@ -269,7 +275,7 @@ class _Guests:
         for provider in providers:
             self._spare(provider)
         after = tuple(self._ready[name] for name in providers if name in self._ready)
-        why = reason + self._kept.pop(name, "")
+        why = _with_kept(reason, self._kept.pop(name, ()))
         self._ready[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
 
     def _spare(self, name: str) -> None:
@@ -280,7 +286,7 @@ class _Guests:
         for provider in self._desired.machines[name].fetches_through:
             self._spare(provider)
         self.running[name] = False
-        self.bring_up(name, "others fetch packages through it")
+        self.bring_up(name, _("others fetch packages through it"))
         self._ready[name] = self._graph.last[name]
 
     def take(self, observed: ObservedLab, stage: str, snapshot: str) -> None:
@@ -295,15 +301,17 @@ class _Guests:
         for name in missing:
             if name in self._held:
                 if observed.machines[name].power is PowerState.SAVED:
-                    why = "it is saved: its guest shuts down in order first"
+                    why = _("it is saved: its guest shuts down in order first")
                     self._graph.add(act.Resume(name), why, machines=(name,))
                 self._held.discard(name)
                 self.running[name] = True
             if self.running[name]:
-                self._graph.add(act.PowerOff(name), f"{snapshot} is taken with the machine off", machines=(name,))
+                why = _("{snapshot} is taken with the machine off").format(snapshot=snapshot)
+                self._graph.add(act.PowerOff(name), why, machines=(name,))
                 self.running[name] = False
         if missing:
-            self._graph.add(act.TakeSnapshots(missing, snapshot), f"stage {stage} ends in it", machines=missing)
+            why = _("stage {stage} ends in it").format(stage=stage)
+            self._graph.add(act.TakeSnapshots(missing, snapshot), why, machines=missing)
 
 
 def _configure(graph: Graph, desired: Desired, observed: ObservedLab, plans: Mapping[str, MachinePlan]) -> None:
@@ -321,7 +329,7 @@ def _configure(graph: Graph, desired: Desired, observed: ObservedLab, plans: Map
             break
     for name, machine_plan in plans.items():
         if not guests.running[name] and name not in desired.spared:
-            guests.bring_up(name, machine_plan.start or "the lab is up when all its machines run")
+            guests.bring_up(name, machine_plan.start or _("the lab is up when all its machines run"))
 
 
 def _providers_first(desired: Desired) -> list[str]:
@@ -356,8 +364,13 @@ def _record(graph: Graph, desired: Desired, observed: ObservedLab, restored: set
             key: value for key, value in desired.marks.items() if machine.marks.get(key) != value or name in restored
         }
         if stale:
-            was = machine.marks.get(MARK_TOPOLOGY, "nothing yet")
-            reason = f"it is right for {desired.topology.name} as it is (was: {was})"
-            if stale.keys() == {MARK_ADOPTED}:
-                reason = "it tells other labs which VMs this one adopts"
-            graph.add(act.SetMarks(name, stale), reason, machines=(name,))
+            graph.add(act.SetMarks(name, stale), _why_recorded(desired, machine, stale), machines=(name,))
+
+
+def _why_recorded(desired: Desired, machine: ObservedMachine, stale: Mapping[str, str | None]) -> str:
+    if stale.keys() == {MARK_ADOPTED}:
+        return _("it tells other labs which VMs this one adopts")
+    topology, before = desired.topology.name, machine.marks.get(MARK_TOPOLOGY)
+    if before is None:
+        return _("it is right for {topology} as it is (was: nothing yet)").format(topology=topology)
+    return _("it is right for {topology} as it is (was: {before})").format(topology=topology, before=before)

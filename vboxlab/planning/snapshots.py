@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vboxlab.errors import SnapshotAmbiguous, SnapshotNotFound
+from vboxlab.language import C_, _
 from vboxlab.planning.observed import SHORT_ID, ObservedMachine, SnapshotState
 
 
@@ -15,8 +16,11 @@ def need_snapshot(machine: str, snapshots: Sequence[SnapshotState], word: str) -
     """
     found = [snapshot for snapshot in snapshots if snapshot.answers_to(word)]
     if not found:
-        names = ", ".join(snapshot.name for snapshot in snapshots) or "none"
-        raise SnapshotNotFound(f"{machine} has no snapshot {word!r}", details=[f"it has: {names}"])
+        names = ", ".join(snapshot.name for snapshot in snapshots) or C_("snapshots", "none")
+        raise SnapshotNotFound(
+            _("{machine} has no snapshot {word!r}").format(machine=machine, word=word),
+            details=[_("it has: {snapshots}").format(snapshots=names)],
+        )
     if len(found) > 1:
         raise ambiguous([(machine, snapshot) for snapshot in found], word)
     return found[0]
@@ -24,11 +28,12 @@ def need_snapshot(machine: str, snapshots: Sequence[SnapshotState], word: str) -
 
 def ambiguous(found: Sequence[tuple[str, SnapshotState]], word: str) -> SnapshotAmbiguous:
     """Return the error for a word that several snapshots answer to; `found` has their machines too."""
-    machines = ", ".join(dict.fromkeys(machine for machine, _ in found))
+    machines = ", ".join(dict.fromkeys(machine for machine, _snapshot in found))
+    text = _("{machines}: several snapshots may be meant by {word!r}; nothing was changed")
     return SnapshotAmbiguous(
-        f"{machines}: several snapshots may be meant by {word!r}; nothing was changed",
+        text.format(machines=machines, word=word),
         details=[described(machine, snapshot) for machine, snapshot in found],
-        resolution="name the one that is meant by its id, or delete the others: `vboxlab snapshot delete ID`",
+        resolution=_("name the one that is meant by its id, or delete the others: `vboxlab snapshot delete ID`"),
     )
 
 
@@ -41,13 +46,14 @@ def check_one_each(machines: Mapping[str, ObservedMachine], word: str) -> None:
     twice = [entry for entry in found if len(machines[entry[0]].find_snapshots(word)) > 1]
     if twice:
         raise ambiguous(twice, word)
-    if len({snapshot.name == word for _, snapshot in found}) > 1:
+    if len({snapshot.name == word for _name, snapshot in found}) > 1:
         raise ambiguous(found, word)
 
 
 def described(machine: str, snapshot: SnapshotState) -> str:
     """Return a line that tells a snapshot from all others."""
-    return f"{machine}: {snapshot.id}  {snapshot.name}, {'live, ' if snapshot.live else ''}{snapshot.taken_at}"
+    text = _("{machine}: {id}  {name}, live, {taken}") if snapshot.live else _("{machine}: {id}  {name}, {taken}")
+    return text.format(machine=machine, id=snapshot.id, name=snapshot.name, taken=snapshot.taken_at)
 
 
 def doubtful(machine: ObservedMachine, snapshot: SnapshotState) -> bool:
