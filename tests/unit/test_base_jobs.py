@@ -14,6 +14,7 @@ from vboxlab import programs
 from vboxlab.base.jobs import namespace_command, run_job, scratch_directory, tethered_command
 from vboxlab.base.native import Job, Step
 from vboxlab.errors import BaseError
+from vboxlab.language import speaking
 
 
 def has_namespaces() -> bool:
@@ -81,6 +82,12 @@ def test_what_goes_wrong_in_the_worker_is_said(tmp_path: Path) -> None:
     with pytest.raises(BaseError, match="tar failed") as caught:
         run_job(job)
     assert any("does not look like a tar archive" in detail for detail in caught.value.details)
+
+
+def test_a_job_has_its_worker_speak_the_language_spoken_here() -> None:
+    with speaking("fr"):
+        job = Job((), (), "", "", (), 32, "label")
+    assert Job.from_json(job.to_json()).language == "fr"
 
 
 def test_others_can_pass_to_what_lies_beside_the_scratch_directory_and_outside_the_home(tmp_path: Path) -> None:

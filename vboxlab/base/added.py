@@ -20,6 +20,7 @@ from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import ADDING, GONE, Base, Login
 from vboxlab.errors import BaseError
 from vboxlab.files import flush_folder, make_private_folder, publish, write_durably
+from vboxlab.language import N_, _
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file
@@ -27,6 +28,9 @@ ROOT_PASSWORD = "root-password"  # noqa: S105 -- the name of a file
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 Kind = Literal["vm", "ova", "disk"]
+# What a base is added from: the word that its record has, and how users are told.
+_WORDS: dict[Kind, str] = {"vm": "VM", "ova": "appliance", "disk": "disk"}
+_ORIGINS = {"VM": N_("VM {name}"), "appliance": N_("appliance {name}"), "disk": N_("disk {name}")}
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,7 @@ class Origin:
     snapshot: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"VM {self.what}" if self.kind == "vm" else f"{'appliance' if self.kind == 'ova' else 'disk'} {self.what}"
-        )
+        return f"{_WORDS[self.kind]} {self.what}"
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ class NewBase:
         """Raise BaseError for a name or user that cannot be."""
         if not NAME.fullmatch(self.name):
             raise BaseError(
-                f"{self.name!r} cannot be a base's name",
-                details=["expected up to 39 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit"],
+                _("{name!r} cannot be a base's name").format(name=self.name),
+                details=[_("expected up to 39 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit")],
             )
         if not USER.fullmatch(self.user):
-            raise BaseError(f"{self.user!r} cannot be a user's name in a Debian guest")
+            raise BaseError(_("{user!r} cannot be a user's name in a Debian guest").format(user=self.user))
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class AddedBase:
 
     name: str
     driver: str  # the one that has its disks
-    origin: str  # in words
+    origin: str  # as str(Origin) has it
     user: str
     key_file: str  # "" for this home's own key
     stock: bool
@@ -83,13 +85,31 @@ class AddedBase:
         """Return the name of its image within the driver."""
         return self.name
 
+    @property
+    def origin_told(self) -> str:
+        """Return what it was added from, in the language spoken."""
+        word, _space, name = self.origin.partition(" ")
+        return _(_ORIGINS[word]).format(name=name) if word in _ORIGINS else self.origin
+
+
+def elsewhere(added: AddedBase, driver: str) -> BaseError:
+    """Return the error for a base whose image a driver does not have: another driver has it, or nobody any more."""
+    if added.driver != driver:
+        text = _("base {name} ({origin}) was added to {driver}, and this is {other}")
+        resolution = _("choose the driver with --driver {driver} or VBOXLAB_DRIVER")
+    else:
+        text = _("base {name} is gone: {driver} has no {origin} with its snapshot any more")
+        resolution = _("`vboxlab base remove {name}`, then add it again")
+    values = {"name": added.name, "origin": added.origin_told, "driver": added.driver, "other": driver}
+    return BaseError(text.format(**values), resolution=resolution.format(**values))
+
 
 _CODEC = TypeAdapter(AddedBase)
 
 
 def _check(own: bool) -> None:
     if not own:
-        raise ValueError("it is the record of another base")
+        raise ValueError(_("it is the record of another base"))
 
 
 class AddedBases:
@@ -114,11 +134,15 @@ class AddedBases:
             found = _CODEC.validate_json(path.read_bytes(), strict=True)
             _check(found.name == path.parent.name)
         except (OSError, ValueError) as error:
+            name, folder = path.parent.name, path.parent
+            resolution = _(
+                "put the file right, or remove {folder}, with the passwords in it, and add the base again "
+                "(`vboxlab base add`)"
+            )
             raise BaseError(
-                f"the record of the base {path.parent.name} cannot be read: {path}",
+                _("the record of the base {name} cannot be read: {path}").format(name=name, path=path),
                 details=[line.strip() for line in str(error).splitlines()[:3]],
-                resolution=f"put the file right, or remove {path.parent}, with the passwords in it, and add the "
-                "base again (`vboxlab base add`)",
+                resolution=resolution.format(folder=folder),
             ) from error
         return found
 

@@ -22,17 +22,18 @@ from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
 from vboxlab.errors import BaseError
 from vboxlab.files import PRIVATE_FILE, write_durably
 from vboxlab.hypervisor.driver import Progress, no_progress
+from vboxlab.language import N_, _
 
 _SETUP_PATH = "/root/.vboxlab-setup"
 _STAGES = (
-    (re.compile(r"^I: running apt-get update"), "reading the package lists", 2),
-    (re.compile(r"^I: downloading packages"), "downloading the essential packages", 5),
-    (re.compile(r"^I: extracting archives"), "unpacking the essential packages", 10),
-    (re.compile(r"^I: installing essential"), "installing the essential packages", 18),
-    (re.compile(r"^I: installing remaining"), "downloading packages", 35),
-    (re.compile(r"^Unpacking linux-image"), "unpacking the kernel", 45),
-    (re.compile(r"^Setting up netbase"), "setting packages up", 65),
-    (re.compile(r"^I: creating tarball"), "packing the tree", 80),
+    (re.compile(r"^I: running apt-get update"), N_("reading the package lists"), 2),
+    (re.compile(r"^I: downloading packages"), N_("downloading the essential packages"), 5),
+    (re.compile(r"^I: extracting archives"), N_("unpacking the essential packages"), 10),
+    (re.compile(r"^I: installing essential"), N_("installing the essential packages"), 18),
+    (re.compile(r"^I: installing remaining"), N_("downloading packages"), 35),
+    (re.compile(r"^Unpacking linux-image"), N_("unpacking the kernel"), 45),
+    (re.compile(r"^Setting up netbase"), N_("setting packages up"), 65),
+    (re.compile(r"^I: creating tarball"), N_("packing the tree"), 80),
 )
 _KEYRINGS = ("/usr/share/keyrings", "/etc/apt/trusted.gpg.d")
 _STOCK_DIRECTORIES = (
@@ -52,35 +53,35 @@ def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progres
     """
     if sys.platform != "linux":
         raise BaseError(
-            "a base can be built on Linux only",
-            resolution="build it on a Linux machine and copy its directory, or register a VM that you have",
+            _("a base can be built on Linux only"),
+            resolution=_("build it on a Linux machine and copy its directory, or register a VM that you have"),
         )
     disk.require([disk.MMDEBSTRAP, *disk.disk_tools()])
     if not any(file for place in _KEYRINGS for file in Path(place).glob("debian-archive-*")):
         raise BaseError(
-            "the keys that Debian's archive is signed with are missing",
-            resolution="sudo apt-get install debian-archive-keyring",
+            _("the keys that Debian's archive is signed with are missing"),
+            resolution=_("sudo apt-get install debian-archive-keyring"),
         )
-    progress(f"asking {mirror.uri}", 0)
+    progress(_("asking {mirror}").format(mirror=mirror.uri), 0)
     check_reachable(mirror, recipe.suite)
     with scratch_directory(target.parent) as scratch:
         tree = scratch / "root.tar"
         make_tree(recipe, mirror, public_key, tree, progress)
         tree.chmod(PRIVATE_FILE)  # zstd gives its outcome the same rights
-        progress("making the boot files", 84)
+        progress(_("making the boot files"), 84)
         write_boot_files(recipe, tree, target)
         boot = tree_files_tar([TreeFile("/boot/initrd-vboxlab.img", (target / "initrd.img").read_bytes())])
         write_durably(target / "boot.tar", boot)
-        progress("making the disk", 87)
+        progress(_("making the disk"), 87)
         raw = scratch / "disk.raw"
         step = Step((), disk=str(raw))
         run_job(
             Job((str(tree), str(target / "boot.tar")), (), str(scratch), "", (step,), recipe.disk_mib, recipe.label)
         )
         disk.to_qcow2(raw, target / "disk.qcow2")
-        progress("keeping the tree for package layers", 96)
+        progress(_("keeping the tree for package layers"), 96)
         keep_tree(tree, target)
-    progress("done", 100)
+    progress(_("done"), 100)
 
 
 def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progress: Progress) -> None:
@@ -134,7 +135,7 @@ def run_mmdebstrap(argv: Sequence[str], mirror: Mirror, place: Path, progress: P
                 last.append(line.rstrip())
                 for pattern, text, percent in _STAGES:
                     if pattern.match(line):
-                        progress(text, percent)
+                        progress(_(text), percent)
         except BaseException:
             if process.stdin:
                 process.stdin.close()  # ends it, see vboxlab.base.tether
@@ -150,13 +151,14 @@ def _failure(lines: list[str], mirror: Mirror) -> BaseError:
     telling = [line for line in lines if re.match(r"^(?:E|dpkg|mke2fs|tar|.*rror)\b", line)] or lines
     if any("newuidmap" in line or "subuid" in line for line in lines):
         return BaseError(
-            "mmdebstrap cannot work as an ordinary user here",
+            _("mmdebstrap cannot work as an ordinary user here"),
             details=telling[-8:],
-            resolution="sudo apt-get install uidmap (and an entry for you in /etc/subuid), or build it as root",
+            resolution=_("sudo apt-get install uidmap (and an entry for you in /etc/subuid), or build it as root"),
         )
     if any("No space left" in line for line in lines):
-        return BaseError("the disk is full", details=telling[-4:], resolution="free 4 GiB and try again")
-    return BaseError("mmdebstrap failed", details=telling[-12:], resolution="try again with another mirror or as root")
+        return BaseError(_("the disk is full"), details=telling[-4:], resolution=_("free 4 GiB and try again"))
+    resolution = _("try again with another mirror or as root")
+    return BaseError(_("mmdebstrap failed"), details=telling[-12:], resolution=resolution)
 
 
 def tree_files_tar(files: Sequence[TreeFile]) -> bytes:
@@ -203,4 +205,4 @@ def keep_tree(tree: Path, target: Path) -> None:
         argv = ["zstd", "-q", "-1", "-T0", str(tree), "-o", str(target / "root.tar.zst")]
     else:
         argv = ["cp", str(tree), str(target / "root.tar")]
-    disk.run(argv, what="packing the tree")
+    disk.run(argv, failure=_("packing the tree failed"))

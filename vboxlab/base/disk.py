@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.errors import BaseError
+from vboxlab.language import _, n_
 
 PARTITION_START = 1024 * 1024  # bytes; room for a boot loader before it, and aligned as every partitioning tool does
 _SECTOR = 512
@@ -37,9 +38,10 @@ def require(tools: Sequence[Tool]) -> None:
     missing = [tool for tool in tools if programs.find(tool.program) is None]
     if missing:
         packages = " ".join(sorted({tool.package for tool in missing}))
+        programs_missing = ", ".join(tool.program for tool in missing)
         raise BaseError(
-            "programs needed to build a base are missing: " + ", ".join(tool.program for tool in missing),
-            resolution=f"sudo apt-get install --no-install-recommends {packages}",
+            _("programs needed to build a base are missing: {programs}").format(programs=programs_missing),
+            resolution=_("sudo apt-get install --no-install-recommends {packages}").format(packages=packages),
         )
 
 
@@ -61,7 +63,7 @@ def write_file_system(root: Path, raw: Path, *, disk_mib: int, label: str) -> No
     options = f"offset={PARTITION_START},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"
     size_kib = disk_mib * 1024 - PARTITION_START // 1024
     argv = [MKE2FS.program, "-q", "-F", "-t", "ext4", "-m", "1", "-L", label, "-E", options]
-    run([*argv, "-d", str(root), str(raw), f"{size_kib}k"], what="making the file system")
+    run([*argv, "-d", str(root), str(raw), f"{size_kib}k"], failure=_("making the file system failed"))
     grub = root / "boot" / "grub" / "i386-pc"
     if (grub / "core.img").is_file():
         with raw.open("r+b") as stream:
@@ -70,14 +72,18 @@ def write_file_system(root: Path, raw: Path, *, disk_mib: int, label: str) -> No
 
 def to_qcow2(raw: Path, disk: Path) -> None:
     """Convert a raw disk; the holes of the file stay holes."""
-    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(disk)], what="writing the disk")
+    argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(disk)]
+    run(argv, failure=_("writing the disk failed"))
 
 
-def run(argv: Sequence[str], *, what: str) -> None:
-    """Run a program of the host; what it makes is this user's own. Raises BaseError with its last words."""
+def run(argv: Sequence[str], *, failure: str) -> None:
+    """Run a program of the host; what it makes is this user's own.
+
+    Raises BaseError, told by `failure`, with the program's last words.
+    """
     done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, umask=0o077)
     if done.returncode != 0:
-        raise BaseError(f"{what} failed", details=(done.stderr or done.stdout).strip().splitlines()[-8:])
+        raise BaseError(failure, details=(done.stderr or done.stdout).strip().splitlines()[-8:])
 
 
 def boot_code(boot: bytes, core: bytes, disk_mib: int) -> bytes:
@@ -87,7 +93,10 @@ def boot_code(boot: bytes, core: bytes, disk_mib: int) -> bytes:
     it by default; the test for a floppy drive is replaced by two no-operations. Raises BaseError when it does not fit.
     """
     if len(core) > PARTITION_START - _SECTOR:
-        raise BaseError("GRUB's core does not fit before the partition", details=[f"{len(core)} bytes"])
+        raise BaseError(
+            _("GRUB's core does not fit before the partition"),
+            details=[n_("{count} byte", "{count} bytes", len(core)).format(count=len(core))],
+        )
     sector = bytearray(boot[:440] + master_boot_record(disk_mib)[440:])
     sector[0x66:0x68] = b"\x90\x90"
     return bytes(sector) + core

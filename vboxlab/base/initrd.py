@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vboxlab.errors import BaseError
+from vboxlab.language import _
 
 _INIT = """\
 #!/bin/busybox sh
@@ -71,13 +72,16 @@ def read_kernel(tree: tarfile.TarFile, first: Sequence[str], others: Sequence[st
     members = {member.name.lstrip("./"): member for member in tree.getmembers() if member.isfile()}
     releases = sorted(name.removeprefix("boot/vmlinuz-") for name in members if name.startswith("boot/vmlinuz-"))
     if not releases:
-        raise BaseError("the root tree has no kernel", details=["no file /boot/vmlinuz-*"])
+        raise BaseError(_("the root tree has no kernel"), details=[_("no file /boot/vmlinuz-*")])
     release = releases[-1]
     prefix = next(
         (p for p in (f"lib/modules/{release}/", f"usr/lib/modules/{release}/") if p + "modules.dep" in members), ""
     )
     if not prefix or not members.keys() & {"bin/busybox", "usr/bin/busybox"}:
-        raise BaseError("the root tree lacks what the initrd is made from", details=[f"kernel {release}"])
+        raise BaseError(
+            _("the root tree lacks what the initrd is made from"),
+            details=[_("kernel {release}").format(release=release)],
+        )
 
     def read(name: str) -> bytes:
         stream = tree.extractfile(members[name])
@@ -106,7 +110,7 @@ def resolve_modules(
         if path is None:
             if name in builtin:
                 continue
-            raise BaseError(f"the kernel has no module {name}")
+            raise BaseError(_("the kernel has no module {name}").format(name=name))
         # modules.dep lists dependencies outermost first: what is loaded first stands last.
         for needed in [*reversed(dependencies[path]), path]:
             if needed not in order:
@@ -183,7 +187,7 @@ def uncompressed_kernel(image: bytes) -> bytes:
 
 def _dependencies(text: str) -> dict[str, tuple[str, ...]]:
     lines = (line.partition(":") for line in text.splitlines())
-    return {path.strip(): tuple(needs.split()) for path, _, needs in lines if path.strip()}
+    return {path.strip(): tuple(needs.split()) for path, _colon, needs in lines if path.strip()}
 
 
 def _module_name(path: str) -> str:

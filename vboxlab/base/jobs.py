@@ -19,6 +19,7 @@ from vboxlab.base.native import Job
 from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder
 from vboxlab.hypervisor.driver import Progress, no_progress
+from vboxlab.language import _
 
 
 class NoNamespaces(BaseError):
@@ -78,9 +79,9 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
     if trouble:
         raise BaseError(trouble[0], details=trouble[1:])
     raise NoNamespaces(
-        "packages cannot be installed natively on this machine",
+        _("packages cannot be installed natively on this machine"),
         details=stderr.strip().splitlines()[-6:],
-        resolution="an ordinary user needs `uidmap` installed and an entry in /etc/subuid; root needs neither",
+        resolution=_("an ordinary user needs `uidmap` installed and an entry in /etc/subuid; root needs neither"),
     )
 
 
@@ -112,7 +113,9 @@ def scratch_directory(owner: Path) -> Iterator[Path]:
     try:
         passage.mkdir(mode=PASSABLE)
     except FileExistsError:
-        raise BaseError(f"{passage} is in the way", resolution="remove it; it is none of vboxlab's") from None
+        raise BaseError(
+            _("{path} is in the way").format(path=passage), resolution=_("remove it; it is none of vboxlab's")
+        ) from None
     try:
         passage.chmod(PASSABLE)
         make_private_folder(passage / "own")
@@ -140,10 +143,11 @@ def _remove(place: Path) -> None:
         if not place.exists():
             break
     else:
+        resolution = _("unmount what is mounted below it (findmnt | grep {name}), then try again")
         raise BaseError(
-            f"what an interrupted build left cannot be removed: {place}",
+            _("what an interrupted build left cannot be removed: {path}").format(path=place),
             details=said.strip().splitlines()[-4:],
-            resolution=f"unmount what is mounted below it (findmnt | grep {place.name}), then try again",
+            resolution=resolution.format(name=place.name),
         )
 
 

@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from vboxlab.errors import BaseError
 from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, write_durably
+from vboxlab.language import _
 
 
 def key_file(home: Path) -> Path:
@@ -58,15 +59,15 @@ def _load(private: Path) -> Ed25519PrivateKey:
     except (OSError, ValueError) as error:
         raise _unreadable(private, str(error)) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise _unreadable(private, "it is not an Ed25519 key")
+        raise _unreadable(private, _("it is not an Ed25519 key"))
     return key
 
 
 def _unreadable(private: Path, reason: str) -> BaseError:
     return BaseError(
-        f"{private} cannot be used as the key of the guests",
+        _("{path} cannot be used as the key of the guests").format(path=private),
         details=[reason],
-        resolution="remove the file and run `vboxlab base build`: a new key makes a new base",
+        resolution=_("remove the file and run `vboxlab base build`: a new key makes a new base"),
     )
 
 

@@ -26,6 +26,7 @@ from vboxlab.base.recipe import Recipe
 from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder, publish, read_json, write_durably
 from vboxlab.hypervisor.driver import Progress
+from vboxlab.language import _
 from vboxlab.settings import Settings
 
 _RECORD = "layer.json"
@@ -123,7 +124,7 @@ class Layers:
 
     def _make(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, progress: Progress) -> None:
         if sys.platform != "linux":
-            raise NoNamespaces("packages can be installed natively on Linux only")
+            raise NoNamespaces(_("packages can be installed natively on Linux only"))
         disk.require(disk.disk_tools())
         new = self.directory / NEW
         shutil.rmtree(new, ignore_errors=True)
@@ -133,7 +134,7 @@ class Layers:
                 raw = scratch / "disk.raw"
                 run_job(self._job(recipe, base_directory, wanted, scratch, new), progress)
                 if wanted.layer:
-                    progress("writing the disk", None)
+                    progress(_("writing the disk"), None)
                     disk.to_qcow2(raw, new / "layer" / "disk.qcow2")
             if wanted.delta:
                 _finish(new / "delta", wanted.later, wanted.delta)
@@ -148,9 +149,10 @@ class Layers:
         """Return the worker's job: from the base, or from the layer when that exists, step by step."""
         tree = next(base_directory.glob("root.tar*"), None)
         if tree is None:
+            text = _("the base {name} is not whole: {folder} has no root.tar")
+            resolution = _("put it back from a backup, or `vboxlab base build {name} --again`")
             raise BaseError(
-                f"the base {recipe.name} is not whole: {base_directory} has no root.tar",
-                resolution=f"put it back from a backup, or `vboxlab base build {recipe.name} --again`",
+                text.format(name=recipe.name, folder=base_directory), resolution=resolution.format(name=recipe.name)
             )
         trees = [str(tree), str(base_directory / "boot.tar")]
         removed: tuple[str, ...] = ()
@@ -181,11 +183,14 @@ def _reading(file: Path) -> Iterator[Any]:
     try:
         yield read_json(file)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        resolution = _(
+            "put the file right from a backup; where no machine is a clone of it (`vboxlab base list`), remove the "
+            "folder {folder} and `vboxlab up` makes it again"
+        )
         raise BaseError(
-            f"a package layer is damaged: {file}",
-            details=[f"{type(error).__name__}: {error}"],
-            resolution="put the file right from a backup; where no machine is a clone of it (`vboxlab base list`), "
-            f"remove the folder {file.parent} and `vboxlab up` makes it again",
+            _("a package layer is damaged: {path}").format(path=file),
+            details=[_("{subject}: {problem}").format(subject=type(error).__name__, problem=error)],
+            resolution=resolution.format(folder=file.parent),
         ) from error
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from vboxlab import programs
 from vboxlab.credentials import Address, known, redacted
 from vboxlab.errors import BaseError
+from vboxlab.language import _
 from vboxlab.settings import DEFAULT_MIRROR, Settings
 
 DEFAULT_SECURITY = "http://deb.debian.org/debian-security"
@@ -71,16 +72,16 @@ def find_mirror(settings: Settings, apt: Path = APT_DIRECTORY) -> Mirror:
     """Return the mirror to use: Settings.mirror, else the Debian mirror of the host's apt, else the public default."""
     proxy = settings.proxy or _apt_value("Acquire::http::Proxy")
     if settings.mirror:
-        return Mirror.of(settings.mirror.rstrip("/"), None, "the setting 'mirror'", proxy)
+        return Mirror.of(settings.mirror.rstrip("/"), None, _("the setting 'mirror'"), proxy)
     main, security, found_in = _host_sources(apt)
     if main is None:
-        return Mirror.of(DEFAULT_MIRROR, DEFAULT_SECURITY, "Debian's public default", proxy)
+        return Mirror.of(DEFAULT_MIRROR, DEFAULT_SECURITY, _("Debian's public default"), proxy)
     options = tuple(
         f'{name} "{value}";'
         for name in ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
         if (value := _apt_value(name)) is not None
     )
-    return Mirror.of(main, security, f"this machine's {found_in}", proxy, options)
+    return Mirror.of(main, security, _("this machine's {file}").format(file=found_in), proxy, options)
 
 
 def check_reachable(mirror: Mirror, suite: str, timeout: float = 20.0) -> None:
@@ -98,13 +99,16 @@ def check_reachable(mirror: Mirror, suite: str, timeout: float = 20.0) -> None:
 
 def unreachable(mirror: Mirror, reason: str) -> BaseError:
     """Return the error for a mirror that does not answer."""
-    details = [f"mirror: {mirror.uri} (from {mirror.origin})", f"answer: {reason}"]
+    details = [
+        _("mirror: {uri} (from {origin})").format(uri=mirror.uri, origin=mirror.origin),
+        _("answer: {reason}").format(reason=reason),
+    ]
     if mirror.proxy:
-        details.append(f"through the proxy {redacted(mirror.proxy)}")
+        details.append(_("through the proxy {proxy}").format(proxy=redacted(mirror.proxy)))
     return BaseError(
-        "the Debian mirror cannot be reached",
+        _("the Debian mirror cannot be reached"),
         details=details,
-        resolution="check the network, or set another mirror: `mirror` in settings.yaml or VBOXLAB_MIRROR=URL",
+        resolution=_("check the network, or set another mirror: `mirror` in settings.yaml or VBOXLAB_MIRROR=URL"),
     )
 
 
@@ -131,7 +135,7 @@ def _deb822(text: str) -> Iterator[tuple[str, str]]:
             if line[:1] in " \t" and key:
                 fields[key] += " " + line.strip()
             elif ":" in line:
-                key, _, value = line.partition(":")
+                key, _colon, value = line.partition(":")
                 key = key.strip().lower()
                 fields[key] = value.strip()
         if fields.get("enabled", "yes").lower() == "no" or "deb" not in fields.get("types", "").split():

@@ -9,6 +9,7 @@ from typing import Protocol
 from vboxlab.base.delta import PackageDelta
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
+from vboxlab.language import _
 
 # Beside bases and layers: what is being made, recorded or removed, by whoever holds the lock of this home's bases.
 NEW, ADDING, GONE = ".new", ".adding", ".gone"
@@ -41,11 +42,11 @@ class Base:
         """Raise BaseError unless new machines may be made of the base."""
         if not self.current:
             raise BaseError(
-                f"base {self.name} is out of date",
+                _("base {name} is out of date").format(name=self.name),
                 details=[
-                    "its recipe or the key of this home changed since; machines that it has already go on working"
+                    _("its recipe or the key of this home changed since; machines that it has already go on working")
                 ],
-                resolution=f"vboxlab base build {self.name}",
+                resolution=_("vboxlab base build {name}").format(name=self.name),
             )
 
 

@@ -26,6 +26,7 @@ from vboxlab.base import tree as trees
 from vboxlab.base.disk import write_file_system
 from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder, write_durably
+from vboxlab.language import Language, _, speak, spoken
 
 _APT = (
     "apt-get", "-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-confold",
@@ -70,6 +71,7 @@ class Job:
     apt_options: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of apt: a proxy
     logins: str = field(default="", repr=False)  # of the mirror (apt_auth.conf(5))
+    language: Language = field(default_factory=spoken)  # that the worker speaks too
 
     def to_json(self) -> str:
         """Return the job as one line of text."""
@@ -90,6 +92,7 @@ def main() -> int:
     """Do the job read from standard input."""
     os.umask(0o022)  # what package scripts make is a guest's; ours lies in private folders
     job = Job.from_json(sys.stdin.readline())
+    speak(job.language)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         _work(job)
@@ -114,7 +117,7 @@ def _die_with_parent() -> None:
 def _work(job: Job) -> None:
     root = Path(job.scratch) / "tree"
     root.mkdir()
-    report("progress", "unpacking the base")
+    report("progress", _("unpacking the base"))
     for archive in job.trees:
         unpack(Path(archive), root)
     for path in job.removed:
@@ -124,12 +127,12 @@ def _work(job: Job) -> None:
     updated = False
     before: dict[str, trees.Entry] = {}
     if any(step.archive for step in job.steps):
-        report("progress", "looking at the base")
+        report("progress", _("looking at the base"))
         before = trees.index(root)
     for step in job.steps:
         old_lines = _lines(root)
         if step.packages:
-            report("progress", f"installing {' '.join(step.packages)}")
+            report("progress", _("installing {packages}").format(packages=" ".join(step.packages)))
             with _logged_in(root, job.logins):
                 if not updated:
                     _apt(root, job, "update")
@@ -140,7 +143,7 @@ def _work(job: Job) -> None:
             _write_delta(root, step, before, after, old_lines)
             before = after
         if step.disk:
-            report("progress", "making the disk")
+            report("progress", _("making the disk"))
             write_file_system(root, Path(step.disk), disk_mib=job.disk_mib, label=job.label)
     report("done", True)
 
@@ -204,16 +207,16 @@ def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
 
 def _apt(root: Path, job: Job, *arguments: str) -> None:
     options = [word for option in job.apt_options for word in ("-o", option)]
-    command = mount_script(root, Path(job.cache)) + f"exec chroot {shlex.quote(str(root))} "
+    command = ["exec", "chroot", str(root), *_APT, *options, *arguments]
     done = programs.run(
-        ["unshare", "--mount", "sh", "-c", command + shlex.join([*_APT, *options, *arguments])],
+        ["unshare", "--mount", "sh", "-c", mount_script(root, Path(job.cache)) + shlex.join(command)],
         env={**_ENVIRONMENT, **dict(job.environment)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace",
     )  # fmt: skip
     if done.returncode:
         lines = done.stdout.strip().splitlines()
         telling = [line for line in lines if line.startswith(("E:", "W:", "Err:", "dpkg:"))] or lines
-        raise BaseError(f"apt-get {' '.join(arguments)} failed", details=telling[-8:])
+        raise BaseError(_("apt-get {arguments} failed").format(arguments=" ".join(arguments)), details=telling[-8:])
 
 
 def _write_delta(
@@ -243,7 +246,8 @@ def _lines(root: Path) -> dict[str, str]:
 def _run(argv: Sequence[str], *, umask: int = -1) -> None:
     done = programs.run(argv, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, umask=umask)
     if done.returncode:
-        raise BaseError(f"{argv[0]} failed", details=(done.stderr or done.stdout).strip().splitlines()[-6:])
+        details = (done.stderr or done.stdout).strip().splitlines()[-6:]
+        raise BaseError(_("{program} failed").format(program=argv[0]), details=details)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vboxlab.base import builder
-from vboxlab.base.added import AddedBase, AddedBases, NewBase
+from vboxlab.base.added import AddedBase, AddedBases, NewBase, elsewhere
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.jobs import NoNamespaces
 from vboxlab.base.keys import ensure_key, key_file
@@ -36,6 +36,7 @@ from vboxlab.files import (
     write_durably,
 )
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
+from vboxlab.language import C_, _
 from vboxlab.settings import Settings, claim_home
 
 DEFAULT = "debian12"
@@ -84,7 +85,8 @@ class BaseStore:
         recipe = self._recipe(name)
         found = [base for base in self.list() if base.name == name]
         if not found:
-            raise BaseError(f"base {name} is not built yet", resolution=f"vboxlab base build {name}")
+            resolution = _("vboxlab base build {name}").format(name=name)
+            raise BaseError(_("base {name} is not built yet").format(name=name), resolution=resolution)
         return self._base(recipe, max(found, key=lambda base: (base.current, base.built)))
 
     def build(
@@ -130,18 +132,19 @@ class BaseStore:
 
     def _check_free(self, name: str, driver: Driver) -> None:
         if name in RECIPES or name in {base.name for base in self.list()}:
-            raise BaseError(f"the name {name} is taken by a base that is built here", resolution="choose another name")
+            text = _("the name {name} is taken by a base that is built here")
+            raise BaseError(text.format(name=name), resolution=_("choose another name"))
         added = self.added.find(name)
         if added is not None:
-            raise BaseError(
-                f"there is a base {name} already: {added.origin}",
-                resolution=f"choose another name, or `vboxlab base remove {name}` first",
-            )
+            text = _("there is a base {name} already: {origin}")
+            resolution = _("choose another name, or `vboxlab base remove {name}` first")
+            raise BaseError(text.format(name=name, origin=added.origin_told), resolution=resolution.format(name=name))
         if driver.has_image(name):
+            resolution = _("choose another name, or `vboxlab base remove {name}` when nothing needs it")
             raise BaseError(
-                f"{driver.name} has an image {name} already",
-                details=["it was left by an add that was interrupted, or belongs to another VBOXLAB_HOME"],
-                resolution=f"choose another name, or `vboxlab base remove {name}` when nothing needs it",
+                _("{driver} has an image {name} already").format(driver=driver.name, name=name),
+                details=[_("it was left by an add that was interrupted, or belongs to another VBOXLAB_HOME")],
+                resolution=resolution.format(name=name),
             )
 
     def list(self) -> tuple[StoredBase, ...]:
@@ -161,8 +164,12 @@ class BaseStore:
         if added is not None or (not wanted and driver.has_image(which)):
             return self._remove_added(which, added, driver)
         if not wanted:
-            known = ", ".join([base.image for base in self.list()] + [base.name for base in self.added.all()]) or "none"
-            raise BaseError(f"there is no base {which}", details=[f"bases: {known}"], resolution="vboxlab base list")
+            known = ", ".join([base.image for base in self.list()] + [base.name for base in self.added.all()])
+            raise BaseError(
+                _("there is no base {name}").format(name=which),
+                details=[_("bases: {names}").format(names=known or C_("bases", "none"))],
+                resolution=_("vboxlab base list"),
+            )
         with self.locked():
             self._drop(which, wanted, (driver, *others))
         return tuple(name for base in wanted for name in (*base.layers, base.image))
@@ -178,7 +185,7 @@ class BaseStore:
 
     def _remove_added(self, name: str, added: AddedBase | None, driver: Driver) -> tuple[str, ...]:
         if added is not None and added.driver != driver.name:
-            raise _elsewhere(added, driver)
+            raise elsewhere(added, driver.name)
         with self.locked():
             if driver.has_image(name):
                 driver.remove_image(name)
@@ -190,7 +197,7 @@ class BaseStore:
         """Raise BaseError where no image of the base can be had: it was added to another driver, or its VM is gone."""
         added = self.added.find(base.name)
         if added is not None and (added.driver != driver.name or not driver.has_image(added.image)):
-            raise _elsewhere(added, driver)
+            raise elsewhere(added, driver.name)
 
     def ensure_image(
         self,
@@ -220,7 +227,8 @@ class BaseStore:
                 with self.locked(progress):
                     self.layers.ensure(recipe, base, directory, packages, later, progress)
             except NoNamespaces as error:
-                progress(f"{error.brief}: the guests will install {' '.join(packages)}", None)
+                text = _("{problem}: the guests will install {packages}")
+                progress(text.format(problem=error.brief, packages=" ".join(packages)), None)
                 name, packages = base.image, ()
         if not driver.has_image(name):
             driver.import_image(name, self.layers.disk(base, directory, packages), ours=True, progress=progress)
@@ -260,7 +268,7 @@ class BaseStore:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            progress("waiting for another vboxlab process that builds", None)
+            progress(_("waiting for another vboxlab process that builds"), None)
             lock.acquire()
         try:
             self._clear_unfinished()
@@ -276,14 +284,15 @@ class BaseStore:
 
     def _recipe(self, name: str) -> Recipe:
         if name not in RECIPES:
-            built = ", ".join(sorted({base.name for base in self.list()})) or "none"
-            added = [base.name for base in self.added.all()]
-            details = [f"bases that can be built: {', '.join(RECIPES)}", f"bases that are built: {built}"]
-            raise BaseError(
-                f"there is no base {name}",
-                details=[*details, f"bases that were added: {', '.join(added)}"] if added else details,
-                resolution=f"use one of these in the topology, then: vboxlab base build {DEFAULT}",
-            )
+            built = ", ".join(sorted({base.name for base in self.list()})) or C_("bases", "none")
+            details = [
+                _("bases that can be built: {names}").format(names=", ".join(RECIPES)),
+                _("bases that are built: {names}").format(names=built),
+            ]
+            if added := [base.name for base in self.added.all()]:
+                details.append(_("bases that were added: {names}").format(names=", ".join(added)))
+            resolution = _("use one of these in the topology, then: vboxlab base build {name}").format(name=DEFAULT)
+            raise BaseError(_("there is no base {name}").format(name=name), details=details, resolution=resolution)
         return RECIPES[name]
 
     def _base(self, recipe: Recipe, stored: StoredBase) -> Base:
@@ -330,14 +339,16 @@ class BaseStore:
 
     def _damaged(self, file: Path, error: Exception) -> BaseError:
         """Return the error for a record that cannot be read: its folder has the disk that machines are clones of."""
-        resolution = f"put it right from a backup; remove {file.parent} only when no machine is a clone of its disk"
+        text = _("put it right from a backup; remove {folder} only when no machine is a clone of its disk")
+        resolution = text.format(folder=file.parent)
         for name in RECIPES:
             digest = self._wanted(name)
             if digest and image_name(name, digest) == file.parent.name:
                 record = json.dumps({"name": name, "digest": digest, "built": int(file.stat().st_mtime)})
-                resolution = f"write into that file: {record}"
-        details = [f"{type(error).__name__}: {error}"]
-        return BaseError(f"the record of a base cannot be read: {file}", details=details, resolution=resolution)
+                resolution = _("write into that file: {record}").format(record=record)
+        details = [_("{subject}: {problem}").format(subject=type(error).__name__, problem=error)]
+        brief = _("the record of a base cannot be read: {path}").format(path=file)
+        return BaseError(brief, details=details, resolution=resolution)
 
     def _wanted(self, name: str) -> str | None:
         public = key_file(self.settings.home).with_suffix(".pub")
@@ -357,12 +368,17 @@ def _check_unused(which: str, bases: Sequence[StoredBase], drivers: Sequence[Dri
     """Return each driver's images of bases, layers first. Raises BaseError while machines are clones of one."""
     known = [{image.name: image.clones for image in driver.images()} for driver in drivers]
     names = [name for base in bases for name in (*base.layers, base.image)]
-    used = [f"{name}: {', '.join(clones[name])}" for clones in known for name in names if clones.get(name)]
+    used = [
+        _("{name}: {value}").format(name=name, value=", ".join(clones[name]))
+        for clones in known
+        for name in names
+        if clones.get(name)
+    ]
     if used:
         raise BaseError(
-            f"base {which} cannot be removed: machines are linked clones of it",
+            _("base {name} cannot be removed: machines are linked clones of it").format(name=which),
             details=used,
-            resolution="destroy their labs first: vboxlab destroy LAB",
+            resolution=_("destroy their labs first: vboxlab destroy LAB"),
         )
     return [[name for name in names if name in clones] for clones in known]
 
@@ -376,16 +392,4 @@ def _hand_over(new: NewBase, driver: Driver, progress: Progress) -> str:
         driver.import_appliance(new.name, Path(origin.what), progress)
     else:
         driver.import_image(new.name, Path(origin.what), progress=progress)
-    return f"{new.name} was imported from {origin.what}"
-
-
-def _elsewhere(added: AddedBase, driver: Driver) -> BaseError:
-    if added.driver != driver.name:
-        return BaseError(
-            f"base {added.name} ({added.origin}) was added to {added.driver}, and this is {driver.name}",
-            resolution=f"choose the driver with --driver {added.driver} or VBOXLAB_DRIVER",
-        )
-    return BaseError(
-        f"base {added.name} is gone: {driver.name} has no {added.origin} with its snapshot any more",
-        resolution=f"`vboxlab base remove {added.name}`, then add it again",
-    )
+    return _("{name} was imported from {file}").format(name=new.name, file=origin.what)
