@@ -66,7 +66,7 @@ class VboxlabError(Exception):
 
     def brief_without(self, subject: str) -> str:
         """Return the brief without its subject in front, for a line that names it already."""
-        return self.brief.removeprefix(f"{subject}: ")
+        return self.brief.removeprefix(_("{subject}: {problem}").format(subject=subject, problem=""))
 
     def __eq__(self, other: object) -> bool:
         return (

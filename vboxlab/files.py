@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from vboxlab.language import _
+
 MOST_JSON_BYTES = 64 << 20
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 DRAFT = ".draft"  # ends the name of a file that write_durably has not finished
@@ -24,11 +26,11 @@ def read_json(path: Path) -> Any:
     size that we never write.
     """
     if path.stat().st_size > MOST_JSON_BYTES:
-        raise ValueError(f"{path} has more than {MOST_JSON_BYTES >> 20} MiB")
+        raise ValueError(_("{path} has more than {size} MiB").format(path=path, size=MOST_JSON_BYTES >> 20))
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
-        raise ValueError(f"{path} is nested too deep") from None
+        raise ValueError(_("{path} is nested too deep").format(path=path)) from None
 
 
 @contextlib.contextmanager
@@ -76,7 +78,7 @@ def flush(stream: IO[Any]) -> None:
 
 def flush_tree(tree: Path) -> None:
     """Flush a folder and everything in it to the disk. Raises OSError."""
-    for folder, _, names in os.walk(tree):
+    for folder, _folders, names in os.walk(tree):
         for name in names:
             file = Path(folder, name)
             if not file.is_symlink():
@@ -170,7 +172,9 @@ def make_private_folder(folder: Path) -> None:
         except OSError as error:
             # ENOENT of a folder in which nothing can be made, such as /proc: there is no file that anybody looked for.
             number = errno.ENOTDIR if error.errno == errno.ENOENT else error.errno
-            raise OSError(number, f"the folder cannot be made: {error.strerror}", str(folder)) from None
+            reason = error.strerror or ""
+            text = _("the folder cannot be made: {reason}").format(reason=_(reason))
+            raise OSError(number, text, str(folder)) from None
         flush_folder(missing.parent)
     with contextlib.suppress(OSError):  # not ours to close, or a file system without rights
         folder.chmod(PRIVATE_FOLDER)

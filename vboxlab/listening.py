@@ -1,6 +1,6 @@
 """Whether a port of this computer can be forwarded: asked by taking it for a moment, as a hypervisor will take it.
 
-Needs the standard library alone: VirtualBox's worker runs it in an interpreter of its own.
+Needs the standard library alone, as vboxlab.language does: VirtualBox's worker runs it in an interpreter of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import errno
 import os
 import socket
 from typing import NamedTuple
+
+from vboxlab.language import _
 
 LOOPBACK = "127.0.0.1"
 
@@ -21,8 +23,12 @@ class Endpoint(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        where = "all addresses" if self.address in ("", "0.0.0.0", "::") else self.address  # noqa: S104
-        return f"{'' if self.protocol == 'tcp' else 'UDP '}port {self.port} of {where}"
+        everywhere = self.address in ("", "0.0.0.0", "::")  # noqa: S104
+        if self.protocol == "tcp":
+            text = _("port {port} of all addresses") if everywhere else _("port {port} of {address}")
+        else:
+            text = _("UDP port {port} of all addresses") if everywhere else _("UDP port {port} of {address}")
+        return text.format(port=self.port, address=self.address)
 
 
 def local(port: int) -> Endpoint:

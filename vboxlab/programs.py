@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import vboxlab
+from vboxlab.language import _
 
 # System programs that ordinary users of Debian do not have on their path.
 SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")
@@ -95,7 +96,7 @@ def resolved(argv: Sequence[str | Path]) -> list[str]:
     words = [str(word) for word in argv]
     program = find(words[0])
     if program is None:
-        raise FileNotFoundError(2, "no such program on this computer", words[0])
+        raise FileNotFoundError(2, _("no such program on this computer"), words[0])
     return [program, *words[1:]]
 
 

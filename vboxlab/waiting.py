@@ -12,6 +12,7 @@ from typing import TypeVar
 from tenacity import RetryError, Retrying, retry_if_result, wait_fixed
 
 from vboxlab.errors import WaitTimeout
+from vboxlab.language import _
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +59,7 @@ def wait_until(condition: Callable[[], T | None], deadline: Deadline, *, what: s
     try:
         found: T | None = retrying(condition)
     except RetryError:
-        raise WaitTimeout(f"{what} did not happen in time") from None
+        raise WaitTimeout(_("{what} did not happen in time").format(what=what)) from None
     assert found is not None  # noqa: S101 -- Retrying returns only true values
     return found
 

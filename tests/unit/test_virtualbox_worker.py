@@ -37,7 +37,8 @@ from vboxlab.hypervisor.virtualbox.worker.versions import DIFFERENCES, differenc
 from vboxlab.planning.observed import PowerState
 
 WORKER = Path(worker_package.__file__).parent
-ALONE = ("vboxlab.files", "vboxlab.listening")  # what the worker shares with the rest: it needs nothing else either
+# What the worker shares with the rest: it needs nothing else either.
+ALONE = ("vboxlab.files", "vboxlab.language", "vboxlab.listening")
 
 
 @pytest.mark.parametrize(
