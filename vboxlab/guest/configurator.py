@@ -9,8 +9,10 @@ from typing import Literal, Protocol, get_args
 
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed, Executor
+from vboxlab.guest.reasons import in_words
 from vboxlab.guest.resources import Await, Package, Resource
 from vboxlab.guest.script import EXIT_PACKAGES_MISSING, AptOptions, compile_script
+from vboxlab.language import C_, N_, _, n_
 
 Status = Literal["unchanged", "changed", "would-change", "failed", "skipped", "missing"]
 APT_SECONDS = 900.0  # what an apt-get run may take in an emulated guest
@@ -72,9 +74,16 @@ class StageReport:
     def summary(self) -> str:
         """Return the counts in words: "3 changed, 12 unchanged"."""
         counts = Counter(result.status for result in self.results)
-        order: tuple[Status, ...] = ("failed", "skipped", "changed", "would-change", "unchanged")
-        said = {"would-change": "to change"}
-        return ", ".join(f"{counts[status]} {said.get(status, status)}" for status in order if counts[status]) or "none"
+        failed, skipped, changed = counts["failed"], counts["skipped"], counts["changed"]
+        left, unchanged = counts["would-change"], counts["unchanged"]
+        told = (
+            n_("{count} failed", "{count} failed", failed).format(count=failed) if failed else "",
+            n_("{count} skipped", "{count} skipped", skipped).format(count=skipped) if skipped else "",
+            n_("{count} changed", "{count} changed", changed).format(count=changed) if changed else "",
+            n_("{count} to change", "{count} to change", left).format(count=left) if left else "",
+            n_("{count} unchanged", "{count} unchanged", unchanged).format(count=unchanged) if unchanged else "",
+        )
+        return ", ".join(filter(None, told)) or C_("resources", "none")
 
 
 def configure(
@@ -130,9 +139,9 @@ def _apply(executor: Executor, delta: PackageDelta, timeout: float) -> bool:
     done = executor.run(delta.script(), stdin=delta.data(), root=True, timeout=timeout)
     if done.exit_code not in (0, EXIT_DELTA_UNFIT):
         raise GuestError(
-            f"{executor.machine}: installing prepared packages failed",
-            details=[f"exit code {done.exit_code}", *done.stderr.strip().splitlines()[-3:]],
-            resolution="restore a snapshot of the machine or make it again: its packages may be half installed",
+            _("{machine}: installing prepared packages failed").format(machine=executor.machine),
+            details=[_("exit code {code}").format(code=done.exit_code), *done.stderr.strip().splitlines()[-3:]],
+            resolution=_("restore a snapshot of the machine or make it again: its packages may be half installed"),
         )
     return done.exit_code == 0
 
@@ -140,7 +149,7 @@ def _apply(executor: Executor, delta: PackageDelta, timeout: float) -> bool:
 def _as_installed(report: StageReport, names: Sequence[str]) -> StageReport:
     keys = {f"package:{name}" for name in names}
     results = tuple(
-        ResourceResult(result.key, "changed", "not installed")
+        ResourceResult(result.key, "changed", N_("not installed"))
         if result.key in keys and result.status == "unchanged"
         else result
         for result in report.results
@@ -154,7 +163,8 @@ def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed, 
     for line in done.stdout.splitlines():
         index, status, reason, place = [*line.split("\t"), "", "", ""][:4]
         if line.startswith("@") and status == "kept":
-            kept[f"{reason} was changed by somebody, and is kept as {place}" if changes else reason] = None
+            text = _("{file} was changed by somebody, and is kept as {kept}")
+            kept[text.format(file=reason, kept=place) if changes else reason] = None
         if not line.startswith("@") or status not in get_args(Status):
             continue
         number = int(index[1:])
@@ -162,9 +172,12 @@ def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed, 
     expected = done.exit_code == EXIT_PACKAGES_MISSING or len(found) == len(resources)
     if not expected:
         raise GuestError(
-            f"{executor.machine}: the configuration script ended early",
-            details=[f"exit code {done.exit_code}", *(done.stderr or done.stdout).strip().splitlines()[-3:]],
-            resolution="can the user of the base become root without being asked?",
+            _("{machine}: the configuration script ended early").format(machine=executor.machine),
+            details=[
+                _("exit code {code}").format(code=done.exit_code),
+                *(done.stderr or done.stdout).strip().splitlines()[-3:],
+            ],
+            resolution=_("can the user of the base become root without being asked?"),
         )
     return StageReport(executor.machine, tuple(found[number] for number in sorted(found)), tuple(kept))
 
@@ -174,11 +187,12 @@ def _raise_failures(report: StageReport) -> None:
         return
     first = report.failed[0]
     skipped = report.with_status("skipped")
+    why, left_out = _("{subject}: {problem}"), _("{resource}: skipped, {reason}")
     raise GuestError(
-        f"{report.machine}: {first.key} failed",
+        _("{machine}: {resource} failed").format(machine=report.machine, resource=first.key),
         details=[
-            *(f"{result.key}: {result.reason}" for result in report.failed),
-            *(f"{result.key}: skipped, {result.reason}" for result in skipped),
+            *(why.format(subject=result.key, problem=in_words(result.reason)) for result in report.failed),
+            *(left_out.format(resource=result.key, reason=in_words(result.reason)) for result in skipped),
         ],
-        resolution="put right what the reason says, then bring the lab up again: what is done stays done",
+        resolution=_("put right what the reason says, then bring the lab up again: what is done stays done"),
     )

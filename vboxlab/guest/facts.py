@@ -15,6 +15,7 @@ from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.resources import File, Resource, SecretText, Service, Sysctl
 from vboxlab.guest.script import quoted
+from vboxlab.language import _
 
 HOSTNAME = "/etc/hostname"
 END = "end\tof facts"
@@ -70,9 +71,9 @@ def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
     done = executor.run(facts_script(resources), root=True, timeout=TIMEOUT)
     if END not in done.stdout.splitlines():
         raise GuestError(
-            f"{executor.machine}: the guest could not be looked at",
-            details=[f"exit code {done.exit_code}", *done.stderr.strip().splitlines()[-3:]],
-            resolution="can the user of the base become root without being asked?",
+            _("{machine}: the guest could not be looked at").format(machine=executor.machine),
+            details=[_("exit code {code}").format(code=done.exit_code), *done.stderr.strip().splitlines()[-3:]],
+            resolution=_("can the user of the base become root without being asked?"),
         )
     return parse_facts(done.stdout.splitlines())
 
@@ -131,7 +132,7 @@ def parse_facts(lines: Iterable[str]) -> Facts:
 
 
 def _rights(text: str) -> tuple[int, str]:
-    mode, _, owner = text.partition(" ")
+    mode, _blank, owner = text.partition(" ")
     return int(mode or "0", 8), owner
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.hostkeys import pin
+from vboxlab.language import C_, _
 from vboxlab.topology.addressing import MANAGEMENT_INTERFACE
 
 MARKER = "/var/lib/vboxlab/identity"
@@ -64,16 +65,20 @@ def check_identity(executor: Executor, mac: str) -> None:
     Nothing is changed. Raises GuestError when another guest answers, as happens when two forwarded ports clash.
     """
     found = executor.run(_WHO)
-    address, name, *_ = [*found.stdout.splitlines(), "", ""]
+    address, name, *_rest = [*found.stdout.splitlines(), "", ""]
     if address.replace(":", "").upper() == mac.upper():
         return
     raise GuestError(
-        f"{executor.machine}: another guest answers in its place",
+        _("{machine}: another guest answers in its place").format(machine=executor.machine),
         details=[
-            f"host name {name or 'unknown'}, {MANAGEMENT_INTERFACE} has the MAC address {address or '(none)'}",
-            f"expected {_colons(mac)}",
+            _("host name {name}, {interface} has the MAC address {address}").format(
+                name=name or C_("host name", "unknown"),
+                interface=MANAGEMENT_INTERFACE,
+                address=address or C_("MAC address", "(none)"),
+            ),
+            _("expected {address}").format(address=_colons(mac)),
         ],
-        resolution="stop the machine or program that holds the forwarded port, then try again",
+        resolution=_("stop the machine or program that holds the forwarded port, then try again"),
     )
 
 
@@ -88,9 +93,9 @@ def take_identity(executor: Executor, mac: str, known_hosts: Path) -> None:
     key = found.stdout.strip().splitlines()[-1:]
     if found.exit_code != 0 or not key or not key[0].startswith("ssh-"):
         raise GuestError(
-            f"{executor.machine}: the clone's identity could not be reset",
+            _("{machine}: the clone's identity could not be reset").format(machine=executor.machine),
             details=found.stderr.strip().splitlines()[-3:],
-            resolution="can the user of the base become root without being asked?",
+            resolution=_("can the user of the base become root without being asked?"),
         )
     pin(known_hosts, executor.machine, key[0])
 

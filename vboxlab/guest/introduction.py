@@ -9,6 +9,7 @@ from dataclasses import replace
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.ssh import Access
+from vboxlab.language import C_, N_, NC_, _
 from vboxlab.topology.addressing import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_FILE,
@@ -18,6 +19,10 @@ from vboxlab.topology.addressing import (
 
 SECONDS = 300.0  # of which installing sudo takes most
 NO_IFUPDOWN, NO_SUDO, NO_ADDRESS = 21, 22, 23
+# What the script says that it did.
+_ADDRESS, _SUDO = NC_("introduced", "management address"), NC_("introduced", "sudo installed")
+_RULE, _KEY = NC_("introduced", "sudo without a password"), NC_("introduced", "key")
+_NOTHING = NC_("introduced", "nothing left to do")
 
 # Run as root; $1 is the user, $2 a public key or empty. VBOXLAB_ROOT is for tests.
 # The media that Debian was installed from are no longer there, and apt-get update fails over them.
@@ -36,13 +41,13 @@ fi
 mkdir -p "$root/etc/network/interfaces.d"
 if ! printf %s {shlex.quote(MANAGEMENT_STANZA)} | cmp -s - "$root{MANAGEMENT_FILE}"; then
     printf %s {shlex.quote(MANAGEMENT_STANZA)} >"$root{MANAGEMENT_FILE}"
-    done="$done, management address"
+    done="$done, {_ADDRESS}"
 fi
 if [ -f "$root/etc/apt/sources.list" ]; then sed -i 's/^deb cdrom:/# &/' "$root/etc/apt/sources.list"; fi
 if [ "$1" != root ]; then
     if ! command -v sudo >/dev/null; then
         {{ apt-get -q update && apt-get -q -y --no-install-recommends install sudo; }} >&2 </dev/null || exit {NO_SUDO}
-        done="$done, sudo installed"
+        done="$done, {_SUDO}"
     fi
     rule="$root/etc/sudoers.d/vboxlab"
     if [ ! -e "$rule" ]; then
@@ -50,7 +55,7 @@ if [ "$1" != root ]; then
         printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\n' "$1" >"$rule.new"
         chmod 440 "$rule.new"
         mv -f "$rule.new" "$rule"
-        done="$done, sudo without a password"
+        done="$done, {_RULE}"
     fi
 fi
 if [ -n "$2" ]; then
@@ -63,7 +68,7 @@ if [ -n "$2" ]; then
         printf '%s\\n' "$2" >>"$keys"
         chmod 600 "$keys"
         chown -R "$1": "$home/.ssh"
-        done="$done, key"
+        done="$done, {_KEY}"
     fi
 fi
 case $(ip -br -4 addr show dev {MANAGEMENT_INTERFACE}) in
@@ -75,20 +80,27 @@ case $(ip -br -4 addr show dev {MANAGEMENT_INTERFACE}) in
         ;;
 esac
 sync
-echo "introduced${{done:-, nothing left to do}}"
+echo "introduced${{done:-, {_NOTHING}}}"
 """
 
 _PROBLEMS = {
     NO_IFUPDOWN: (
-        "its guest has no ifupdown, which vboxlab configures networks with",
-        "install it in the base: apt install ifupdown, with the interfaces in /etc/network/interfaces",
+        N_("{machine}: its guest has no ifupdown, which vboxlab configures networks with"),
+        N_("install it in the base: apt install ifupdown, with the interfaces in /etc/network/interfaces"),
     ),
     NO_SUDO: (
-        "its guest has no sudo, and it could not be installed",
-        "install it in the base (as root: apt install sudo), or let this computer reach the Internet",
+        N_("{machine}: its guest has no sudo, and it could not be installed"),
+        N_("install it in the base (as root: apt install sudo), or let this computer reach the Internet"),
     ),
-    NO_ADDRESS: (f"{MANAGEMENT_INTERFACE} did not get its address", "does something else configure it in the base?"),
+    NO_ADDRESS: (
+        N_("{machine}: {interface} did not get its address"),
+        N_("does something else configure it in the base?"),
+    ),
 }
+_OTHER_PROBLEM = (
+    N_("{machine}: its guest could not be prepared"),
+    N_("is it a Debian with ifupdown and sudo?"),
+)
 
 
 def ways_to_root(access: Access, root_password: Callable[[], str] | None) -> Iterator[Access]:
@@ -111,10 +123,10 @@ def introduce(executor: Executor, user: str, public_key: str | None, *, time_sca
     found = executor.run(script, root=True, timeout=SECONDS * max(1.0, time_scale))
     lines = found.stdout.strip().splitlines()
     if found.exit_code == 0 and lines and lines[-1].startswith("introduced, "):
-        return lines[-1].removeprefix("introduced, ")
-    brief, resolution = _PROBLEMS.get(
-        found.exit_code, ("its guest could not be prepared", "is it a Debian with ifupdown and sudo?")
-    )
+        return ", ".join(C_("introduced", done) for done in lines[-1].removeprefix("introduced, ").split(", "))
+    brief, resolution = _PROBLEMS.get(found.exit_code, _OTHER_PROBLEM)
     raise GuestError(
-        f"{executor.machine}: {brief}", details=found.stderr.strip().splitlines()[-4:], resolution=resolution
+        _(brief).format(machine=executor.machine, interface=MANAGEMENT_INTERFACE),
+        details=found.stderr.strip().splitlines()[-4:],
+        resolution=_(resolution),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.ssh import SshExecutor
+from vboxlab.language import C_, NC_, _
 from vboxlab.waiting import Deadline
 
 PAUSE = 0.2  # seconds between two connections
@@ -67,14 +68,14 @@ def wait_ready(
 
     def reached(stage: str) -> None:
         ready.stages[stage] = time.monotonic() - began
-        on_stage(stage)
+        on_stage(C_("boot", stage))
 
     connection = wait_banner(executor, Deadline.after(seconds), alive=alive, on_stage=reached)
-    reached("banner")
+    reached(NC_("boot", "banner"))
     executor.connect(connection)
-    reached("authentication")
+    reached(NC_("boot", "authentication"))
     ready.failed_units = wait_booted(executor, seconds)
-    reached("system running")
+    reached(NC_("boot", "system running"))
     return ready
 
 
@@ -146,22 +147,27 @@ class _Banner:
             self._next_look = now + took + min(max(LOOK, took / LOOK_SHARE), LONGEST_LOOK)
             if not alive:
                 raise GuestError(
-                    f"{name}: the machine is not running any more", resolution="look at its console or log"
+                    _("{machine}: the machine is not running any more").format(machine=name),
+                    resolution=_("look at its console or log"),
                 )
         if not self._running:
             self._running = True
-            self._reached("process")
+            self._reached(NC_("boot", "process"))
         if deadline.expired:
-            where = f"{access.host} port {access.port}"
             if self._accepted:
+                text = _("{host} port {port} takes connections, but no banner comes")
                 raise WaitTimeout(
-                    f"{name}: no SSH server answers in the guest",
-                    details=[f"{where} takes connections, but no banner comes"],
-                    resolution="look at the machine's console: it may still boot, or have no sshd or no management "
-                    "address",
+                    _("{machine}: no SSH server answers in the guest").format(machine=name),
+                    details=[text.format(host=access.host, port=access.port)],
+                    resolution=_(
+                        "look at the machine's console: it may still boot, or have no sshd or no management address"
+                    ),
                 )
+            text = _("{machine}: nothing listens on {host} port {port}")
             raise WaitTimeout(
-                f"{name}: nothing listens on {where}", details=[self._refused], resolution="is the port forward there?"
+                text.format(machine=name, host=access.host, port=access.port),
+                details=[self._refused],
+                resolution=_("is the port forward there?"),
             )
 
     def _open(self) -> None:
@@ -176,7 +182,7 @@ class _Banner:
             return
         if not self._accepted:
             self._accepted = True
-            self._reached("tcp")
+            self._reached(NC_("boot", "tcp"))
         self._opened.append(connection)
         if len(self._opened) > AT_ONCE:
             self._opened.pop(0).close()
@@ -198,7 +204,7 @@ def wait_booted(executor: Executor, seconds: float) -> tuple[str, ...]:
     jobs that stand still.
     """
     limit = max(1, int(seconds))
-    for _ in range(MOST_CHANGES):
+    for _change in range(MOST_CHANGES):
         found = executor.run(f"LIMIT={limit}; {SYSTEM_STATE}", timeout=limit + 30)
         state, *lines = found.stdout.splitlines() or [""]
         if state != "moving":
@@ -207,10 +213,10 @@ def wait_booted(executor: Executor, seconds: float) -> tuple[str, ...]:
         return ()
     if state == "degraded":
         return tuple(line.split()[0] for line in lines if line.split())
+    said = state or found.stderr.strip() or _("no answer")
+    told = _("systemctl is-system-running: {state}").format(state=said)
     raise WaitTimeout(
-        f"{executor.machine}: the guest answers, but its boot does not end",
-        details=lines
-        if state == "still"
-        else [f"systemctl is-system-running: {state or found.stderr.strip() or 'no answer'}"],
-        resolution="look at `systemctl list-jobs` in the guest",
+        _("{machine}: the guest answers, but its boot does not end").format(machine=executor.machine),
+        details=lines if state == "still" else [told],
+        resolution=_("look at `systemctl list-jobs` in the guest"),
     )

@@ -36,6 +36,7 @@ from vboxlab.guest.resources import (
     Service,
     Sysctl,
 )
+from vboxlab.language import C_, N_, _
 from vboxlab.settings import DEFAULT_MIRROR
 
 END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64
@@ -44,6 +45,11 @@ _PLAIN = {
     "path": re.compile(r"/[A-Za-z0-9._+@:/-]+"),
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*"),
     "value": re.compile(r"[A-Za-z0-9._-]+"),
+}
+_UNFIT = {
+    "path": N_("{text!r} cannot be the path of a resource in a guest"),
+    "name": N_("{text!r} cannot be the name of a resource in a guest"),
+    "value": N_("{text!r} cannot be the value of a resource in a guest"),
 }
 T = TypeVar("T")
 
@@ -96,17 +102,17 @@ def _encoded(text: str) -> bytes:
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
-        raise GuestError("a text for a guest is not valid Unicode", details=[str(error)]) from error
+        raise GuestError(_("a text for a guest is not valid Unicode"), details=[str(error)]) from error
     if b"\0" in data:
-        raise GuestError("a text for a guest holds a NUL character, which no argument or text file can have")
+        raise GuestError(_("a text for a guest holds a NUL character, which no argument or text file can have"))
     return data
 
 
 def _plain(kind: str, text: str) -> str:
     if not _PLAIN[kind].fullmatch(text):
         raise GuestError(
-            f"{text!r} cannot be the {kind} of a resource in a guest",
-            resolution=f"use only the characters of {_PLAIN[kind].pattern}",
+            _(_UNFIT[kind]).format(text=text),
+            resolution=_("use only the characters of {pattern}").format(pattern=_PLAIN[kind].pattern),
         )
     return text
 
@@ -155,15 +161,15 @@ class _Compiler:
         """Return the questions that are asked once for all resources of a kind."""
         parts = []
         wanted = self._of(File)
-        touched = [r.path for _, r in wanted] + [r.path for _, r in self._of(AbsentFile)]
-        touched += [r.file for _, r in self._of(Sysctl)]
+        touched = [r.path for _index, r in wanted] + [r.path for _index, r in self._of(AbsentFile)]
+        touched += [r.file for _index, r in self._of(Sysctl)]
         if wanted:
-            digests = "\n".join(f"{self._digest(r)}  {r.path}" for _, r in wanted)
+            digests = "\n".join(f"{self._digest(r)}  {r.path}" for _index, r in wanted)
             parts.append(f"sums=$(sha256sum -c 2>/dev/null <<'{END}'\n{digests}\n{END}\n)")
         if touched:
             paths = " ".join(_plain("path", path) for path in dict.fromkeys(touched))
             parts.append(f"stats=$(stat -c '%n %f %U %G' {paths} 2>/dev/null)")
-        wanted_packages = [_plain("name", r.name) for _, r in self._of(Package)]
+        wanted_packages = [_plain("name", r.name) for _index, r in self._of(Package)]
         if wanted_packages:
             query = "dpkg-query -W -f '${Package} ${db:Status-Status}\\n'"
             parts.append(f"installed=$({query} {' '.join(wanted_packages)} 2>/dev/null)")
@@ -174,7 +180,7 @@ class _Compiler:
             parts += self._apt_files()
         if self._of(Interface):
             parts.append("addresses=$(ip -br -4 addr)")
-        if any(r.gateway for _, r in self._of(Interface)):
+        if any(r.gateway for _index, r in self._of(Interface)):
             parts.append("defaults=$(ip -4 route show default)")
         if self._services:
             units = " ".join(f"{_plain('name', name)}.service" for name in self._services)
@@ -215,8 +221,10 @@ class _Compiler:
         try:
             return self._secrets[name]
         except KeyError:
+            known = ", ".join(self._secrets) or C_("secrets", "none")
             raise GuestError(
-                f"the secret {name!r} is not known", resolution=f"known secrets: {', '.join(self._secrets) or 'none'}"
+                _("the secret {secret!r} is not known").format(secret=name),
+                resolution=_("known secrets: {secrets}").format(secrets=known),
             ) from None
 
     def _file(self, index: int, file: File) -> str:
@@ -267,7 +275,10 @@ def _wrapped(data: bytes) -> str:
 
 def _word(url: str) -> str:
     if not re.fullmatch(r"[!-~]+", url) or any(character in url for character in "'\"\\$`*?[];&|<>()"):
-        raise GuestError(f"{url!r} is not an address that apt can use", resolution="check mirror and proxy")
+        raise GuestError(
+            _("{address!r} is not an address that apt can use").format(address=url),
+            resolution=_("check mirror and proxy"),
+        )
     return url
 
 

@@ -11,6 +11,7 @@ from vboxlab.credentials import known
 from vboxlab.errors import SettingsInvalid
 from vboxlab.files import create_durably, make_private_folder
 from vboxlab.guest.resources import File, Password, Resource, SecretText
+from vboxlab.language import _
 
 VARIABLE_PREFIX = "VBOXLAB_SECRET_"
 
@@ -37,9 +38,13 @@ class SecretStore:
         except FileNotFoundError:
             return known(self._generate(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsInvalid(f"the secret {name} cannot be read from {path}", details=[str(error)]) from error
+            text = _("the secret {secret} cannot be read from {file}")
+            raise SettingsInvalid(text.format(secret=name, file=path), details=[str(error)]) from error
         if not kept:
-            raise SettingsInvalid(f"{path} holds no secret", resolution=f"remove the file, or set {variable}")
+            raise SettingsInvalid(
+                _("{file} holds no secret").format(file=path),
+                resolution=_("remove the file, or set {variable}").format(variable=variable),
+            )
         return known(kept)
 
     def for_resources(self, resources: Iterable[Resource]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.hostkeys import forget, pinned_key
+from vboxlab.language import _
 
 if TYPE_CHECKING:
     import paramiko
@@ -106,21 +107,18 @@ class SshExecutor:
             try:
                 self._transport = retrying(lambda: self._log_in(spare.pop() if spare else self._dial()))
             except _NotYet as error:
+                text = _("{machine}: its SSH server does not answer on {host} port {port}")
                 raise GuestError(
-                    f"{self._machine}: its SSH server does not answer on {self._where}",
+                    text.format(machine=self._machine, host=self._access.host, port=self._access.port),
                     details=[str(error)],
-                    resolution="look at the machine's console: is it still booting, or is sshd not running?",
+                    resolution=_("look at the machine's console: is it still booting, or is sshd not running?"),
                 ) from error
-
-    @property
-    def _where(self) -> str:
-        return f"{self._access.host} port {self._access.port}"
 
     def _dial(self) -> socket.socket:
         try:
             return socket.create_connection((self._access.host, self._access.port), timeout=10)
         except OSError as error:
-            raise _NotYet(f"no connection: {error}") from error
+            raise _NotYet(_("no connection: {error}").format(error=error)) from error
 
     def _log_in(self, connection: socket.socket) -> paramiko.Transport:
         import paramiko
@@ -146,7 +144,7 @@ class SshExecutor:
         except (paramiko.SSHException, EOFError, OSError) as error:
             transport.close()
             if pinned is not None and isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-                raise self._wrong_key("the server has no host key of the pinned type") from error
+                raise self._wrong_key(_("the server has no host key of the pinned type")) from error
             raise _NotYet(str(error) or type(error).__name__) from error
         transport.set_keepalive(15)
         return transport
@@ -156,19 +154,23 @@ class SshExecutor:
         shown = f"{key.get_name()} {key.get_base64()}"
         if pinned is None and not self._first_contact:
             raise GuestError(
-                f"{self._machine}: no host key of it is known",
-                details=[f"{self._known_hosts} has no line for {self._machine}"],
-                resolution="bring the lab up again: the machine's identity is then checked and its key kept",
+                _("{machine}: no host key of it is known").format(machine=self._machine),
+                details=[_("{file} has no line for {machine}").format(file=self._known_hosts, machine=self._machine)],
+                resolution=_("bring the lab up again: the machine's identity is then checked and its key kept"),
             )
         if pinned is not None and shown != pinned:
-            raise self._wrong_key(f"it shows {key.get_name()} {key.fingerprint}")
+            text = _("it shows {kind} {fingerprint}")
+            raise self._wrong_key(text.format(kind=key.get_name(), fingerprint=key.fingerprint))
 
     def _wrong_key(self, detail: str) -> GuestError:
+        text = _("{machine}: whoever answers on {host} port {port} does not have its host key")
         return GuestError(
-            f"{self._machine}: whoever answers on {self._where} does not have its host key",
-            details=[detail, f"pinned in {self._known_hosts}"],
-            resolution="another program or machine may hold that port; if the machine was reinstalled, destroy and "
-            "make it again",
+            text.format(machine=self._machine, host=self._access.host, port=self._access.port),
+            details=[detail, _("pinned in {file}").format(file=self._known_hosts)],
+            resolution=_(
+                "another program or machine may hold that port; if the machine was reinstalled, destroy and make it "
+                "again"
+            ),
         )
 
     def _authenticate(self, transport: paramiko.Transport) -> None:
@@ -186,15 +188,18 @@ class SshExecutor:
         if access.password is not None:
             transport.auth_password(access.user, access.password())
         elif access.key_file is None:
-            raise GuestError(f"{self._machine}: neither a key nor a password is known for {access.user}")
+            text = _("{machine}: neither a key nor a password is known for {user}")
+            raise GuestError(text.format(machine=self._machine, user=access.user))
 
     def _refused(self, detail: str) -> GuestError:
-        with_what = "password" if self._access.password else "key"
-        return GuestError(
-            f"{self._machine}: {self._access.user} may not log in with the {with_what} of its base",
-            details=[detail],
-            resolution=f"is the base's login right? Check user and {with_what}",
-        )
+        if self._access.password:
+            text = _("{machine}: {user} may not log in with the password of its base")
+            resolution = _("is the base's login right? Check user and password")
+        else:
+            text = _("{machine}: {user} may not log in with the key of its base")
+            resolution = _("is the base's login right? Check user and key")
+        brief = text.format(machine=self._machine, user=self._access.user)
+        return GuestError(brief, details=[detail], resolution=resolution)
 
     def run(self, script: str, *, stdin: bytes = b"", root: bool = False, timeout: float = 60.0) -> Completed:
         """Run a POSIX sh script in one SSH exec and wait for its end (seconds; WaitTimeout after them).
@@ -215,11 +220,12 @@ class SshExecutor:
         channel.close()
         if not ended:
             said = (stderr.text() or stdout.text()).splitlines()[-3:]
-            raise WaitTimeout(f"{self._machine}: a command in the guest did not end within {timeout:g} s", details=said)
+            text = _("{machine}: a command in the guest did not end within {seconds:g} s")
+            raise WaitTimeout(text.format(machine=self._machine, seconds=timeout), details=said)
         if exit_code == -1:
             raise GuestError(
-                f"{self._machine}: the connection was lost while a command ran in the guest",
-                resolution="was the machine switched off?",
+                _("{machine}: the connection was lost while a command ran in the guest").format(machine=self._machine),
+                resolution=_("was the machine switched off?"),
             )
         return Completed(exit_code, stdout.text(), stderr.text())
 
@@ -262,7 +268,8 @@ class SshExecutor:
                 self.close()
                 if attempt == 2:
                     raise GuestError(
-                        f"{self._machine}: the SSH server takes no command", details=[str(error) or "connection lost"]
+                        _("{machine}: the SSH server takes no command").format(machine=self._machine),
+                        details=[str(error) or _("connection lost")],
                     ) from error
             else:
                 return channel
@@ -347,4 +354,4 @@ def _private_key(path: Path) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_path(path)
     except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
-        raise GuestError(f"the private key {path} cannot be read", details=[str(error)]) from error
+        raise GuestError(_("the private key {file} cannot be read").format(file=path), details=[str(error)]) from error
