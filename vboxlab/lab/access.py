@@ -23,6 +23,7 @@ from vboxlab.guest.ssh import Access, SshExecutor
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
+from vboxlab.language import _
 from vboxlab.listening import LOOPBACK
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings
@@ -75,8 +76,8 @@ def way_in(context: Context, lab: LabName, machine: ObservedMachine, base: str) 
 def _port(machine: ObservedMachine) -> int:
     if machine.management_port is None:
         raise GuestError(
-            f"{machine.machine}: it has no management adapter, so there is no way in",
-            resolution="`vboxlab up` gives it back its adapter 8",
+            _("{machine}: it has no management adapter, so there is no way in").format(machine=machine.machine),
+            resolution=_("`vboxlab up` gives it back its adapter 8"),
         )
     return machine.management_port
 
@@ -121,7 +122,7 @@ class SshGuests:
         """Reach the guest of a stock base over its adapter 1 and let it have its management address."""
         adapter = machine.adapter(MANAGEMENT_SLOT)
         if adapter is None:
-            raise GuestError(f"{machine.machine}: it has no management adapter")
+            raise GuestError(_("{machine}: it has no management adapter").format(machine=machine.machine))
         executor = self._executor(directory, machine, base, first=True)
         wait_ready(
             executor,
@@ -130,7 +131,7 @@ class SshGuests:
             on_stage=report,
         )
         check_identity(executor, adapter.mac)
-        report("giving it its management address")
+        report(_("giving it its management address"))
         public_key = _public_half(base.login.key_file)
         try:
             for access in ways_to_root(executor.access, _reader(base.login.root_password_file)):
@@ -143,12 +144,18 @@ class SshGuests:
                     as_root.close()
         finally:
             self.forget(machine)  # what follows answers elsewhere, with another host key
+        tried = (
+            _("tried: sudo without and with the user's password, su with root's")
+            if base.login.root_password_file
+            else _("tried: sudo without and with the user's password; root's password is not known")
+        )
         raise GuestError(
-            f"{machine.machine}: {base.login.user} cannot become root",
-            details=["tried: sudo without and with the user's password" + (
-                ", su with root's" if base.login.root_password_file else "; root's password is not known")],
-            resolution=f"add the base again with --root-password-from: vboxlab base remove {base.name}, then base add",
-        )  # fmt: skip
+            _("{machine}: {user} cannot become root").format(machine=machine.machine, user=base.login.user),
+            details=[tried],
+            resolution=_(
+                "add the base again with --root-password-from: vboxlab base remove {base}, then base add"
+            ).format(base=base.name),
+        )
 
     def contact(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
@@ -163,7 +170,7 @@ class SshGuests:
         )
         adapter = machine.adapter(MANAGEMENT_SLOT)
         if first and adapter is not None:
-            report("resetting the clone's identity")
+            report(_("resetting the clone's identity"))
             take_identity(executor, adapter.mac, directory.known_hosts)
 
     def await_server(
@@ -254,9 +261,9 @@ def _password_in(file: Path) -> str:
         return known(file.read_text(encoding="utf-8").rstrip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise GuestError(
-            f"the password of a base cannot be read from {file}",
+            _("the password of a base cannot be read from {file}").format(file=file),
             details=[type(error).__name__],  # the text of the error would show bytes of it
-            resolution="write it there again, as one line of UTF-8, or remove the base and add it again",
+            resolution=_("write it there again, as one line of UTF-8, or remove the base and add it again"),
         ) from error
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from vboxlab.errors import LabError
+from vboxlab.language import N_, _, n_
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName
 from vboxlab.topology.model import Topology
@@ -20,6 +21,11 @@ PROCESS_MIB = 64
 CLONE_MIB = 400
 # What it takes before its guest has written anything.
 FRESH_CLONE_MIB = 2
+_TOO_LITTLE = {
+    "memory": N_("memory: {wanted} MiB wanted, {free} MiB free: {missing} MiB too little"),
+    "disk": N_("disk: {wanted} MiB wanted, {free} MiB free: {missing} MiB too little"),
+    "ports": N_("ports: {wanted} wanted, {free} free: {missing} too little"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,20 @@ def shortfalls(demands: Sequence[Demand], left: Room, *, at_most_running: int | 
 
     With at_most_running, only the memory of that many labs (the largest) is needed at a time.
     """
-    at_once = sorted((entry.memory for entry in demands), reverse=True)[:at_most_running]
     sums = (
-        ("memory", sum(at_once), left.memory, " MiB"),
-        ("disk", sum(entry.disk for entry in demands), left.disk, " MiB"),
-        ("ports", sum(entry.ports for entry in demands), left.ports, ""),
+        ("memory", _memory(demands, at_most_running), left.memory),
+        ("disk", sum(entry.disk for entry in demands), left.disk),
+        ("ports", sum(entry.ports for entry in demands), left.ports),
     )
     return [
-        f"{what}: {wanted}{unit} wanted, {have}{unit} free: {wanted - have}{unit} too little"
-        for what, wanted, have, unit in sums
+        _(_TOO_LITTLE[what]).format(wanted=wanted, free=have, missing=wanted - have)
+        for what, wanted, have in sums
         if wanted > have
     ]
+
+
+def _memory(demands: Sequence[Demand], at_most_running: int | None) -> int:
+    return sum(sorted((entry.memory for entry in demands), reverse=True)[:at_most_running])
 
 
 def fitting(demands: Sequence[Demand], left: Room) -> int:
@@ -105,10 +114,19 @@ def check_capacity(demands: Sequence[Demand], left: Room, *, at_most_running: in
     if not short:
         return
     fit = fitting(demands, left)
-    waves = f"`--at-most-running {fit}` works through them in turn, " if short[0].startswith("memory") and fit else ""
-    labs = "1 lab is" if len(demands) == 1 else f"{len(demands)} labs are"
+    if fit and _memory(demands, at_most_running) > left.memory:
+        resolution = _(
+            "`--at-most-running {count}` works through them in turn, fewer copies or machines need less, `--force` "
+            "tries it all the same"
+        ).format(count=fit)
+    else:
+        resolution = _("fewer copies or machines need less, `--force` tries it all the same")
     raise LabError(
-        f"{labs} more than this computer has room for; nothing was changed",
+        n_(
+            "{count} lab is more than this computer has room for; nothing was changed",
+            "{count} labs are more than this computer has room for; nothing was changed",
+            len(demands),
+        ).format(count=len(demands)),
         details=short,
-        resolution=f"{waves}fewer copies or machines need less, `--force` tries it all the same",
+        resolution=resolution,
     )

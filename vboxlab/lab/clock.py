@@ -7,6 +7,7 @@ import time
 from vboxlab.base.model import Base
 from vboxlab.errors import GuestError
 from vboxlab.lab.context import Context
+from vboxlab.language import _
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
 
@@ -20,7 +21,7 @@ def set_clock(context: Context, lab: LabName, machine: ObservedMachine, base: Ba
     done = context.guests.executor(context.directory(lab), machine, base).run(script, root=True)
     if done.exit_code != 0:
         raise GuestError(
-            f"{machine.machine}: its clock could not be set",
+            _("{machine}: its clock could not be set").format(machine=machine.machine),
             details=done.stderr.strip().splitlines()[-3:],
             resolution=f"vboxlab ssh {machine.machine} -- sudo date -s ...",
         )

@@ -14,6 +14,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Guests
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.ports import Reservations
+from vboxlab.language import _
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName
@@ -24,7 +25,8 @@ Confirm = Callable[[LabName, str], None]
 
 def refuse(_lab: LabName, question: str) -> None:
     """Answer for somebody who cannot be asked. Raises UsageError."""
-    raise UsageError(f"will not {question.removesuffix('?')} without asking", resolution="add --yes")
+    what = question.removesuffix("?").rstrip()
+    raise UsageError(_("will not {what} without asking").format(what=what), resolution=_("add --yes"))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vboxlab.errors import UsageError
+from vboxlab.language import _, n_
 from vboxlab.topology.problems import did_you_mean, one_of
 
 COLUMN = "copy"
@@ -42,8 +43,11 @@ class Roll:
         """Raise UsageError for a column that is no parameter of the topology."""
         unknown = [column for column in self.columns if column not in parameters]
         if unknown:
+            names = ", ".join(f"`{column}`" for column in unknown)
             raise UsageError(
-                f"{self.source}:1: {', '.join(f'`{column}`' for column in unknown)}: no parameter of {topology}",
+                _("{place}: {columns}: no parameter of {topology}").format(
+                    place=f"{self.source}:1", columns=names, topology=topology
+                ),
                 details=[f"{one_of([COLUMN, *parameters])}{did_you_mean(unknown[0], parameters)}"],
             )
 
@@ -54,8 +58,12 @@ def name_fault(name: str) -> str | None:
         return None
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     near = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-")
-    expected = f"expected up to {LONGEST} of a-z, 0-9 and `-`"
-    return f"`{name}` is no name for a copy; {expected}" + (f", such as `{near}`" if near else "")
+    said = (
+        _("`{name}` is no name for a copy; expected up to {count} of a-z, 0-9 and `-`, such as `{near}`")
+        if near
+        else _("`{name}` is no name for a copy; expected up to {count} of a-z, 0-9 and `-`")
+    )
+    return said.format(name=name, count=LONGEST, near=near)
 
 
 def check_name(name: str) -> str:
@@ -77,15 +85,23 @@ def parse_copies(text: str) -> Roll:
         bounds = _RANGE.fullmatch(word)
         found = list(_range(bounds[1], bounds[2])) if bounds else [word]
         if not found:
-            faults.append(f"`{word}` is no range: expected FIRST-LAST of at most {MOST}, such as 1-30")
+            faults.append(
+                _("`{word}` is no range: expected FIRST-LAST of at most {count}, such as 1-30").format(
+                    word=word, count=MOST
+                )
+            )
         faults.extend(filter(None, map(name_fault, found)))
         names += found
-    faults += [f"`{name}` comes twice" for name in dict.fromkeys(n for n in names if names.count(n) > 1)]
+    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+    faults += [_("`{name}` comes twice").format(name=name) for name in twice]
     if faults or not names:
+        fault = faults[0] if len(faults) == 1 else _("no list of copies")
         raise UsageError(
-            f"--copies {text}: {faults[0] if len(faults) == 1 else 'no list of copies'}",
+            _("{subject}: {problem}").format(subject=f"--copies {text}", problem=fault),
             details=faults if len(faults) > 1 else (),
-            resolution="give names or ranges with commas between (alice,bob,1-30), or a CSV file with a column `copy`",
+            resolution=_(
+                "give names or ranges with commas between (alice,bob,1-30), or a CSV file with a column `copy`"
+            ),
         )
     return Roll(tuple(Copy(name) for name in names), source=text)
 
@@ -106,11 +122,13 @@ def read_copies(argument: str) -> Roll:
     try:
         text = Path(argument).expanduser().read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{argument}: cannot be read: {error.strerror or error}") from error
+        said = error.strerror or str(error)
+        raise UsageError(_("{file}: cannot be read: {error}").format(file=argument, error=_(said))) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError(
-            f"{argument}:{line}: is not UTF-8", resolution="save it from the spreadsheet as `CSV UTF-8`"
+            _("{place}: is not UTF-8").format(place=f"{argument}:{line}"),
+            resolution=_("save it from the spreadsheet as `CSV UTF-8`"),
         ) from error
     return parse_csv(text, argument)
 
@@ -128,31 +146,45 @@ def parse_csv(text: str, file: str) -> Roll:
     try:
         rows.extend((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
     except csv.Error as error:
-        raise UsageError(f"{file}:{reader.line_num}: is no CSV: {error}") from error
+        place = f"{file}:{reader.line_num}"
+        raise UsageError(_("{place}: is no CSV: {error}").format(place=place, error=error)) from error
     rows = [(line, cells) for line, cells in rows if any(cells)]
     if not rows:
-        raise UsageError(f"{file}: is empty", resolution=f"the first line names the columns; one of them is `{COLUMN}`")
+        raise UsageError(
+            _("{file}: is empty").format(file=file),
+            resolution=_("the first line names the columns; one of them is `{column}`").format(column=COLUMN),
+        )
     (line, columns), *entries = rows
-    problems = [f"{file}:{line}: {fault}" for fault in _heading_faults(columns)]
+    problems = [_located(file, line, fault) for fault in _heading_faults(columns)]
     copies: list[Copy] = []
     if not problems:
         copies, problems = _entries(columns, entries, file)
     if problems:
         raise UsageError(
-            problems[0] if len(problems) == 1 else f"{file}: {len(problems)} problems",
+            problems[0] if len(problems) == 1 else _("{file}: {count} problems").format(file=file, count=len(problems)),
             details=problems if len(problems) > 1 else (),
         )
     if not copies:
-        raise UsageError(f"{file}: names no copy", resolution="write one line for each copy below the heading")
+        raise UsageError(
+            _("{file}: names no copy").format(file=file),
+            resolution=_("write one line for each copy below the heading"),
+        )
     return Roll(tuple(copies), tuple(column for column in columns if column != COLUMN), file)
 
 
 def _heading_faults(columns: Sequence[str]) -> Iterator[str]:
     if COLUMN not in columns:
-        yield f"there is no column `{COLUMN}`; the columns are {', '.join(f'`{column}`' for column in columns)}"
+        have = ", ".join(f"`{column}`" for column in columns)
+        yield _("there is no column `{column}`; the columns are {columns}").format(column=COLUMN, columns=have)
     if "" in columns:
-        yield f"column {columns.index('') + 1} has no name"
-    yield from (f"column `{c}` comes twice" for c in dict.fromkeys(columns) if c and columns.count(c) > 1)
+        yield _("column {number} has no name").format(number=columns.index("") + 1)
+    for column in dict.fromkeys(columns):
+        if column and columns.count(column) > 1:
+            yield _("column `{column}` comes twice").format(column=column)
+
+
+def _located(file: str, line: int, fault: str) -> str:
+    return _("{subject}: {problem}").format(subject=f"{file}:{line}", problem=fault)
 
 
 def _entries(
@@ -163,15 +195,20 @@ def _entries(
     seen: dict[str, int] = {}
     for line, cells in entries:
         if len(cells) != len(columns):
-            problems.append(f"{file}:{line}: has {len(cells)} cells, expected {len(columns)} as the heading")
+            fault = n_(
+                "has {count} cells, expected {expected} as the heading",
+                "has {count} cells, expected {expected} as the heading",
+                len(cells),
+            ).format(count=len(cells), expected=len(columns))
+            problems.append(_located(file, line, fault))
             continue
         values = dict(zip(columns, cells, strict=True))
         name = values.pop(COLUMN)
-        fault = name_fault(name) if name else "the copy has no name"
+        problem = name_fault(name) if name else _("the copy has no name")
         if name in seen:
-            fault = f"copy `{name}` is in line {seen[name]} already"
-        if fault:
-            problems.append(f"{file}:{line}: {fault}")
+            problem = _("copy `{name}` is in line {line} already").format(name=name, line=seen[name])
+        if problem:
+            problems.append(_located(file, line, problem))
         seen.setdefault(name, line)
         copies.append(Copy(name, {key: value for key, value in values.items() if value}))
     return copies, problems

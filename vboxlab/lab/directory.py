@@ -19,6 +19,7 @@ from vboxlab.credentials import HIDDEN, redacted
 from vboxlab.errors import LabBusy
 from vboxlab.events import EventSink, Note
 from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, read_json, write_durably
+from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 
 POLL_SECONDS = 0.2
@@ -89,13 +90,14 @@ class LabDirectory:
             lock.acquire(timeout=0)
         except Timeout:
             holder = _holder(holder_file)
-            events(Note(f"lab {self.lab} is in use by {holder}; waiting for up to {patience:.0f} s"))
+            text = _("lab {lab} is in use by {holder}; waiting for up to {seconds:.0f} s")
+            events(Note(text.format(lab=self.lab, holder=holder, seconds=patience)))
             try:
                 lock.acquire(timeout=patience, poll_interval=POLL_SECONDS)
             except Timeout:
                 raise LabBusy(
-                    f"lab {self.lab} is in use by {_holder(holder_file)}",
-                    resolution="wait for it to end, or stop it with Ctrl-C in its own window",
+                    _("lab {lab} is in use by {holder}").format(lab=self.lab, holder=_holder(holder_file)),
+                    resolution=_("wait for it to end, or stop it with Ctrl-C in its own window"),
                 ) from None
         try:
             self.ensure()  # the one who had the lock may have removed the folder
@@ -131,6 +133,8 @@ def shown_command(arguments: Sequence[str]) -> str:
 def _holder(path: Path) -> str:
     try:
         holder = read_json(path)
-        return f"`{holder['command']}` (pid {holder['pid']}, user {holder['user']}, since {holder['since']})"
+        return _("`{command}` (pid {pid}, user {user}, since {since})").format(
+            command=holder["command"], pid=holder["pid"], user=holder["user"], since=holder["since"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return "another vboxlab process"
+        return _("another vboxlab process")

@@ -8,6 +8,7 @@ from vboxlab.lab.each import on_each
 from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.leftovers import report_strays
 from vboxlab.lab.observe import see
+from vboxlab.language import N_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.topology.addressing import LabName
@@ -24,17 +25,19 @@ def down(context: Context, lab: LabName, *, timeout: float, hard: bool, jobs: in
     active = [m for m in observed.machines.values() if m.power not in resting]
     saved = [name for name, m in observed.machines.items() if m.power is PowerState.SAVED and not hard]
     if saved:
-        context.events(Note(f"left saved, with what they were doing: {', '.join(saved)} (--hard discards it)"))
+        text = _("left saved, with what they were doing: {machines} (--hard discards it)")
+        context.events(Note(text.format(machines=", ".join(saved))))
     pending = pending_restore(context.directory(lab), observed)
     if pending is not None:
-        context.events(Note("; ".join([*describe_pending(pending), FINISH_OR_DROP]), level="warning"))
+        context.events(Note(_("; ").join([*describe_pending(pending), _(FINISH_OR_DROP)]), level="warning"))
 
     def stop(machine: ObservedMachine) -> str:
         context.guests.forget(machine)
         by_itself = context.driver.power_off(machine.handle, "hard" if hard else "graceful", timeout=timeout)
-        return "" if by_itself or hard else f"did not end within {timeout:.0f} s, plug pulled"
+        pulled = not by_itself and not hard
+        return _("did not end within {seconds:.0f} s, plug pulled").format(seconds=timeout) if pulled else ""
 
-    on_each(context, lab, active, "power off", stop, jobs=jobs)
+    on_each(context, lab, active, N_("power off"), stop, jobs=jobs)
     return len(active)
 
 
@@ -50,9 +53,9 @@ def destroy(context: Context, lab: LabName, *, jobs: int) -> int:
         context.driver.delete(machine.handle)
         return ""
 
-    on_each(context, lab, list(observed.machines.values()), "destroy", remove, jobs=jobs)
+    on_each(context, lab, list(observed.machines.values()), N_("destroy"), remove, jobs=jobs)
     for line in context.driver.collect_garbage(lab):
-        context.events(Note(f"removed what an interrupted run left: {line}"))
+        context.events(Note(_("removed what an interrupted run left: {what}").format(what=line)))
     report_strays(context, lab)
     context.directory(lab).remove()
     return len(observed.machines)

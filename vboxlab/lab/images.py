@@ -9,6 +9,7 @@ from vboxlab.events import ActionFinished, ActionProgress, ActionStarted
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import members_of, package_sets
 from vboxlab.lab.up import Blueprint
+from vboxlab.language import _, n_
 
 
 def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
@@ -28,7 +29,7 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
                 if not set(packages) <= set(wanted.image):
                     deltas[base, wanted.image, packages] = None
 
-    title = "prepare images"
+    title = _("prepare images")
     begin = time.monotonic()
     context.events(ActionStarted("images", None, title))
 
@@ -41,6 +42,7 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
         found = context.bases.get(base)
         if found.prepared:
             context.bases.package_delta(found, before, after, progress=report)
-    summary = f"{len(images)} shared by all copies"
+    count = len(images)
+    summary = n_("{count} shared by all copies", "{count} shared by all copies", count).format(count=count)
     context.events(ActionFinished("images", None, title, time.monotonic() - begin, summary))
     return len(images)

@@ -16,6 +16,7 @@ from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
 from vboxlab.files import remove_durably, write_durably
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.directory import LabDirectory
+from vboxlab.language import _
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PendingRestore, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshot_states import would_lose
@@ -49,10 +50,17 @@ def write_journal(path: Path, journal: Journal) -> None:
     try:
         write_durably(path, json.dumps({"version": VERSION, **asdict(journal)}, ensure_ascii=False))
     except OSError as error:
+        said = error.strerror or str(error)
         raise LabError(
-            f"{path}: the restore of {journal.snapshot} cannot be recorded: {error.strerror or error}",
-            details=[f"restored so far: {', '.join(journal.done) or 'no machine'}"],
-            resolution="make room on the disk of that folder, or give yourself the right to write there",
+            _("{file}: the restore of {snapshot} cannot be recorded: {error}").format(
+                file=path, snapshot=journal.snapshot, error=_(said)
+            ),
+            details=[
+                _("restored so far: {machines}").format(machines=", ".join(journal.done))
+                if journal.done
+                else _("restored so far: no machine")
+            ],
+            resolution=_("make room on the disk of that folder, or give yourself the right to write there"),
         ) from error
 
 
@@ -66,17 +74,18 @@ def read_journal(path: Path) -> Journal | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise JournalUnreadable(f"{path}: {error}") from error
+        raise JournalUnreadable(_("{subject}: {problem}").format(subject=path, problem=error)) from error
     try:
         version = record.get("version", 1)
         if version not in (1, VERSION):
-            raise JournalUnreadable(f"{path}: version {version!r}, written by a newer vboxlab")
+            text = _("{file}: version {version!r}, written by a newer vboxlab")
+            raise JournalUnreadable(text.format(file=path, version=version))
         machines, done = (tuple(_names(record.get(key, []))) for key in ("machines", "done"))
         stopped = record.get("stopped")
         known = None if stopped is None else {str(name): str(word) for name, word in stopped.items()}
         journal = Journal(_text(record["snapshot"]), machines, _text(record.get("begun", "")), done, known)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise JournalUnreadable(f"{path}: is no record of a restore") from error
+        raise JournalUnreadable(_("{file}: is no record of a restore").format(file=path)) from error
     return journal if journal.undone else None
 
 
@@ -112,13 +121,18 @@ def pending_restore(directory: LabDirectory, observed: ObservedLab) -> PendingRe
         undone=tuple(undone),
         used=tuple(name for name, machine in undone.items() if not _stood_still(machine, journal)),
         impossible=tuple(
-            f"{name} has {len(found)} snapshots that {journal.snapshot} may mean"
-            if found
-            else f"{name} no longer has the snapshot {journal.snapshot}"
+            _impossible(name, journal.snapshot, len(found))
             for name, machine in undone.items()
             if len(found := machine.find_snapshots(journal.snapshot)) != 1
         ),
     )
+
+
+def _impossible(machine: str, snapshot: str, count: int) -> str:
+    if not count:
+        return _("{machine} no longer has the snapshot {snapshot}").format(machine=machine, snapshot=snapshot)
+    text = _("{machine} has {count} snapshots that {snapshot} may mean")
+    return text.format(machine=machine, count=count, snapshot=snapshot)
 
 
 def record_progress(directory: LabDirectory, pending: PendingRestore | None) -> None:
@@ -142,14 +156,10 @@ def _stood_still(machine: ObservedMachine, journal: Journal) -> bool:
     return machine.power is PowerState.OFF and bool(word) and word == machine.last_power_change
 
 
-def check_not_pending(pending: PendingRestore | None, observed: ObservedLab, doing: str) -> None:
-    """Raise LabError, naming the two ways out, while a restore of the lab is unfinished."""
+def check_not_pending(pending: PendingRestore | None, brief: str) -> None:
+    """Raise LabError with this brief, naming the two ways out, while a restore of the lab is unfinished."""
     if pending is not None:
-        raise LabError(
-            f"lab {observed.name}: {doing} has to wait: a restore is unfinished; nothing was changed",
-            details=describe_pending(pending),
-            resolution=FINISH_OR_DROP,
-        )
+        raise LabError(brief, details=describe_pending(pending), resolution=_(FINISH_OR_DROP))
 
 
 def restore_on(
@@ -169,7 +179,8 @@ def restore_on(
     """
     lacking = [name for name, machine in machines.items() if not machine.find_snapshots(snapshot)]
     if lacking:
-        raise SnapshotNotFound(f"{', '.join(lacking)}: no snapshot {snapshot!r}; nothing was changed")
+        text = _("{machines}: no snapshot {snapshot!r}; nothing was changed")
+        raise SnapshotNotFound(text.format(machines=", ".join(lacking), snapshot=snapshot))
     check_one_each(machines, snapshot)
     directory.ensure()
     journal = _begin(driver, machines, snapshot, before)
@@ -185,11 +196,16 @@ def restore_on(
         write_journal(directory.journal, journal)
     if failed:
         raise LabError(
-            f"snapshot {snapshot} could not be restored on {', '.join(failed)}",
+            _("snapshot {snapshot} could not be restored on {machines}").format(
+                snapshot=snapshot, machines=", ".join(failed)
+            ),
             details=[
-                f"{name}: {failed[name].brief_without(name) if name in failed else 'restored'}" for name in machines
+                _("{subject}: {problem}").format(subject=name, problem=failed[name].brief_without(name))
+                if name in failed
+                else _("{machine}: restored").format(machine=name)
+                for name in machines
             ],
-            resolution=f"once the cause is mended, {FINISH_OR_DROP}",
+            resolution=_("once the cause is mended, {advice}").format(advice=_(FINISH_OR_DROP)),
         )
     remove_durably(directory.journal)
     _start(driver, {name: machines[name] for name in start if name in machines}, snapshot)
@@ -205,8 +221,9 @@ def _begin(driver: Driver, machines: Mapping[str, ObservedMachine], snapshot: st
         stopped = {name: driver.inspect(machine.handle).last_power_change for name, machine in machines.items()}
     except VboxlabError as error:
         was = [name for name in off if machines[name].power is not PowerState.OFF]
-        said = f"{snapshot} was restored on no machine"
-        error.details = (*error.details, said, *([f"switched off: {', '.join(was)}"] if was else []))
+        error.details = (*error.details, _("{snapshot} was restored on no machine").format(snapshot=snapshot))
+        if was:
+            error.details = (*error.details, _("switched off: {machines}").format(machines=", ".join(was)))
         raise
     if before is not None:
         return replace(before, done=tuple(name for name in before.machines if name not in machines), stopped=stopped)
@@ -223,7 +240,9 @@ def _start(driver: Driver, machines: Mapping[str, ObservedMachine], snapshot: st
             failed[name] = error
     if failed:
         raise LabError(
-            f"{snapshot} is restored, but {', '.join(failed)} did not start",
+            _("{snapshot} is restored, but {machines} did not start").format(
+                snapshot=snapshot, machines=", ".join(failed)
+            ),
             details=[line for error in failed.values() for line in (error.brief, *error.details)],
             resolution=next(iter(failed.values())).resolution,
         )
@@ -237,9 +256,9 @@ def finish_restore(driver: Driver, directory: LabDirectory, observed: ObservedLa
     """
     if pending.unknown or pending.impossible:
         raise LabError(
-            f"lab {observed.name}: the restore cannot be finished; nothing was changed",
+            _("lab {lab}: the restore cannot be finished; nothing was changed").format(lab=observed.name),
             details=describe_pending(pending),
-            resolution="`vboxlab snapshot restore NAME` restores all machines anew, --drop leaves them as they are",
+            resolution=_("`vboxlab snapshot restore NAME` restores all machines anew, --drop leaves them as they are"),
         )
     journal = read_journal(directory.journal)
     machines = {name: observed.machines[name] for name in pending.undone}

@@ -13,6 +13,7 @@ from vboxlab.events import EventSink, Note
 from vboxlab.hypervisor.driver import Stray
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import HOLDER, LOCK, LabDirectory
+from vboxlab.language import _
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
 
@@ -30,18 +31,21 @@ class LabFolder:
 def report_strays(context: Context, lab: LabName) -> None:
     """Say of every file of somebody else's among a lab's machines that it is left, and what can be done with it."""
     for stray in context.driver.strays(lab):
-        context.events(Note(f"left: {describe_stray(stray)}"))
+        context.events(Note(_("left: {stray}").format(stray=describe_stray(stray))))
 
 
 def describe_stray(stray: Stray) -> str:
     """Return what is to be said of a file that vboxlab removes only by name."""
-    what = f"{stray.path} ({spell_size(stray.size)}), {stray.why}"
-    return f"{what}: it is not vboxlab's; move it away, or: vboxlab gc --stray {shlex.quote(str(stray.path))}"
+    text = _("{file} ({size}), {why}: it is not vboxlab's; move it away, or: vboxlab gc --stray {word}")
+    word = shlex.quote(str(stray.path))
+    return text.format(file=stray.path, size=spell_size(stray.size), why=stray.why, word=word)
 
 
 def spell_size(count: int) -> str:
     """Return a number of bytes for people."""
-    return f"{count / (1 << 20):.1f} MiB" if count >= 1 << 20 else f"{count / 1024:.0f} KiB"
+    if count >= 1 << 20:
+        return _("{size:.1f} MiB").format(size=count / (1 << 20))
+    return _("{size:.0f} KiB").format(size=count / 1024)
 
 
 def leftover_folders(

@@ -10,6 +10,7 @@ from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.journal import pending_restore, record_progress
+from vboxlab.language import _
 from vboxlab.planning.names import adopters_of, others_of, unreadable_of
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
@@ -65,14 +66,15 @@ def settle(context: Context, lab: LabName, topology: Topology | None = None) -> 
         return None if changing else found
 
     try:
-        found = wait_until(
-            settled, Deadline.after(SETTLE_SECONDS), what=f"an end to the changes of lab {lab}", every=0.3
-        )
+        what = _("an end to the changes of lab {lab}").format(lab=lab)
+        found = wait_until(settled, Deadline.after(SETTLE_SECONDS), what=what, every=0.3)
     except WaitTimeout as error:
         stuck = ", ".join(name for name, m in see(context, lab).machines.items() if m.power is PowerState.CHANGING)
         raise InfrastructureTrouble(
-            f"lab {lab}: {stuck} neither runs nor is off after {SETTLE_SECONDS:.0f} s",
-            resolution="look at it in the hypervisor's own window; power it off there",
+            _("lab {lab}: {machines} neither runs nor is off after {seconds:.0f} s").format(
+                lab=lab, machines=stuck, seconds=SETTLE_SECONDS
+            ),
+            resolution=_("look at it in the hypervisor's own window; power it off there"),
         ) from error
     return replace(found, pending=pending_restore(context.directory(lab), found))
 
@@ -94,6 +96,11 @@ def need_machine(observed: ObservedLab, name: str) -> ObservedMachine:
     """Return one machine of a lab. Raises UsageError naming those that exist."""
     machine = observed.machines.get(name)
     if machine is None:
-        exist = ", ".join(sorted(observed.machines)) or "none; run `vboxlab up` first"
-        raise UsageError(f"lab {observed.name} has no machine {name!r}", details=[f"machines: {exist}"])
+        exist = (
+            _("machines: {machines}").format(machines=", ".join(sorted(observed.machines)))
+            if observed.machines
+            else _("machines: none; run `vboxlab up` first")
+        )
+        brief = _("lab {lab} has no machine {machine!r}").format(lab=observed.name, machine=name)
+        raise UsageError(brief, details=[exist])
     return machine

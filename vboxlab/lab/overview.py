@@ -11,6 +11,7 @@ from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
+from vboxlab.language import _
 from vboxlab.planning.adapters import in_words
 from vboxlab.planning.desired import adapters
 from vboxlab.planning.names import recorded_names
@@ -77,11 +78,12 @@ def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topol
     by_name = {machine.machine: machine for machine in machines}
     name = current_topology(machines)
     topology = topology_of(name) if name else None
-    drift = [f"{machine.machine}: {machine.problem}" for machine in machines if machine.problem]
+    told = _("{subject}: {problem}")
+    drift = [told.format(subject=found.machine, problem=found.problem) for found in machines if found.problem]
     if name is None and any(MARK_TOPOLOGY in machine.marks for machine in machines):
-        drift.append("its machines are in different topologies")
+        drift.append(_("its machines are in different topologies"))
     elif name is not None and topology is None:
-        drift.append(f"topology {name} cannot be read")
+        drift.append(_("topology {topology} cannot be read").format(topology=name))
     if topology is not None:
         drift += _drift(topology, lab, by_name)
     pending = pending_restore(LabDirectory(home, lab), ObservedLab(lab, by_name))
@@ -108,11 +110,11 @@ def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMach
     for machine in in_force.owned_machines:
         found = machines.get(machine.name)
         if found is None:
-            drift.append(f"{machine.name}: not created")
+            drift.append(_("{machine}: not created").format(machine=machine.name))
             continue
         port = found.management_port or 0
         differences = in_words(adapters(in_force, names, machine, port), found.adapters)
-        drift += [f"{machine.name}: {line}" for line in differences]
+        drift += [_("{subject}: {problem}").format(subject=machine.name, problem=line) for line in differences]
     return drift
 
 

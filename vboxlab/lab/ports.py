@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vboxlab.errors import LabError
+from vboxlab.language import _
 from vboxlab.listening import LOOPBACK, is_free
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName, first_port
@@ -87,6 +88,8 @@ def _next_port(start: int, taken: set[int], free: Callable[[int], bool], lab: La
         if port not in taken and free(port):
             return port
     raise LabError(
-        f"lab {lab}: no port of {LOOPBACK} between {PORT_FIRST} and {PORT_FIRST + PORT_COUNT - 1} is free",
-        resolution="destroy labs that are no longer needed (`vboxlab status --all`)",
+        _("lab {lab}: no port of {address} between {first} and {last} is free").format(
+            lab=lab, address=LOOPBACK, first=PORT_FIRST, last=PORT_FIRST + PORT_COUNT - 1
+        ),
+        resolution=_("destroy labs that are no longer needed (`vboxlab status --all`)"),
     )

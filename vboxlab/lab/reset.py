@@ -13,6 +13,7 @@ from vboxlab.lab.observe import begin, settle
 from vboxlab.lab.run_copies import CopyStopped
 from vboxlab.lab.snapshot_sets import check_has, check_takable, lost_by_restore, restore, take
 from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.language import _
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import LabName
@@ -56,8 +57,10 @@ def check_reset(
     name = snapshot or reset_snapshot(blueprint.topology)
     if name is None:
         raise SnapshotNotFound(
-            f"lab {observed.name}: topology {blueprint.topology.name} has no snapshot to go back to",
-            resolution="let a stage end in one (`snapshot: NAME`), name one (`reset: NAME`), or give --to NAME",
+            _("lab {lab}: topology {topology} has no snapshot to go back to").format(
+                lab=observed.name, topology=blueprint.topology.name
+            ),
+            resolution=_("let a stage end in one (`snapshot: NAME`), name one (`reset: NAME`), or give --to NAME"),
         )
     members = reset_members(blueprint, observed, name)
     check_has(observed, members, name)
@@ -92,7 +95,8 @@ def reset(
     observed = begin(context, lab)
     name, members = check_reset(context, blueprint, observed, snapshot, keep=keep)
     if lost := lost_by_reset(blueprint, observed, snapshot):
-        context.confirm(lab, f"throw away what was done on {', '.join(lost)} of lab {lab}?")
+        asked = _("throw away what was done on {machines} of lab {lab}?")
+        context.confirm(lab, asked.format(machines=", ".join(lost), lab=lab))
     ran = any(machine.power is not PowerState.OFF for machine in observed.machines.values())
     if keep is not None:
         _keep(context, observed, keep, jobs)
@@ -100,9 +104,11 @@ def reset(
     restore(context, observed, members, name, start=False)
     if not (ran if bring_up is None else bring_up):
         return ResetResult(name, members, None)
-    result = up(context, blueprint, lab, jobs=jobs, already=f"{', '.join(members)} went back to {name} before")
+    already = _("{machines} went back to {snapshot} before").format(machines=", ".join(members), snapshot=name)
+    result = up(context, blueprint, lab, jobs=jobs, already=already)
     if result.stopped:
-        raise CopyStopped(f"stopped after the restore of {name}", resolution=f"`vboxlab up {blueprint.topology.name}`")
+        brief = _("stopped after the restore of {snapshot}").format(snapshot=name)
+        raise CopyStopped(brief, resolution=f"`vboxlab up {blueprint.topology.name}`")
     _check_converged(context, blueprint, lab)
     return ResetResult(name, members, result)
 
@@ -122,11 +128,14 @@ def _start_again(context: Context, observed: ObservedLab) -> None:
 
 
 def _check_converged(context: Context, blueprint: Blueprint, lab: LabName) -> None:
-    changes, _, _ = make_plan(context, blueprint, lab)
-    left: Sequence[str] = [f"{subject(a.step)}: {title(a.step)}: {a.reason}" for a in changes.actions]
+    changes, _desired, _observed = make_plan(context, blueprint, lab)
+    left: Sequence[str] = [
+        _("{subject}: {action}: {reason}").format(subject=subject(a.step), action=title(a.step), reason=a.reason)
+        for a in changes.actions
+    ]
     if left or changes.blockers:
         raise LabError(
-            f"lab {lab} is not what {changes.topology} says after its reset",
+            _("lab {lab} is not what {topology} says after its reset").format(lab=lab, topology=changes.topology),
             details=[*left, *changes.blockers],
             resolution=f"`vboxlab up {changes.topology}`",
         )

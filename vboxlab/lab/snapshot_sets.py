@@ -13,6 +13,7 @@ from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import afterwards, on_each
 from vboxlab.lab.journal import check_not_pending, restore_on
+from vboxlab.language import C_, N_, _
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
 from vboxlab.planning.snapshot_states import description_of, would_lose
 from vboxlab.planning.snapshots import check_one_each, doubtful, short_id
@@ -48,14 +49,14 @@ def snapshot_rows(observed: ObservedLab) -> list[SnapshotRow]:
     rows = [
         SnapshotRow(
             name,
-            tuple(machine.machine for machine, _ in entries),
+            tuple(machine.machine for machine, _snapshot in entries),
             tuple(machine.machine for machine, snapshot in entries if machine.current_snapshot == snapshot.id),
-            min(snapshot.taken_at for _, snapshot in entries),
-            any(snapshot.live for _, snapshot in entries),
+            min(snapshot.taken_at for _machine, snapshot in entries),
+            any(snapshot.live for _machine, snapshot in entries),
             {machine.machine: snapshot.id for machine, snapshot in entries},
             own,
         )
-        for (name, own, _), entries in found.items()
+        for (name, own, _handle), entries in found.items()
     ]
     return sorted(rows, key=lambda row: row.taken_at)
 
@@ -66,25 +67,40 @@ def who_has(observed: ObservedLab, names: Sequence[str], snapshot: str) -> list[
     for name in names:
         machine = observed.machines.get(name)
         if machine is None:
-            lines.append(f"{name}: no such machine in the lab")
+            lines.append(_("{machine}: no such machine in the lab").format(machine=name))
             continue
-        have = ", ".join(s.name for s in machine.snapshots) or "none"
-        lines.append(f"{name}: {'has it' if machine.find_snapshots(snapshot) else 'LACKS it'} (its snapshots: {have})")
+        have = ", ".join(s.name for s in machine.snapshots) or C_("snapshots", "none")
+        text = (
+            _("{machine}: has it (its snapshots: {snapshots})")
+            if machine.find_snapshots(snapshot)
+            else _("{machine}: LACKS it (its snapshots: {snapshots})")
+        )
+        lines.append(text.format(machine=name, snapshots=have))
     return lines
 
 
-def check_has(observed: ObservedLab, names: Sequence[str], snapshot: str, *, purpose: str = "go back to") -> None:
+def check_has(
+    observed: ObservedLab,
+    names: Sequence[str],
+    snapshot: str,
+    *,
+    brief: str = N_("lab {lab}: {machines} cannot go back to {snapshot}; nothing was changed"),
+) -> None:
     """Raise SnapshotNotFound, with the table of who has the snapshot, unless all the machines have it.
 
-    Raises SnapshotAmbiguous, with the ids, when it is not clear which snapshot of a machine is meant.
+    `brief` is in English, marked, and says what they cannot do. Raises SnapshotAmbiguous, with the ids, when it is not
+    clear which snapshot of a machine is meant.
     """
     lacking = [n for n in names if n not in observed.machines or not observed.machines[n].find_snapshots(snapshot)]
     if lacking or not names:
         raise SnapshotNotFound(
-            f"lab {observed.name}: {', '.join(lacking) or 'no machine'} cannot {purpose} {snapshot}; "
-            "nothing was changed",
+            _(brief).format(
+                lab=observed.name, machines=", ".join(lacking) or C_("of all", "no machine"), snapshot=snapshot
+            ),
             details=who_has(observed, names, snapshot),
-            resolution="`vboxlab snapshot list` shows all snapshots; `vboxlab up` makes those that its stages end in",
+            resolution=_(
+                "`vboxlab snapshot list` shows all snapshots; `vboxlab up` makes those that its stages end in"
+            ),
         )
     check_one_each({name: observed.machines[name] for name in names}, snapshot)
 
@@ -104,8 +120,9 @@ def take_on(
             driver.take_snapshot(handle, snapshot, live=live, description=description or description_of(machine))
     except VboxlabError as error:
         left = [name for name, machine in begun.items() if not _undo(driver, machine, snapshot)]
-        brief = f"snapshot {snapshot} was not taken: {error.brief}"
-        details = [*error.details, *(f"if it is on {name}, it stays there: it could not be deleted" for name in left)]
+        brief = _("snapshot {snapshot} was not taken: {problem}").format(snapshot=snapshot, problem=error.brief)
+        stays = _("if it is on {machine}, it stays there: it could not be deleted")
+        details = [*error.details, *(stays.format(machine=name) for name in left)]
         raise DriverError(brief, details=details, resolution=error.resolution) from error
 
 
@@ -123,26 +140,37 @@ def _undo(driver: Driver, before: ObservedMachine, snapshot: str) -> bool:
 
 def check_takable(context: Context, observed: ObservedLab, names: Sequence[str], snapshot: str, *, live: bool) -> None:
     """Raise, before anything is touched, what keeps a snapshot from being taken of any of the machines."""
-    check_not_pending(observed.pending, observed, f"taking {snapshot}")
+    waits = _("lab {lab}: taking {snapshot} has to wait: a restore is unfinished; nothing was changed")
+    check_not_pending(observed.pending, waits.format(lab=observed.name, snapshot=snapshot))
     machines = {name: observed.machines[name] for name in names}
     having = [name for name, machine in machines.items() if machine.has_snapshot(snapshot)]
     if having:
         raise MachineConflict(
-            f"lab {observed.name}: {', '.join(having)} already has a snapshot {snapshot!r}; nothing was changed",
+            _("lab {lab}: {machines} already has a snapshot {snapshot!r}; nothing was changed").format(
+                lab=observed.name, machines=", ".join(having), snapshot=snapshot
+            ),
             details=who_has(observed, names, snapshot),
-            resolution=f"choose another name, or `vboxlab snapshot delete {snapshot}` first",
+            resolution=_("choose another name, or `vboxlab snapshot delete {snapshot}` first").format(
+                snapshot=snapshot
+            ),
         )
     possible = {PowerState.OFF, PowerState.RUNNING, *([PowerState.PAUSED] if live else [])}
-    unfit = [f"{name} is {machine.power.value}" for name, machine in machines.items() if machine.power not in possible]
+    unfit = [
+        _("{machine} is {state}").format(machine=name, state=C_("machine", machine.power.value))
+        for name, machine in machines.items()
+        if machine.power not in possible
+    ]
     if unfit:
+        text = _("lab {lab}: snapshot {snapshot} cannot be taken; nothing was changed")
         raise LabError(
-            f"lab {observed.name}: snapshot {snapshot} cannot be taken; nothing was changed",
+            text.format(lab=observed.name, snapshot=snapshot),
             details=unfit,
-            resolution="`vboxlab up` starts them, `vboxlab down` powers them off",
+            resolution=_("`vboxlab up` starts them, `vboxlab down` powers them off"),
         )
     if live and not context.driver.capabilities.live_snapshots:
         raise CapabilityMissing(
-            f"{context.driver.name} takes no snapshots of running machines", resolution="leave out --live"
+            _("{driver} takes no snapshots of running machines").format(driver=context.driver.name),
+            resolution=_("leave out --live"),
         )
 
 
@@ -169,7 +197,8 @@ def take(
     def stop(machine: ObservedMachine) -> str:
         context.guests.forget(machine)
         by_itself = context.driver.power_off(machine.handle, "graceful", timeout=GRACEFUL_SECONDS)
-        return "" if by_itself else f"did not end within {GRACEFUL_SECONDS:.0f} s, plug pulled"
+        pulled = _("did not end within {seconds:.0f} s, plug pulled")
+        return "" if by_itself else pulled.format(seconds=GRACEFUL_SECONDS)
 
     def power_on(machine: ObservedMachine) -> str:
         context.driver.start(machine.handle)
@@ -177,10 +206,10 @@ def take(
 
     def start_again() -> None:
         if start:
-            on_each(context, observed.name, running, "start", power_on, jobs=jobs)
+            on_each(context, observed.name, running, N_("start"), power_on, jobs=jobs)
 
     try:
-        on_each(context, observed.name, running, "power off", stop, jobs=jobs)
+        on_each(context, observed.name, running, N_("power off"), stop, jobs=jobs)
         take_on(context.driver, {machine.machine: machine.handle for machine in machines}, snapshot, live=live)
     except VboxlabError as error:
         afterwards(error, start_again)
@@ -224,7 +253,11 @@ def _check_supersedes(observed: ObservedLab, names: Sequence[str], snapshot: str
     """Raise LabError where an unfinished restore concerns machines that this one leaves out."""
     pending = observed.pending
     if pending is not None and not set(pending.undone or observed.machines) <= set(names):
-        check_not_pending(pending, observed, f"the restore of {snapshot} on {', '.join(names)} alone")
+        waits = _(
+            "lab {lab}: the restore of {snapshot} on {machines} alone has to wait: a restore is unfinished; nothing "
+            "was changed"
+        )
+        check_not_pending(pending, waits.format(lab=observed.name, snapshot=snapshot, machines=", ".join(names)))
 
 
 def lost_by_restore(observed: ObservedLab, names: Sequence[str], snapshot: str) -> list[str]:
@@ -250,8 +283,8 @@ def _await_guests(
     bases = {name: base for name in names if (base := base_of(name)) is not None}
     for name in live:
         if name not in bases:
-            text = f"{name}: its clock stands where the snapshot was taken; set it (its topology cannot be read)"
-            context.events(Note(text, level="warning"))
+            text = _("{machine}: its clock stands where the snapshot was taken; set it (its topology cannot be read)")
+            context.events(Note(text.format(machine=name), level="warning"))
 
     def reach(machine: ObservedMachine) -> str:
         name, base = machine.machine, bases[machine.machine]
@@ -262,14 +295,16 @@ def _await_guests(
         except VboxlabError as error:
             if name in live:
                 raise
-            context.events(Note(f"{name}: started, and not reached: {error.brief_without(name)}", level="warning"))
+            text = _("{machine}: started, and not reached: {problem}")
+            context.events(Note(text.format(machine=name, problem=error.brief_without(name)), level="warning"))
             return ""
         if name in live:
             set_clock(context, observed.name, now, base)
-            return "clock set"
+            return _("clock set")
         return ""
 
-    on_each(context, observed.name, [observed.machines[name] for name in bases], "reach guest", reach, jobs=jobs)
+    started = [observed.machines[name] for name in bases]
+    on_each(context, observed.name, started, N_("reach guest"), reach, jobs=jobs)
 
 
 def _is_live(machine: ObservedMachine, snapshot: str) -> bool:
@@ -278,13 +313,17 @@ def _is_live(machine: ObservedMachine, snapshot: str) -> bool:
 
 def check_deletable(observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
     """Raise, before any machine is changed, what keeps a snapshot from being deleted, naming machines that run."""
-    check_not_pending(observed.pending, observed, f"deleting {snapshot}")
-    check_has(observed, names, snapshot, purpose="delete")
+    waits = _("lab {lab}: deleting {snapshot} has to wait: a restore is unfinished; nothing was changed")
+    check_not_pending(observed.pending, waits.format(lab=observed.name, snapshot=snapshot))
+    cannot = N_("lab {lab}: {machines} cannot delete {snapshot}; nothing was changed")
+    check_has(observed, names, snapshot, brief=cannot)
     running = [name for name in names if observed.machines[name].power is not PowerState.OFF]
     if running:
         raise LabError(
-            f"lab {observed.name}: {', '.join(running)} must be off to delete {snapshot}; nothing was changed",
-            resolution="run `vboxlab down` first",
+            _("lab {lab}: {machines} must be off to delete {snapshot}; nothing was changed").format(
+                lab=observed.name, machines=", ".join(running), snapshot=snapshot
+            ),
+            resolution=_("run `vboxlab down` first"),
         )
 
 
@@ -300,4 +339,5 @@ def delete(context: Context, observed: ObservedLab, names: Sequence[str], snapsh
         return ""
 
     machines = [observed.machines[name] for name in names]
-    on_each(context, observed.name, machines, f"delete snapshot {snapshot}", remove, jobs=1)
+    what = N_("delete snapshot {snapshot}")
+    on_each(context, observed.name, machines, what, remove, jobs=1, values={"snapshot": snapshot})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vboxlab.language import NC_, _
 from vboxlab.planning.adapters import in_words
 from vboxlab.planning.desired import Desired
-from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, ObservedLab
+from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, AdapterState, ObservedLab
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,19 @@ def machine_statuses(observed: ObservedLab, desired: Desired | None) -> list[Mac
                 machine=name,
                 vm=machine.name,
                 power=machine.power.value,
-                adapters=tuple(f"{a.slot}:{a.attachment}{'' if a.cable else ' (unplugged)'}" for a in machine.adapters),
+                adapters=tuple(map(_adapter, machine.adapters)),
                 port=machine.management_port,
-                topology="adopted" if adopted else machine.marks.get(MARK_TOPOLOGY, "-"),
+                topology=NC_("machine", "adopted") if adopted else machine.marks.get(MARK_TOPOLOGY, "-"),
                 stage=machine.marks.get(MARK_STAGE, "-"),
                 drift=tuple(drift),
             )
         )
     missing = [name for name in (desired.machines if desired else ()) if name not in observed.machines]
-    rows.extend(MachineStatus(name, "-", "absent", (), None, "-", "-", ("not created",)) for name in missing)
+    absent, drifted = NC_("machine", "absent"), (_("not created"),)
+    rows.extend(MachineStatus(name, "-", absent, (), None, "-", "-", drifted) for name in missing)
     return rows
+
+
+def _adapter(adapter: AdapterState) -> str:
+    plugged = f"{adapter.slot}:{adapter.attachment}"
+    return plugged if adapter.cable else _("{adapter} (unplugged)").format(adapter=plugged)

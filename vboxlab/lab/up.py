@@ -17,7 +17,9 @@ from vboxlab.lab.leftovers import report_strays
 from vboxlab.lab.look import look_into
 from vboxlab.lab.naming import with_names_claimed
 from vboxlab.lab.observe import begin, observed_lab, settle
+from vboxlab.language import N_, _, n_
 from vboxlab.planning.actions import (
+    Action,
     Configure,
     Contact,
     Create,
@@ -36,7 +38,7 @@ from vboxlab.planning.planner import UNTIL_CREATED, losses, plan
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SnapshotSet, Topology
 
-UNCHANGED = "nothing was changed"
+UNCHANGED = N_("nothing was changed")
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def missing_source(
     if not lacking:
         return None
     # Marks tell it of most: only what the topology says, whose name may have changed, tells it of all.
-    _, desired, observed = make_plan(context, blueprint, lab, later=later)
+    _changes, desired, observed = make_plan(context, blueprint, lab, later=later)
     right.update(
         name
         for name, machine in desired.machines.items()
@@ -189,7 +191,7 @@ def plan_source(context: Context, blueprint: Blueprint, lab: LabName, missing: S
     It has a blocker where the set cannot be made: its snapshot is taken where its stage ends, and nowhere later.
     """
     source = missing.set
-    found, _, observed = make_plan(context, blueprint, lab, until=source.stage, later=missing.later)
+    found, _desired, observed = make_plan(context, blueprint, lab, until=source.stage, later=missing.later)
     taken = {
         name
         for action in found.actions
@@ -202,11 +204,10 @@ def plan_source(context: Context, blueprint: Blueprint, lab: LabName, missing: S
     past = [name for name in source.machines if name not in taken | having | missing.later.spared]
     if not past:
         return found, observed
-    why = (
-        f"{', '.join(past)}: there is no snapshot {source.name} to go back to, and none can be made any more, past "
-        f"stage {source.stage} of {source.topology}; destroy the lab, or remove the machine in the hypervisor, to make "
-        "it anew"
-    )
+    why = _(
+        "{machines}: there is no snapshot {snapshot} to go back to, and none can be made any more, past stage {stage} "
+        "of {topology}; destroy the lab, or remove the machine in the hypervisor, to make it anew"
+    ).format(machines=", ".join(past), snapshot=source.name, stage=source.stage, topology=source.topology)
     return replace(found, blockers=(*found.blockers, why)), observed
 
 
@@ -214,7 +215,7 @@ def losses_on_the_way(
     context: Context, blueprint: Blueprint, lab: LabName, *, until: str | None = None
 ) -> dict[str, str]:
     """Return the machines of which `up` throws work away, what is made first included, and what each goes back to."""
-    changes, _, observed = make_plan(context, blueprint, lab, until=until)
+    changes, _desired, observed = make_plan(context, blueprint, lab, until=until)
     lost = losses(changes, observed)
     source = missing_source(context, blueprint, lab, observed) if until != UNTIL_CREATED else None
     while source is not None:
@@ -256,11 +257,12 @@ def up(
         waiting = (*first_for, blueprint.topology.name)
         _refuse_circle(lab, source, waiting, already)
         # What would keep the second half from being done keeps the first from being begun.
-        second, _, seen = make_plan(context, blueprint, lab, until=until, later=later)
+        second, _desired, seen = make_plan(context, blueprint, lab, until=until, later=later)
         before = blueprint.load(source.topology)
         _check(context, plan_source(context, before, lab, missing)[0], before.topology, seen, agreed, already)
         _check(context, second, blueprint.topology, seen, agreed, already)
-        context.events(Note(f"{source.name} is made first: stage {source.stage} of {source.topology}"))
+        text = _("{snapshot} is made first: stage {stage} of {topology}")
+        context.events(Note(text.format(snapshot=source.name, stage=source.stage, topology=source.topology)))
         result = up(
             context, before, lab, until=source.stage, jobs=jobs, gui=gui, first_for=waiting, agreed=agreed,
             later=missing.later, already=already,
@@ -274,7 +276,8 @@ def up(
             return UpResult(done, stopped=True)
     changes, desired, observed = make_plan(context, blueprint, lab, until=until, look=True, jobs=jobs, later=later)
     report_strays(context, lab)
-    already = f"{done} actions were done before" if done else already
+    if done:
+        already = n_("{count} action was done before", "{count} actions were done before", done).format(count=done)
     _check(context, changes, blueprint.topology, observed, agreed, already)
     for note in changes.notes:
         context.events(Note(note))
@@ -290,8 +293,10 @@ def _refuse_circle(lab: LabName, source: SnapshotSet, waiting: tuple[str, ...], 
     if source.topology in waiting:
         circle = " -> ".join((*waiting[waiting.index(source.topology) :], source.topology))
         raise LabError(
-            f"lab {lab}: topologies start from each other ({circle}); {already or UNCHANGED}",
-            resolution="let one of them start from nothing: take `from` out of it",
+            _("lab {lab}: topologies start from each other ({circle}); {done}").format(
+                lab=lab, circle=circle, done=already or _(UNCHANGED)
+            ),
+            resolution=_("let one of them start from nothing: take `from` out of it"),
         )
 
 
@@ -305,7 +310,9 @@ def _check(
     _need_bases(context, changes, topology)
     if changes.blockers:
         raise LabError(
-            f"lab {changes.lab} cannot be brought to {changes.topology}; {already or UNCHANGED}",
+            _("lab {lab} cannot be brought to {topology}; {done}").format(
+                lab=changes.lab, topology=changes.topology, done=already or _(UNCHANGED)
+            ),
             details=changes.blockers,
         )
     lost = {name: snapshot for name, snapshot in losses(changes, observed).items() if name not in agreed}
@@ -318,10 +325,9 @@ def _check(
 
 def question(lab: LabName, topology: str, lost: Mapping[str, str]) -> str:
     """Return the question that is asked before a plan throws work away."""
-    return (
-        f"throw away what was done on {', '.join(lost)} of lab {lab}, which go back to "
-        f"{', '.join(dict.fromkeys(lost.values()))} for {topology}?"
-    )
+    machines, snapshots = ", ".join(lost), ", ".join(dict.fromkeys(lost.values()))
+    text = _("throw away what was done on {machines} of lab {lab}, which go back to {snapshots} for {topology}?")
+    return text.format(machines=machines, lab=lab, snapshots=snapshots, topology=topology)
 
 
 def _need_bases(context: Context, changes: Plan, topology: Topology) -> None:
@@ -354,16 +360,25 @@ def _failure(lab: LabName, topology: str, outcome: engine.Outcome) -> VboxlabErr
     machine = subject(action.step)
     details = list(first.details)
     for other, error in outcome.failed[1:]:
-        brief = error.brief_without(subject(other.step))
-        details.append(f"also failed: {subject(other.step)}: {title(other.step)}: {brief}")
-    for what, actions in (("not done because of that", outcome.kept_back), ("not begun when stopped", outcome.left)):
-        if actions:
-            details.append(f"{what}: {', '.join(f'{subject(a.step)}: {title(a.step)}' for a in actions)}")
-    again = f"`vboxlab up {topology}` goes on from here once the cause is mended"
+        text = _("also failed: {subject}: {action}: {problem}")
+        where = subject(other.step)
+        details.append(text.format(subject=where, action=title(other.step), problem=error.brief_without(where)))
+    if outcome.kept_back:
+        details.append(_("not done because of that: {actions}").format(actions=_listed(outcome.kept_back)))
+    if outcome.left:
+        details.append(_("not begun when stopped: {actions}").format(actions=_listed(outcome.left)))
+    again = _("`vboxlab up {topology}` goes on from here once the cause is mended").format(topology=topology)
     failure = type(first)(
-        f"lab {lab}: {title(action.step)} failed on {machine}: {first.brief_without(machine)}",
+        _("lab {lab}: {action} failed on {machine}: {problem}").format(
+            lab=lab, action=title(action.step), machine=machine, problem=first.brief_without(machine)
+        ),
         details=details,
-        resolution=f"{first.resolution}; {again}" if first.resolution else again,
+        resolution=_("; ").join([first.resolution, again]) if first.resolution else again,
     )
     failure.__cause__ = first
     return failure
+
+
+def _listed(actions: Sequence[Action]) -> str:
+    text = _("{subject}: {action}")
+    return ", ".join(text.format(subject=subject(each.step), action=title(each.step)) for each in actions)

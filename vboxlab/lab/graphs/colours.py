@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vboxlab.lab.graphs.drawing import State
+from vboxlab.language import NC_
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a machine in some state is drawn."""
+    """How a machine in some state is drawn, and what that state is called."""
 
+    word: str
     fill: str
     stroke: str
     text: str
@@ -19,11 +21,11 @@ class Look:
 
 
 STATES: Mapping[State, Look] = {
-    "unknown": Look("#ffffff", "#5b6b80", "#1f2a3a"),
-    "running": Look("#e3f6e5", "#2e8b45", "#173d20"),
-    "off": Look("#eceef1", "#8a94a3", "#4a5361"),
-    "drift": Look("#fff0dc", "#d9822b", "#6b3a08"),
-    "absent": Look("#fafbfc", "#a6aebb", "#6b7585", dashed=True),
+    "unknown": Look(NC_("machine", "unknown"), "#ffffff", "#5b6b80", "#1f2a3a"),
+    "running": Look(NC_("machine", "running"), "#e3f6e5", "#2e8b45", "#173d20"),
+    "off": Look(NC_("machine", "off"), "#eceef1", "#8a94a3", "#4a5361"),
+    "drift": Look(NC_("machine", "drift"), "#fff0dc", "#d9822b", "#6b3a08"),
+    "absent": Look(NC_("machine", "absent"), "#fafbfc", "#a6aebb", "#6b7585", dashed=True),
 }
 
 NETWORKS = ("#4a6fa5", "#b0578d", "#2f8f83", "#a8741a", "#6b5bb5", "#a84b3f", "#4d7d2d", "#5f6b7a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vboxlab.lab.graphs.colours import STATES, network_colours
 from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, DrawnNetwork
+from vboxlab.language import _
 
 
 def render_dot(drawing: Drawing) -> str:
@@ -38,7 +39,7 @@ def render_dot(drawing: Drawing) -> str:
 
 
 def _machine_lines(machine: DrawnMachine) -> list[str]:
-    adopted = f"adopted: {machine.adopted}" if machine.adopted else ""
+    adopted = _("adopted: {vm}").format(vm=machine.adopted) if machine.adopted else ""
     return [machine.name, machine.hostname, ", ".join(machine.roles), adopted, machine.remark]
 
 

@@ -11,6 +11,7 @@ from itertools import permutations
 from textwrap import wrap
 
 from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, Link
+from vboxlab.language import _
 
 PERMUTED = 7  # networks up to which all orders are tried
 WRAPPED = 36  # characters of a line below a machine's adapters
@@ -134,7 +135,7 @@ def _size(machine: DrawnMachine) -> tuple[float, float]:
 
 def small_lines(machine: DrawnMachine) -> list[str]:
     """Return what stands below a machine's adapters, long lines wrapped."""
-    adopted = f"adopted: {machine.adopted}" if machine.adopted else ""
+    adopted = _("adopted: {vm}").format(vm=machine.adopted) if machine.adopted else ""
     return [line for text in (", ".join(machine.roles), adopted, machine.remark) for line in wrap(text, WRAPPED)]
 
 
@@ -164,7 +165,7 @@ def _tops(drawing: Drawing, rows: dict[str, int], sizes: dict[str, tuple[float, 
         heights = [sizes[machine.name][1] for machine in drawing.machines if _first_row(machine, rows) == row]
         y += BAR + GAP + max(heights, default=12) + GAP
     if not rows:
-        y += max((height for _, height in sizes.values()), default=0)
+        y += max((height for _width, height in sizes.values()), default=0)
     return tops, y
 
 

@@ -6,6 +6,7 @@ import re
 
 from vboxlab.lab.graphs.colours import STATES
 from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, DrawnNetwork
+from vboxlab.language import _
 
 
 def render_mermaid(drawing: Drawing) -> str:
@@ -16,8 +17,9 @@ def render_mermaid(drawing: Drawing) -> str:
     for number, machine in enumerate(drawing.machines, 1):
         lines.append(f"    vm{number}[{_machine_label(machine)}]:::{machine.state}")
         for link in machine.links:
-            line, end = ("---", "") if link.cable else ("-.-", " (unplugged)")
-            lines.append(f"    vm{number} {line}|{_quoted(link.label + end)}| {networks[link.network]}")
+            line = "---" if link.cable else "-.-"
+            label = link.label if link.cable else _("{adapter} (unplugged)").format(adapter=link.label)
+            lines.append(f"    vm{number} {line}|{_quoted(label)}| {networks[link.network]}")
     lines.append("    classDef network fill:#e8eef7,stroke:#4a6fa5,color:#1f2a3a")
     for state, look in STATES.items():
         dashes = ",stroke-dasharray:5 4" if look.dashed else ""
@@ -34,7 +36,7 @@ def _machine_label(machine: DrawnMachine) -> str:
     if machine.roles:
         parts.append(f"<i>{_escaped(', '.join(machine.roles))}</i>")
     if machine.adopted:
-        parts.append(_escaped(f"adopted: {machine.adopted}"))
+        parts.append(_escaped(_("adopted: {vm}").format(vm=machine.adopted)))
     if machine.remark:
         parts.append(_escaped(machine.remark))
     return '"' + "<br/>".join(parts) + '"'

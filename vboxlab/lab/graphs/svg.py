@@ -19,6 +19,7 @@ from vboxlab.lab.graphs.layout import (
     lay_out,
     small_lines,
 )
+from vboxlab.language import C_
 
 MUTED = "#5b6b80"
 _STYLE = """\
@@ -125,6 +126,6 @@ def _legend(height: float) -> list[str]:
         dashes = "3 2" if look.dashed else None
         place = {"x": x, "y": y - 10, "width": 18, "height": 12, "rx": 3}
         lines.append(_element("rect", **place, fill=look.fill, stroke=look.stroke, stroke_dasharray=dashes))
-        lines.append(_element("text", state, class_="small", x=x + 24, y=y, fill=MUTED))
+        lines.append(_element("text", C_("machine", look.word), class_="small", x=x + 24, y=y, fill=MUTED))
         x += 96
     return lines
