@@ -139,7 +139,7 @@ def test_readers_of_foreign_files_are_pure() -> None:
         if module == "subprocess" or module.startswith("vboxlab.")
     }
     others = {module for module in found if not module.startswith("vboxlab.hypervisor.diskfiles")}
-    assert others == {"vboxlab.errors", "vboxlab.files"}
+    assert others == {"vboxlab.errors", "vboxlab.files", "vboxlab.language"}
 
 
 def makes_a_file(call: ast.Call) -> str | None:
