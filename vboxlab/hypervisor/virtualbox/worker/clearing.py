@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, marks, ownership
+from vboxlab.hypervisor.virtualbox.worker import leftovers, lookup, marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, POLL, locked, state_name
@@ -124,6 +124,6 @@ def _is_dead(connection: Connection, medium: Any, first: set[str]) -> bool:
     if base is None:
         return False  # it was let go since it was listed
     ours = str(base.id) in first or any(
-        parent.name.startswith(images.VM_PREFIX) for parent in Path(str(base.location)).parents
+        parent.name.startswith(lookup.VM_PREFIX) for parent in Path(str(base.location)).parents
     )
     return ours and not Path(str(medium.location)).exists() and not ownership.is_used(connection, medium)

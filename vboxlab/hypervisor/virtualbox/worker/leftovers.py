@@ -17,11 +17,12 @@ from typing import IO, Any
 from vboxlab.hypervisor.virtualbox.worker import marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
-from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL, retried
 
 PENDING = "vboxlab-pending.json"
 FREED_WITHIN = 1.0  # seconds
+IN_USE = 0x80BB000C  # VBOX_E_OBJECT_IN_USE
 GROUP = "/vboxlab"
 SUFFIX = ".vm"
 # What VirtualBox and we write into a machine's folder beside its disks; {} stands for the name of its settings file.
@@ -107,6 +108,26 @@ def removing(connection: Connection, folder: Path, record: dict[str, Any]) -> It
         yield
         _empty(connection, folder, record)
         _let_go(folder, stream)
+
+
+def remove_registered(
+    connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
+) -> None:
+    """Unregister a machine and delete its settings and these disks; when interrupted, `clearing.clear` finishes it."""
+    detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
+    doing = f"removing {record['name']}"
+    with connection.errors(doing):
+        settings = Path(str(machine.settingsFilePath))
+        own = {str(medium.id): str(medium.location) for medium in disks}
+    record = {**record, "settings": settings.stem, "disks": sorted(own.values())}
+    with removing(connection, settings.parent, record), connection.errors(doing):
+        try:
+            media = retried(connection, lambda: machine.unregister(detach), doing, machine)
+            connection.wait(machine.deleteConfig([medium for medium in media if str(medium.id) in own]), doing, report)
+        except Failure as failure:
+            if failure.code != IN_USE:
+                raise
+            raise Failure("stale", failure.text, code=failure.code, details=failure.details) from failure
 
 
 @contextlib.contextmanager

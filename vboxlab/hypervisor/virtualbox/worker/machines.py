@@ -10,6 +10,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     clearing,
     images,
     leftovers,
+    lookup,
     marks,
     networks,
     ownership,
@@ -21,7 +22,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     storage,
 )
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
-from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, retried, state_name
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine
 
@@ -29,31 +30,6 @@ CONSOLE_LOG = "console.log"
 # COM1 of a PC, where Debian's kernel and ours write their console.
 SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
 SERIAL_PORTS, PARALLEL_PORTS = 4, 2  # of a machine (ISystemProperties::serialPortCount, parallelPortCount)
-NOT_FOUND = 0x80BB0001
-IN_USE = 0x80BB000C
-
-
-def find(connection: Connection, handle: str, *, readable: bool = True) -> Any:
-    """Return the machine with a UUID (or name). Raises Failure when it is gone or cannot be read."""
-    try:
-        machine = connection.vbox.findMachine(handle)
-        if readable and not machine.accessible:
-            raise Failure("inaccessible", f"the settings of {name_of(machine)} cannot be read", details=[why(machine)])
-    except connection.api_error as error:
-        failure = connection.failure(error, "looking for the machine")
-        raise Failure("not-found", failure.text) if failure.code == NOT_FOUND else failure from error
-    return machine
-
-
-def name_of(machine: Any) -> str:
-    """Return a machine's name, of one whose settings cannot be read the name of their file."""
-    return str(machine.name) if machine.accessible else Path(str(machine.settingsFilePath)).stem
-
-
-def why(machine: Any) -> str:
-    """Return why a machine's settings cannot be read."""
-    problem = machine.accessError
-    return str(problem.text) if problem is not None else "VirtualBox does not say why"
 
 
 def describe(connection: Connection, machine: Any, *, full: bool, through_api: bool = False) -> dict[str, Any]:
@@ -63,7 +39,7 @@ def describe(connection: Connection, machine: Any, *, full: bool, through_api: b
     """
     handle = str(machine.id)
     if not machine.accessible:
-        return _blank(handle, name_of(machine), "Inaccessible", problem=why(machine))
+        return _blank(handle, lookup.name_of(machine), "Inaccessible", problem=lookup.why_unreadable(machine))
     label = marks.read_label(machine)
     return _described(connection, machine, handle, label, full=full, through_api=through_api)
 
@@ -125,7 +101,7 @@ def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
 
 def inspect(connection: Connection, call: Call) -> dict[str, Any]:
     """Return one machine in full, an inaccessible one with the reason."""
-    machine = find(connection, call.arguments["handle"], readable=False)
+    machine = lookup.find_machine(connection, call.arguments["handle"], readable=False)
     with connection.errors("reading the machine"):
         return describe(connection, machine, full=True, through_api=bool(call.arguments.get("through_api")))
 
@@ -137,13 +113,14 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
         existing = _existing(connection, call)
         if existing is not None:
             return describe(connection, existing, full=True)
-    image = images.need(connection, call.arguments["image"])
+    image = lookup.need_image(connection, call.arguments["image"])
     judgements = images.judged(connection, image)
     settings = leftovers.settings_file(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
     with leftovers.making(connection, folder, record):
-        if _find_named(connection, name) is not None:  # made by another thread or process until the folder was ours
+        # Made by another thread or process until the folder was ours.
+        if lookup.find_named(connection, name) is not None:
             raise Failure("busy", f"another vboxlab process has just made {name}")
         machine = _clone(connection, image.snapshot, settings, name, call)
         with connection.errors(f"setting up {name}"):
@@ -168,23 +145,13 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
     return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
 
 
-def _find_named(connection: Connection, name: str) -> Any | None:
-    try:
-        return connection.vbox.findMachine(name)
-    except connection.api_error as error:
-        failure = connection.failure(error, "looking for a machine of that name")
-        if failure.code != NOT_FOUND:
-            raise failure from error
-    return None
-
-
 def _existing(connection: Connection, call: Call) -> Any | None:
     """Return the machine that the same call made before it was lost, None if there is none.
 
     Raises Failure when another machine has the name.
     """
     name = call.arguments["name"]
-    machine = _find_named(connection, name)
+    machine = lookup.find_named(connection, name)
     if machine is None:
         return None
     if str(machine.id) in call.noted.get("made", ()):
@@ -248,7 +215,7 @@ def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
 def delete(connection: Connection, call: Call) -> None:
     """Remove a machine of ours with the disks that we made for it; whatever else is in its folder stays there."""
     try:
-        machine = find(connection, call.arguments["handle"])
+        machine = lookup.find_machine(connection, call.arguments["handle"])
     except Failure as failure:
         if (call.noted or call.waited) and failure.kind == "not-found":
             clearing.clear(connection)
@@ -270,32 +237,12 @@ def delete(connection: Connection, call: Call) -> None:
             clearing.remove_orphans(connection, machine)
             disks = ownership.without_parents_of_others(connection, disks)
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    remove_registered(connection, machine, record, disks, call.report)
-
-
-def remove_registered(
-    connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
-) -> None:
-    """Unregister a machine and delete its settings and these disks; when interrupted, `clearing.clear` finishes it."""
-    detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
-    doing = f"removing {record['name']}"
-    with connection.errors(doing):
-        settings = Path(str(machine.settingsFilePath))
-        own = {str(medium.id): str(medium.location) for medium in disks}
-    record = {**record, "settings": settings.stem, "disks": sorted(own.values())}
-    with leftovers.removing(connection, settings.parent, record), connection.errors(doing):
-        try:
-            media = retried(connection, lambda: machine.unregister(detach), doing, machine)
-            connection.wait(machine.deleteConfig([medium for medium in media if str(medium.id) in own]), doing, report)
-        except Failure as failure:
-            if failure.code != IN_USE:
-                raise
-            raise Failure("stale", failure.text, code=failure.code, details=failure.details) from failure
+    leftovers.remove_registered(connection, machine, record, disks, call.report)
 
 
 def set_marks(connection: Connection, call: Call) -> None:
     """Set and remove marks, running or not."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     wanted = call.arguments["marks"]
     with connection.errors("setting marks"):
         own = marks.check_ours(machine)
@@ -308,7 +255,7 @@ def set_marks(connection: Connection, call: Call) -> None:
 
 def set_hardware(connection: Connection, call: Call) -> None:
     """Set processors and memory of a machine that is off."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     wanted = {"cpus": call.arguments["cpus"], "memory": call.arguments["memory"]}
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
@@ -324,7 +271,7 @@ def set_hardware(connection: Connection, call: Call) -> None:
 
 def set_adapters(connection: Connection, call: Call) -> None:
     """Give a machine exactly these adapters; while it runs, only what VirtualBox then allows."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
         now = networks.settings_of(networks.read_adapters(connection, machine))
@@ -339,7 +286,7 @@ def set_adapters(connection: Connection, call: Call) -> None:
 
 def plug_adapter(connection: Connection, call: Call) -> None:
     """Plug one adapter into another network, or its cable in or out."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     slot = int(call.arguments["slot"])
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
@@ -375,6 +322,6 @@ def _is_to_be_plugged(call: Call, read: dict[str, Any], name: str) -> bool:
 
 def console_log(connection: Connection, call: Call) -> str:
     """Return the path of the file that a machine of ours writes its serial console to."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     with connection.errors("reading the machine"):
         return str(Path(str(machine.settingsFilePath)).parent / CONSOLE_LOG)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import machines, marks, networks, repeating, starts
+from vboxlab.hypervisor.virtualbox.worker import lookup, marks, networks, repeating, starts
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
@@ -61,7 +61,7 @@ def start(connection: Connection, call: Call) -> None:
 
     The run that a lost call began under a service that died since ends by itself, and holds its ports until then.
     """
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     lost = bool(call.noted)
     deadline = time.monotonic() + (max(connection.patience, ENDS_WITH_SERVICE) if lost else connection.patience)
     with connection.errors("starting the machine"):
@@ -130,7 +130,7 @@ def _log_lines(machine: Any) -> list[str]:
 
 def power_off(connection: Connection, call: Call) -> bool:
     """Bring a machine of ours to the off state; return whether its guest ended by itself."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     hard = call.arguments["how"] == "hard"
     with connection.errors("switching the machine off"):
         marks.check_ours(machine)
@@ -216,7 +216,7 @@ def _pull_plug(connection: Connection, machine: Any) -> None:
 
 def screenshot(connection: Connection, call: Call) -> None:
     """Write a PNG of the machine's screen to a file."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     with connection.errors("taking a screenshot"):
         if not is_up(connection, machine):
             raise Failure("off", f"{machine.name} is off: its screen shows nothing")
