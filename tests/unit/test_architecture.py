@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 import pytest
@@ -89,6 +89,58 @@ def test_imports_go_downwards() -> None:
             if layer_of(parts[1]) > layer_of(own) or ({parts[1], own} == {"guest", "base"}):
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} imports {module}")
     assert wrong == []
+
+
+# Modules that may import each other in a circle, and until when.
+CIRCLES = {frozenset({"vboxlab.cli.up", "vboxlab.cli.up_copies"}): "ends with the layer of operations"}
+
+
+def imports_within_the_package() -> dict[str, set[str]]:
+    """Return which modules of the package each one imports, at its top or in a function."""
+    trees = {module_name(path): tree for path, tree in sources()}
+    found: dict[str, set[str]] = {}
+    for own, tree in trees.items():
+        named: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                named.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                named.update(name if name in trees else node.module for name in full.values())
+        found[own] = named.intersection(trees) - {own}
+    return found
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def circles(imports: Mapping[str, Set[str]]) -> set[frozenset[str]]:
+    """Return the sets of modules that reach each other by imports."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = set(imports[start])
+        while todo:
+            seen |= todo
+            todo = {far for near in todo for far in imports[near]} - seen
+        return seen
+
+    reach = {module: reached(module) for module in imports}
+    return {
+        frozenset(other for other in reach[module] if module in reach[other])
+        for module in imports
+        if module in reach[module]
+    }
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(imports_within_the_package()) == CIRCLES.keys()
+
+
+def test_a_circle_would_be_seen() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset({"b", "c"})}
+    assert "vboxlab.hypervisor.virtualbox.driver" in imports_within_the_package()["vboxlab.hypervisor.registry"]
 
 
 @pytest.mark.parametrize(
