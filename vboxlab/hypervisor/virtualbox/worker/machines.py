@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
+    adapters,
     clearing,
     images,
     leftovers,
     lookup,
     marks,
-    networks,
     ownership,
     power,
     repeating,
@@ -58,8 +58,7 @@ def _described(
 
 
 def _from_api(connection: Connection, machine: Any) -> dict[str, Any]:
-    adapters = networks.read_adapters(connection, machine)
-    return {"adapters": adapters, **snapshots.read_snapshots(connection, machine)}
+    return {"adapters": adapters.read_adapters(connection, machine), **snapshots.read_snapshots(connection, machine)}
 
 
 def _from_file(connection: Connection, machine: Any, settings: Path) -> dict[str, Any] | None:
@@ -125,11 +124,11 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
         machine = _clone(connection, image.snapshot, settings, name, call)
         with connection.errors(f"setting up {name}"):
             if images.leaves_nothing(image):
-                networks.add_adapters(connection, machine, call.arguments["adapters"])
+                adapters.add_adapters(connection, machine, call.arguments["adapters"])
             else:
                 _strip_inherited(connection, machine)
                 storage.strip(connection, machine, judgements, folder)
-                networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
+                adapters.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             connection.set_array(machine, "groups", [group])
             marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
             machine.CPUCount, machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
@@ -267,57 +266,6 @@ def set_hardware(connection: Connection, call: Call) -> None:
     with locked(connection, machine, "setting processors and memory") as session:
         session.machine.CPUCount, session.machine.memorySize = wanted["cpus"], wanted["memory"]
         session.machine.saveSettings()
-
-
-def set_adapters(connection: Connection, call: Call) -> None:
-    """Give a machine exactly these adapters; while it runs, only what VirtualBox then allows."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    with connection.errors("reading the machine"):
-        marks.check_ours(machine)
-        now = networks.settings_of(networks.read_adapters(connection, machine))
-        wanted = networks.settings_of(call.arguments["adapters"])
-        if not repeating.still_to_do(call, now, wanted, f"adapters of {machine.name}"):
-            return
-        running = power.is_up(connection, machine)
-    with locked(connection, machine, "setting adapters") as session:
-        networks.write_adapters(connection, session.machine, call.arguments["adapters"], running=running)
-        session.machine.saveSettings()
-
-
-def plug_adapter(connection: Connection, call: Call) -> None:
-    """Plug one adapter into another network, or its cable in or out."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    slot = int(call.arguments["slot"])
-    with connection.errors("reading the machine"):
-        marks.check_ours(machine)
-        adapter = machine.getNetworkAdapter(slot - 1)
-        if not adapter.enabled:
-            raise Failure("no-adapter", f"{machine.name} has no adapter {slot}")
-        read = networks.read_adapter(connection, adapter)
-        if not _is_to_be_plugged(call, read, f"adapter {slot} of {machine.name}"):
-            return
-        if "attachment" in call.arguments and power.is_up(connection, machine):
-            before = networks.ports([read])
-            networks.check_ports(networks.ports([call.arguments["attachment"]]) - before, str(machine.name))
-    with locked(connection, machine, f"changing adapter {slot}") as session:
-        adapter = session.machine.getNetworkAdapter(slot - 1)
-        if "attachment" in call.arguments:
-            networks.plug(connection, adapter, call.arguments["attachment"])
-        if "cable" in call.arguments:
-            adapter.cableConnected = call.arguments["cable"]
-        session.machine.saveSettings()
-
-
-def _is_to_be_plugged(call: Call, read: dict[str, Any], name: str) -> bool:
-    wanted = {**read, **call.arguments.get("attachment", {})}
-    if "cable" in call.arguments:
-        wanted["cable"] = call.arguments["cable"]
-    now, then = networks.settings_of([read]), networks.settings_of([wanted])
-    if "attachment" not in call.arguments:  # what it is plugged into is somebody else's affair
-        now, then = ({key: each[key] for key in each if key.endswith("cable")} for each in (now, then))
-    elif "cable" not in call.arguments:
-        now, then = ({key: each[key] for key in each if not key.endswith("cable")} for each in (now, then))
-    return repeating.still_to_do(call, now, then, name)
 
 
 def console_log(connection: Connection, call: Call) -> str:

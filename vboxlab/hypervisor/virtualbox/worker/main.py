@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
+    adapters,
     clearing,
     foreign,
     host,
@@ -59,8 +60,8 @@ CALLS: dict[str, Handler] = {
     "delete": machines.delete,
     "set_marks": machines.set_marks,
     "set_hardware": machines.set_hardware,
-    "set_adapters": machines.set_adapters,
-    "plug_adapter": machines.plug_adapter,
+    "set_adapters": adapters.set_adapters,
+    "plug_adapter": adapters.plug_adapter,
     "console_log": machines.console_log,
     "start": power.start,
     "power_off": power.power_off,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import lookup, marks, networks, repeating, starts
+from vboxlab.hypervisor.virtualbox.worker import adapters, lookup, marks, networks, repeating, starts
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
@@ -16,6 +16,7 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import (
     POLL,
     TRANSIENT,
     console_of,
+    is_up,
     locked,
     state_name,
     unlock,
@@ -30,11 +31,6 @@ ENDS_WITH_SERVICE = 20.0  # seconds that a VM's process may outlive VirtualBox's
 SCREEN_WIDTH, SCREEN_HEIGHT = 1024, 768
 SCREEN_APPEARS = 20.0  # seconds from power-on to the first picture, on a slow host
 NOT_SUPPORTED = 0x80BB0009  # VBOX_E_NOT_SUPPORTED: "Screenshot is not possible at this time, invalid size"
-
-
-def is_up(connection: Connection, machine: Any) -> bool:
-    """Tell whether a machine's VM process lives."""
-    return state_name(connection, machine) in ONLINE
 
 
 def check_off(connection: Connection, machine: Any, what: str) -> None:
@@ -93,7 +89,7 @@ def _bring_up(connection: Connection, machine: Any, call: Call) -> bool:
         return True
     if state in ONLINE:
         raise Failure("stuck", f"{machine.name} is in the state {state}")
-    networks.check_ports(networks.ports(networks.read_adapters(connection, machine)), str(machine.name))
+    networks.check_ports(networks.ports(adapters.read_adapters(connection, machine)), str(machine.name))
     try:
         session = _launch(connection, machine, call)
     except connection.api_error as error:
