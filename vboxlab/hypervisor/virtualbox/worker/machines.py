@@ -18,7 +18,6 @@ from vboxlab.hypervisor.virtualbox.worker import (
     repeating,
     settings_file,
     snapshots,
-    starts,
     storage,
 )
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
@@ -53,7 +52,7 @@ def _described(
     if full or marks.LAB in label.marks:
         settings = Path(str(machine.settingsFilePath))
         found.update((not through_api and _from_file(connection, machine, settings)) or _from_api(connection, machine))
-        found.update(last_power_change=starts.last_power_change(machine, settings, running=found["state"] in ONLINE))
+        found.update(last_power_change=power.last_power_change(machine, settings, running=found["state"] in ONLINE))
     return found
 
 
@@ -140,7 +139,7 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
             connection.vbox.registerMachine(machine)
     made = _blank(str(machine.id), name, "PoweredOff")
     made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
-    made.update(last_power_change=starts.last_power_change(machine, settings, running=False))
+    made.update(last_power_change=power.last_power_change(machine, settings, running=False))
     return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import adapters, lookup, marks, networks, repeating, starts
+from vboxlab.hypervisor.virtualbox.worker import adapters, lookup, marks, networks, repeating
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
@@ -31,6 +33,11 @@ ENDS_WITH_SERVICE = 20.0  # seconds that a VM's process may outlive VirtualBox's
 SCREEN_WIDTH, SCREEN_HEIGHT = 1024, 768
 SCREEN_APPEARS = 20.0  # seconds from power-on to the first picture, on a slow host
 NOT_SUPPORTED = 0x80BB0009  # VBOX_E_NOT_SUPPORTED: "Screenshot is not possible at this time, invalid size"
+# Which start of a machine was its last one, whoever made it, is told by the log that each start begins anew:
+# IMachine::lastStateChange has seconds only in its file, and restoring a snapshot sets the two apart (7.2.22).
+LOG = "VBox.log"  # the last run's; older ones have numbers (VirtualBox manual, "Collecting Debugging Information")
+HEADER_BYTES = 1024
+OPENED = re.compile(rb"Log opened (\S+)")
 
 
 def check_off(connection: Connection, machine: Any, what: str) -> None:
@@ -50,6 +57,24 @@ def settle(connection: Connection, machine: Any) -> str:
         connection.pause(POLL)
         state = state_name(connection, machine)
     return state
+
+
+def last_power_change(machine: Any, settings: Path, *, running: bool) -> str:
+    """Return a word that is another one after each start and each stop, and the same as long as there was none.
+
+    `settings` is the machine's settings file.
+    """
+    # One call of the API less for each machine of a long list, where VirtualBox was not told to log elsewhere.
+    logs = Path(str(machine.logFolder)) if "VBOX_USER_LOGHOME" in os.environ else settings.parent / "Logs"
+    return f"{'on' if running else 'off'} {last_start(logs)}".strip()
+
+
+def last_start(logs: Path) -> str:
+    """Return when the machine whose logs are in a folder was last started, "" when it never was."""
+    with contextlib.suppress(OSError), (logs / LOG).open("rb") as log:
+        found = OPENED.search(log.read(HEADER_BYTES))
+        return found[1].decode(errors="replace") if found else ""
+    return ""
 
 
 def start(connection: Connection, call: Call) -> None:
@@ -147,7 +172,7 @@ def note_power(connection: Connection, machine: Any, call: Call, *, ended: bool 
     to throw away once it has ended.
     """
     state = settle(connection, machine)
-    now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
+    now = last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
     before = call.noted.get("power")
     if before is None:
         call.note(power=now, state=state)

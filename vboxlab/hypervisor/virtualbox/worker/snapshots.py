@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import clearing, lookup, marks, ownership, power, repeating, starts, storage
+from vboxlab.hypervisor.virtualbox.worker import clearing, lookup, marks, ownership, power, repeating, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
@@ -154,7 +154,7 @@ def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict
     Raises Failure when somebody has started the machine since: the snapshot would throw away what was done then.
     """
     state = power.settle(connection, machine)
-    power_now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=False)
+    power_now = power.last_power_change(machine, Path(str(machine.settingsFilePath)), running=False)
     if "snapshot" not in call.noted:
         call.note(snapshot=str(snapshot.id), power=power_now, state=state)
         return False
