@@ -46,7 +46,7 @@ MADE_OTHERWISE = {
     ("hypervisor/virtualbox/process.py", "open"): "a log that grows, opened privately",
     ("hypervisor/virtualbox/worker/conversion.py", "mkdir"): "with 0700, in VirtualBox's folder of machines",
     ("hypervisor/virtualbox/worker/conversion.py", "open"): "a copy that may be large, opened privately",
-    ("hypervisor/virtualbox/worker/leftovers.py", "mkdir"): "in VirtualBox's folder of machines",
+    ("hypervisor/virtualbox/worker/layout.py", "mkdir"): "in VirtualBox's folder of machines",
     ("hypervisor/virtualbox/worker/locks.py", "open"): "a lock, opened privately",
     ("hypervisor/virtualbox/worker/power.py", "write_bytes"): "the user's own file, where he wants it",
     ("hypervisor/virtualbox/worker/presence.py", "mkdir"): "with 0700, in a private folder",

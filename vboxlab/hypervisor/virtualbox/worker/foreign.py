@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, lookup, marks, power, snapshots, storage
+from vboxlab.hypervisor.virtualbox.worker import images, layout, lookup, marks, power, snapshots, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, state_name
@@ -120,9 +120,9 @@ def import_appliance(connection: Connection, call: Call) -> None:
             return
         _check_name(connection, name)
     vm_name = lookup.VM_PREFIX + name
-    settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
+    settings = layout.settings_file(connection, vm_name, layout.GROUP)
     folder = settings.parent
-    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
+    with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         with connection.errors(f"importing {file}"):
             appliance = connection.vbox.createAppliance()
             connection.wait(appliance.read(file), f"reading {file}", call.report)
@@ -133,7 +133,7 @@ def import_appliance(connection: Connection, call: Call) -> None:
                 raise Failure("appliance", text)
             note(_rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
                                                   "BaseFolder": str(folder.parent),
-                                                  "PrimaryGroup": leftovers.GROUP}, folder))  # fmt: skip
+                                                  "PrimaryGroup": layout.GROUP}, folder))  # fmt: skip
             connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
             (handle,) = connection.array(appliance, "machines")
         machine = lookup.find_machine(connection, str(handle))

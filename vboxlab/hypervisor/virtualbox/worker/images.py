@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
-    clearing,
     conversion,
-    leftovers,
+    garbage,
+    layout,
     lookup,
     marks,
     ownership,
@@ -86,9 +86,9 @@ def create(connection: Connection, call: Call) -> None:
     if lookup.find_image(connection, name) is not None:
         return
     vm_name = lookup.VM_PREFIX + name
-    settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
+    settings = layout.settings_file(connection, vm_name, layout.GROUP)
     folder = settings.parent
-    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
+    with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         target = _free_place(connection, folder / f"{name}.vdi")
         note([target])
         if call.arguments["kind"] == "vdi":
@@ -130,7 +130,7 @@ def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:
 
 def _new_machine(connection: Connection, settings: Path, vm_name: str) -> Any:
     constants, differences = connection.constants, connection.differences
-    machine = create_machine(connection.vbox, constants, differences, str(settings), vm_name, leftovers.GROUP, OS_TYPE)
+    machine = create_machine(connection.vbox, constants, differences, str(settings), vm_name, layout.GROUP, OS_TYPE)
     machine.applyDefaults("")
     machine.memorySize = 512
     set_quiet_hardware(machine, differences)
@@ -157,7 +157,7 @@ def remove(connection: Connection, call: Call) -> None:
     image = lookup.find_image(connection, name)
     # One of that name that was made since a call was lost is another one.
     if image is None or str(image.machine.id) != call.noted.get("image", str(image.machine.id)):
-        clearing.clear(connection)
+        garbage.clear(connection)
         return
     call.note(image=str(image.machine.id))
     with connection.errors(f"removing the image {name}"):
@@ -174,4 +174,4 @@ def remove(connection: Connection, call: Call) -> None:
         if loose:
             raise Failure("image-in-use", f"disks that no machine uses depend on the image {name}", details=loose)
         record = {"what": "delete", "name": str(image.machine.name)}
-    leftovers.remove_registered(connection, image.machine, record, disks, call.report)
+    layout.remove_registered(connection, image.machine, record, disks, call.report)

@@ -8,9 +8,9 @@ from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
     adapters,
-    clearing,
+    garbage,
     images,
-    leftovers,
+    layout,
     lookup,
     marks,
     ownership,
@@ -113,10 +113,10 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
             return describe(connection, existing, full=True)
     image = lookup.need_image(connection, call.arguments["image"])
     judgements = images.judged(connection, image)
-    settings = leftovers.settings_file(connection, name, group)
+    settings = layout.settings_file(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    with leftovers.making(connection, folder, record):
+    with layout.making(connection, folder, record):
         # Made by another thread or process until the folder was ours.
         if lookup.find_named(connection, name) is not None:
             raise Failure("busy", f"another vboxlab process has just made {name}")
@@ -216,7 +216,7 @@ def delete(connection: Connection, call: Call) -> None:
         machine = lookup.find_machine(connection, call.arguments["handle"])
     except Failure as failure:
         if (call.noted or call.waited) and failure.kind == "not-found":
-            clearing.clear(connection)
+            garbage.clear(connection)
             return
         raise
     with connection.errors("removing the machine"):
@@ -231,11 +231,11 @@ def delete(connection: Connection, call: Call) -> None:
         power.note_power(connection, machine, call, ended=True)
     power.bring_down(connection, machine, hard=True, timeout=0)
     with connection.errors("removing the machine"):
-        if any(clearing.machines_with_strangers(connection, folder.parent, folder.name)):
-            clearing.remove_orphans(connection, machine)
+        if any(garbage.machines_with_strangers(connection, folder.parent, folder.name)):
+            garbage.remove_orphans(connection, machine)
             disks = ownership.without_parents_of_others(connection, disks)
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    leftovers.remove_registered(connection, machine, record, disks, call.report)
+    layout.remove_registered(connection, machine, record, disks, call.report)
 
 
 def set_marks(connection: Connection, call: Call) -> None:

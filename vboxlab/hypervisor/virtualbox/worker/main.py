@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
     adapters,
-    clearing,
     foreign,
+    garbage,
     host,
     images,
     machines,
@@ -75,8 +75,8 @@ CALLS: dict[str, Handler] = {
     "adopt_image": foreign.adopt,
     "import_appliance": foreign.import_appliance,
     "remove_image": images.remove,
-    "collect": clearing.collect,
-    "garbage": clearing.garbage,
+    "collect": garbage.collect,
+    "garbage": garbage.find,
     "strays": strays.find,
     "remove_stray": strays.remove,
     "facts": host.facts,

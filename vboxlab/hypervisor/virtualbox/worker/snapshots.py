@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import clearing, lookup, marks, ownership, power, repeating, storage
+from vboxlab.hypervisor.virtualbox.worker import garbage, lookup, marks, ownership, power, repeating, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
@@ -185,7 +185,7 @@ def delete(connection: Connection, call: Call) -> None:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
         call.note(snapshot=str(snapshot.id))
     with locked(connection, machine, doing) as session:
-        clearing.remove_orphans(connection, machine)
+        garbage.remove_orphans(connection, machine)
         if _can_go(connection, machine, snapshot):
             connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
         else:

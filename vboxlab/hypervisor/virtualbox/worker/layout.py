@@ -1,4 +1,4 @@
-"""What a killed process leaves: folders marked as being worked on, and disks that no machine has any more.
+"""Where our machines' folders are, and how they are made and removed so that nothing half-made is taken for whole.
 
 A machine's folder holds the pending file from before its first byte until the machine is registered, and again from
 before it is unregistered until all is gone. The file is locked while its maker lives: work in progress is not cleared.
@@ -113,7 +113,7 @@ def removing(connection: Connection, folder: Path, record: dict[str, Any]) -> It
 def remove_registered(
     connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
 ) -> None:
-    """Unregister a machine and delete its settings and these disks; when interrupted, `clearing.clear` finishes it."""
+    """Unregister a machine and delete its settings and these disks; when interrupted, `garbage.clear` finishes it."""
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
     doing = f"removing {record['name']}"
     with connection.errors(doing):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, lookup, marks, ownership
+from vboxlab.hypervisor.virtualbox.worker import layout, lookup, marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, POLL, locked, state_name
@@ -19,7 +19,7 @@ def collect(connection: Connection, call: Call) -> list[str]:
     return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"))
 
 
-def garbage(connection: Connection, call: Call) -> list[str]:
+def find(connection: Connection, call: Call) -> list[str]:
     """Return what `collect` would remove, changing nothing."""
     return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"), only_look=True)
 
@@ -28,17 +28,17 @@ def clear(
     connection: Connection, lab: str | None = None, copy: str | None = None, *, only_look: bool = False
 ) -> list[str]:
     """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was, or what it would be."""
-    top = leftovers.lab_folder(connection, lab, copy)
+    top = layout.lab_folder(connection, lab, copy)
     cleared: list[str] = []
     pending: set[Path] = set()
     unused: set[Path] = set()
-    for path in sorted(top.rglob(leftovers.PENDING)) if top.exists() else []:
+    for path in sorted(top.rglob(layout.PENDING)) if top.exists() else []:
         with contextlib.suppress(Failure):
-            found = leftovers.clear_folder(connection, path.parent, lab, copy, only_look=only_look)
+            found = layout.clear_folder(connection, path.parent, lab, copy, only_look=only_look)
             cleared += found
             pending |= {path.parent} if found else set()
     machines = list(machines_with_strangers(connection, top) if lab else _machines_of_labs(connection))
-    known = leftovers.by_folder(connection) if machines or lab is None else {}
+    known = layout.by_folder(connection) if machines or lab is None else {}
     for folder, machine in machines:
         with contextlib.suppress(connection.api_error):
             gone = _clear_disks(connection, folder, machine, known.get(folder, []), only_look=only_look)
@@ -80,7 +80,7 @@ def _clear_disks(
 def _is_free(connection: Connection, machine: Any) -> bool:
     """Tell whether nobody holds a machine; VirtualBox takes a moment to see that a client which did is dead."""
     unlocked = connection.value_of("SessionState", "Unlocked")
-    deadline = time.monotonic() + leftovers.FREED_WITHIN
+    deadline = time.monotonic() + layout.FREED_WITHIN
     while machine.sessionState != unlocked:
         if time.monotonic() >= deadline:
             return False
@@ -92,7 +92,7 @@ def remove_orphans(connection: Connection, machine: Any) -> list[Path]:
     """Remove and return the disks that interrupted calls of ours left in a machine's folder, which a session holds."""
     folder = Path(str(machine.settingsFilePath)).parent
     known = ownership.media_in(connection, folder)
-    return leftovers.remove_disks(connection, folder, ownership.orphans(connection, machine, known), known)
+    return layout.remove_disks(connection, folder, ownership.orphans(connection, machine, known), known)
 
 
 def machines_with_strangers(connection: Connection, top: Path, name: str = "") -> Iterator[tuple[Path, Any]]:
@@ -100,7 +100,7 @@ def machines_with_strangers(connection: Connection, top: Path, name: str = "") -
 
     They are looked for right below a group's folder.
     """
-    for folder in top.glob(name or f"*{leftovers.SUFFIX}"):
+    for folder in top.glob(name or f"*{layout.SUFFIX}"):
         settings = list(folder.glob("*.vbox"))
         text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in settings)
         if settings and not all(ownership.is_named(disk, text) for disk in ownership.disk_files(folder)):
