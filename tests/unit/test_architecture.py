@@ -11,10 +11,13 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import vboxlab
+from vboxlab.hypervisor import qemu, virtualbox
+from vboxlab.hypervisor.virtualbox import worker
 
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
@@ -141,6 +144,44 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_a_circle_would_be_seen() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset({"b", "c"})}
     assert "vboxlab.hypervisor.virtualbox.driver" in imports_within_the_package()["vboxlab.hypervisor.registry"]
+
+
+# Files that only one of the two drivers of real hypervisors has, by why the other has none.
+ONE_SIDED = {
+    "VirtualBox keeps settings, makes processes and has networks by itself": {
+        "definition", "command", "switch", "workspace",
+    },
+    "VirtualBox's API needs a process of its own, which may be killed": {
+        "process", "startup", "failures", "main", "protocol", "pulse", "presence", "locks", "repeating",
+    },
+    "VirtualBox is a service with an API that changes with its releases": {
+        "service", "kvm", "connection", "sessions", "versions", "host",
+    },
+    "its list of VMs and disks is the user's too": {
+        "lookup", "marks", "foreign", "media", "storage", "ownership", "conversion",
+    },
+    "its files can be damaged, and are read": {"settings_file", "registry", "mending", "repairs"},
+}  # fmt: skip
+
+
+def modules_in(package: ModuleType) -> set[str]:
+    assert package.__file__ is not None
+    return {path.stem for path in Path(package.__file__).parent.glob("*.py")} - {"__init__"}
+
+
+def named_in(package: ModuleType) -> set[str]:
+    """Return the files in the lists of a package's docstring: indented, before two spaces or alone in their line."""
+    lists = re.findall(r"^ {4}(\w+(?:, \w+)*)(?: {2,}.*)?$", package.__doc__ or "", re.MULTILINE)
+    return {name for names in lists for name in names.split(", ")}
+
+
+def test_the_drivers_are_twins_file_for_file() -> None:
+    ours, theirs = modules_in(qemu), modules_in(virtualbox) | modules_in(worker)
+    one_sided = set[str]().union(*ONE_SIDED.values())
+    assert ours ^ theirs == one_sided
+    assert named_in(qemu) == ours
+    assert named_in(virtualbox) == (ours & theirs) | (modules_in(virtualbox) & one_sided)
+    assert named_in(worker) == modules_in(worker) & one_sided
 
 
 @pytest.mark.parametrize(
