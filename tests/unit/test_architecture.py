@@ -26,6 +26,7 @@ LAYERS = [
     {"guest", "base"},
     {"lab"},
     {"verification"},
+    {"operations"},
     {"cli", "__main__"},
 ]
 # Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.

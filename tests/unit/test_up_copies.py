@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lab_world import ROOT, LabWorld
-from vboxlab.cli.options import Which
+from vboxlab.operations.request import Which
 from vboxlab.cli.up_copies import up_copies
 from vboxlab.lab.copies import parse_copies
-from vboxlab.lab.run_copies import CopyResult
 from vboxlab.lab.up import UpResult
+from vboxlab.operations.run_copies import CopyResult
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.addressing import LabName
 

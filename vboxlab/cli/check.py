@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vboxlab.guest.findings import Severity
     from vboxlab.lab.check import MachineCheck
     from vboxlab.lab.context import Context
-    from vboxlab.lab.run_copies import CopyResult
+    from vboxlab.operations.run_copies import CopyResult
     from vboxlab.settings import Language
     from vboxlab.topology.addressing import LabName
 
@@ -121,7 +121,7 @@ def check(
 def _report(outcomes: Sequence[CopyResult[Checked]], language: Language, *, as_json: bool) -> int:
     """Show what was found in each copy, then one line a copy; return the exit code."""
     from vboxlab.cli import several
-    from vboxlab.lab.run_copies import exit_code
+    from vboxlab.operations.run_copies import exit_code
 
     checked = [outcome.value for outcome in outcomes if outcome.value is not None]
     if as_json:

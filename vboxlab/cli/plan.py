@@ -76,7 +76,7 @@ def plan(
     Exit 0 when there is nothing to do, 2 when there are changes, 4 when it cannot be done.
     """
     from vboxlab.cli import session, several
-    from vboxlab.lab.run_copies import exit_code
+    from vboxlab.operations.run_copies import exit_code
 
     with session.opened(driver, quiet=as_json) as opened:
         if which.several:

@@ -22,6 +22,7 @@ from vboxlab.planning.observed import MARK_ORIGIN, MARK_TOPOLOGY, ObservedMachin
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.catalog import find_snapshot_set, find_topology
+from vboxlab.topology.library import Library
 from vboxlab.topology.loader import load_snapshot_set, load_topology
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.origins import made_first
@@ -102,7 +103,7 @@ def blueprint(
     if copy and "student" in plain.parameters:
         known.setdefault("student", copy)
     merged = {**known, **values}
-    known_here = Known(made_first=made_first(path, settings))
+    known_here = Known(made_first=made_first(path, Library(settings)))
     topology = plain
     if merged or copy is not None or plain.start_from is not None:
         topology = load_topology(path, merged, known=known_here, for_copy=copy is not None)

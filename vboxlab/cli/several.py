@@ -11,13 +11,13 @@ import click
 from click.core import ParameterSource
 
 from vboxlab.cli import output, session
-from vboxlab.cli.options import Which
 from vboxlab.errors import EXIT_OK, TopologyInvalid, UsageError
 from vboxlab.events import EventSink
 from vboxlab.lab.context import Context
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import labs
-from vboxlab.lab.run_copies import CopyResult, exit_code, run_copies, shares
+from vboxlab.operations.request import Which
+from vboxlab.operations.run_copies import CopyResult, exit_code, run_copies, shares
 from vboxlab.planning.observed import current_topology
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.catalog import find_topology

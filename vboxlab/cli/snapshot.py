@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vboxlab.cli.session import Target
     from vboxlab.cli.several import Chosen
     from vboxlab.lab.context import Context
-    from vboxlab.lab.run_copies import CopyResult
+    from vboxlab.operations.run_copies import CopyResult
     from vboxlab.planning.observed import ObservedLab
 
     Work = Callable[[Context, Target, ObservedLab, list[str], int], None]

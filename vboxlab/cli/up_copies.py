@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vboxlab.cli import several
-from vboxlab.cli.options import Which
 from vboxlab.cli.questions import ask_for_all
 from vboxlab.cli.up import check_stage
-from vboxlab.errors import VboxlabError
+from vboxlab.errors import CopyStopped, VboxlabError
 from vboxlab.events import Note
 from vboxlab.lab.capacity import check_capacity, demand, room, shortfalls
 from vboxlab.lab.context import Context
 from vboxlab.lab.down import down
 from vboxlab.lab.images import ensure_images
 from vboxlab.lab.observe import see
-from vboxlab.lab.run_copies import CopyResult, CopyStopped
 from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
 from vboxlab.lab.up import up as bring_up
+from vboxlab.operations.request import Which
+from vboxlab.operations.run_copies import CopyResult
 from vboxlab.planning.observed import PowerState
 from vboxlab.planning.planner import UNTIL_CREATED
 from vboxlab.topology.addressing import LabName

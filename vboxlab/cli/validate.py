@@ -72,6 +72,7 @@ def _problems(paths: list[Path], values: Mapping[str, str], settings: Settings) 
 def _check(source: Source, path: Path, values: Mapping[str, str], settings: Settings) -> None:
     """Load one file as what it is; raises TopologyInvalid when it has problems."""
     from vboxlab.topology.catalog import snapshot_set_names
+    from vboxlab.topology.library import Library
     from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of, topology_of
     from vboxlab.topology.origins import made_first
     from vboxlab.topology.validation import Known
@@ -80,7 +81,7 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, settings))
     else:
-        known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, settings))
+        known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, Library(settings)))
         topology_of(source, values, path.stem, known)
 
 
