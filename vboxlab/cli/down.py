@@ -36,9 +36,7 @@ def down(
     from vboxlab.operations.down import DownRequest
     from vboxlab.operations.down import down as power_off
 
-    request = DownRequest(
-        lab=lab, which=which, driver=driver, jobs=jobs, patience=patience, timeout=timeout, hard=hard
-    )  # fmt: skip
+    request = DownRequest(lab=lab, which=which, driver=driver, jobs=jobs, patience=patience, timeout=timeout, hard=hard)
     with output.progress() as events:
         result = power_off(request, Terminal(events))
     if isinstance(result, list):

@@ -135,5 +135,5 @@ def on_labs(
     (entry,) = chosen
     context = session.context
     held = context.directory(entry.lab).locked(context.events, patience=patience) if patience is not None else None
-    with session.door.heeding_stop() if heed_stop else nullcontext(), held or nullcontext():
+    with held or nullcontext(), session.door.heeding_stop() if heed_stop else nullcontext():
         return do(session, entry, request.jobs or session.settings.concurrency)
