@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import graphlib
 import importlib
 import pkgutil
 import re
@@ -32,8 +34,6 @@ LAYERS = [
 # Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.
 MADE_OTHERWISE = {
     ("cli/graph.py", "write_text"): "the user's own file, where he wants it",
-    ("cli/verify.py", "mkdir"): "the user's own file, where he wants it",
-    ("cli/verify.py", "write_text"): "the user's own file, where he wants it",
     ("base/builder.py", "open"): "a tar in memory",
     ("base/disk.py", "open"): "in a scratch directory",
     ("base/jobs.py", "mkdir"): "others pass through the scratch directory's parent; it is outside the home",
@@ -52,15 +52,19 @@ MADE_OTHERWISE = {
     ("hypervisor/virtualbox/worker/power.py", "write_bytes"): "the user's own file, where he wants it",
     ("hypervisor/virtualbox/worker/presence.py", "mkdir"): "with 0700, in a private folder",
     ("hypervisor/virtualbox/worker/registry.py", "open"): "a copy among VirtualBox's own settings",
+    ("operations/verify.py", "mkdir"): "the user's own file, where he wants it",
+    ("operations/verify.py", "write_text"): "the user's own file, where he wants it",
 }
+# What a door may know of the house: it parses, asks and shows; the work of a verb is an operation's.
+SEEN_BY_DOORS = {"credentials", "errors", "events", "operations", "programs", "settings", "__version__"}
 MAKERS = {"mkdir", "makedirs", "write_text", "write_bytes", "touch", "copy", "copy2", "copyfile", "copytree", "move"}
 MAX_FILE = 400
 MAX_FUNCTION = 60
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(ROOT.rglob("*.py")))
 
 
 def layer_of(name: str) -> int:
@@ -92,9 +96,71 @@ def test_imports_go_downwards() -> None:
     assert wrong == []
 
 
+def test_the_terminal_knows_operations_and_little_else() -> None:
+    """Neither under TYPE_CHECKING: what it prints of a result is the result's own."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}"
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[0] == "cli"
+        for module, line in imported_modules(path, tree)
+        if module.startswith("vboxlab.") and module.split(".")[1] not in SEEN_BY_DOORS | {"cli"}
+    ]
+    assert wrong == []
+
+
+def test_operations_hand_on_nothing_of_other_layers() -> None:
+    """What a door takes from an operation's module is defined there."""
+    defined = {
+        "vboxlab." + path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): defined_in(tree)
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[0] == "operations"
+    }
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {alias.name} of {node.module}"
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[0] == "cli"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in defined
+        for alias in node.names
+        if alias.name not in defined[node.module]
+    ]
+    assert wrong == []
+
+
+def defined_in(tree: ast.Module) -> set[str]:
+    """Return the names that a module itself gives to something."""
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names.update(target.id for target in targets if isinstance(target, ast.Name))
+    return names
+
+
+@pytest.mark.parametrize("layer", ["cli", "operations", "verification", "lab", "planning", "topology"])
+def test_no_modules_import_each_other(layer: str) -> None:
+    """Not in a longer circle either, and not under TYPE_CHECKING."""
+    modules = {path: tree for path, tree in sources() if path.relative_to(ROOT).parts[0] == layer}
+    names = {"vboxlab." + path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path for path in modules}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        imported = {module for module, _ in imported_modules(path, modules[path])}
+        within = {
+            f"{node.module}.{alias.name}"
+            for node in ast.walk(modules[path])
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        graph[name] = (imported | within) & names.keys()
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
+        ("click", "cli/"),
         ("vboxapi", "hypervisor/virtualbox/worker"),
         ("paramiko", "guest/ssh.py"),
         ("rich", "cli/output.py"),
