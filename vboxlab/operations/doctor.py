@@ -83,7 +83,7 @@ def _largest(settings: Settings) -> Needs | None:
     """Return what the topology that needs most memory needs; topologies that cannot be read are left out."""
     library, found = Library(settings), []
     with suppress(OSError):
-        for entry in list_topologies(settings):
+        for entry in list_topologies(settings, library.source):
             with suppress(VboxlabError, OSError):
                 topology = library.topology(entry.path)
                 memory = sum(machine.memory for machine in topology.owned_machines)
