@@ -16,6 +16,7 @@ VboxlabError                 root; never raised itself
 ├── GuestError               a guest does not answer or a resource failed              exit 5
 ├── LabBusy                  another vboxlab process works on this lab                 exit 6
 ├── LabError                 the lab cannot be brought to the desired state            exit 4
+├── CopyStopped              the user stopped it, and what ran was finished first     exit 130
 ├── InfrastructureTrouble    a verification could not be carried out                   exit 7
 └── WaitTimeout              something did not happen in time                          exit 5
 
@@ -146,6 +147,12 @@ class LabBusy(VboxlabError):
     """Another vboxlab process works on this lab."""
 
     exit_code = EXIT_BUSY
+
+
+class CopyStopped(VboxlabError):
+    """An operation on a copy ended early because the user stopped it."""
+
+    exit_code = EXIT_INTERRUPTED
 
 
 class InfrastructureTrouble(VboxlabError):

@@ -14,17 +14,17 @@ from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.validation import Known, Subject, problems_of
 
-_NO_VALUES: Mapping[str, str] = MappingProxyType({})
-_NOTHING_KNOWN = Known()
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
+NOTHING_KNOWN = Known()
 _FILLERS: Mapping[str, Data] = MappingProxyType({"lab": "lab", "base": "base", "networks": {}, "machines": {}})
 
 
 def load_topology(
     path: Path,
-    values: Mapping[str, str] = _NO_VALUES,
+    values: Mapping[str, str] = NO_VALUES,
     *,
     name: str | None = None,
-    known: Known = _NOTHING_KNOWN,
+    known: Known = NOTHING_KNOWN,
     for_copy: bool = False,
 ) -> Topology:
     """Load a topology with its parameters' default values, or the given ones.
@@ -38,7 +38,7 @@ def load_topology(
 
 
 def topology_of(
-    source: Source, values: Mapping[str, str], name: str, known: Known = _NOTHING_KNOWN, *, for_copy: bool = False
+    source: Source, values: Mapping[str, str], name: str, known: Known = NOTHING_KNOWN, *, for_copy: bool = False
 ) -> Topology:
     """Make a topology of a file that has been read. Raises as load_topology does."""
     if not isinstance(source.data, dict):

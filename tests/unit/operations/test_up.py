@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.doors import RecordingDoor
 from tests.unit.lab_world import ROOT, LabWorld
-from vboxlab.cli.options import Which
-from vboxlab.cli.up_copies import up_copies
 from vboxlab.lab.copies import parse_copies
-from vboxlab.lab.run_copies import CopyResult
-from vboxlab.lab.up import UpResult
+from vboxlab.operations.request import Which
+from vboxlab.operations.run_copies import CopyResult
+from vboxlab.operations.session import Session
+from vboxlab.operations.up import Up, UpRequest, up_copies
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.addressing import LabName
+from vboxlab.topology.library import Library
 
 
 @pytest.fixture
@@ -25,11 +27,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabWorld:
 
 def bring_up(
     world: LabWorld, copies: str, topology: str = "failover", at_most: int | None = None
-) -> list[CopyResult[UpResult]]:
+) -> list[CopyResult[Up]]:
+    session = Session(world.context, Library(world.context.settings), RecordingDoor())
+    which = Which(roll=parse_copies(copies))
     return up_copies(
-        world.context, topology, Which(roll=parse_copies(copies)), {}, until=None, at_most=at_most, force=True,
-        gui=False, jobs=4, patience=0, yes=True,
-    )  # fmt: skip
+        session, UpRequest(topology=topology, which=which, at_most=at_most, force=True, jobs=4, patience=0, yes=True)
+    )
 
 
 def test_copies_are_up_with_images_made_before(world: LabWorld) -> None:

@@ -8,19 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
-from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, VboxlabError, host_error
+from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, CopyStopped, VboxlabError, host_error
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, EventSink, Note
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import in_threads
 
 T = TypeVar("T")
 Outcome = Literal["done", "failed", "stopped", "not begun"]
-
-
-class CopyStopped(VboxlabError):
-    """An operation on a copy ended early because the user stopped it."""
-
-    exit_code = EXIT_INTERRUPTED
 
 
 @dataclass(frozen=True)

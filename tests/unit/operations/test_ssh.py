@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from vboxlab.cli.ssh import command_line
+from vboxlab.operations.ssh import command_line
 
 
 @pytest.mark.parametrize(
