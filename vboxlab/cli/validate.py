@@ -48,7 +48,7 @@ def _problems(paths: list[Path], values: Mapping[str, str], settings: Settings) 
 
     Raises UsageError when a value is given for a parameter that none of the files declares.
     """
-    from vboxlab.errors import TopologyInvalid, UsageError
+    from vboxlab.errors import RoleUnusable, TopologyInvalid, UsageError
     from vboxlab.topology.source import read_source
 
     result: dict[Path, list[str]] = {}
@@ -61,6 +61,8 @@ def _problems(paths: list[Path], values: Mapping[str, str], settings: Settings) 
             own = {key: value for key, value in values.items() if isinstance(parameters, dict) and key in parameters}
             declared |= set(own)
             _check(source, path, own, settings)
+        except RoleUnusable:
+            raise
         except TopologyInvalid as error:
             result[path] = list(error.details)
     for key in values:
