@@ -17,8 +17,15 @@ from types import ModuleType
 import pytest
 
 import vboxlab
+from vboxlab.guest.naming import naming
+from vboxlab.guest.network import network
+from vboxlab.guest.place import Place
+from vboxlab.guest.resources import AbsentFile, File
+from vboxlab.guest.roles import in_guest
 from vboxlab.hypervisor import qemu, virtualbox
 from vboxlab.hypervisor.virtualbox import worker
+from vboxlab.topology.loader import load_topology
+from vboxlab.topology.role_registry import installed_roles
 
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
@@ -28,6 +35,7 @@ LAYERS = [
     {"planning"},
     {"hypervisor"},
     {"guest", "base"},
+    {"roles"},
     {"lab"},
     {"verification"},
     {"operations"},
@@ -163,7 +171,7 @@ def test_operations_hand_on_nothing_of_other_layers() -> None:
     defined = {
         module_name(path): defined_in(tree)
         for path, tree in sources()
-        if path.relative_to(ROOT).parts[0] == "operations"
+        if path.relative_to(ROOT).parts[0] == "operations" and path.name != "__init__.py"
     }
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {alias.name} of {node.module}"
@@ -436,6 +444,102 @@ def test_driver_names_stay_below() -> None:
                 values = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
                 if {"qemu", "virtualbox", "memory"} & {v for v in values if isinstance(v, str)}:
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert wrong == []
+
+
+# Words that are a role's name, and mean something else there.
+NO_ROLES = {
+    ("topology/rules_references.py", "dns"): "a machine's key",
+    ("verification/checks.py", "dns"): "getent's database",
+}
+
+
+def role_of(path: Path) -> str | None:
+    """Return the role whose folder a source is in, if it is in one's."""
+    parts = path.relative_to(ROOT).parts
+    return parts[1] if parts[0] == "roles" and len(parts) > 2 else None
+
+
+def compared_in(tree: ast.Module) -> Iterator[str]:
+    """Yield the words that a source compares with, or has as keys or in lists: what decides by them."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                deciding = [left, *others]
+            case ast.Dict(keys=keys):
+                deciding = [key for key in keys if key is not None]
+            case ast.List(elts=members) | ast.Set(elts=members) | ast.Tuple(elts=members):
+                deciding = members
+            case ast.Subscript(slice=key):
+                deciding = [key]
+            case ast.MatchValue(value=value):
+                deciding = [value]
+            case _:
+                continue
+        yield from (part.value for part in deciding if isinstance(part, ast.Constant) and isinstance(part.value, str))
+
+
+def test_nothing_imports_a_role_or_decides_by_its_name() -> None:
+    """Also no role another one: what is asked of a role is asked through its interface."""
+    names, wrong, excused = set(installed_roles()), [], set()
+    for path, tree in sources():
+        file, own = path.relative_to(ROOT).as_posix(), role_of(path)
+        for module, line in imported_modules(path, tree):
+            if module.startswith("vboxlab.roles.") and module.split(".")[2] != own:
+                wrong.append(f"{file}:{line}: imports {module}")
+        found = {(file, word) for word in compared_in(tree) if word in names and word != own}
+        excused |= found & NO_ROLES.keys()
+        wrong += [f"{file}: decides by the word {word}" for file, word in found - NO_ROLES.keys()]
+    assert wrong == []
+    assert excused == NO_ROLES.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "role == 'web'",
+        "role in ('web', 'x')",
+        "{'web': 1}",
+        "names = ['web']",
+        "found['web']",
+        "role: Literal['web']",
+        "match role:\n    case 'web':\n        pass",
+    ],
+)
+def test_a_decision_by_a_role_would_be_seen(line: str) -> None:
+    assert "web" in set(compared_in(ast.parse(line)))
+
+
+def files_of_roles() -> dict[str, set[str]]:
+    """Return the files that each role's resources write in the shipped topologies, but for those of every guest."""
+    found: dict[str, set[str]] = {}
+    for name, key, value in (
+        ("failover", "tuning", "practical"),
+        ("failover", "tuning", "fast"),
+        *(("loadbalancing", "health", health) for health in ("none", "keepalived", "ldirectord")),
+    ):
+        topology = load_topology(ROOT.parent / "topologies" / f"{name}.yaml", {key: value})
+        for machine in topology.machines.values():
+            place = Place(topology, machine, topology.last_stage)
+            everywhere = {resource.key for resource in (*naming(place), *network(place))}
+            for role in place.roles:
+                for resource in in_guest(role).resources(role, place):
+                    if isinstance(resource, File | AbsentFile) and resource.key not in everywhere:
+                        found.setdefault(role.role, set()).add(resource.path)
+    return found
+
+
+def test_only_a_role_knows_its_files() -> None:
+    owned = files_of_roles()
+    assert {"/etc/ha.d/authkeys", "/etc/ha.d/shellfuncs.lean"} <= owned["heartbeat"]
+    texts = {path: path.read_text(encoding="utf-8") for path in ROOT.rglob("*") if path.suffix in (".py", ".sh")}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {file} of the role {name}"
+        for path, text in texts.items()
+        for name, files in owned.items()
+        for file in files
+        if file in text and role_of(path) != name
+    ]
     assert wrong == []
 
 

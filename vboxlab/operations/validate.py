@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vboxlab.base.recipe import RECIPES
 from vboxlab.base.store import BaseStore
-from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.errors import RoleUnusable, TopologyInvalid, UsageError
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import snapshot_set_names
 from vboxlab.topology.library import Library
@@ -43,7 +43,8 @@ class Validated:
 def validate(request: ValidateRequest) -> Validated:
     """Check each file as what it is.
 
-    Raises UsageError when a file cannot be found, or a value is given for a parameter that none of the files declares.
+    Raises UsageError when a file cannot be found, or a value is given for a parameter that none of the files declares;
+    RoleUnusable when an installed role cannot be used.
     """
     settings = load_settings()
     library = Library(settings)
@@ -59,6 +60,8 @@ def validate(request: ValidateRequest) -> Validated:
             own = {key: value for key, value in request.values.items() if key in known}
             declared |= own.keys()
             _check(source, path, own, settings, library)
+        except RoleUnusable:
+            raise
         except TopologyInvalid as error:
             problems[path] = tuple(error.details)
     for key in request.values:
