@@ -38,18 +38,21 @@ UNITS = ("ssh", "cron")  # not apache2: Heartbeat owns it by now
 
 VBOXLAB = """\
 import sys
-from vboxlab.cli import session
+from vboxlab.cli.terminal import Terminal
 from vboxlab.lab.access import way_in
 from vboxlab.lab.observe import need_machine, observe
 from vboxlab.guest.configurator import configure
 from vboxlab.guest.resources import File, Hostname, Package, Service
+from vboxlab.operations.session import opened
+from vboxlab.operations.targets import find_target
 import json
 wanted = json.load(open(sys.argv[1]))
 resources = [File(path, text, mode=mode) for path, (text, mode) in wanted["files"].items()]
 resources += [Package(name) for name in wanted["packages"]]
 resources += [Hostname(wanted["hostname"]), *(Service(name) for name in wanted["units"])]
-with session.opened("qemu", quiet=True) as context:
-    target = session.only_lab(context, "ha", None)
+with opened(Terminal(quiet=True), "qemu") as session:
+    context = session.context
+    target = find_target(session, "ha")
     machine = need_machine(observe(context.driver, target.lab), "srv-web")
     base = context.bases.get("debian12")
     executor = context.guests.executor(context.directory(target.lab), machine, base)

@@ -17,7 +17,8 @@ from pathlib import Path
 from tests.contract.worlds import IMAGE, Specs
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.hypervisor.virtualbox.worker.images import SNAPSHOT, VM_PREFIX
+from vboxlab.hypervisor.virtualbox.worker.images import SNAPSHOT
+from vboxlab.hypervisor.virtualbox.worker.lookup import VM_PREFIX
 from vboxlab.planning.observed import MachineSpec
 
 MACHINES = 30

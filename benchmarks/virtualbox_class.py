@@ -22,7 +22,7 @@ from tests.unit.base_on_disk import put_base
 from tests.virtualbox.conftest import environment
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.hypervisor.virtualbox import readiness
-from vboxlab.hypervisor.virtualbox.worker.images import VM_PREFIX
+from vboxlab.hypervisor.virtualbox.worker.lookup import VM_PREFIX
 
 GOAL = 1.3
 TOPOLOGY = """\

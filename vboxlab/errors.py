@@ -3,6 +3,7 @@
 VboxlabError                 root; never raised itself
 ├── UsageError               the command line asks for something that cannot be        exit 64
 ├── TopologyInvalid          a topology or snapshot file is wrong (lists all problems) exit 3
+│   └── RoleUnusable         none can be read, as an installed role is not fit for use
 ├── SettingsInvalid          a settings file or variable is wrong                      exit 3
 ├── DriverError              the hypervisor refused or failed                          exit 4
 │   ├── DriverUnavailable    the hypervisor is not installed or not usable
@@ -16,6 +17,7 @@ VboxlabError                 root; never raised itself
 ├── GuestError               a guest does not answer or a resource failed              exit 5
 ├── LabBusy                  another vboxlab process works on this lab                 exit 6
 ├── LabError                 the lab cannot be brought to the desired state            exit 4
+├── CopyStopped              the user stopped it, and what ran was finished first     exit 130
 ├── InfrastructureTrouble    a verification could not be carried out                   exit 7
 └── WaitTimeout              something did not happen in time                          exit 5
 
@@ -149,6 +151,12 @@ class LabBusy(VboxlabError):
     exit_code = EXIT_BUSY
 
 
+class CopyStopped(VboxlabError):
+    """An operation on a copy ended early because the user stopped it."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
 class InfrastructureTrouble(VboxlabError):
     """A verification could not be carried out, so nothing is proved either way."""
 
@@ -159,6 +167,10 @@ class TopologyInvalid(VboxlabError):
     """A topology or snapshot-set file is wrong; the details list every problem found."""
 
     exit_code = EXIT_INVALID
+
+
+class RoleUnusable(TopologyInvalid):
+    """No topology can be read: an installed role does not load, or has the name or a key of another one."""
 
 
 _FULL = N_("make room on that disk, then repeat the command")

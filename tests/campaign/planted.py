@@ -15,7 +15,6 @@ from filelock import FileLock
 
 from tests.campaign.remembering import replace_everywhere
 from vboxlab import files
-from vboxlab.cli import plan as plan_verb
 from vboxlab.hypervisor.memory_store import MemoryStore
 from vboxlab.hypervisor.virtualbox.worker import media
 from vboxlab.lab import apply, journal, snapshot_sets
@@ -127,7 +126,7 @@ def hidden_action() -> Undo:
         told = data(plan)
         return {**told, "actions": [each for each in told["actions"] if each["action"] not in ("Repair", "Recheck")]}
 
-    return _attribute(describe, "data", shown) if plan_verb else _all()
+    return _attribute(describe, "data", shown)
 
 
 def unrecorded_restore() -> Undo:

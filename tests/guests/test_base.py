@@ -15,9 +15,9 @@ import pytest
 from vboxlab.base.delta import NOT_APPLICABLE, apply_delta_script
 from vboxlab.base.model import Base
 from vboxlab.base.store import BaseStore
-from vboxlab.guest.roles.ssh_server import DROP_IN
 from vboxlab.hypervisor.qemu.driver import QemuDriver
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, MachineSpec
+from vboxlab.roles.ssh_server.guest import DROP_IN
 from vboxlab.topology.model import MANAGEMENT_ADDRESS
 from vboxlab.waiting import Deadline, wait_until
 

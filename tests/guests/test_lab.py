@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
-from vboxlab.guest.roles.heartbeat import LONGEST_STOP
+from vboxlab.roles.heartbeat.guest import LONGEST_STOP
 from vboxlab.waiting import Deadline, wait_until
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(3600)]

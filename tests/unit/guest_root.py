@@ -10,9 +10,9 @@ from tests.unit.local_lab import HostExecutor
 from tests.unit.plan_world import topology
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.facts import Facts, read_facts
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Hostname, Interface, Resource, Service, Sysctl
 from vboxlab.guest.roles import resources_for
-from vboxlab.guest.roles.place import Place
 
 SECRET = "never-to-leave-the-guest"
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import vboxlab
+from vboxlab.guest.naming import naming
+from vboxlab.guest.network import network
+from vboxlab.guest.place import Place
+from vboxlab.guest.resources import AbsentFile, File
+from vboxlab.guest.roles import in_guest
+from vboxlab.hypervisor import qemu, virtualbox
+from vboxlab.hypervisor.virtualbox import worker
+from vboxlab.topology.loader import load_topology
+from vboxlab.topology.role_registry import installed_roles
 
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
@@ -28,15 +39,15 @@ LAYERS = [
     {"planning"},
     {"hypervisor"},
     {"guest", "base"},
+    {"roles"},
     {"lab"},
     {"verification"},
+    {"operations"},
     {"cli", "__main__"},
 ]  # fmt: skip
 # Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.
 MADE_OTHERWISE = {
     ("cli/graph.py", "write_text"): "the user's own file, where he wants it",
-    ("cli/verify.py", "mkdir"): "the user's own file, where he wants it",
-    ("cli/verify.py", "write_text"): "the user's own file, where he wants it",
     ("base/builder.py", "open"): "a tar in memory",
     ("base/disk.py", "open"): "in a scratch directory",
     ("base/jobs.py", "mkdir"): "others pass through the scratch directory's parent; it is outside the home",
@@ -50,20 +61,24 @@ MADE_OTHERWISE = {
     ("hypervisor/virtualbox/process.py", "open"): "a log that grows, opened privately",
     ("hypervisor/virtualbox/worker/conversion.py", "mkdir"): "with 0700, in VirtualBox's folder of machines",
     ("hypervisor/virtualbox/worker/conversion.py", "open"): "a copy that may be large, opened privately",
-    ("hypervisor/virtualbox/worker/leftovers.py", "mkdir"): "in VirtualBox's folder of machines",
+    ("hypervisor/virtualbox/worker/layout.py", "mkdir"): "in VirtualBox's folder of machines",
     ("hypervisor/virtualbox/worker/locks.py", "open"): "a lock, opened privately",
     ("hypervisor/virtualbox/worker/power.py", "write_bytes"): "the user's own file, where he wants it",
     ("hypervisor/virtualbox/worker/presence.py", "mkdir"): "with 0700, in a private folder",
     ("hypervisor/virtualbox/worker/registry.py", "open"): "a copy among VirtualBox's own settings",
+    ("operations/verify.py", "mkdir"): "the user's own file, where he wants it",
+    ("operations/verify.py", "write_text"): "the user's own file, where he wants it",
 }
+# What a door may know of the house: it parses, asks and shows; the work of a verb is an operation's.
+SEEN_BY_DOORS = {"credentials", "errors", "events", "operations", "programs", "settings", "__version__"}
 MAKERS = {"mkdir", "makedirs", "write_text", "write_bytes", "touch", "copy", "copy2", "copyfile", "copytree", "move"}
 MAX_FILE = 400
 MAX_FUNCTION = 60
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(ROOT.rglob("*.py")))
 
 
 def layer_of(name: str) -> int:
@@ -95,9 +110,139 @@ def test_imports_go_downwards() -> None:
     assert wrong == []
 
 
+def imports_within_the_package() -> dict[str, set[str]]:
+    """Return which modules of the package each one imports, at its top or in a function."""
+    trees = {module_name(path): tree for path, tree in sources()}
+    found: dict[str, set[str]] = {}
+    for own, tree in trees.items():
+        named: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                named.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                named.update(name if name in trees else node.module for name in full.values())
+        found[own] = named.intersection(trees) - {own}
+    return found
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def circles(imports: Mapping[str, Set[str]]) -> set[frozenset[str]]:
+    """Return the sets of modules that reach each other by imports."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = set(imports[start])
+        while todo:
+            seen |= todo
+            todo = {far for near in todo for far in imports[near]} - seen
+        return seen
+
+    reach = {module: reached(module) for module in imports}
+    return {
+        frozenset(other for other in reach[module] if module in reach[other])
+        for module in imports
+        if module in reach[module]
+    }
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(imports_within_the_package()) == set()
+
+
+def test_a_circle_would_be_seen() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset({"b", "c"})}
+    assert "vboxlab.hypervisor.virtualbox.driver" in imports_within_the_package()["vboxlab.hypervisor.registry"]
+
+
+def test_the_terminal_knows_operations_and_little_else() -> None:
+    """Neither under TYPE_CHECKING: what it prints of a result is the result's own."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}"
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[0] == "cli"
+        for module, line in imported_modules(path, tree)
+        if module.startswith("vboxlab.") and module.split(".")[1] not in SEEN_BY_DOORS | {"cli"}
+    ]
+    assert wrong == []
+
+
+def test_operations_hand_on_nothing_of_other_layers() -> None:
+    """What a door takes from an operation's module is defined there."""
+    defined = {
+        module_name(path): defined_in(tree)
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[0] == "operations" and path.name != "__init__.py"
+    }
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {alias.name} of {node.module}"
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[0] == "cli"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in defined
+        for alias in node.names
+        if alias.name not in defined[node.module]
+    ]
+    assert wrong == []
+
+
+def defined_in(tree: ast.Module) -> set[str]:
+    """Return the names that a module itself gives to something."""
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names.update(target.id for target in targets if isinstance(target, ast.Name))
+    return names
+
+
+# Files that only one of the two drivers of real hypervisors has, by why the other has none.
+ONE_SIDED = {
+    "VirtualBox keeps settings, makes processes and has networks by itself": {
+        "definition", "command", "switch", "workspace",
+    },
+    "VirtualBox's API needs a process of its own, which may be killed": {
+        "process", "startup", "failures", "main", "protocol", "pulse", "presence", "locks", "repeating",
+    },
+    "VirtualBox is a service with an API that changes with its releases": {
+        "service", "kvm", "connection", "sessions", "versions", "host",
+    },
+    "its list of VMs and disks is the user's too": {
+        "lookup", "marks", "foreign", "media", "storage", "ownership", "conversion",
+    },
+    "its files can be damaged, and are read": {"settings_file", "registry", "mending", "repairs"},
+}  # fmt: skip
+
+
+def modules_in(package: ModuleType) -> set[str]:
+    assert package.__file__ is not None
+    return {path.stem for path in Path(package.__file__).parent.glob("*.py")} - {"__init__"}
+
+
+def named_in(package: ModuleType) -> set[str]:
+    """Return the files in the lists of a package's docstring: indented, before two spaces or alone in their line."""
+    lists = re.findall(r"^ {4}(\w+(?:, \w+)*)(?: {2,}.*)?$", package.__doc__ or "", re.MULTILINE)
+    return {name for names in lists for name in names.split(", ")}
+
+
+def test_the_drivers_are_twins_file_for_file() -> None:
+    ours, theirs = modules_in(qemu), modules_in(virtualbox) | modules_in(worker)
+    one_sided = set[str]().union(*ONE_SIDED.values())
+    assert ours ^ theirs == one_sided
+    assert named_in(qemu) == ours
+    assert named_in(virtualbox) == (ours & theirs) | (modules_in(virtualbox) & one_sided)
+    assert named_in(worker) == modules_in(worker) & one_sided
+
+
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
+        ("click", "cli/"),
         ("vboxapi", "hypervisor/virtualbox/worker"),
         ("paramiko", "guest/ssh.py"),
         ("rich", "cli/output.py"),
@@ -303,6 +448,102 @@ def test_driver_names_stay_below() -> None:
                 values = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
                 if {"qemu", "virtualbox", "memory"} & {v for v in values if isinstance(v, str)}:
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert wrong == []
+
+
+# Words that are a role's name, and mean something else there.
+NO_ROLES = {
+    ("topology/rules_references.py", "dns"): "a machine's key",
+    ("verification/checks.py", "dns"): "getent's database",
+}
+
+
+def role_of(path: Path) -> str | None:
+    """Return the role whose folder a source is in, if it is in one's."""
+    parts = path.relative_to(ROOT).parts
+    return parts[1] if parts[0] == "roles" and len(parts) > 2 else None
+
+
+def compared_in(tree: ast.Module) -> Iterator[str]:
+    """Yield the words that a source compares with, or has as keys or in lists: what decides by them."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                deciding = [left, *others]
+            case ast.Dict(keys=keys):
+                deciding = [key for key in keys if key is not None]
+            case ast.List(elts=members) | ast.Set(elts=members) | ast.Tuple(elts=members):
+                deciding = members
+            case ast.Subscript(slice=key):
+                deciding = [key]
+            case ast.MatchValue(value=value):
+                deciding = [value]
+            case _:
+                continue
+        yield from (part.value for part in deciding if isinstance(part, ast.Constant) and isinstance(part.value, str))
+
+
+def test_nothing_imports_a_role_or_decides_by_its_name() -> None:
+    """Also no role another one: what is asked of a role is asked through its interface."""
+    names, wrong, excused = set(installed_roles()), [], set()
+    for path, tree in sources():
+        file, own = path.relative_to(ROOT).as_posix(), role_of(path)
+        for module, line in imported_modules(path, tree):
+            if module.startswith("vboxlab.roles.") and module.split(".")[2] != own:
+                wrong.append(f"{file}:{line}: imports {module}")
+        found = {(file, word) for word in compared_in(tree) if word in names and word != own}
+        excused |= found & NO_ROLES.keys()
+        wrong += [f"{file}: decides by the word {word}" for file, word in found - NO_ROLES.keys()]
+    assert wrong == []
+    assert excused == NO_ROLES.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "role == 'web'",
+        "role in ('web', 'x')",
+        "{'web': 1}",
+        "names = ['web']",
+        "found['web']",
+        "role: Literal['web']",
+        "match role:\n    case 'web':\n        pass",
+    ],
+)
+def test_a_decision_by_a_role_would_be_seen(line: str) -> None:
+    assert "web" in set(compared_in(ast.parse(line)))
+
+
+def files_of_roles() -> dict[str, set[str]]:
+    """Return the files that each role's resources write in the shipped topologies, but for those of every guest."""
+    found: dict[str, set[str]] = {}
+    for name, key, value in (
+        ("failover", "tuning", "practical"),
+        ("failover", "tuning", "fast"),
+        *(("loadbalancing", "health", health) for health in ("none", "keepalived", "ldirectord")),
+    ):
+        topology = load_topology(ROOT.parent / "topologies" / f"{name}.yaml", {key: value})
+        for machine in topology.machines.values():
+            place = Place(topology, machine, topology.last_stage)
+            everywhere = {resource.key for resource in (*naming(place), *network(place))}
+            for role in place.roles:
+                for resource in in_guest(role).resources(role, place):
+                    if isinstance(resource, File | AbsentFile) and resource.key not in everywhere:
+                        found.setdefault(role.role, set()).add(resource.path)
+    return found
+
+
+def test_only_a_role_knows_its_files() -> None:
+    owned = files_of_roles()
+    assert {"/etc/ha.d/authkeys", "/etc/ha.d/shellfuncs.lean"} <= owned["heartbeat"]
+    texts = {path: path.read_text(encoding="utf-8") for path in ROOT.rglob("*") if path.suffix in (".py", ".sh")}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {file} of the role {name}"
+        for path, text in texts.items()
+        for name, files in owned.items()
+        for file in files
+        if file in text and role_of(path) != name
+    ]
     assert wrong == []
 
 

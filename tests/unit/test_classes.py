@@ -21,8 +21,8 @@ from vboxlab.lab.leftovers import leftover_folders, remove_folder
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import observe
 from vboxlab.lab.overview import overview
-from vboxlab.lab.run_copies import run_copies
 from vboxlab.lab.up import UpResult, up
+from vboxlab.operations.run_copies import run_copies
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec
 from vboxlab.topology.addressing import LabName, Names
 

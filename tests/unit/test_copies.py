@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.errors import DriverError, UsageError
+from vboxlab.errors import CopyStopped, DriverError, UsageError
 from vboxlab.events import ActionFailed, ActionStarted, Event, EventSink, Note, discard
 from vboxlab.lab.copies import Copy, name_fault, parse_copies, parse_csv, read_copies
-from vboxlab.lab.run_copies import CopyStopped, exit_code, run_copies, shares
+from vboxlab.operations.run_copies import exit_code, run_copies, shares
 from vboxlab.topology.addressing import LabName
 
 

@@ -14,9 +14,9 @@ from vboxlab.cli.language import language
 from vboxlab.cli.main import run
 from vboxlab.guest.explain import Surroundings, explain
 from vboxlab.guest.explain_steps import content_of, steps_for, typed
-from vboxlab.guest.explain_texts import TEXTS
 from vboxlab.guest.resources import AbsentFile, Command, File, Package, Password, Service, Sysctl
 from vboxlab.guest.roles import resources_for
+from vboxlab.guest.texts import all_texts
 from vboxlab.guest.wording import block, code
 from vboxlab.language import Language
 from vboxlab.settings import Settings
@@ -152,7 +152,7 @@ def test_code_holds_any_backticks() -> None:
 
 
 def test_both_languages_say_the_same_things() -> None:
-    for key, texts in TEXTS.items():
+    for key, texts in all_texts().steps.items():
         fields = [sorted({field for _, field, _, _ in string.Formatter().parse(text) if field}) for text in texts]
         assert fields[0] == fields[1], key
 

@@ -47,7 +47,7 @@ def test_the_new_host_key_is_pinned(tmp_path: Path) -> None:
     executor = RecordingExecutor("srv-web", [("set --", Completed(0, "ssh-ed25519 AAAA\n", "")), ("", RIGHT)])
     take_identity(executor, MAC, tmp_path / "known_hosts")
     assert pinned_key(tmp_path / "known_hosts", "srv-web") == "ssh-ed25519 AAAA"
-    assert executor.asked[-1].script.startswith(f"set -- {MAC}\n")
+    assert executor.asked[-1].script.startswith(f"set -- {MAC} /var/lib/heartbeat/hb_uuid ")
 
 
 def test_a_reset_that_fails_pins_nothing(tmp_path: Path) -> None:

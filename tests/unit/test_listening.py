@@ -13,7 +13,7 @@ import pytest
 
 from vboxlab.errors import DriverError
 from vboxlab.hypervisor.qemu.networks import check_ports_free
-from vboxlab.hypervisor.virtualbox.networks import adapter_of, attachment_fields
+from vboxlab.hypervisor.virtualbox.adapters import adapter_of, attachment_fields
 from vboxlab.hypervisor.virtualbox.worker import networks
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.listening import Endpoint, is_free, local, why_taken

@@ -5,17 +5,16 @@ from __future__ import annotations
 import io
 import signal
 import sys
-import threading
 
 import click
 import pytest
 
 from vboxlab.cli.questions import confirm
-from vboxlab.cli.session import stopping_gently
+from vboxlab.cli.terminal import Terminal
 from vboxlab.errors import UsageError
 
 
-class Terminal(io.TextIOBase):
+class Keyboard(io.TextIOBase):
     """A terminal at which somebody presses Ctrl-C before he types an answer."""
 
     def isatty(self) -> bool:
@@ -30,14 +29,14 @@ class Terminal(io.TextIOBase):
 def test_ctrl_c_at_a_question_is_no_also_where_it_stops_running_actions_gently(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", Terminal())
-    stop = threading.Event()
-    with stopping_gently(stop):
+    monkeypatch.setattr(sys, "stdin", Keyboard())
+    terminal = Terminal()
+    with terminal.heeding_stop():
         gently = signal.getsignal(signal.SIGINT)
         with pytest.raises(click.Abort):
-            confirm("throw away what was done?")
+            terminal.confirm("throw away what was done?")
         assert signal.getsignal(signal.SIGINT) is gently
-    assert not stop.is_set()
+    assert not terminal.stop.is_set()
 
 
 def test_where_nobody_can_answer_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

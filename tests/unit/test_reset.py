@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lab_world import GUEST, LAB, LabWorld
-from vboxlab.errors import DriverError, MachineConflict, SnapshotNotFound
+from vboxlab.errors import CopyStopped, DriverError, MachineConflict, SnapshotNotFound
 from vboxlab.hypervisor.memory import Crash
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import observe
 from vboxlab.lab.reset import ResetResult, reset, reset_snapshot
-from vboxlab.lab.run_copies import CopyStopped, exit_code, run_copies
 from vboxlab.lab.snapshot_sets import take
+from vboxlab.operations.run_copies import exit_code, run_copies
 from vboxlab.topology.addressing import LabName
 
 PAIR = ("srv-web", "srv-web-bis")

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.base_on_disk import put_base, put_layers
+from tests.unit.doors import RecordingDoor
 from tests.unit.lab_world import ROOT
 from vboxlab.cli.main import run
-from vboxlab.cli.questions import ask_for_all
 from vboxlab.errors import DriverError, LabError
 from vboxlab.hypervisor.memory import MemoryDriver, MemoryStore, store_of
+from vboxlab.operations.questions import ask_for_all
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.loader import load_topology
@@ -130,9 +131,10 @@ def test_down_leaves_what_a_saved_machine_was_doing(store: MemoryStore, capsys: 
 
 def test_agreement_is_for_the_labs_that_were_named() -> None:
     alice, bob = LabName("ha", "alice"), LabName("ha", "bob")
-    ask_for_all({alice: [], bob: []}, yes=True)(bob, "throw away what was done?")
+    door = RecordingDoor()
+    ask_for_all(door, {alice: [], bob: []}, yes=True)(bob, "throw away what was done?")
     with pytest.raises(LabError, match="ha/bob: will not throw away what was done: it was not in use when that was"):
-        ask_for_all({alice: [], bob: []}, yes=False)(bob, "throw away what was done?")
+        ask_for_all(door, {alice: [], bob: []}, yes=False)(bob, "throw away what was done?")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")

@@ -13,10 +13,11 @@ from tests.unit.guest_root import SECRET, GuestRoot, guest_root
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.facts import facts_script, parse_facts, read_facts
-from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
+from vboxlab.guest.finding_texts import PLACES
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.recording import RecordingExecutor
 from vboxlab.guest.slips import slips
+from vboxlab.guest.texts import all_texts
 from vboxlab.planning.observed import Attachment
 
 CF, RES, KEYS = "/etc/ha.d/ha.cf", "/etc/ha.d/haresources", "/etc/ha.d/authkeys"
@@ -242,7 +243,7 @@ def test_secrets_stay_in_the_guest(tmp_path: Path) -> None:
         guest.write(KEYS, content.replace("{}", SECRET), 0o600)
         done = guest.executor().run(facts_script(guest.resources))
         assert done.exit_code == 0
-        assert "\nkeys\t/etc/ha.d/authkeys\t600 root:root\t" in done.stdout
+        assert "\nsaid\tauthkeys\t600 root:root\t" in done.stdout
         assert SECRET not in done.stdout + done.stderr
         facts = parse_facts(done.stdout.splitlines())
         assert SECRET not in repr(facts)
@@ -297,8 +298,8 @@ def test_networks_are_named_in_the_language() -> None:
 
 
 def test_both_languages_have_the_same_fields() -> None:
-    for texts in (FOUND, EXPECTED, PLACES):
+    for texts in (all_texts().found, all_texts().expected, PLACES):
         for key, pair in texts.items():
             fields = [sorted({field for _, field, _, _ in string.Formatter().parse(text) if field}) for text in pair]
             assert fields[0] == fields[1], key
-    assert EXPECTED.keys() <= FOUND.keys()
+    assert all_texts().expected.keys() <= all_texts().found.keys()

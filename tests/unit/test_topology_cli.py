@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.cli import session
 from vboxlab.cli.main import run
 from vboxlab.errors import TopologyInvalid
+from vboxlab.operations.targets import load_blueprint
 from vboxlab.settings import load_settings
+from vboxlab.topology.library import Library
 from vboxlab.topology.schema import schema_text
 
 REPOSITORY = Path(__file__).parents[2]
@@ -110,7 +111,7 @@ def test_topologies_that_start_from_each_other_are_a_problem_where_they_say_so(
     )
     assert outside.startswith("topologies/outside.yaml:6:7: [circle] `made-by-b` is what `b` makes, ")
     with pytest.raises(TopologyInvalid, match="1 problem") as caught:
-        session.blueprint(load_settings(), "a", {}, None, [])
+        load_blueprint(Library(load_settings()), "a", {})
     assert "[circle]" in caught.value.details[0]
 
 

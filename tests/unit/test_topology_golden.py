@@ -62,7 +62,9 @@ def test_message_about_a_snapshot_set_is_the_golden_one(file: Path, monkeypatch:
 
 
 def test_every_code_has_a_golden_file() -> None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in Path(problems.__file__).parent.glob("*.py"))
+    folder = Path(problems.__file__).parent
+    sources = (*folder.glob("*.py"), *folder.with_name("roles").rglob("*.py"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     codes = set(re.findall(r'(?:Problem|problem|problem_of_key|repeated)\(\s*"([a-z0-9-]+)"', text))
     assert len(codes) > 70
     assert sorted(codes - {file.stem for file in (*FILES, *SNAPSHOT_FILES)}) == []

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.roles.heartbeat.role import HeartbeatRole
+from vboxlab.roles.web.role import WebRole
 from vboxlab.topology.loader import load_snapshot_set, load_topology
-from vboxlab.topology.roles import HeartbeatRole, WebRole
 
 REPOSITORY = Path(__file__).parents[2]
 FAILOVER = REPOSITORY / "topologies" / "failover.yaml"

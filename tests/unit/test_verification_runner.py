@@ -15,8 +15,8 @@ from tests.unit.local_lab import FrontPage, LocalLab
 from vboxlab.errors import DriverError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event
 from vboxlab.planning.observed import PowerState
+from vboxlab.roles.web.role import WebRole
 from vboxlab.topology.model import Adapter, Machine, Network, Stage, Topology
-from vboxlab.topology.roles import WebRole
 from vboxlab.topology.scenario import Scenario
 from vboxlab.verification.report import Report
 from vboxlab.verification.runner import run_scenario

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers
+from vboxlab.hypervisor.virtualbox.worker import layout
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, is_held, remove_held
 from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 def leave_half_made(folder: Path) -> None:
     """Leave what a killed call leaves."""
     folder.mkdir()
-    (folder / leftovers.PENDING).write_text(json.dumps(RECORD), encoding="utf-8")
+    (folder / layout.PENDING).write_text(json.dumps(RECORD), encoding="utf-8")
     (folder / "Snapshots").mkdir()
     for name in ("srv-web.vbox", "console.log", CHILD):
         (folder / name).touch()
@@ -115,13 +115,13 @@ def test_nobody_begins_in_a_folder_that_is_being_cleared(folder: Path) -> None:
     refused = []
 
     def begin() -> None:
-        with pytest.raises(Failure) as caught, leftovers.making(QuietHost.connection(), folder, RECORD):
+        with pytest.raises(Failure) as caught, layout.making(QuietHost.connection(), folder, RECORD):
             pass
         refused.append(caught.value.kind)
 
     leave_half_made(folder)
-    with leftovers.making(QuietHost.connection(begin), folder, RECORD):
-        assert [path.name for path in folder.iterdir()] == [leftovers.PENDING]
+    with layout.making(QuietHost.connection(begin), folder, RECORD):
+        assert [path.name for path in folder.iterdir()] == [layout.PENDING]
         (folder / "new.vdi").touch()
     assert set(refused) == {"busy"}
     assert [path.name for path in folder.iterdir()] == ["new.vdi"]
@@ -133,8 +133,8 @@ def test_nobody_begins_in_a_folder_that_is_being_removed(folder: Path) -> None:
     disk.touch()
     record = {**RECORD, "what": "delete", "disks": [str(disk), str(folder.parent / "elsewhere.vdi")]}
     (folder.parent / "elsewhere.vdi").touch()
-    with leftovers.removing(QuietHost.connection(), folder, record):
-        with pytest.raises(Failure, match="works on"), leftovers.making(QuietHost.connection(), folder, RECORD):
+    with layout.removing(QuietHost.connection(), folder, record):
+        with pytest.raises(Failure, match="works on"), layout.making(QuietHost.connection(), folder, RECORD):
             pass
         assert disk.exists()
     assert not folder.exists()
@@ -143,29 +143,29 @@ def test_nobody_begins_in_a_folder_that_is_being_removed(folder: Path) -> None:
 
 def test_a_failed_making_is_cleared_by_the_next(folder: Path) -> None:
     def fail() -> None:
-        with leftovers.making(QuietHost.connection(), folder, RECORD):
+        with layout.making(QuietHost.connection(), folder, RECORD):
             (folder / "Snapshots").mkdir()
             (folder / CHILD).touch()
             raise ValueError("oops")
 
     with pytest.raises(ValueError, match="oops"):
         fail()
-    assert not is_held(folder / leftovers.PENDING)
-    with leftovers.making(QuietHost.connection(), folder, RECORD):
+    assert not is_held(folder / layout.PENDING)
+    with layout.making(QuietHost.connection(), folder, RECORD):
         assert not (folder / CHILD).exists()
 
 
 def test_a_disk_that_is_made_under_a_name_of_its_own_is_cleared_by_that_name(folder: Path) -> None:
     def fail() -> None:
-        with leftovers.making(QuietHost.connection(), folder, RECORD) as note:
+        with layout.making(QuietHost.connection(), folder, RECORD) as note:
             note([folder / "tiny.vdi"])
             (folder / "tiny.vdi").touch()
             raise ValueError("oops")
 
     with pytest.raises(ValueError, match="oops"):
         fail()
-    with leftovers.making(QuietHost.connection(), folder, RECORD):
-        assert [path.name for path in folder.iterdir()] == [leftovers.PENDING]
+    with layout.making(QuietHost.connection(), folder, RECORD):
+        assert [path.name for path in folder.iterdir()] == [layout.PENDING]
 
 
 @pytest.mark.parametrize("mark", [False, True])
@@ -173,8 +173,8 @@ def test_a_folder_with_another_machines_settings_is_refused(folder: Path, mark: 
     folder.mkdir()
     (folder / "work.vbox").write_text("do not lose", encoding="utf-8")
     if mark:  # a call that was killed between making the mark and writing into it
-        (folder / leftovers.PENDING).touch()
-    with pytest.raises(Failure) as caught, leftovers.making(QuietHost.connection(), folder, RECORD):
+        (folder / layout.PENDING).touch()
+    with pytest.raises(Failure) as caught, layout.making(QuietHost.connection(), folder, RECORD):
         pass
     assert caught.value.kind == "folder-exists"
     assert [path.name for path in folder.iterdir()] == ["work.vbox"]
@@ -190,13 +190,13 @@ def test_what_somebody_keeps_in_a_folder_stays_there_whatever_is_made_fails_or_i
         path.write_text("do not lose", encoding="utf-8")
 
     def fail() -> None:
-        with leftovers.making(QuietHost.connection(), folder, {**RECORD, "what": what}):
+        with layout.making(QuietHost.connection(), folder, {**RECORD, "what": what}):
             (folder / CHILD).touch()
             raise ValueError("oops")
 
     with pytest.raises(ValueError, match="oops"):
         fail()
-    with leftovers.making(QuietHost.connection(), folder, RECORD):
+    with layout.making(QuietHost.connection(), folder, RECORD):
         pass
     left = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CHILD)
     assert left == sorted(theirs)

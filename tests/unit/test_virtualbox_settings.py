@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vboxlab.hypervisor.virtualbox.worker.marks import SNAPSHOT_MARKS
+from vboxlab.hypervisor.virtualbox.worker.power import last_start
 from vboxlab.hypervisor.virtualbox.worker.settings_file import leaves_nothing, read
-from vboxlab.hypervisor.virtualbox.worker.starts import last_start
 
 FILE = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.20-linux">

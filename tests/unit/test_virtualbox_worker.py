@@ -203,6 +203,21 @@ def test_the_worker_needs_nothing_but_the_standard_library() -> None:
                 assert own or name.split(".")[0] in sys.stdlib_module_names, f"{path.name} imports {name}"
 
 
+def test_every_module_of_the_worker_can_be_imported_alone() -> None:
+    start, _, _ = BOOTSTRAP.partition("from vboxlab.hypervisor.virtualbox.worker.main")
+    alone = """
+import importlib
+for name in sys.argv[2:]:
+    for loaded in [each for each in sys.modules if each.startswith("vboxlab.hypervisor.virtualbox.worker")]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+    names = [f"{worker_package.__name__}.{path.stem}" for path in WORKER.glob("*.py") if path.stem != "__init__"]
+    argv = [sys.executable, "-S", "-c", start + alone, str(PACKAGE), *names]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_the_worker_starts_without_vboxlabs_other_packages_and_says_what_it_lacks(tmp_path: Path) -> None:
     argv = [sys.executable, "-S", "-c", BOOTSTRAP, str(PACKAGE), "--binding", "/nowhere"]
     argv += ["--folder", str(tmp_path), "--token", "1"]

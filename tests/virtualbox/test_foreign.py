@@ -12,7 +12,7 @@ from tests.contract.worlds import IMAGE, Specs, free_port, internal, nat
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.errors import DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
-from vboxlab.hypervisor.virtualbox.worker.images import VM_PREFIX
+from vboxlab.hypervisor.virtualbox.worker.lookup import VM_PREFIX
 from vboxlab.planning.observed import PowerState
 
 

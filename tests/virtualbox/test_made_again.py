@@ -15,10 +15,10 @@ from tests.contract.worlds import IMAGE, Specs, free_port, nat
 from tests.virtualbox.test_recovery import after, kill
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.hypervisor.driver import no_progress
+from vboxlab.hypervisor.virtualbox.adapters import adapter_fields
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.machines import create_arguments
-from vboxlab.hypervisor.virtualbox.networks import adapter_fields
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.planning.observed import Attachment, Forward, PowerState
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vboxlab.base.store import BaseStore
@@ -28,7 +29,7 @@ def unused_layers(store: BaseStore, driver: Driver) -> list[UnusedLayer]:
     ]
 
 
-def remove_layers(store: BaseStore, driver: Driver, layers: list[UnusedLayer]) -> None:
+def remove_layers(store: BaseStore, driver: Driver, layers: Sequence[UnusedLayer]) -> None:
     """Remove layers from the driver and from this home. Raises BaseError when one has come into use meanwhile."""
     with store.locked():
         for layer in layers:

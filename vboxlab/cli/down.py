@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vboxlab.cli import options, output
+
+if TYPE_CHECKING:
+    from vboxlab.operations.request import Which
 
 
 @click.command()
@@ -17,33 +22,24 @@ from vboxlab.cli import options, output
 @click.option("--hard", is_flag=True, help="Pull the plug at once.")
 def down(
     lab: str | None,
-    which: options.Which,
+    which: Which,
     driver: str | None,
     jobs: int | None,
-    patience: float,
+    patience: float | None,
     timeout: float,
     *,
     hard: bool,
 ) -> int:
     """Power the machines of LAB (a lab or topology name) off: gracefully, then by pulling the plug."""
-    from vboxlab.cli import session, several
-    from vboxlab.lab.down import down as stop
+    from vboxlab.cli import summary
+    from vboxlab.cli.terminal import Terminal
+    from vboxlab.operations.down import DownRequest
+    from vboxlab.operations.down import down as power_off
 
-    with output.progress() as events, session.opened(driver, events) as opened:
-        if which.several:
-            context = several.many(opened)
-            results = several.each(
-                context,
-                several.choose(context, lab, which),
-                lambda own, entry, share: stop(own, entry.lab, timeout=timeout, hard=hard, jobs=share),
-                jobs=jobs,
-                patience=several.patience_of(patience),
-            )
-        else:
-            target = session.only_lab(opened, lab, which.copy)
-            with opened.directory(target.lab).locked(events, patience=patience):
-                count = stop(opened, target.lab, timeout=timeout, hard=hard, jobs=jobs or opened.settings.concurrency)
-    if which.several:
-        return several.report(results, lambda found: f"{found} machines powered off")
-    output.say(f"lab {target.lab} is down: {count} machines powered off")
+    request = DownRequest(lab=lab, which=which, driver=driver, jobs=jobs, patience=patience, timeout=timeout, hard=hard)
+    with output.progress() as events:
+        result = power_off(request, Terminal(events))
+    if isinstance(result, list):
+        return summary.report(result, lambda done: f"{done.machines} machines powered off")
+    output.say(f"lab {result.lab} is down: {result.machines} machines powered off")
     return 0

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from vboxlab.lab.copies import Roll
+from click.core import ParameterSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,36 +35,14 @@ def copy(command: F) -> F:
     return click.option("--copy", metavar="NAME", help="Work on this student's own copy of the lab.")(command)
 
 
-@dataclass(frozen=True)
-class Which:
-    """Which instances of a lab a verb is about: the default one, one copy, the copies of a roll, or all that exist."""
-
-    copy: str | None = None
-    roll: Roll | None = None
-    everything: bool = False
-
-    @property
-    def several(self) -> bool:
-        """Tell whether it is about a set of copies, so that a summary is wanted."""
-        return self.roll is not None or self.everything
-
-
-def _which(copy: str | None, copies: str | None, *, everything: bool) -> Which:
-    from vboxlab.errors import UsageError
-    from vboxlab.lab.copies import check_name, read_copies
-
-    if sum((copy is not None, copies is not None, everything)) > 1:
-        raise UsageError("--copy, --copies and --all exclude each other")
-    roll = read_copies(copies) if copies is not None else None
-    return Which(check_name(copy) if copy is not None else None, roll, everything)
-
-
 def copies(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --copy, --copies and --all, which the command gets as one argument `which`."""
 
     @functools.wraps(command)
     def chosen(*arguments: Any, copy: str | None, copies: str | None, everything: bool, **others: Any) -> Any:
-        return command(*arguments, which=_which(copy, copies, everything=everything), **others)
+        from vboxlab.operations.request import which_of
+
+        return command(*arguments, which=which_of(copy, copies, everything=everything), **others)
 
     one = click.option("--copy", metavar="NAME", help="Work on this student's own copy of the lab.")
     some = click.option(
@@ -97,10 +72,17 @@ def jobs(command: F) -> F:
     )(command)
 
 
+def _if_given(context: click.Context, parameter: click.Parameter, value: float) -> float | None:
+    """Return None for the default: on several copies it is another one, so that none holds the others up."""
+    given = parameter.name and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    return value if given else None
+
+
 def patience(command: F) -> F:
-    """Add --wait."""
+    """Add --wait, which the command gets as None where it is not given."""
     return click.option(
         "--wait", "patience", type=click.FloatRange(min=0), default=600.0, show_default=True, metavar="SECONDS",
+        callback=_if_given,
         help="How long to wait for another vboxlab that works on the lab.",
     )(command)  # fmt: skip
 

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vboxlab.credentials import redacted
-from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, Event, Note
+from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, Event, EventSink, Note
 from vboxlab.language import C_, _
 
 if TYPE_CHECKING:
     from vboxlab.errors import VboxlabError
-    from vboxlab.hypervisor.driver import Progress
 
 _lock = threading.Lock()
 
@@ -35,12 +34,13 @@ def remark(text: str) -> None:
         click.echo(redacted(text), err=True)
 
 
-def timed_progress(started: float) -> Progress:
+def timed_progress(started: float) -> EventSink:
     """Return what prints progress with the seconds since `started` (of time.monotonic) before it."""
 
-    def show(text: str, percent: int | None) -> None:
-        mark = "" if percent is None else f"{percent:3} % "
-        remark(f"{time.monotonic() - started:5.0f} s  {mark}{text}")
+    def show(event: Event) -> None:
+        if isinstance(event, ActionProgress):
+            mark = "" if event.percent is None else f"{event.percent:3} % "
+            remark(f"{time.monotonic() - started:5.0f} s  {mark}{event.text}")
 
     return show
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from vboxlab.cli import options, output
-from vboxlab.cli.questions import ask_for_all
+from vboxlab.cli.up import said
 
 if TYPE_CHECKING:
-    from vboxlab.cli.several import Chosen
-    from vboxlab.lab.context import Context
+    from vboxlab.operations.request import Which
+    from vboxlab.operations.reset import Reset
 
 
 @click.command()
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 def reset(
     lab: str | None,
     values: dict[str, str],
-    which: options.Which,
+    which: Which,
     driver: str | None,
     jobs: int | None,
-    patience: float,
+    patience: float | None,
     snapshot: str | None,
     keep: str | None,
     *,
@@ -47,51 +46,20 @@ def reset(
     Its machines go back to the last snapshot that a stage of the topology ends in (srv-web and srv-web-bis to
     apache-base, for failover), all or none; then the lab is brought up, repaired and checked.
     """
-    from vboxlab.cli import session, several
-    from vboxlab.lab.reset import ResetResult
-    from vboxlab.lab.reset import reset as bring_back
+    from vboxlab.cli import summary
+    from vboxlab.cli.terminal import Terminal
+    from vboxlab.operations.reset import ResetRequest
+    from vboxlab.operations.reset import reset as bring_back
 
-    with session.opened(driver, quiet=as_json) as opened:
-        context = several.many(opened)
-        chosen = several.choose_or_only(context, lab, which)
-        lost = {entry.lab: _lost(context, entry, values, snapshot) for entry in chosen}
-        context = replace(context, confirm=ask_for_all(lost, yes=yes, kept=f", kept as {keep} before," if keep else ""))
-        with output.progress(as_json=as_json) as events:
-
-            def one(own: Context, entry: several.Chosen, share: int) -> ResetResult:
-                target = entry.target(own, values)
-                return bring_back(
-                    own, target.needed, entry.lab, snapshot=snapshot, keep=keep, bring_up=bring_up, jobs=share
-                )
-
-            results = several.each(
-                several.with_events(context, events),
-                chosen,
-                one,
-                jobs=jobs,
-                patience=several.patience_of(patience) if which.several else patience,
-            )
-    if not which.several and results[0].error is not None:
-        raise results[0].error
-    return several.report(results, _said, as_json=as_json)
+    request = ResetRequest(
+        lab=lab, values=values, which=which, driver=driver, jobs=jobs, patience=patience, snapshot=snapshot,
+        keep=keep, bring_up=bring_up, yes=yes,
+    )  # fmt: skip
+    with output.progress(as_json=as_json) as events:
+        results = bring_back(request, Terminal(events, quiet=as_json))
+    return summary.report(results, _said, as_json=as_json)
 
 
-def _lost(context: Context, entry: Chosen, values: dict[str, str], snapshot: str | None) -> list[str]:
-    """Return the machines of a lab that lose work by a reset; none where it cannot be told: there it will fail."""
-    from vboxlab.errors import VboxlabError
-    from vboxlab.lab.observe import settle
-    from vboxlab.lab.reset import lost_by_reset
-
-    try:
-        return lost_by_reset(entry.target(context, values).needed, settle(context, entry.lab), snapshot)
-    except VboxlabError:
-        return []
-
-
-def _said(result: object) -> str:
-    from vboxlab.cli.up import said
-    from vboxlab.lab.reset import ResetResult
-
-    assert isinstance(result, ResetResult)  # noqa: S101 -- for the type checker: verbs load their modules late
-    back = f"{', '.join(result.machines)} back to {result.snapshot}"
-    return f"{back}; left off" if result.brought_up is None else f"{back}; up again: {said(result.brought_up)}"
+def _said(done: Reset) -> str:
+    back = f"{', '.join(done.machines)} back to {done.snapshot}"
+    return f"{back}; left off" if done.brought_up is None else f"{back}; up again: {said(done.brought_up)}"

@@ -9,6 +9,6 @@ import click
 def schema() -> None:
     """Print the JSON Schema of topology files, by which editors complete and check them while you type."""
     from vboxlab.cli import output
-    from vboxlab.topology.schema import topology_schema
+    from vboxlab.operations.schema import schema as topology_schema
 
     output.say_json(topology_schema())

@@ -13,14 +13,9 @@ from vboxlab.cli import options, output
 @options.driver
 def ssh_config(lab: str | None, copy: str | None, driver: str | None) -> None:
     """Print an OpenSSH client configuration for LAB (default: the only one), for scp, rsync, editors and the like."""
-    from vboxlab.cli import session
-    from vboxlab.lab.access import way_in
-    from vboxlab.lab.observe import observe
+    from vboxlab.cli.terminal import Terminal
+    from vboxlab.operations.ssh_config import SshConfigRequest
+    from vboxlab.operations.ssh_config import ssh_config as blocks
 
-    with session.opened(driver, quiet=True) as context:
-        target = session.only_lab(context, lab, copy)
-        observed = observe(context.driver, target.lab)
-        for name, machine in sorted(observed.machines.items()):
-            if machine.management_port is not None:
-                entry = way_in(context, target.lab, machine, session.base_of(target, name))
-                output.say(entry.client_configuration())
+    for block in blocks(SshConfigRequest(lab, copy, driver), Terminal(quiet=True)):
+        output.say(block)

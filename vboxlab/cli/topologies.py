@@ -10,10 +10,9 @@ import click
 def list_(as_json: bool) -> None:
     """List the topologies that can be brought up: the project's, yours, and those that come with vboxlab."""
     from vboxlab.cli import output
-    from vboxlab.settings import load_settings
-    from vboxlab.topology.catalog import list_topologies
+    from vboxlab.operations.topologies import list_topologies
 
-    entries = list_topologies(load_settings())
+    entries = list_topologies()
     if as_json:
         output.say_json([{**entry.__dict__, "path": str(entry.path)} for entry in entries])
         return

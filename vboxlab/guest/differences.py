@@ -9,6 +9,7 @@ from itertools import zip_longest
 from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, PlaceKind, Severity, Where, in_file
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import (
     AbsentFile,
     Await,
@@ -21,8 +22,8 @@ from vboxlab.guest.resources import (
     SecretText,
     Service,
 )
-from vboxlab.guest.roles.place import Place
-from vboxlab.guest.slips import UNDERSTOOD, slips
+from vboxlab.guest.roles import guest_roles
+from vboxlab.guest.slips import slips, understood
 from vboxlab.guest.slips.network import INTERFACES
 
 SHOWN = 80  # characters of a line that differs
@@ -134,11 +135,16 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             yield in_file(f"file-{kind}", machine, path, None, found=rights[1], expected=rights[2])
     if isinstance(resource.content, SecretText):
         if "content" in reason:
-            yield in_file("authkeys-other-secret", machine, path, None, "hint")
+            yield in_file(_other_secret(path), machine, path, None, "hint")
     elif path in facts.files:
         line = first_difference(facts.files[path], resource.content)
         if line is not None:
             yield _differing_line(machine, path, *line)
+
+
+def _other_secret(path: str) -> str:
+    codes = (role.other_secrets.get(path) for role in guest_roles().values())
+    return next((code for code in codes if code is not None), "file-other-secret")
 
 
 def first_difference(found: FileFact, content: str) -> tuple[int, str | None, str | None] | None:
@@ -151,7 +157,7 @@ def first_difference(found: FileFact, content: str) -> tuple[int, str | None, st
 
 
 def _differing_line(machine: str, path: str, line: int, have: str | None, want: str | None) -> Finding:
-    severity: Severity = "hint" if path in UNDERSTOOD else "error"
+    severity: Severity = "hint" if path in understood() else "error"
     values = {"found": _short(have), "expected": _short(want)}
     code = "file-less" if have is None else "file-more" if want is None else "file-line"
     return in_file(code, machine, path, line, severity, **values)

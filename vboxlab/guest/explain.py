@@ -6,18 +6,16 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vboxlab.guest.explain_steps import SECRET, Copied, steps_for
+from vboxlab.guest.explain_steps import SECRET, Copy, steps_for
 from vboxlab.guest.explain_texts import TEXTS
+from vboxlab.guest.place import Place, static_addresses
 from vboxlab.guest.resources import File, Resource, merge
-from vboxlab.guest.roles import resources_for
-from vboxlab.guest.roles.place import static_addresses
+from vboxlab.guest.roles import in_guest, resources_for
 from vboxlab.guest.wording import block, code, say
 from vboxlab.language import Language
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
-from vboxlab.topology.roles import HeartbeatRole
 
-HEARTBEAT_FILES = "/etc/ha.d/"
 # What VBoxManage calls the kinds of attachment, and its option for the network's name (VBoxManage manual, modifyvm).
 _NIC_KINDS = {
     "internal": ("intnet", "--intnet"),
@@ -132,14 +130,8 @@ class _Key:
         empty = True
         for stage in (None, *self._stages):
             resources = resources_for(self._topology, machine, stage)
-            master = self._master(machine, stage)
-            steps = steps_for(
-                resources,
-                already,
-                self._language,
-                master=master.name if master is not None else "",
-                copied=self._copied(machine, master, stage, resources),
-            )
+            copied = self._copied(Place(self._topology, machine, stage), resources)
+            steps = steps_for(resources, already, self._language, copied=copied)
             taken = self._snapshot(machine, stage)
             if steps or taken:
                 empty = False
@@ -155,26 +147,19 @@ class _Key:
             return []
         return [self._say("snapshot", vm=code(machine.name), snapshot=code(taken)), ""]
 
-    def _master(self, machine: Machine, stage: str | None) -> Machine | None:
-        """Return the node that Heartbeat's files come from, None for that node itself and outside clusters."""
-        for role in machine.roles_until(stage, self._topology.stage_order):
-            if isinstance(role, HeartbeatRole) and role.nodes[0] != machine.name:
-                return self._topology.machines[role.nodes[0]]
-        return None
-
-    def _copied(
-        self, machine: Machine, master: Machine | None, stage: str | None, resources: Sequence[Resource]
-    ) -> Copied | None:
-        if master is None:
+    def _copied(self, place: Place, resources: Sequence[Resource]) -> Copy | None:
+        """Return which files come from another machine: those of a role that are the same there."""
+        copied = next((found for role in place.roles if (found := in_guest(role).copied(role, place))), None)
+        addresses = static_addresses(place.machine)
+        if copied is None or not addresses:
             return None
-        there = resources_for(self._topology, master, stage)
+        there = resources_for(self._topology, self._topology.machines[copied.master], place.stage)
         paths = tuple(
             resource.path
             for resource in resources
-            if isinstance(resource, File) and resource.path.startswith(HEARTBEAT_FILES) and resource in there
+            if isinstance(resource, File) and resource.path.startswith(copied.folder) and resource in there
         )
-        addresses = static_addresses(machine)
-        return (machine.name, str(addresses[0].ip), paths) if addresses and paths else None
+        return Copy(copied.master, place.machine.name, str(addresses[0].ip), paths, copied.text) if paths else None
 
 
 def _modifyvm(topology: Topology, machine: Machine) -> str:

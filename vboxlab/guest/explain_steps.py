@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from vboxlab.guest.explain_texts import TEXTS
+from vboxlab.guest.pages import page_seen
 from vboxlab.guest.resources import (
     AbsentFile,
     Await,
@@ -22,19 +22,26 @@ from vboxlab.guest.resources import (
     Sysctl,
     packages,
 )
-from vboxlab.guest.roles.lvs import DEFAULTS
-from vboxlab.guest.roles.web import FETCH
+from vboxlab.guest.roles import Seen, guest_roles
+from vboxlab.guest.texts import all_texts
 from vboxlab.guest.wording import block, code, say
 from vboxlab.language import Language
 
 EDITOR = "nano"
 SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
-_ZONES = "/usr/share/zoneinfo/"
 _FENCES = {".html": "html", ".conf": "text", ".rules": "text"}
 T = TypeVar("T")
 
-Copied = tuple[str, str, tuple[str, ...]]
-"""Machine and address that files are copied to, and their paths; the copy is typed on the master."""
+
+@dataclass(frozen=True)
+class Copy:
+    """Files that come from another machine, the master: the copy is typed there. `text` is the key of what says so."""
+
+    master: str
+    machine: str
+    address: str
+    paths: tuple[str, ...]
+    text: str
 
 
 class Steps:
@@ -48,15 +55,15 @@ class Steps:
     def say(self, key: str, **values: object) -> None:
         """Add a paragraph."""
         self._flush()
-        self.lines += [say(TEXTS, key, self._language, **values), ""]
+        self.lines += [say(all_texts().steps, key, self._language, **values), ""]
 
     def check(self, key: str, **values: object) -> None:
         """Add a paragraph that says what is to be seen."""
-        self.say("check", what=say(TEXTS, key, self._language, **values))
+        self.say("check", what=say(all_texts().steps, key, self._language, **values))
 
     def word(self, key: str) -> str:
         """Return a word of the language."""
-        return say(TEXTS, key, self._language)
+        return say(all_texts().steps, key, self._language)
 
     def run(self, *commands: str) -> None:
         """Add commands to type."""
@@ -83,8 +90,7 @@ def steps_for(
     already: Iterable[Resource],
     language: Language,
     *,
-    master: str = "",
-    copied: Copied | None = None,
+    copied: Copy | None = None,
 ) -> list[str]:
     """Return the steps from what is true `already` to the resources, in the order of the configuration script.
 
@@ -106,7 +112,7 @@ def steps_for(
         steps.run("apt update", f"apt install -y {shlex.join(names)}")
     late = [file for file in files if not file.before_packages]
     if copied is not None:
-        late = _copy(steps, late, master, copied)
+        late = _copy(steps, late, copied)
     _edit(steps, late)
     for gone in _of(new, AbsentFile):
         steps.say("absent", path=code(gone.path))
@@ -138,8 +144,7 @@ def _undoes_nothing(resource: Resource, installed: Sequence[str]) -> bool:
 def _edit(steps: Steps, files: Iterable[File]) -> None:
     made = set()
     for file in files:
-        if file.path == DEFAULTS:
-            _reconfigure(steps, file)
+        if any(role.made_by(file, steps) for role in guest_roles().values()):
             continue
         folder = file.path.rpartition("/")[0]
         if folder.startswith("/etc/systemd/system/") and folder not in made:  # no package makes it
@@ -175,20 +180,6 @@ def _fence(path: str) -> str:
     return next((kind for ending, kind in _FENCES.items() if path.endswith(ending)), "text")
 
 
-def _reconfigure(steps: Steps, file: File) -> None:
-    """Say what `dpkg-reconfigure ipvsadm` asks, and that it writes the file (ipvsadm's debconf templates)."""
-    values = dict(re.findall(r'^(\w+)="(.*)"$', content_of(file), re.MULTILINE))
-    steps.say(
-        "reconfigure",
-        command=code("dpkg-reconfigure ipvsadm"),
-        auto=f"**{steps.word('yes' if values.get('AUTO') == 'true' else 'no')}**",
-        daemon=f"**{values.get('DAEMON', 'none')}**",
-        interface=f"**{values.get('IFACE', '')}**",
-        path=f"**{code(file.path)}**",
-    )
-    steps.show(content_of(file))
-
-
 def _network(steps: Steps, interfaces: Sequence[Interface]) -> None:
     if not interfaces:
         return
@@ -199,14 +190,13 @@ def _network(steps: Steps, interfaces: Sequence[Interface]) -> None:
     steps.run("ip -br -4 address", "ip route")
 
 
-def _copy(steps: Steps, files: list[File], master: str, copied: Copied) -> list[File]:
+def _copy(steps: Steps, files: list[File], copied: Copy) -> list[File]:
     """Say how the copied ones among the files come from the master, and return the others."""
-    machine, address, paths = copied
-    coming = [file for file in files if file.path in paths]
+    coming = [file for file in files if file.path in copied.paths]
     if coming:
-        steps.say("copied", master=code(master), machine=code(machine))
+        steps.say(copied.text, master=code(copied.master), machine=code(copied.machine))
         folder = coming[0].path.rpartition("/")[0]
-        steps.run(f"scp -p {shlex.join(file.path for file in coming)} root@{address}:{shlex.quote(folder)}/")
+        steps.run(f"scp -p {shlex.join(file.path for file in coming)} root@{copied.address}:{shlex.quote(folder)}/")
         for file in coming:
             steps.say("copied-content", path=f"**{code(file.path)}**")
             steps.show(content_of(file), _fence(file.path))
@@ -256,9 +246,11 @@ def _service(service: Service, *, is_new: bool, notified: bool) -> list[str]:
 
 def typed(command: Command) -> str:
     """Return a command as somebody would type it."""
+    for role in guest_roles().values():
+        words = role.typed(command)
+        if words is not None:
+            return words
     match command.run:
-        case ("ln", "-sfn", zone, "/etc/localtime") if zone.startswith(_ZONES):
-            return f"timedatectl set-timezone {shlex.quote(zone.removeprefix(_ZONES))}"
         case ("sh", "-c", script):
             return script
         case argv:
@@ -267,23 +259,8 @@ def typed(command: Command) -> str:
 
 def _look(steps: Steps, wish: Await) -> None:
     """Say what is looked at once all is done: the states that the configuration script waits for."""
-    key, values, command = _seen(wish)
-    steps.check(key, **{name: code(value) for name, value in values.items()})
-    steps.run(command)
-
-
-def _seen(wish: Await) -> tuple[str, dict[str, str], str]:
-    """Return what is to be seen (key of a text, its values), and the command that shows it."""
-    argv = wish.until
-    if FETCH in argv:
-        address, port, containing = argv[-3:]
-        url = f"http://{address}{'' if port == '80' else f':{port}'}/"
-        return ("page" if containing else "any-page"), {"page": containing}, f"wget -qO- {url}"
-    if wish.name.startswith("floating address"):
-        interface, address = argv[-2:]
-        key = "held" if wish.name.endswith("held") else "not-held"
-        return key, {"interface": interface, "address": address}, f"ip -4 address show dev {interface}"
-    if wish.name == "real servers in the table":
-        servers = [word for word in argv if re.fullmatch(r"[\d.]+:\d+", word)]
-        return "table", {"servers": ", ".join(servers)}, "ipvsadm -Ln"
-    return ("answered" if argv[0] == "getent" else "comes-about"), {}, shlex.join(argv)
+    asked = (page_seen, *(role.seen for role in guest_roles().values()))
+    said = (seen for look in asked if (seen := look(wish)) is not None)
+    seen = next(said, Seen("comes-about", {}, shlex.join(wish.until)))
+    steps.check(seen.text, **{name: code(value) for name, value in seen.values.items()})
+    steps.run(seen.command)

@@ -67,23 +67,7 @@ TEXTS: Texts = {
     ),
     "folder": ("Its folder first:", "D'abord son dossier :"),
     "mode": ("Its owner and mode:", "Son propriétaire et son mode :"),
-    "copied": (
-        "On {master} (the master), copy the files of Heartbeat to {machine}, owner and mode included:",
-        "Sur {master} (le maître), copier les fichiers de Heartbeat vers {machine}, propriétaire et mode compris :",
-    ),
     "copied-content": ("What {path} holds then:", "Contenu de {path} ensuite :"),
-    "reconfigure": (
-        (
-            "Answer the questions of {command}: load the rules at boot: {auto}; daemon: {daemon}; interface: "
-            "{interface}. {path} then holds:"
-        ),
-        (
-            "Répondre aux questions de {command} : charger les règles au démarrage : {auto} ; démon : {daemon} ; "
-            "interface : {interface}. {path} contient alors :"
-        ),
-    ),
-    "yes": ("yes", "oui"),
-    "no": ("no", "non"),
     "absent": ("Remove {path}:", "Supprimer {path} :"),
     "sysctl": (
         "In {file}, the line {line} (without `#` in front); then apply it, the new value is shown:",
@@ -103,16 +87,6 @@ TEXTS: Texts = {
         "a browser, or this command, shows a page:",
         "un navigateur, ou cette commande, affiche une page :",
     ),
-    "held": (
-        "{interface} carries {address}:",
-        "{interface} porte {address} :",
-    ),
-    "not-held": (
-        "{interface} does not carry {address} (the master has it):",
-        "{interface} ne porte pas {address} (c'est le maître qui l'a) :",
-    ),
-    "answered": ("the name has its address:", "le nom a son adresse :"),
-    "table": ("the table lists {servers}:", "la table liste {servers} :"),
     "comes-about": ("this command succeeds:", "cette commande réussit :"),
     "snapshot": (
         "The stage ends here: power {vm} off and take its snapshot {snapshot}.",

@@ -1,19 +1,21 @@
 """What is true in a guest, as far as slips can be told from it: one read-only script, and what it printed as values.
 
-What secret files hold never leaves the guest: of Heartbeat's authkeys only owner, mode and what is wrong with its form.
+What secret files hold never leaves the guest.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
-from vboxlab.guest.resources import File, Resource, SecretText, Service, Sysctl
+from vboxlab.guest.resources import File, Resource, Service, Sysctl
+from vboxlab.guest.roles import guest_roles
 from vboxlab.guest.script import quoted
 from vboxlab.language import _
 
@@ -39,28 +41,17 @@ class FileFact:
 
 
 @dataclass(frozen=True)
-class KeyFileFact:
-    """Heartbeat's authkeys; `form` is "fine", or what is wrong with it (in line `line`, 0: as a whole)."""
-
-    path: str
-    mode: int
-    owner: str
-    form: str
-    line: int
-
-
-@dataclass(frozen=True)
 class Facts:
-    """What one guest said. Files that were asked for and are in neither mapping do not exist."""
+    """What one guest said. Files that were asked for and are not among them do not exist."""
 
     hostname: str = ""
     files: Mapping[str, FileFact] = field(default_factory=dict)
-    key_files: Mapping[str, KeyFileFact] = field(default_factory=dict)
     interfaces: tuple[str, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by interface, with prefix lengths
     gateways: tuple[tuple[str, str], ...] = ()  # (address, interface)
     settings: Mapping[str, str] = field(default_factory=dict)  # kernel settings now
     enabled: frozenset[str] = frozenset()  # services that start at boot
+    said: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # a role's facts: fields, by a word
 
 
 def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
@@ -81,16 +72,16 @@ def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
 def facts_script(resources: Sequence[Resource]) -> str:
     """Return the script that asks for the facts that belong to resources."""
     text = files("vboxlab.guest").joinpath("facts.sh").read_text(encoding="utf-8")
-    asked = [f"file {HOSTNAME}", *_questions(resources), "system", f"printf '%s\\n' {quoted(END)}"]
-    return "\n".join([text, *dict.fromkeys(asked)]) + "\n"
+    by_role = {role: tuple(role.questions(resources)) for role in guest_roles().values()}
+    functions = [role.fact_functions for role, questions in by_role.items() if questions]
+    asked = [f"file {HOSTNAME}", *_questions(resources), *itertools.chain(*by_role.values()), "system"]
+    return "\n".join([text, *functions, *dict.fromkeys(asked), f"printf '%s\\n' {quoted(END)}"]) + "\n"
 
 
 def _questions(resources: Sequence[Resource]) -> Iterable[str]:
     for resource in resources:
         match resource:
-            case File(path=path, content=SecretText()):
-                yield f"key_file {quoted(path)}"
-            case File(path=path):
+            case File(path=path, content=str()):
                 yield f"file {quoted(path)}"
             case Sysctl(name=name, file=file):
                 yield f"file {quoted(file)}"
@@ -105,7 +96,7 @@ def parse_facts(lines: Iterable[str]) -> Facts:
     """Put together what the script printed; lines of another form are not ours and are left out."""
     hostname, interfaces, gateways, enabled = "", [], [], set()
     found: dict[str, FileFact] = {}
-    keys: dict[str, KeyFileFact] = {}
+    said: dict[str, tuple[tuple[str, ...], ...]] = {}
     addresses: dict[str, tuple[str, ...]] = {}
     settings: dict[str, str] = {}
     for line in lines:
@@ -123,15 +114,16 @@ def parse_facts(lines: Iterable[str]) -> Facts:
             case ["enabled", name]:
                 enabled.add(name)
             case ["file", path, rights, content]:
-                found[path] = FileFact(path, *_rights(rights), _decoded(content))
-            case ["keys", path, rights, form, number]:
-                keys[path] = KeyFileFact(path, *_rights(rights), form, int(number))
+                found[path] = FileFact(path, *rights_of(rights), _decoded(content))
+            case ["said", word, *values]:
+                said[word] = (*said.get(word, ()), tuple(values))
             case _:
                 pass
-    return Facts(hostname, found, keys, tuple(interfaces), addresses, tuple(gateways), settings, frozenset(enabled))
+    return Facts(hostname, found, tuple(interfaces), addresses, tuple(gateways), settings, frozenset(enabled), said)
 
 
-def _rights(text: str) -> tuple[int, str]:
+def rights_of(text: str) -> tuple[int, str]:
+    """Return mode and owner from what the script's `rights` printed."""
     mode, _blank, owner = text.partition(" ")
     return int(mode or "0", 8), owner
 

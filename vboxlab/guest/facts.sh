@@ -19,32 +19,6 @@ file() { # PATH: rights and content of a text file, whose beginning is enough
     fi
 }
 
-key_file() { # PATH: rights of Heartbeat's authkeys and what is wrong with its form; its text stays in the guest
-    if [ ! -f "$root$1" ]; then printf 'absent\t%s\n' "$1"; return; fi
-    number=0 wrong= wrong_at=0 chosen= keys=' '
-    while read -r first second third _ || [ -n "$first" ]; do
-        number=$((number + 1)) problem=
-        case $first:$second in
-            : | '#'*) continue ;;
-            auth: | auth:*[!0-9]*) problem=auth ;;
-            auth:*) chosen=$second ;;
-            *[!0-9]*:*) problem=line ;;
-            *:crc) keys="$keys$first " ;;
-            *:md5 | *:sha1) if [ -n "$third" ]; then keys="$keys$first "; else problem=secret; fi ;;
-            *) problem=method ;;
-        esac
-        if [ -z "$wrong" ] && [ -n "$problem" ]; then wrong=$problem wrong_at=$number; fi
-    done <"$root$1"
-    if [ -z "$wrong" ]; then
-        case $chosen:$keys in
-            :*) wrong=no-auth ;;
-            *:*" $chosen "*) ;;
-            *) wrong=no-key ;;
-        esac
-    fi
-    printf 'keys\t%s\t%s\t%s\t%s\n' "$1" "$(rights "$1")" "${wrong:-fine}" "$wrong_at"
-}
-
 unit() { # NAME: reported when it starts at boot (systemd-sysv-generator(8) for an init script that has no unit)
     set -- "$1" "$root/etc/systemd/system" "$root/lib/systemd/system"
     for link in "$2"/*.wants/"$1.service" "$2"/*.requires/"$1.service"; do

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vboxlab.guest.explain_texts import TEXTS
-from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
+from vboxlab.guest.finding_texts import PLACES
+from vboxlab.guest.texts import all_texts
 from vboxlab.guest.wording import code, printable, say
 from vboxlab.language import Language
 from vboxlab.planning.observed import Attachment
@@ -43,11 +44,12 @@ class Finding:
 
     def found(self, language: Language) -> str:
         """Say what was found."""
-        return say(FOUND, self.code, language, **self._shown(language))
+        return say(all_texts().found, self.code, language, **self._shown(language))
 
     def expected(self, language: Language) -> str:
         """Say what is expected, "" where that goes without saying."""
-        return say(EXPECTED, self.code, language, **self._shown(language)) if self.code in EXPECTED else ""
+        texts = all_texts().expected
+        return say(texts, self.code, language, **self._shown(language)) if self.code in texts else ""
 
     def _shown(self, language: Language) -> dict[str, str]:
         return {
@@ -58,7 +60,7 @@ class Finding:
         }
 
     def place(self, language: Language) -> str:
-        """Say where: `/etc/ha.d/ha.cf:3`, `adapter 1 (enp0s3)`."""
+        """Say where: `/etc/hosts:3`, `adapter 1 (enp0s3)`."""
         line = f":{self.where.line}" if self.where.line is not None else ""
         return say(PLACES, self.where.kind, language, name=self.where.name) + line
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any
 
 from vboxlab.guest.canonical import has_default
-from vboxlab.guest.resources import Await, File, Resource
+from vboxlab.guest.resources import Resource
+from vboxlab.guest.roles import guest_roles
 
 # The classes and the order of their fields.
 FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -31,17 +32,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Await": ("name", "until", "within", "nudge", "nudge_after", "unit"),
     }
 )
-# Files whose content is another one today, as it was: a lab is not unconfigured because vboxlab writes a better one. A
-# look into the guest finds the difference, and repairs it.
-CONTENTS: Mapping[str, str] = MappingProxyType(
-    {
-        "/etc/systemd/system/heartbeat.service.d/restart.conf": (
-            "[Service]\nKillMode=control-group\nRestart=on-success\nRestartSec=15\n"
-        ),
-    }
-)
-# How a state is helped along, where that was another way.
-NUDGES: Mapping[str, tuple[str, ...]] = MappingProxyType({"floating address left to the master": ()})
 LENGTH = 16  # hexadecimal digits
 
 
@@ -61,10 +51,12 @@ def earlier_digests(resources: Sequence[Resource]) -> tuple[str, ...]:
 
 
 def _as_it_was(resource: Resource) -> Resource:
-    if isinstance(resource, File) and resource.path in CONTENTS:
-        return replace(resource, content=CONTENTS[resource.path])
-    if isinstance(resource, Await) and resource.name in NUDGES:
-        return replace(resource, nudge=NUDGES[resource.name])
+    """Return a resource of which a role says something else today: a lab is not unconfigured because of that.
+
+    A look into the guest finds the difference, and repairs it.
+    """
+    for role in guest_roles().values():
+        resource = role.as_it_was(resource)
     return resource
 
 

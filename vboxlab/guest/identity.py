@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.hostkeys import pin
+from vboxlab.guest.roles import guest_roles
 from vboxlab.language import C_, _
 from vboxlab.topology.addressing import MANAGEMENT_INTERFACE
 
@@ -29,6 +31,7 @@ _RESET = f"""\
 set -eu
 umask 022
 mac=$1
+shift
 done_for=
 [ ! -r {MARKER} ] || read -r done_for <{MARKER}
 if [ "$done_for" != "$mac" ]; then
@@ -46,7 +49,7 @@ if [ "$done_for" != "$mac" ]; then
         systemctl restart systemd-journald
     fi
     rm -f /var/lib/dhcp/*.leases /var/lib/dhcp/*.lease
-    rm -f /var/lib/heartbeat/hb_uuid /var/lib/heartbeat/hostcache /var/lib/heartbeat/delhostcache
+    rm -f "$@"
     rm -f /var/lib/systemd/random-seed
     rm -f /etc/ssh/ssh_host_*
     ssh-keygen -q -t ed25519 -N '' -C '' -f /etc/ssh/ssh_host_ed25519_key </dev/null
@@ -89,7 +92,8 @@ def take_identity(executor: Executor, mac: str, known_hosts: Path) -> None:
     the reset fails.
     """
     check_identity(executor, mac)
-    found = executor.run(f"set -- {mac.upper()}\n{_RESET}", root=True, timeout=120)
+    of_roles = [path for role in guest_roles().values() for path in role.identity_files]
+    found = executor.run(f"set -- {shlex.join([mac.upper(), *of_roles])}\n{_RESET}", root=True, timeout=120)
     key = found.stdout.strip().splitlines()[-1:]
     if found.exit_code != 0 or not key or not key[0].startswith("ssh-"):
         raise GuestError(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
+from vboxlab.errors import CopyStopped, LabError, SnapshotNotFound, VboxlabError
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import members_of
 from vboxlab.lab.each import afterwards
 from vboxlab.lab.observe import begin, settle
-from vboxlab.lab.run_copies import CopyStopped
 from vboxlab.lab.snapshot_sets import check_has, check_takable, lost_by_restore, restore, take
 from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
 from vboxlab.language import _

@@ -21,7 +21,7 @@ from vboxlab.planning.planner import plan
 from vboxlab.planning.snapshot_states import UNPLUGGED, content_of, restored
 from vboxlab.planning.snapshots import doubtful, need_snapshot, short_id
 from vboxlab.topology.model import Topology
-from vboxlab.topology.roles import HeartbeatRole
+from vboxlab.topology.roles import Role
 
 
 @dataclass(frozen=True)
@@ -134,32 +134,25 @@ def _plug(adapter: AdapterState | None) -> str:
 
 
 def split_clusters(topology: Topology, observed: ObservedLab, names: Sequence[str]) -> list[str]:
-    """Return warnings for Heartbeat clusters of which some nodes would be restored while another one runs.
-
-    Heartbeat numbers its packets: a node that goes back in time is taken for a replay by its peer, which drops what
-    it says, and whose clean shutdown then hangs (seen with Heartbeat 3.0.6).
-    """
+    """Return warnings for clusters of which some nodes would be restored while another one runs, where that hurts."""
     warnings: dict[str, None] = {}
     for machine in topology.machines.values():
         roles = (*machine.roles, *(role for stage in machine.stages.values() for role in stage))
-        for nodes in (role.nodes for role in roles if isinstance(role, HeartbeatRole)):
+        for role in roles:
+            nodes = role.cluster_nodes()
             inside = [node for node in nodes if node in names]
-            peers = [node for node in nodes if node not in names and _runs_heartbeat(observed, topology, node)]
-            if inside and peers:
-                warnings[
-                    f"{', '.join(inside)} goes back without {', '.join(peers)}: Heartbeat on {', '.join(peers)} will "
-                    "take its packets for a replay and drop them. Restore the whole cluster, or afterwards run "
-                    f"`vboxlab ssh {peers[0]} -- sudo systemctl restart heartbeat`"
-                ] = None
+            peers = [node for node in nodes if node not in names and _runs(observed, topology, node, type(role))]
+            if inside and peers and (warning := role.restored_apart(inside, peers)):
+                warnings[warning] = None
     return list(warnings)
 
 
-def _runs_heartbeat(observed: ObservedLab, topology: Topology, name: str) -> bool:
+def _runs(observed: ObservedLab, topology: Topology, name: str, kind: type[Role]) -> bool:
     machine = observed.machines.get(name)
     if machine is None or machine.power is not PowerState.RUNNING:
         return False
     reached = topology.machines[name].roles_until(_stage(machine, topology), topology.stage_order)
-    return any(isinstance(role, HeartbeatRole) for role in reached)
+    return any(isinstance(role, kind) for role in reached)
 
 
 def _stage(machine: ObservedMachine, topology: Topology) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.settings import Settings
 from vboxlab.topology.problems import nearest
-from vboxlab.topology.source import read_source
+from vboxlab.topology.source import Source, read_source
 
 Kind = Literal["topologies", "snapshots"]
 Origin = Literal["project", "user", "packaged"]
@@ -112,15 +112,18 @@ def find_topology(name_or_path: str, settings: Settings) -> Path:
     return _find("topologies", name_or_path, _named("topologies", settings), folders)
 
 
-def list_topologies(settings: Settings) -> list[TopologyEntry]:
-    """Return the topologies that can be named, by name; those with problems in the file as well, with the problem."""
+def list_topologies(settings: Settings, read: Callable[[Path], Source] = read_source) -> list[TopologyEntry]:
+    """Return the topologies that can be named, by name; those with problems in the file as well, with the problem.
+
+    `read` is what reads a file, for callers that go on with what is read.
+    """
     named = _named("topologies", settings)
-    return [_entry(name, origin, path) for name, (origin, path) in sorted(named.items())]
+    return [_entry(name, origin, path, read) for name, (origin, path) in sorted(named.items())]
 
 
-def _entry(name: str, origin: Origin, path: Path) -> TopologyEntry:
+def _entry(name: str, origin: Origin, path: Path, read: Callable[[Path], Source]) -> TopologyEntry:
     try:
-        source = read_source(path)
+        source = read(path)
     except (TopologyInvalid, UsageError) as error:
         return TopologyEntry(name, "", "", origin, path, problem=error.details[0] if error.details else error.brief)
     lab, title = source.get(("lab",)), source.get(("title",))

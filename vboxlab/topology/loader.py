@@ -9,22 +9,23 @@ from types import MappingProxyType
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import substitute, values_in_force
 from vboxlab.topology.problems import Problem, invalid, without_follow_ups
+from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.validation import Known, Subject, problems_of
 
-_NO_VALUES: Mapping[str, str] = MappingProxyType({})
-_NOTHING_KNOWN = Known()
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
+NOTHING_KNOWN = Known()
 _FILLERS: Mapping[str, Data] = MappingProxyType({"lab": "lab", "base": "base", "networks": {}, "machines": {}})
 
 
 def load_topology(
     path: Path,
-    values: Mapping[str, str] = _NO_VALUES,
+    values: Mapping[str, str] = NO_VALUES,
     *,
     name: str | None = None,
-    known: Known = _NOTHING_KNOWN,
+    known: Known = NOTHING_KNOWN,
     for_copy: bool = False,
 ) -> Topology:
     """Load a topology with its parameters' default values, or the given ones.
@@ -32,15 +33,16 @@ def load_topology(
     `name` is the topology's name; default: the file's name without its ending. References to bases and snapshot sets
     are checked against those that are `known`, and whether it can be had `for_copy` of the lab.
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
-    for a parameter that it does not declare.
+    for a parameter that it does not declare, RoleUnusable when an installed role is not fit for use.
     """
     return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy)
 
 
 def topology_of(
-    source: Source, values: Mapping[str, str], name: str, known: Known = _NOTHING_KNOWN, *, for_copy: bool = False
+    source: Source, values: Mapping[str, str], name: str, known: Known = NOTHING_KNOWN, *, for_copy: bool = False
 ) -> Topology:
     """Make a topology of a file that has been read. Raises as load_topology does."""
+    installed_roles()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)

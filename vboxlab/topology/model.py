@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.scenario import Scenario
+
+if TYPE_CHECKING:
+    AnyRole = Role
+else:
+    AnyRole = any_role()
 
 MANAGEMENT_SLOT = 8
 MANAGEMENT_NETWORK = IPv4Network("10.0.9.0/24")
@@ -69,8 +75,8 @@ class Machine(Parameters):
     search: tuple[str, ...] = Field(default=(), description="resolver search list; default: the topology's domain")
     resolver_domain: bool = Field(default=False, description="write a `domain` line in resolv.conf as well")
     adopt: Adopt | None = None
-    roles: tuple[Role, ...] = Field(default=(), description="what the machine is in every stage")
-    stages: dict[str, tuple[Role, ...]] = Field(default_factory=dict)
+    roles: tuple[AnyRole, ...] = Field(default=(), description="what the machine is in every stage")
+    stages: dict[str, tuple[AnyRole, ...]] = Field(default_factory=dict)
 
     def roles_until(self, stage: str | None, order: tuple[str, ...]) -> tuple[Role, ...]:
         """Return the roles of all stages up to and including the given one; None means no stage at all."""

@@ -1,39 +1,28 @@
-"""The parameters of each role, as a topology gives them; vboxlab.guest.roles turns them into resources."""
+"""The interface of a role, as far as the topology is concerned: its parameters, and what the rest asks of them.
+
+A role is a class that derives from Role and is named by an entry point of the group `vboxlab.roles`; which ones there
+are is known to vboxlab.topology.role_registry alone. Its module is loaded together with the topology's model, so it
+imports nothing but this module and pydantic, and what its methods need where they need it.
+"""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from vboxlab.topology.problems import Problem
+    from vboxlab.topology.subject import Subject
 
 
 class Parameters(BaseModel):
     """Base of everything that a topology file says: immutable, and nothing unknown accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class WebRole(Parameters):
-    """An Apache web server whose index page names it."""
-
-    role: Literal["web"]
-    page: str = Field(description="content of /var/www/html/index.html, one line that names the server")
-
-
-class HeartbeatRole(Parameters):
-    """One node of a Heartbeat cluster that shares a floating address."""
-
-    role: Literal["heartbeat"]
-    address: IPv4Interface = Field(description="floating address with its prefix length")
-    interface: str = Field(default="enp0s3", description="interface that carries the heartbeat and the address")
-    nodes: tuple[str, ...] = Field(description="machines of the cluster; the first is the preferred master")
-    services: tuple[str, ...] = Field(default=("apache2",), description="services that follow the address")
-    tuning: Literal["practical", "fast"] = Field(
-        default="practical",
-        description="practical: as taught (deadtime 5); fast: shorter deadtime, services kept running on all nodes",
-    )
-    secret: str = Field(default="heartbeat", description="name of the lab's secret used in authkeys")
 
 
 class Route(Parameters):
@@ -43,82 +32,89 @@ class Route(Parameters):
     via: IPv4Address
 
 
-class Flow(Parameters):
-    """A flow that a router lets through: TCP from a network to an address and port."""
+class Port(NamedTuple):
+    """A port that a server listens on."""
 
-    source: str = Field(alias="from", description="network that the flow comes from")
-    to: IPv4Address
-    port: int = Field(ge=1, le=65535)
-
-
-class RouterRole(Parameters):
-    """A router and firewall between the networks of its adapters (the stand-in for PF_FIREWALL)."""
-
-    role: Literal["router"]
-    wan: str = Field(description="network towards the Internet; what leaves there is masqueraded")
-    protected: tuple[str, ...] = Field(
-        default=(), description="networks closed to new flows from other inside networks"
-    )
-    allow: tuple[Flow, ...] = ()
-    routes: tuple[Route, ...] = ()
+    protocol: Literal["tcp", "udp"]
+    number: int
 
 
-class DnsRecord(Parameters):
-    """A name within the zone and its address."""
+DNS_PORTS = frozenset({Port("udp", 53), Port("tcp", 53)})
+"""Whoever listens on these answers for names (RFC 1035, section 4.2)."""
 
-    name: str
+
+@dataclass(frozen=True)
+class SharedAddress:
+    """An address that a lab's service is reached at: floating from machine to machine, or virtual, of a balancer."""
+
     address: IPv4Address
+    kind: Literal["floating", "virtual"]
 
 
-class DnsRole(Parameters):
-    """A name server for the lab's own zone that forwards the rest (the stand-in for the school's server)."""
+class Role(Parameters):
+    """What a machine is made to be: its parameters are the model's fields, and `role` is a Literal of its name.
 
-    role: Literal["dns"]
-    zone: str
-    forwarders: tuple[IPv4Address, ...] = Field(default=(), description="default: the router's own resolver")
-    records: tuple[DnsRecord, ...] = Field(
-        default=(), description="what the zone holds; default: the names of all machines, and www for the service"
-    )
+    Every question has an answer that fits a role which has nothing to say to it.
+    """
 
+    role: str
 
-class ClientRole(Parameters):
-    """A client with what is needed to look at the lab from outside."""
+    list_order: ClassVar[int] = 100
+    """Where it stands among the others in lists (the schema, sentences); those with one number stand by their names."""
+    is_drawn: ClassVar[bool] = True
+    """Whether pictures of a lab name it: whether it tells what a machine is for."""
 
-    role: Literal["client"]
+    def shared_addresses(self) -> tuple[SharedAddress, ...]:
+        """Return the addresses that the machine holds, now or when another fails, beside those of its adapters."""
+        return ()
 
+    def names_answered(self) -> Mapping[str, str]:
+        """Return the domains that the machine answers for, by the key that says so."""
+        return {}
 
-class SshServerRole(Parameters):
-    """An SSH server that lets root in with a password, as the practical wants for `scp -p`."""
+    def ports_listened(self) -> frozenset[Port]:
+        """Return the ports that its programs listen on."""
+        return frozenset()
 
-    role: Literal["ssh_server"]
-    root_login: bool = True
-    password_authentication: bool = True
-    secret: str = Field(default="root-password", description="name of the lab's secret that is root's password")
+    def services_owned(self) -> tuple[str, ...]:
+        """Return the services that this role alone starts and stops, so that nothing else may."""
+        return ()
 
+    def cluster_nodes(self) -> tuple[str, ...]:
+        """Return the machines that are one cluster through this role, this one among them, the preferred one first."""
+        return ()
 
-class TimeRole(Parameters):
-    """A machine whose clock and time zone agree with the others'."""
+    def static_routes(self) -> tuple[Route, ...]:
+        """Return the routes that the machine needs besides those to its own networks."""
+        return ()
 
-    role: Literal["time"]
-    zone: str = "Europe/Paris"
+    def uplink_network(self) -> str | None:
+        """Return the network through which it routes others towards the Internet, if it does."""
+        return None
 
+    def secrets_used(self) -> Mapping[str, str]:
+        """Return the names of the lab's secrets that it needs, by the key that says so."""
+        return {}
 
-class LvsRole(Parameters):
-    """A load balancer made with LVS in NAT mode."""
+    def told_by(self) -> str | None:
+        """Return the text by which a client sees that this machine and no other answered; None when there is none."""
+        return None
 
-    role: Literal["lvs"]
-    virtual: IPv4Address
-    port: int = Field(default=80, ge=1, le=65535)
-    scheduler: Literal["rr", "wrr", "lc", "wlc", "sh"] = "rr"
-    real_servers: tuple[IPv4Address, ...]
-    interface: str = Field(default="enp0s3", description="interface of the synchronisation daemon (IFACE)")
-    health: Literal["none", "keepalived", "ldirectord"] = Field(
-        default="keepalived",
-        description="what removes a dead real server; none is the plain variant as taught",
-    )
+    def restored_apart(self, restored: Sequence[str], running: Sequence[str]) -> str:
+        """Say what happens when some nodes of its cluster go back to a snapshot while others run; "" when nothing."""
+        del restored, running
+        return ""
 
+    @classmethod
+    def problems(cls, subject: Subject) -> Iterable[Problem]:
+        """Return what is wrong with a topology as far as this role is concerned: asked once, whether it is used or not.
 
-Role = Annotated[
-    WebRole | HeartbeatRole | RouterRole | DnsRole | ClientRole | SshServerRole | TimeRole | LvsRole,
-    Field(discriminator="role"),
-]
+        Codes of problems are stable. Pure; nothing is raised for a topology that is wrong.
+        """
+        del subject
+        return ()
+
+    @classmethod
+    def in_guest(cls) -> object:
+        """Return the role's vboxlab.guest.roles.GuestRole; what is heavy is loaded only here."""
+        raise NotImplementedError

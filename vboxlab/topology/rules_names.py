@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from vboxlab.topology.model import Topology
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
-from vboxlab.topology.roles import DnsRole, HeartbeatRole, SshServerRole, TimeRole
 from vboxlab.topology.subject import Subject
 
 # RFC 1123, section 2.1: letters, digits and hyphens, neither first nor last a hyphen, at most 63 characters.
@@ -17,8 +16,6 @@ _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
 _LAB = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
-_TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 # Characters that Windows refuses in file names; VirtualBox names a VM's folder after the VM.
 _NOT_IN_FILE_NAMES = '/\\:*?"<>|'
 LONGEST_NAME = 80
@@ -38,6 +35,11 @@ def name_fault(name: str) -> str | None:
     if _UUID.fullmatch(name):
         return "looks like a UUID, by which VirtualBox would look for another VM"
     return f"has {len(name)} characters" if len(name) > LONGEST_NAME else None
+
+
+def is_word(name: str) -> bool:
+    """Tell whether a text is a word that may stand in a file name and in a field of a file."""
+    return _WORD.fullmatch(name) is not None
 
 
 _NAME_EXPECTED = f"expected at most {LONGEST_NAME} letters, digits, spaces, dots and hyphens"
@@ -158,7 +160,7 @@ def stage_names(subject: Subject) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for index, stage in enumerate(subject.topology.stages):
         place: Place = ("stages", index)
-        if not _WORD.fullmatch(stage.name):
+        if not is_word(stage.name):
             message = f"{show(stage.name or None)} is no name for a stage; expected letters, digits, `.`, `-` and `_`"
             yield subject.problem("bad-stage-name", (*place, "name"), message)
         first = seen.setdefault(stage.name, index)
@@ -181,7 +183,8 @@ def parameter_names(subject: Subject) -> Iterator[Problem]:
             yield subject.problem_of_key("bad-parameter-name", ("parameters", name), message)
 
 
-def _bad_domain(domain: str) -> bool:
+def is_bad_domain(domain: str) -> bool:
+    """Tell whether a text is not labels of RFC 1123 joined by dots."""
     labels = domain.removesuffix(".").split(".")
     return len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels)
 
@@ -192,44 +195,14 @@ def _domains(topology: Topology, subject: Subject) -> Iterator[tuple[str, Place]
     for name, machine in topology.machines.items():
         for index, domain in enumerate(machine.search):
             yield domain, ("machines", name, "search", index)
-    for _, role, place in subject.roles_of(DnsRole):
-        yield role.zone, (*place, "zone")
+    for _, role, place in subject.roles():
+        for key, domain in role.names_answered().items():
+            yield domain, (*place, key)
 
 
 def domains(subject: Subject) -> Iterator[Problem]:
     """bad-domain: labels of RFC 1123 joined by dots."""
     for domain, place in _domains(subject.topology, subject):
-        if _bad_domain(domain):
+        if is_bad_domain(domain):
             message = f"{show(domain or None)} is no domain name; expected labels joined by dots, such as mlif.local"
             yield subject.problem("bad-domain", place, message)
-
-
-def dns_records(subject: Subject) -> Iterator[Problem]:
-    """bad-record-name, duplicate-record: names within the zone, each once."""
-    for _, role, place in subject.roles_of(DnsRole):
-        seen: dict[str, Place] = {}
-        for index, record in enumerate(role.records):
-            where: Place = (*place, "records", index, "name")
-            if _bad_domain(record.name):
-                message = f"{show(record.name or None)} is no name within a zone; expected letters, digits and hyphens"
-                yield subject.problem("bad-record-name", where, message)
-            first = seen.setdefault(record.name.lower(), where)
-            if first != where:
-                message = f"the zone has `{record.name}` already (line {{line}}); expected each name once"
-                yield subject.repeated("duplicate-record", where, first, message)
-
-
-def words_of_roles(subject: Subject) -> Iterator[Problem]:
-    """bad-secret-name, bad-service-name, bad-time-zone: names that become file names or fields of files in guests."""
-    for _, role, place in subject.roles():
-        if isinstance(role, HeartbeatRole | SshServerRole) and not _WORD.fullmatch(role.secret):
-            message = f"{show(role.secret or None)} is no name for a secret; expected letters, digits, `.`, `-` and `_`"
-            yield subject.problem("bad-secret-name", (*place, "secret"), message)
-        if isinstance(role, HeartbeatRole):
-            for index, service in enumerate(role.services):
-                if not _SERVICE.fullmatch(service):
-                    message = f"{show(service or None)} is no name of a service; expected a word such as apache2"
-                    yield subject.problem("bad-service-name", (*place, "services", index), message)
-        if isinstance(role, TimeRole) and not _TIME_ZONE.fullmatch(role.zone):
-            message = f"{show(role.zone or None)} is no time zone; expected a name such as Europe/Paris"
-            yield subject.problem("bad-time-zone", (*place, "zone"), message)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from vboxlab.topology.addressing import interface_name
-from vboxlab.topology.model import MANAGEMENT_NETWORK, Machine
+from vboxlab.topology.model import MANAGEMENT_NETWORK
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
-from vboxlab.topology.roles import HeartbeatRole, LvsRole, RouterRole
 from vboxlab.topology.subject import Placed, Subject
 
 # A network without room for two machines and a broadcast address is no network for a lab.
@@ -59,30 +58,13 @@ def slots(subject: Subject) -> Iterator[Problem]:
 
 
 def adapter_networks(subject: Subject) -> Iterator[Problem]:
-    """unknown-network: of adapters and of routers."""
+    """unknown-network: of adapters."""
     names = subject.named_in_file("networks")
     for placed in subject.adapters():
         network = placed.adapter.network
         if names is not None and network not in names:
             message = f"there is no network `{network}`; {one_of(names)}{did_you_mean(network, names)}"
             yield subject.problem("unknown-network", (*placed.place, "network"), message)
-
-
-def router_networks(subject: Subject) -> Iterator[Problem]:
-    """unknown-network, router-not-on-network: what a router is told of must be a network that it has an adapter on."""
-    names = subject.named_in_file("networks")
-    for machine, role, place in subject.roles_of(RouterRole):
-        attached = {adapter.network for adapter in machine.adapters}
-        named: list[tuple[str, Place]] = [(role.wan, (*place, "wan"))]
-        named += [(name, (*place, "protected", index)) for index, name in enumerate(role.protected)]
-        named += [(flow.source, (*place, "allow", index, "from")) for index, flow in enumerate(role.allow)]
-        for name, where in named:
-            if names is not None and name not in names:
-                message = f"there is no network `{name}`; {one_of(names)}{did_you_mean(name, names)}"
-                yield subject.problem("unknown-network", where, message)
-            elif subject.fit.complete and name not in attached:
-                message = f"router `{machine.name}` has no adapter on network `{name}`; {one_of(sorted(attached))}"
-                yield subject.problem("router-not-on-network", where, message)
 
 
 def addresses(subject: Subject) -> Iterator[Problem]:
@@ -180,53 +162,3 @@ def one_gateway_each(subject: Subject) -> Iterator[Problem]:
             first = interface_name(machine.adapters[with_gateway[0]].slot)
             message = f"machine `{machine.name}` has a gateway on `{first}` already; expected one default route"
             yield subject.problem("two-gateways", ("machines", machine.name, "adapters", index, "gateway"), message)
-
-
-def routes(subject: Subject) -> Iterator[Problem]:
-    """route-unreachable, subnet-management: the next hop of a static route must be on a network of the router."""
-    for machine, role, place in subject.roles_of(RouterRole):
-        for index, route in enumerate(role.routes):
-            where: Place = (*place, "routes", index)
-            if route.to.overlaps(MANAGEMENT_NETWORK):
-                message = (
-                    f"the route to {route.to} would hide {MANAGEMENT_NETWORK}, by which vboxlab reaches the machines"
-                )
-                yield subject.problem("subnet-management", (*where, "to"), f"{message}; expected another network")
-            near = _networks_of(machine)
-            if subject.fit.complete and not any(route.via in network for network in near):
-                message = f"router `{machine.name}` has no adapter in the network of {route.via}"
-                expected = one_of(f"an address in {network}" for network in near)
-                yield subject.problem("route-unreachable", (*where, "via"), f"{message}; {expected}")
-
-
-def _networks_of(machine: Machine) -> list[IPv4Network]:
-    return [adapter.address.network for adapter in machine.adapters if isinstance(adapter.address, IPv4Interface)]
-
-
-def floating_addresses(subject: Subject) -> Iterator[Problem]:
-    """floating-address-taken, floating-address-outside-subnet: of Heartbeat clusters and LVS."""
-    owners = {placed.ip: placed for placed in subject.adapters() if placed.ip}
-    for machine, role, place in subject.roles_of(HeartbeatRole):
-        where = (*place, "address")
-        taken = owners.get(role.address.ip)
-        if taken:
-            message = f"the floating address {role.address.ip} is the address of {taken}; expected a free address"
-            yield subject.problem("floating-address-taken", where, message)
-            continue
-        adapter = subject.adapter_named(machine, role.interface)
-        network = subject.topology.networks.get(adapter.network) if adapter else None
-        if adapter is None or network is None or network.subnet is None:
-            continue
-        if role.address.ip not in network.subnet or role.address.network != network.subnet:
-            message = (
-                f"the floating address {role.address} is not of {network.subnet}, the subnet of network "
-                f"`{adapter.network}` on `{role.interface}`; expected an address in it with its prefix length"
-            )
-            yield subject.problem("floating-address-outside-subnet", where, message)
-    for machine, lvs, place in subject.roles_of(LvsRole):
-        own = [str(a.address.ip) for a in machine.adapters if isinstance(a.address, IPv4Interface)]
-        if subject.fit.complete and str(lvs.virtual) not in own:
-            message = (
-                f"the virtual address {lvs.virtual} is no address of load balancer `{machine.name}`; {one_of(own)}"
-            )
-            yield subject.problem("virtual-address-unowned", (*place, "virtual"), message)

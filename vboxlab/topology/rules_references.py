@@ -9,7 +9,6 @@ from vboxlab.topology.checks import DistributionCheck, PingCheck
 from vboxlab.topology.model import Machine
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
-from vboxlab.topology.roles import WebRole
 from vboxlab.topology.rules_names import name_fault
 from vboxlab.topology.scenario import CableFault, Measure, ScenarioStep
 from vboxlab.topology.subject import Subject
@@ -160,9 +159,9 @@ def scenario_adapters(subject: Subject) -> Iterator[Problem]:
         yield subject.problem("unknown-adapter", place, message)
 
 
-def _pages(machine: Machine) -> tuple[str, ...]:
+def _can_be_told(machine: Machine) -> bool:
     roles = (*machine.roles, *(role for stage in machine.stages.values() for role in stage))
-    return tuple(role.page for role in roles if isinstance(role, WebRole))
+    return any(role.told_by() is not None for role in roles)
 
 
 def _serving(step: ScenarioStep) -> tuple[str, tuple[str, ...]] | None:
@@ -181,24 +180,10 @@ def scenario_servers(subject: Subject) -> Iterator[Problem]:
             continue
         for name in serving[1]:
             machine = subject.topology.machines.get(name)
-            if machine is not None and not _pages(machine):
+            if machine is not None and not _can_be_told(machine):
                 message = f"machine `{name}` has no role web, so its page cannot be recognised; expected a web server"
                 place = _where(subject, ("verify", "steps", index, serving[0]), name)
                 yield subject.problem("not-a-web-server", place, message)
-
-
-def same_pages(subject: Subject) -> Iterator[Problem]:
-    """same-page: two web servers with one page could not be told apart by what they serve."""
-    seen: dict[tuple[str | None, str], tuple[str, Place]] = {}
-    for machine, role, place in subject.roles_of(WebRole):
-        stage = str(place[3]) if place[2] == "stages" else None
-        first = seen.setdefault((stage, role.page), (machine.name, place))
-        if first[0] != machine.name:
-            message = (
-                f"the page of machine `{machine.name}` is that of machine `{first[0]}` (line {{line}}); expected one "
-                "that names the server, or nobody can see which one answers"
-            )
-            yield subject.repeated("same-page", (*place, "page"), (*first[1], "page"), message)
 
 
 def dns_servers(subject: Subject) -> Iterator[Problem]:

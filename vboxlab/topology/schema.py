@@ -18,6 +18,8 @@ from pydantic.json_schema import models_json_schema
 from vboxlab.topology.checks import listed
 from vboxlab.topology.expectations import NOT_IN_FILE, Expectation
 from vboxlab.topology.model import Adapter, SnapshotSet, Topology
+from vboxlab.topology.role_registry import installed_roles
+from vboxlab.topology.scenario import Scenario
 
 SCHEMA_FILE = Path(__file__).with_name("topology.schema.json")
 _HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*\}"}
@@ -29,20 +31,26 @@ Schema = dict[str, Any]
 
 
 def topology_schema() -> Schema:
-    """Return the JSON Schema of topology files, and of snapshot-set files (those with the key `topology`)."""
-    _, generated = models_json_schema([(Topology, "validation"), (SnapshotSet, "validation")], by_alias=True)
+    """Return the JSON Schema of topology files, and of snapshot-set files (those with the key `topology`).
+
+    Raises RoleUnusable when an installed role is not fit for use.
+    """
+    installed_roles()
+    models = tuple(_models(Topology, SnapshotSet))
+    places, generated = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: Schema = generated["$defs"]
-    for model in _models(Topology, SnapshotSet):
-        _as_in_files(model, definitions[model.__name__])
+    names = {model: places[model, "validation"]["$ref"].rpartition("/")[2] for model in models}
+    for model, name in names.items():
+        _as_in_files(model, definitions[name])
     definitions = {name: _with_holes(schema) for name, schema in definitions.items()}
-    _allow_list_of_steps(definitions["Topology"]["properties"])
+    _allow_list_of_steps(definitions[names[Topology]]["properties"], names[Scenario])
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "vboxlab topology or snapshot set",
         "type": "object",
         "if": {"required": ["topology"]},
-        "then": {"$ref": "#/$defs/SnapshotSet"},
-        "else": {"$ref": "#/$defs/Topology"},
+        "then": {"$ref": f"#/$defs/{names[SnapshotSet]}"},
+        "else": {"$ref": f"#/$defs/{names[Topology]}"},
         "$defs": {**definitions, "Hole": {**_HOLE, "description": "`{parameter}`, replaced by its value"}},
     }
 
@@ -133,9 +141,9 @@ def _properties_with_holes(properties: Schema) -> Schema:
     return {key: _with_holes(value) for key, value in properties.items()}
 
 
-def _allow_list_of_steps(properties: Schema) -> None:
+def _allow_list_of_steps(properties: Schema, scenario: str) -> None:
     verify = properties["verify"]
-    steps = {"type": "array", "items": {"$ref": "#/$defs/Scenario/properties/steps/items"}}
+    steps = {"type": "array", "items": {"$ref": f"#/$defs/{scenario}/properties/steps/items"}}
     described = {key: verify.pop(key) for key in ("description",) if key in verify}
     verify.pop("default", None)
     properties["verify"] = {"anyOf": [verify, steps], **described}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -257,12 +256,6 @@ def read_source(path: Path, *, shown: str | None = None) -> Source:
         column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
         message = f"byte 0x{content[error.start]:02X} is not UTF-8; expected a text file saved as UTF-8"
         raise invalid(file, [Problem("not-utf8", Position(line, column), message)]) from error
-    return _remembered(text, file)
-
-
-@lru_cache(maxsize=32)
-def _remembered(text: str, file: str) -> Source:
-    """Parse a text once: a class of copies reads the same files over and over, each with other values."""
     return parse_source(text, file)
 
 

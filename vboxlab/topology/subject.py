@@ -11,7 +11,7 @@ from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.parameters import names_in
 from vboxlab.topology.places import show
-from vboxlab.topology.problems import Place, Problem
+from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.shape import Fit, place_in_file
 from vboxlab.topology.source import Data, Source
@@ -132,3 +132,9 @@ class Subject:
     def adapter_named(self, machine: Machine, interface: str) -> Adapter | None:
         """Return a machine's adapter by the interface name that Debian gives it."""
         return next((adapter for adapter in machine.adapters if interface_name(adapter.slot) == interface), None)
+
+
+def one_of_interfaces(machine: Machine, wrong: str) -> str:
+    """Return which interfaces a machine has, and which of them may be meant, for a sentence about a wrong one."""
+    names = [interface_name(adapter.slot) for adapter in machine.adapters]
+    return f"{one_of(names)}{did_you_mean(wrong, names)}"

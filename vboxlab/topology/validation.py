@@ -9,6 +9,7 @@ from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
 from vboxlab.topology import rules_roles as roles
 from vboxlab.topology.problems import Problem
+from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.subject import Known, Subject
 
 __all__ = ["RULES", "Known", "Problem", "Subject", "problems_of"]
@@ -26,24 +27,15 @@ RULES: tuple[Rule, ...] = (
     names.stage_names,
     names.parameter_names,
     names.domains,
-    names.dns_records,
-    names.words_of_roles,
     networks.subnets,
     networks.slots,
     networks.adapter_networks,
-    networks.router_networks,
     networks.addresses,
     networks.duplicate_addresses,
     networks.gateways,
     networks.one_gateway_each,
-    networks.routes,
-    networks.floating_addresses,
     roles.duplicate_roles,
-    roles.routers,
-    roles.clusters,
-    roles.cluster_agreement,
-    roles.heartbeat_interfaces,
-    roles.load_balancers,
+    roles.secret_names,
     references.bases,
     references.stages,
     references.snapshots,
@@ -53,11 +45,11 @@ RULES: tuple[Rule, ...] = (
     references.scenario_machines,
     references.scenario_adapters,
     references.scenario_servers,
-    references.same_pages,
     references.dns_servers,
 )
 
 
 def problems_of(subject: Subject) -> list[Problem]:
-    """Return every problem that the rules find in a topology."""
-    return [problem for rule in RULES for problem in rule(subject)]
+    """Return every problem that the rules find in a topology, those of each installed role included."""
+    found = [problem for rule in RULES for problem in rule(subject)]
+    return found + [problem for role in installed_roles().values() for problem in role.kind.problems(subject)]

@@ -9,7 +9,6 @@ from vboxlab.guest.executor import Executor
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
-from vboxlab.topology.roles import WebRole
 
 
 class LabUnderTest(Protocol):
@@ -48,12 +47,13 @@ class LabUnderTest(Protocol):
 
 
 def page_owners(topology: Topology) -> Mapping[str, str]:
-    """Return the page of each machine that has one (role web): how answers are told apart."""
+    """Return the page of each machine whose role has one: how answers are told apart."""
     owners = {}
     for name, machine in topology.machines.items():
         for role in machine.roles_until(topology.last_stage, topology.stage_order):
-            if isinstance(role, WebRole):
-                owners[name] = role.page
+            page = role.told_by()
+            if page is not None:
+                owners[name] = page
     return owners
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from vboxlab.guest.facts import HOSTNAME, Facts
 from vboxlab.guest.findings import Finding, Where, in_file
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Resource
-from vboxlab.guest.roles.place import Place
 
 HOSTS = "/etc/hosts"
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface
 
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, Where, in_file
-from vboxlab.guest.roles.place import Place
+from vboxlab.guest.place import Place
 from vboxlab.topology.addressing import MANAGEMENT_INTERFACE, interface_name
 from vboxlab.topology.model import Adapter
 

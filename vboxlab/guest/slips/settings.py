@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding, Where
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Sysctl
-from vboxlab.guest.roles.place import Place
 
 
 def slips(setting: Sysctl, place: Place, facts: Facts) -> Iterator[Finding]:

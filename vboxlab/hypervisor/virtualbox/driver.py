@@ -12,10 +12,10 @@ from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.virtualbox import readiness
+from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, adapter_fields, attachment_fields
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.images import Images
 from vboxlab.hypervisor.virtualbox.machines import checked, create_arguments, observed
-from vboxlab.hypervisor.virtualbox.networks import NETWORK_KINDS, adapter_fields, attachment_fields
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
 from vboxlab.topology.addressing import LabName
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vboxlab.errors import CapabilityMissing, DriverError
-from vboxlab.hypervisor.virtualbox.networks import NETWORK_KINDS, adapter_fields, adapter_of
+from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, adapter_fields, adapter_of
 from vboxlab.planning.observed import (
     MARK_COPY,
     MARK_LAB,

@@ -12,13 +12,11 @@ from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Machine, Network, Topology
-from vboxlab.topology.roles import HeartbeatRole, LvsRole
 
 State = Literal["unknown", "running", "off", "drift", "absent"]
 """`unknown`: nobody looked; `off` holds whatever does not run; `drift` is not wired as the topology says."""
 
 ABSENT = "absent"  # the power of a machine that does not exist, as status reports it
-UNSAID = ("time",)  # roles that tell nothing about a machine
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,7 @@ def _shared_addresses(topology: Topology) -> list[tuple[str, IPv4Address]]:
     found: dict[IPv4Address, str] = {}
     for machine in topology.machines.values():
         for role in machine.roles_until(topology.last_stage, topology.stage_order):
-            if isinstance(role, HeartbeatRole):
-                found[role.address.ip] = "floating"
-            elif isinstance(role, LvsRole):
-                found[role.virtual] = "virtual"
+            found.update({shared.address: shared.kind for shared in role.shared_addresses()})
     return [(word, address) for address, word in found.items()]
 
 
@@ -137,7 +132,7 @@ def _machine(topology: Topology, machine: Machine, state: tuple[State, str]) -> 
     return DrawnMachine(
         machine.name,
         machine.hostname,
-        tuple(dict.fromkeys(role.role for role in roles if role.role not in UNSAID)),
+        tuple(dict.fromkeys(role.role for role in roles if role.is_drawn)),
         links,
         adopted,
         *state,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.files import opened_privately
-from vboxlab.hypervisor.virtualbox.worker import leftovers
+from vboxlab.hypervisor.virtualbox.worker import layout
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
@@ -34,7 +34,7 @@ def convert(connection: Connection, files: list[Path], folder: Path, target: Pat
     They are opened below a folder that is being made, so that what a killed process leaves registered is found there.
     Raises Failure of kind "unreadable" when VirtualBox cannot read it.
     """
-    own = folder / leftovers.IMPORT_FOLDER
+    own = folder / layout.IMPORT_FOLDER
     own.mkdir(mode=0o700)
     for file in files:
         give(connection, file, own / file.name)

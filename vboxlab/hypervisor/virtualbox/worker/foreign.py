@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, leftovers, machines, marks, power, snapshots, storage
+from vboxlab.hypervisor.virtualbox.worker import images, layout, lookup, marks, power, snapshots, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, state_name
@@ -44,7 +44,7 @@ def adopt(connection: Connection, call: Call) -> dict[str, Any]:
     with connection.errors(f"recording {name}"):
         used = snapshot if snapshot is not None else machine.currentSnapshot
         reference = {"vm": str(machine.id), "snapshot": str(used.id)}
-        connection.vbox.setExtraData(images.REFERENCE + name, json.dumps(reference))
+        connection.vbox.setExtraData(lookup.REFERENCE + name, json.dumps(reference))
         return {
             "snapshot": str(used.name),
             "made": made,
@@ -62,7 +62,7 @@ def _has_changed(machine: Any, snapshot: Any) -> bool:
 
 def _check_name(connection: Connection, name: str, machine: Any = None) -> None:
     """Raise Failure when an image of that name exists, other than the same VM referred to."""
-    existing = images.find(connection, name)
+    existing = lookup.find_image(connection, name)
     if existing is None or (machine is not None and not existing.owned and existing.machine.id == machine.id):
         return
     raise Failure("image-exists", f"an image {name} exists already", details=[f"it is the VM {existing.machine.name}"])
@@ -87,7 +87,7 @@ def _named(connection: Connection, wanted: str) -> Any:
 
 def _snapshot(connection: Connection, machine: Any, name: str) -> Any | None:
     """Return the snapshot that clones are to be made from, None when one must be taken. Raises Failure."""
-    known = list(snapshots.tree(connection, machine))
+    known = list(lookup.all_snapshots(connection, machine))
     offline = [str(each.name) for each in known if not each.online]
     listed = [f"snapshots taken while it was off: {', '.join(offline) or 'none'}"]
     if name:
@@ -115,14 +115,14 @@ def import_appliance(connection: Connection, call: Call) -> None:
     """Make an image of an appliance of one machine. All or nothing."""
     name, file = call.arguments["name"], call.arguments["file"]
     with connection.errors(f"looking for {name}"):
-        found = images.find(connection, name)
+        found = lookup.find_image(connection, name)
         if found is not None and str(found.machine.id) == call.noted.get("made"):
             return
         _check_name(connection, name)
-    vm_name = images.VM_PREFIX + name
-    settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
+    vm_name = lookup.VM_PREFIX + name
+    settings = layout.settings_file(connection, vm_name, layout.GROUP)
     folder = settings.parent
-    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
+    with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         with connection.errors(f"importing {file}"):
             appliance = connection.vbox.createAppliance()
             connection.wait(appliance.read(file), f"reading {file}", call.report)
@@ -133,10 +133,10 @@ def import_appliance(connection: Connection, call: Call) -> None:
                 raise Failure("appliance", text)
             note(_rename(connection, systems[0], {"Name": vm_name, "SettingsFile": str(settings),
                                                   "BaseFolder": str(folder.parent),
-                                                  "PrimaryGroup": leftovers.GROUP}, folder))  # fmt: skip
+                                                  "PrimaryGroup": layout.GROUP}, folder))  # fmt: skip
             connection.wait(appliance.importMachines([]), f"importing {file}", call.report)
             (handle,) = connection.array(appliance, "machines")
-        machine = machines.find(connection, str(handle))
+        machine = lookup.find_machine(connection, str(handle))
         call.note(made=str(handle))
         images.finish(connection, machine, name, call)
 

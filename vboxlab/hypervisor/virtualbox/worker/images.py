@@ -1,24 +1,16 @@
-"""Images: powered-off VMs with a snapshot that machines are linked clones of.
-
-An image is a VM of ours that carries the image mark, or an existing VM that the user named: that is only referred to
-(in VirtualBox's own global extra data) and stays unmarked, so nothing will ever change or remove it.
-"""
+"""Images: powered-off VMs with a snapshot that machines are linked clones of, made and removed; `lookup` finds them."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
-    clearing,
     conversion,
-    leftovers,
-    machines,
+    garbage,
+    layout,
+    lookup,
     marks,
     ownership,
     settings_file,
@@ -26,80 +18,21 @@ from vboxlab.hypervisor.virtualbox.worker import (
     storage,
 )
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.lookup import Image
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_quiet_hardware
 
-REFERENCE = "vboxlab/image/"  # global extra data: REFERENCE + name -> {"vm": UUID, "snapshot": UUID}
 SNAPSHOT = "vboxlab-base"
 SNAPSHOT_TEXT = "Machines of vboxlab are linked clones of this."
-VM_PREFIX = "vboxlab-image-"
 OS_TYPE = "Debian_64"
 _LEAVES_NOTHING: dict[str, bool] = {}  # by snapshot
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image as found: its VM, and the snapshot that clones are made from."""
-
-    name: str
-    machine: Any
-    snapshot: Any
-    owned: bool
-
-
-def all_images(connection: Connection) -> Iterator[Image]:
-    """Yield the images that are whole and can be read."""
-    for machine in connection.array(connection.vbox, "machines"):
-        with contextlib.suppress(connection.api_error):
-            name = marks.read_label(machine).image if machine.accessible else ""
-            if name and machine.currentSnapshot is not None:
-                yield Image(name, machine, machine.currentSnapshot, owned=True)
-    for key in connection.array(connection.vbox, "extraDataKeys"):
-        if not str(key).startswith(REFERENCE):
-            continue
-        found = _referred(connection, str(key))
-        if found is not None:
-            yield found
-
-
-def _referred(connection: Connection, key: str) -> Image | None:
-    """Return the image that a key of the global extra data refers to, None if it is not there (any more)."""
-    with contextlib.suppress(connection.api_error, ValueError, KeyError, TypeError, RecursionError):
-        reference = json.loads(connection.vbox.getExtraData(key))
-        machine = connection.vbox.findMachine(reference["vm"])
-        return Image(key[len(REFERENCE) :], machine, machine.findSnapshot(reference["snapshot"]), owned=False)
-    return None
-
-
 def exists(connection: Connection, call: Call) -> bool:
     """Tell whether there is an image of that name."""
-    return find(connection, call.arguments["name"]) is not None
-
-
-def find(connection: Connection, name: str) -> Image | None:
-    """Return the image of a name, None if there is none."""
-    with contextlib.suppress(connection.api_error):
-        machine = connection.vbox.findMachine(VM_PREFIX + name)  # the usual case, however many machines there are
-        if machine.accessible and marks.read_label(machine).image == name and machine.currentSnapshot is not None:
-            return Image(name, machine, machine.currentSnapshot, owned=True)
-    with connection.errors("looking for images"):
-        referred = _referred(connection, REFERENCE + name)
-        if referred is not None:
-            return referred
-        return next((image for image in all_images(connection) if image.name == name), None)
-
-
-def need(connection: Connection, name: str) -> Image:
-    """Return the image of a name. Raises Failure when it is not there."""
-    image = find(connection, name)
-    if image is None:
-        unreadable = [
-            f"{machines.name_of(each)} cannot be read: {machines.why(each)}" for each in _unreadable(connection)
-        ]
-        raise Failure("no-image", f"VirtualBox has no image {name}", details=unreadable)
-    return image
+    return lookup.find_image(connection, call.arguments["name"]) is not None
 
 
 def leaves_nothing(image: Image) -> bool:
@@ -124,17 +57,10 @@ def judged(connection: Connection, image: Image) -> list[Judgement]:
         return storage.judged(connection, image.snapshot.machine, subject)
 
 
-def _unreadable(connection: Connection) -> list[Any]:
-    """Return the unreadable VMs that may be images of ours."""
-    with connection.errors("looking for images"):
-        found = [each for each in connection.array(connection.vbox, "machines") if not each.accessible]
-        return [each for each in found if machines.name_of(each).startswith(VM_PREFIX)]
-
-
 def _clones(connection: Connection, image: Image) -> list[str]:
     """Return the names of the machines whose disks depend on the image's."""
     handles: set[str] = set()
-    for disk in snapshots.disks(connection, image.snapshot):
+    for disk in storage.disks_of(connection, image.snapshot.machine):
         for child in connection.array(disk, "children"):
             with connection.unless_gone():
                 handles |= set(connection.array(child, "machineIds"))
@@ -145,8 +71,8 @@ def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
     """Return the images with their size in bytes and the machines that depend on them."""
     found = []
     with connection.errors("listing images"):
-        for image in all_images(connection):
-            size = sum(int(disk.size) for disk in snapshots.disks(connection, image.snapshot))
+        for image in lookup.all_images(connection):
+            size = sum(int(disk.size) for disk in storage.disks_of(connection, image.snapshot.machine))
             found.append({"name": image.name, "size": size, "clones": _clones(connection, image)})
     return found
 
@@ -157,12 +83,12 @@ def create(connection: Connection, call: Call) -> None:
     All or nothing. A disk that is no VDI is converted; its files follow it in the list.
     """
     name, files = call.arguments["name"], [Path(file) for file in call.arguments["files"]]
-    if find(connection, name) is not None:
+    if lookup.find_image(connection, name) is not None:
         return
-    vm_name = VM_PREFIX + name
-    settings = leftovers.settings_file(connection, vm_name, leftovers.GROUP)
+    vm_name = lookup.VM_PREFIX + name
+    settings = layout.settings_file(connection, vm_name, layout.GROUP)
     folder = settings.parent
-    with leftovers.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
+    with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         target = _free_place(connection, folder / f"{name}.vdi")
         note([target])
         if call.arguments["kind"] == "vdi":
@@ -204,7 +130,7 @@ def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:
 
 def _new_machine(connection: Connection, settings: Path, vm_name: str) -> Any:
     constants, differences = connection.constants, connection.differences
-    machine = create_machine(connection.vbox, constants, differences, str(settings), vm_name, leftovers.GROUP, OS_TYPE)
+    machine = create_machine(connection.vbox, constants, differences, str(settings), vm_name, layout.GROUP, OS_TYPE)
     machine.applyDefaults("")
     machine.memorySize = 512
     set_quiet_hardware(machine, differences)
@@ -228,10 +154,10 @@ def _disk_controller(connection: Connection, machine: Any) -> str:
 def remove(connection: Connection, call: Call) -> None:
     """Remove an image of ours with its disk; of one that is only referred to, forget the reference."""
     name = call.arguments["name"]
-    image = find(connection, name)
+    image = lookup.find_image(connection, name)
     # One of that name that was made since a call was lost is another one.
     if image is None or str(image.machine.id) != call.noted.get("image", str(image.machine.id)):
-        clearing.clear(connection)
+        garbage.clear(connection)
         return
     call.note(image=str(image.machine.id))
     with connection.errors(f"removing the image {name}"):
@@ -239,13 +165,13 @@ def remove(connection: Connection, call: Call) -> None:
         if clones:
             raise Failure("image-in-use", f"the image {name} is in use", details=clones)
         if not image.owned:
-            connection.vbox.setExtraData(REFERENCE + name, "")
+            connection.vbox.setExtraData(lookup.REFERENCE + name, "")
             return
         folder = Path(str(image.machine.settingsFilePath)).parent
-        first = {str(disk.base.id) for disk in snapshots.disks(connection, image.snapshot)}
+        first = {str(disk.base.id) for disk in storage.disks_of(connection, image.snapshot.machine)}
         disks = ownership.own_disks(connection, image.machine, folder, first)
         loose = ownership.loose_children(connection, disks)
         if loose:
             raise Failure("image-in-use", f"disks that no machine uses depend on the image {name}", details=loose)
         record = {"what": "delete", "name": str(image.machine.name)}
-    machines.remove_registered(connection, image.machine, record, disks, call.report)
+    layout.remove_registered(connection, image.machine, record, disks, call.report)

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
-    clearing,
+    adapters,
+    garbage,
     images,
-    leftovers,
+    layout,
+    lookup,
     marks,
-    networks,
     ownership,
     power,
     repeating,
     settings_file,
     snapshots,
-    starts,
     storage,
 )
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
-from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, retried, state_name
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine
 
@@ -29,31 +29,6 @@ CONSOLE_LOG = "console.log"
 # COM1 of a PC, where Debian's kernel and ours write their console.
 SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
 SERIAL_PORTS, PARALLEL_PORTS = 4, 2  # of a machine (ISystemProperties::serialPortCount, parallelPortCount)
-NOT_FOUND = 0x80BB0001
-IN_USE = 0x80BB000C
-
-
-def find(connection: Connection, handle: str, *, readable: bool = True) -> Any:
-    """Return the machine with a UUID (or name). Raises Failure when it is gone or cannot be read."""
-    try:
-        machine = connection.vbox.findMachine(handle)
-        if readable and not machine.accessible:
-            raise Failure("inaccessible", f"the settings of {name_of(machine)} cannot be read", details=[why(machine)])
-    except connection.api_error as error:
-        failure = connection.failure(error, "looking for the machine")
-        raise Failure("not-found", failure.text) if failure.code == NOT_FOUND else failure from error
-    return machine
-
-
-def name_of(machine: Any) -> str:
-    """Return a machine's name, of one whose settings cannot be read the name of their file."""
-    return str(machine.name) if machine.accessible else Path(str(machine.settingsFilePath)).stem
-
-
-def why(machine: Any) -> str:
-    """Return why a machine's settings cannot be read."""
-    problem = machine.accessError
-    return str(problem.text) if problem is not None else "VirtualBox does not say why"
 
 
 def describe(connection: Connection, machine: Any, *, full: bool, through_api: bool = False) -> dict[str, Any]:
@@ -63,7 +38,7 @@ def describe(connection: Connection, machine: Any, *, full: bool, through_api: b
     """
     handle = str(machine.id)
     if not machine.accessible:
-        return _blank(handle, name_of(machine), "Inaccessible", problem=why(machine))
+        return _blank(handle, lookup.name_of(machine), "Inaccessible", problem=lookup.why_unreadable(machine))
     label = marks.read_label(machine)
     return _described(connection, machine, handle, label, full=full, through_api=through_api)
 
@@ -77,13 +52,12 @@ def _described(
     if full or marks.LAB in label.marks:
         settings = Path(str(machine.settingsFilePath))
         found.update((not through_api and _from_file(connection, machine, settings)) or _from_api(connection, machine))
-        found.update(last_power_change=starts.last_power_change(machine, settings, running=found["state"] in ONLINE))
+        found.update(last_power_change=power.last_power_change(machine, settings, running=found["state"] in ONLINE))
     return found
 
 
 def _from_api(connection: Connection, machine: Any) -> dict[str, Any]:
-    adapters = networks.read_adapters(connection, machine)
-    return {"adapters": adapters, **snapshots.read_snapshots(connection, machine)}
+    return {"adapters": adapters.read_adapters(connection, machine), **snapshots.read_snapshots(connection, machine)}
 
 
 def _from_file(connection: Connection, machine: Any, settings: Path) -> dict[str, Any] | None:
@@ -125,7 +99,7 @@ def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
 
 def inspect(connection: Connection, call: Call) -> dict[str, Any]:
     """Return one machine in full, an inaccessible one with the reason."""
-    machine = find(connection, call.arguments["handle"], readable=False)
+    machine = lookup.find_machine(connection, call.arguments["handle"], readable=False)
     with connection.errors("reading the machine"):
         return describe(connection, machine, full=True, through_api=bool(call.arguments.get("through_api")))
 
@@ -137,22 +111,23 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
         existing = _existing(connection, call)
         if existing is not None:
             return describe(connection, existing, full=True)
-    image = images.need(connection, call.arguments["image"])
+    image = lookup.need_image(connection, call.arguments["image"])
     judgements = images.judged(connection, image)
-    settings = leftovers.settings_file(connection, name, group)
+    settings = layout.settings_file(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    with leftovers.making(connection, folder, record):
-        if _find_named(connection, name) is not None:  # made by another thread or process until the folder was ours
+    with layout.making(connection, folder, record):
+        # Made by another thread or process until the folder was ours.
+        if lookup.find_named(connection, name) is not None:
             raise Failure("busy", f"another vboxlab process has just made {name}")
         machine = _clone(connection, image.snapshot, settings, name, call)
         with connection.errors(f"setting up {name}"):
             if images.leaves_nothing(image):
-                networks.add_adapters(connection, machine, call.arguments["adapters"])
+                adapters.add_adapters(connection, machine, call.arguments["adapters"])
             else:
                 _strip_inherited(connection, machine)
                 storage.strip(connection, machine, judgements, folder)
-                networks.write_adapters(connection, machine, call.arguments["adapters"], running=False)
+                adapters.write_adapters(connection, machine, call.arguments["adapters"], running=False)
             connection.set_array(machine, "groups", [group])
             marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
             machine.CPUCount, machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
@@ -164,18 +139,8 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
             connection.vbox.registerMachine(machine)
     made = _blank(str(machine.id), name, "PoweredOff")
     made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
-    made.update(last_power_change=starts.last_power_change(machine, settings, running=False))
+    made.update(last_power_change=power.last_power_change(machine, settings, running=False))
     return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
-
-
-def _find_named(connection: Connection, name: str) -> Any | None:
-    try:
-        return connection.vbox.findMachine(name)
-    except connection.api_error as error:
-        failure = connection.failure(error, "looking for a machine of that name")
-        if failure.code != NOT_FOUND:
-            raise failure from error
-    return None
 
 
 def _existing(connection: Connection, call: Call) -> Any | None:
@@ -184,7 +149,7 @@ def _existing(connection: Connection, call: Call) -> Any | None:
     Raises Failure when another machine has the name.
     """
     name = call.arguments["name"]
-    machine = _find_named(connection, name)
+    machine = lookup.find_named(connection, name)
     if machine is None:
         return None
     if str(machine.id) in call.noted.get("made", ()):
@@ -248,10 +213,10 @@ def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
 def delete(connection: Connection, call: Call) -> None:
     """Remove a machine of ours with the disks that we made for it; whatever else is in its folder stays there."""
     try:
-        machine = find(connection, call.arguments["handle"])
+        machine = lookup.find_machine(connection, call.arguments["handle"])
     except Failure as failure:
         if (call.noted or call.waited) and failure.kind == "not-found":
-            clearing.clear(connection)
+            garbage.clear(connection)
             return
         raise
     with connection.errors("removing the machine"):
@@ -266,36 +231,16 @@ def delete(connection: Connection, call: Call) -> None:
         power.note_power(connection, machine, call, ended=True)
     power.bring_down(connection, machine, hard=True, timeout=0)
     with connection.errors("removing the machine"):
-        if any(clearing.machines_with_strangers(connection, folder.parent, folder.name)):
-            clearing.remove_orphans(connection, machine)
+        if any(garbage.machines_with_strangers(connection, folder.parent, folder.name)):
+            garbage.remove_orphans(connection, machine)
             disks = ownership.without_parents_of_others(connection, disks)
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    remove_registered(connection, machine, record, disks, call.report)
-
-
-def remove_registered(
-    connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
-) -> None:
-    """Unregister a machine and delete its settings and these disks; when interrupted, `clearing.clear` finishes it."""
-    detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
-    doing = f"removing {record['name']}"
-    with connection.errors(doing):
-        settings = Path(str(machine.settingsFilePath))
-        own = {str(medium.id): str(medium.location) for medium in disks}
-    record = {**record, "settings": settings.stem, "disks": sorted(own.values())}
-    with leftovers.removing(connection, settings.parent, record), connection.errors(doing):
-        try:
-            media = retried(connection, lambda: machine.unregister(detach), doing, machine)
-            connection.wait(machine.deleteConfig([medium for medium in media if str(medium.id) in own]), doing, report)
-        except Failure as failure:
-            if failure.code != IN_USE:
-                raise
-            raise Failure("stale", failure.text, code=failure.code, details=failure.details) from failure
+    layout.remove_registered(connection, machine, record, disks, call.report)
 
 
 def set_marks(connection: Connection, call: Call) -> None:
     """Set and remove marks, running or not."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     wanted = call.arguments["marks"]
     with connection.errors("setting marks"):
         own = marks.check_ours(machine)
@@ -308,7 +253,7 @@ def set_marks(connection: Connection, call: Call) -> None:
 
 def set_hardware(connection: Connection, call: Call) -> None:
     """Set processors and memory of a machine that is off."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     wanted = {"cpus": call.arguments["cpus"], "memory": call.arguments["memory"]}
     with connection.errors("reading the machine"):
         marks.check_ours(machine)
@@ -322,59 +267,8 @@ def set_hardware(connection: Connection, call: Call) -> None:
         session.machine.saveSettings()
 
 
-def set_adapters(connection: Connection, call: Call) -> None:
-    """Give a machine exactly these adapters; while it runs, only what VirtualBox then allows."""
-    machine = find(connection, call.arguments["handle"])
-    with connection.errors("reading the machine"):
-        marks.check_ours(machine)
-        now = networks.settings_of(networks.read_adapters(connection, machine))
-        wanted = networks.settings_of(call.arguments["adapters"])
-        if not repeating.still_to_do(call, now, wanted, f"adapters of {machine.name}"):
-            return
-        running = power.is_up(connection, machine)
-    with locked(connection, machine, "setting adapters") as session:
-        networks.write_adapters(connection, session.machine, call.arguments["adapters"], running=running)
-        session.machine.saveSettings()
-
-
-def plug_adapter(connection: Connection, call: Call) -> None:
-    """Plug one adapter into another network, or its cable in or out."""
-    machine = find(connection, call.arguments["handle"])
-    slot = int(call.arguments["slot"])
-    with connection.errors("reading the machine"):
-        marks.check_ours(machine)
-        adapter = machine.getNetworkAdapter(slot - 1)
-        if not adapter.enabled:
-            raise Failure("no-adapter", f"{machine.name} has no adapter {slot}")
-        read = networks.read_adapter(connection, adapter)
-        if not _is_to_be_plugged(call, read, f"adapter {slot} of {machine.name}"):
-            return
-        if "attachment" in call.arguments and power.is_up(connection, machine):
-            before = networks.ports([read])
-            networks.check_ports(networks.ports([call.arguments["attachment"]]) - before, str(machine.name))
-    with locked(connection, machine, f"changing adapter {slot}") as session:
-        adapter = session.machine.getNetworkAdapter(slot - 1)
-        if "attachment" in call.arguments:
-            networks.plug(connection, adapter, call.arguments["attachment"])
-        if "cable" in call.arguments:
-            adapter.cableConnected = call.arguments["cable"]
-        session.machine.saveSettings()
-
-
-def _is_to_be_plugged(call: Call, read: dict[str, Any], name: str) -> bool:
-    wanted = {**read, **call.arguments.get("attachment", {})}
-    if "cable" in call.arguments:
-        wanted["cable"] = call.arguments["cable"]
-    now, then = networks.settings_of([read]), networks.settings_of([wanted])
-    if "attachment" not in call.arguments:  # what it is plugged into is somebody else's affair
-        now, then = ({key: each[key] for key in each if key.endswith("cable")} for each in (now, then))
-    elif "cable" not in call.arguments:
-        now, then = ({key: each[key] for key in each if not key.endswith("cable")} for each in (now, then))
-    return repeating.still_to_do(call, now, then, name)
-
-
 def console_log(connection: Connection, call: Call) -> str:
     """Return the path of the file that a machine of ours writes its serial console to."""
-    machine = find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     with connection.errors("reading the machine"):
         return str(Path(str(machine.settingsFilePath)).parent / CONSOLE_LOG)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
-    clearing,
+    adapters,
     foreign,
+    garbage,
     host,
     images,
     machines,
@@ -59,8 +60,8 @@ CALLS: dict[str, Handler] = {
     "delete": machines.delete,
     "set_marks": machines.set_marks,
     "set_hardware": machines.set_hardware,
-    "set_adapters": machines.set_adapters,
-    "plug_adapter": machines.plug_adapter,
+    "set_adapters": adapters.set_adapters,
+    "plug_adapter": adapters.plug_adapter,
     "console_log": machines.console_log,
     "start": power.start,
     "power_off": power.power_off,
@@ -74,8 +75,8 @@ CALLS: dict[str, Handler] = {
     "adopt_image": foreign.adopt,
     "import_appliance": foreign.import_appliance,
     "remove_image": images.remove,
-    "collect": clearing.collect,
-    "garbage": clearing.garbage,
+    "collect": garbage.collect,
+    "garbage": garbage.find,
     "strays": strays.find,
     "remove_stray": strays.remove,
     "facts": host.facts,

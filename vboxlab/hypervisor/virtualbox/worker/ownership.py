@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import images, marks, media, snapshots
+from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 
 # Extra data of a machine that a restore is or was under way of: place -> UUID of the disk that it throws away, without
@@ -60,12 +60,12 @@ def media_in(connection: Connection, folder: Path) -> list[Any]:
 
 def first_disks(connection: Connection, source: str = "") -> set[str]:
     """Return the UUIDs of the disks that clones of an image lead back to; where it is not there, of all images."""
-    image = images.find(connection, source) if source else None
-    known = [image] if image is not None else images.all_images(connection)
+    image = lookup.find_image(connection, source) if source else None
+    known = [image] if image is not None else lookup.all_images(connection)
     found = set()
     for each in known:
         with contextlib.suppress(connection.api_error):
-            for disk in snapshots.disks(connection, each.snapshot):
+            for disk in storage.disks_of(connection, each.snapshot.machine):
                 if connection.name_of("MediumType", disk.base.type) in media.HELD:
                     found.add(str(disk.base.id))
     return found
@@ -74,8 +74,8 @@ def first_disks(connection: Connection, source: str = "") -> set[str]:
 def own_disks(connection: Connection, machine: Any, folder: Path, first: set[str]) -> list[Any]:
     """Return the disks in a machine's folder that it has, now or in a snapshot, and that lead back to an image."""
     found = {}
-    for state in (machine, *(snapshot.machine for snapshot in snapshots.tree(connection, machine))):
-        for medium in snapshots.disks_of(connection, state):
+    for state in (machine, *(snapshot.machine for snapshot in lookup.all_snapshots(connection, machine))):
+        for medium in storage.disks_of(connection, state):
             if folder in Path(str(medium.location)).parents and str(medium.base.id) in first:
                 found[str(medium.id)] = medium
     return list(found.values())
@@ -241,7 +241,7 @@ def _discarded(connection: Connection, machine: Any, first: set[str]) -> set[str
     except (ValueError, TypeError):
         return set()
     present = _places(connection, machine)
-    own = {_plain(medium) for medium in snapshots.disks_of(connection, machine) if str(medium.base.id) in first}
+    own = {_plain(medium) for medium in storage.disks_of(connection, machine) if str(medium.base.id) in first}
     return {str(disk) for place, disk in noted.items() if present.get(place, disk) != disk and present[place] in own}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import machines, marks, networks, repeating, starts
+from vboxlab.hypervisor.virtualbox.worker import adapters, lookup, marks, networks, repeating
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
@@ -16,6 +18,7 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import (
     POLL,
     TRANSIENT,
     console_of,
+    is_up,
     locked,
     state_name,
     unlock,
@@ -30,11 +33,11 @@ ENDS_WITH_SERVICE = 20.0  # seconds that a VM's process may outlive VirtualBox's
 SCREEN_WIDTH, SCREEN_HEIGHT = 1024, 768
 SCREEN_APPEARS = 20.0  # seconds from power-on to the first picture, on a slow host
 NOT_SUPPORTED = 0x80BB0009  # VBOX_E_NOT_SUPPORTED: "Screenshot is not possible at this time, invalid size"
-
-
-def is_up(connection: Connection, machine: Any) -> bool:
-    """Tell whether a machine's VM process lives."""
-    return state_name(connection, machine) in ONLINE
+# Which start of a machine was its last one, whoever made it, is told by the log that each start begins anew:
+# IMachine::lastStateChange has seconds only in its file, and restoring a snapshot sets the two apart (7.2.22).
+LOG = "VBox.log"  # the last run's; older ones have numbers (VirtualBox manual, "Collecting Debugging Information")
+HEADER_BYTES = 1024
+OPENED = re.compile(rb"Log opened (\S+)")
 
 
 def check_off(connection: Connection, machine: Any, what: str) -> None:
@@ -56,12 +59,30 @@ def settle(connection: Connection, machine: Any) -> str:
     return state
 
 
+def last_power_change(machine: Any, settings: Path, *, running: bool) -> str:
+    """Return a word that is another one after each start and each stop, and the same as long as there was none.
+
+    `settings` is the machine's settings file.
+    """
+    # One call of the API less for each machine of a long list, where VirtualBox was not told to log elsewhere.
+    logs = Path(str(machine.logFolder)) if "VBOX_USER_LOGHOME" in os.environ else settings.parent / "Logs"
+    return f"{'on' if running else 'off'} {last_start(logs)}".strip()
+
+
+def last_start(logs: Path) -> str:
+    """Return when the machine whose logs are in a folder was last started, "" when it never was."""
+    with contextlib.suppress(OSError), (logs / LOG).open("rb") as log:
+        found = OPENED.search(log.read(HEADER_BYTES))
+        return found[1].decode(errors="replace") if found else ""
+    return ""
+
+
 def start(connection: Connection, call: Call) -> None:
     """Power a machine on, or resume it; no-op when it runs. Foreign machines may be started too.
 
     The run that a lost call began under a service that died since ends by itself, and holds its ports until then.
     """
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     lost = bool(call.noted)
     deadline = time.monotonic() + (max(connection.patience, ENDS_WITH_SERVICE) if lost else connection.patience)
     with connection.errors("starting the machine"):
@@ -93,7 +114,7 @@ def _bring_up(connection: Connection, machine: Any, call: Call) -> bool:
         return True
     if state in ONLINE:
         raise Failure("stuck", f"{machine.name} is in the state {state}")
-    networks.check_ports(networks.ports(networks.read_adapters(connection, machine)), str(machine.name))
+    networks.check_ports(networks.ports(adapters.read_adapters(connection, machine)), str(machine.name))
     try:
         session = _launch(connection, machine, call)
     except connection.api_error as error:
@@ -130,7 +151,7 @@ def _log_lines(machine: Any) -> list[str]:
 
 def power_off(connection: Connection, call: Call) -> bool:
     """Bring a machine of ours to the off state; return whether its guest ended by itself."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     hard = call.arguments["how"] == "hard"
     with connection.errors("switching the machine off"):
         marks.check_ours(machine)
@@ -151,7 +172,7 @@ def note_power(connection: Connection, machine: Any, call: Call, *, ended: bool 
     to throw away once it has ended.
     """
     state = settle(connection, machine)
-    now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
+    now = last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
     before = call.noted.get("power")
     if before is None:
         call.note(power=now, state=state)
@@ -216,7 +237,7 @@ def _pull_plug(connection: Connection, machine: Any) -> None:
 
 def screenshot(connection: Connection, call: Call) -> None:
     """Write a PNG of the machine's screen to a file."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     with connection.errors("taking a screenshot"):
         if not is_up(connection, machine):
             raise Failure("off", f"{machine.name} is off: its screen shows nothing")

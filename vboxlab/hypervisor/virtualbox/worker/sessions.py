@@ -30,6 +30,11 @@ def state_name(connection: Connection, machine: Any) -> str:
     return connection.name_of("MachineState", machine.state)
 
 
+def is_up(connection: Connection, machine: Any) -> bool:
+    """Tell whether a machine's VM process lives."""
+    return state_name(connection, machine) in ONLINE
+
+
 def retried(connection: Connection, call: Callable[[], T], doing: str, machine: Any | None = None) -> T:
     """Make a call that a lock of somebody else may refuse, again and again until the connection's patience ends.
 

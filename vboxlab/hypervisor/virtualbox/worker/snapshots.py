@@ -7,31 +7,17 @@ instead, and really removed as soon as that is possible.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import clearing, machines, marks, ownership, power, repeating, starts
+from vboxlab.hypervisor.virtualbox.worker import garbage, lookup, marks, ownership, power, repeating, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
 from vboxlab.hypervisor.virtualbox.worker.settings_file import REMOVED
 
 SHORT_ID = 8  # characters of an id that suffice to name it, where they begin no other
-
-
-def tree(connection: Connection, machine: Any) -> Iterator[Any]:
-    """Yield all snapshots, hidden ones too, parents first."""
-    if not machine.snapshotCount:
-        return
-
-    def below(snapshot: Any) -> Iterator[Any]:
-        yield snapshot
-        for child in connection.array(snapshot, "children"):
-            yield from below(child)
-
-    yield from below(machine.findSnapshot(""))  # the root: IMachine::findSnapshot, "null or empty"
 
 
 def _is_hidden(snapshot: Any) -> bool:
@@ -48,7 +34,7 @@ def _shown(snapshot: Any) -> str | None:
 def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
     """Return a machine's snapshots, the id of the current one, and whether the machine is still as that one is."""
     found = []
-    for snapshot in tree(connection, machine):
+    for snapshot in lookup.all_snapshots(connection, machine):
         if _is_hidden(snapshot):
             continue
         found.append({
@@ -71,14 +57,14 @@ def _taken_at(snapshot: Any) -> str:
 
 
 def _has_name(connection: Connection, machine: Any, name: str) -> bool:
-    return any(each.name == name and not _is_hidden(each) for each in tree(connection, machine))
+    return any(each.name == name and not _is_hidden(each) for each in lookup.all_snapshots(connection, machine))
 
 
 def _meant(connection: Connection, machine: Any, word: str) -> list[Any]:
     """Return the snapshots that have a name or an id (or one that begins so); IMachine::findSnapshot tells but one."""
     return [
         each
-        for each in tree(connection, machine)
+        for each in lookup.all_snapshots(connection, machine)
         if not _is_hidden(each)
         and (word in (each.name, each.id) or (len(word) >= SHORT_ID and str(each.id).startswith(word)))
     ]
@@ -96,13 +82,15 @@ def _existing(connection: Connection, machine: Any, word: str) -> Any:
 
 def take(connection: Connection, call: Call) -> None:
     """Take a snapshot, of the disks of a machine that is off or of all of one that runs."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     name, doing = call.arguments["name"], f"taking the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         own = marks.check_ours(machine)
         state = power.settle(connection, machine)  # one that a lost call began comes to its end
         text = call.noted.get("text")
-        if text and any(each.name == name and each.description == text for each in tree(connection, machine)):
+        if text and any(
+            each.name == name and each.description == text for each in lookup.all_snapshots(connection, machine)
+        ):
             return
         if _has_name(connection, machine, name):
             raise Failure("snapshot-exists", f"{machine.name} has a snapshot {name} already")
@@ -129,7 +117,7 @@ def take_locked(connection: Connection, session: Any, name: str, text: str, *, r
 
 def restore(connection: Connection, call: Call) -> None:
     """Bring a machine that is off back to a snapshot, marks included; a saved state that it has is discarded."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     doing = f"restoring the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         marks.check_ours(machine)
@@ -166,7 +154,7 @@ def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict
     Raises Failure when somebody has started the machine since: the snapshot would throw away what was done then.
     """
     state = power.settle(connection, machine)
-    power_now = starts.last_power_change(machine, Path(str(machine.settingsFilePath)), running=False)
+    power_now = power.last_power_change(machine, Path(str(machine.settingsFilePath)), running=False)
     if "snapshot" not in call.noted:
         call.note(snapshot=str(snapshot.id), power=power_now, state=state)
         return False
@@ -184,7 +172,7 @@ def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict
 
 def delete(connection: Connection, call: Call) -> None:
     """Remove a snapshot of a machine that is off."""
-    machine = machines.find(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments["handle"])
     doing = f"removing the snapshot {call.arguments['name']}"
     with connection.errors(doing):
         marks.check_ours(machine)
@@ -197,7 +185,7 @@ def delete(connection: Connection, call: Call) -> None:
             raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
         call.note(snapshot=str(snapshot.id))
     with locked(connection, machine, doing) as session:
-        clearing.remove_orphans(connection, machine)
+        garbage.remove_orphans(connection, machine)
         if _can_go(connection, machine, snapshot):
             connection.wait(session.machine.deleteSnapshot(snapshot.id), doing, call.report)
         else:
@@ -213,24 +201,12 @@ def _can_go(connection: Connection, machine: Any, snapshot: Any) -> bool:
     if len(connection.array(snapshot, "children")) + present > 1:
         return False
     # A restore whose caller was killed leaves a disk that VirtualBox takes for the machine's until its service ends.
-    return all(len(connection.array(disk, "children")) <= 1 for disk in disks(connection, snapshot))
-
-
-def disks(connection: Connection, snapshot: Any) -> list[Any]:
-    """Return the hard disks of a snapshot."""
-    return disks_of(connection, snapshot.machine)
-
-
-def disks_of(connection: Connection, machine: Any) -> list[Any]:
-    """Return the hard disks of a machine as it is now, or of a snapshot's."""
-    disk = connection.value_of("DeviceType", "HardDisk")
-    attached = connection.array(machine, "mediumAttachments")
-    return [each.medium for each in attached if each.type == disk and each.medium is not None]
+    return all(len(connection.array(disk, "children")) <= 1 for disk in storage.disks_of(connection, snapshot.machine))
 
 
 def _sweep(connection: Connection, machine: Any, session: Any) -> None:
     """Really remove the hidden snapshots that can go by now; one that cannot stays hidden."""
-    for snapshot in [each for each in tree(connection, machine) if _is_hidden(each)]:
+    for snapshot in [each for each in lookup.all_snapshots(connection, machine) if _is_hidden(each)]:
         if _can_go(connection, machine, snapshot):
             with contextlib.suppress(Failure):
                 connection.wait(session.machine.deleteSnapshot(snapshot.id), "removing a hidden snapshot")

@@ -90,3 +90,10 @@ def strip(connection: Connection, machine: Any, judgements: Sequence[Judgement],
     for left in dropped:  # what cloning made for an immutable disk; the VM's own disks lie elsewhere
         if left.parent is not None and folder in Path(str(left.location)).parents:
             connection.wait(left.deleteStorage(), f"removing {left.location}")
+
+
+def disks_of(connection: Connection, machine: Any) -> list[Any]:
+    """Return the hard disks of a machine as it is now, or of a snapshot's."""
+    disk = connection.value_of("DeviceType", "HardDisk")
+    attached = connection.array(machine, "mediumAttachments")
+    return [each.medium for each in attached if each.type == disk and each.medium is not None]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import leftovers, ownership, repeating
+from vboxlab.hypervisor.virtualbox.worker import layout, ownership, repeating
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 
@@ -24,10 +24,10 @@ def remove(connection: Connection, call: Call) -> None:
     path = Path(call.arguments["path"])
     if call.noted and not os.path.lexists(path):
         return
-    folder = next((parent for parent in path.parents if parent.name.endswith(leftovers.SUFFIX)), None)
+    folder = next((parent for parent in path.parents if parent.name.endswith(layout.SUFFIX)), None)
     if folder is None or not folder.is_dir():
         raise Failure("not-stray", f"{path} is not in the folder of a machine of vboxlab's")
-    with leftovers.holding(folder):
+    with layout.holding(folder):
         if path not in dict(_all(connection, None, None, held=folder)):
             raise Failure("not-stray", f"{path} is in use, or gone")
         now = path.lstat()
@@ -37,7 +37,7 @@ def remove(connection: Connection, call: Call) -> None:
         call.note(file=identity)
         if path.suffix.lower() not in ownership.SUFFIXES:
             path.unlink(missing_ok=True)
-        elif not leftovers.remove_disks(connection, folder, [path]):
+        elif not layout.remove_disks(connection, folder, [path]):
             raise Failure("not-stray", f"another disk depends on {path}: remove that one first")
         for below in path.parents[: path.parents.index(folder)]:
             with contextlib.suppress(OSError):
@@ -47,16 +47,16 @@ def remove(connection: Connection, call: Call) -> None:
 def _all(
     connection: Connection, lab: str | None, copy: str | None, *, held: Path | None = None
 ) -> list[tuple[Path, str]]:
-    top = leftovers.lab_folder(connection, lab, copy)
-    pattern = f"*{leftovers.SUFFIX}" if lab else f"**/*{leftovers.SUFFIX}"
+    top = layout.lab_folder(connection, lab, copy)
+    pattern = f"*{layout.SUFFIX}" if lab else f"**/*{layout.SUFFIX}"
     folders = [folder for folder in sorted(top.glob(pattern)) if folder.is_dir()]
     # A folder that is being worked on, or was left so, is not looked into.
-    free = [folder for folder in folders if folder == held or not (folder / leftovers.PENDING).exists()]
-    registered = leftovers.registered_folders(connection)
+    free = [folder for folder in folders if folder == held or not (folder / layout.PENDING).exists()]
+    registered = layout.registered_folders(connection)
     suspects = [folder for folder in free if folder not in registered or _has_strangers(Path(registered[folder]))]
     if not suspects:
         return []
-    known = leftovers.by_folder(connection)
+    known = layout.by_folder(connection)
     found: list[tuple[Path, str]] = []
     for folder in suspects:
         with contextlib.suppress(connection.api_error):
@@ -79,7 +79,7 @@ def _in_folder(
     used = {Path(str(medium.location)) for medium in known if ownership.is_used(connection, medium)}
     order = [Path(str(medium.location)) for medium in known]
     if settings is None:
-        files = [path for path in sorted(folder.rglob("*")) if path.name != leftovers.PENDING and not path.is_dir()]
+        files = [path for path in sorted(folder.rglob("*")) if path.name != layout.PENDING and not path.is_dir()]
         why = "in the folder of a machine that is gone"
     else:
         machine = connection.vbox.findMachine(settings)

@@ -1,0 +1,131 @@
+"""Roles that cannot be used: said with the distribution that they are of, as any other wrong set-up."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tests.unit.roles.toy import GUEST, ROLE, TOPOLOGY, python, vboxlab, write_role
+from vboxlab.errors import EXIT_INVALID, RoleUnusable
+from vboxlab.topology import role_registry
+
+MODULES = (f"toy_unusable_{number}" for number in itertools.count())
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.syspath_prepend(folder)
+    role_registry._found.cache_clear()
+    try:
+        return list(role_registry.installed_roles.__wrapped__())
+    finally:
+        role_registry._found.cache_clear()
+
+
+def unusable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> RoleUnusable:
+    with pytest.raises(RoleUnusable) as caught:
+        installed(folder, monkeypatch)
+    assert caught.value.exit_code == EXIT_INVALID
+    assert caught.value.resolution
+    return caught.value
+
+
+def test_ours_come_first_and_others_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_role(tmp_path, value=f"{next(MODULES)}.role:MotdRole")
+    ours = ["web", "heartbeat", "router", "dns", "client", "ssh_server", "time", "lvs"]
+    assert installed(tmp_path, monkeypatch) == [*ours, "motd"]
+
+
+def test_two_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    role = ROLE.replace('"motd"', '"web"')
+    write_role(tmp_path, name="web", value=f"{next(MODULES)}.role:MotdRole", role=role)
+    error = unusable(tmp_path, monkeypatch)
+    assert error.brief == "the role web is there twice"
+    assert sorted(error.details) == ["web of toy-motd 1.0", "web of vboxlab 0.1.0"]
+
+
+@pytest.mark.filterwarnings("ignore:Field name")
+@pytest.mark.parametrize(
+    ("role", "kind", "why"),
+    [
+        ("import nothing_like_that", "MotdRole", "ModuleNotFoundError: No module named 'nothing_like_that'"),
+        ("1 / 0", "MotdRole", "ZeroDivisionError: division by zero"),
+        (ROLE, "OtherRole", "has no attribute 'OtherRole'"),
+        (ROLE, "Field", "Field is no class that derives from vboxlab.topology.roles.Role"),
+        (ROLE.replace('"motd"', '"model"'), "MotdRole", 'its class does not say `role: Literal["motd"]`'),
+        (ROLE.replace("text: str", "problems: str"), "MotdRole", "its parameter problems has the name of"),
+    ],
+)
+def test_what_does_not_load(role: str, kind: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = f"{next(MODULES)}.role:{kind}"
+    write_role(tmp_path, value=value, role=role)
+    error = unusable(tmp_path, monkeypatch)
+    assert error.brief == "the role motd of toy-motd 1.0 cannot be loaded"
+    assert error.details[0] == f"motd = {value}"
+    assert why in error.details[1]
+
+
+def test_without_any_role_vboxlab_is_to_be_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [])
+    role_registry._found.cache_clear()
+    with pytest.raises(RoleUnusable, match="no role is installed, not even vboxlab's own"):
+        role_registry.installed_roles.__wrapped__()
+    role_registry._found.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("guest", "lines"),
+    [
+        (
+            GUEST.replace("motd-rude", "page-missing"),
+            ["the code page-missing is there twice", "role web of vboxlab 0.1.0", "role motd of toy-motd 1.0"],
+        ),
+        (
+            GUEST.replace("motd-shown", "any-page"),
+            ["the key of a text any-page is there twice", "vboxlab's own for every guest", "role motd of toy-motd 1.0"],
+        ),
+        ("import nothing_like_that", ["the role motd of toy-motd 1.0 cannot be loaded", "ModuleNotFoundError"]),
+        ("MotdInGuest = dict", ["the role motd of toy-motd 1.0 cannot be loaded", "in_guest returns {}; expected"]),
+    ],
+    ids=["a code of another role", "a text of ours", "no guest's side", "another thing"],
+)
+def test_what_is_found_only_when_it_is_used(guest: str, lines: list[str], tmp_path: Path) -> None:
+    write_role(tmp_path, guest=guest)
+    (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
+    assert vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml")).returncode == 0
+    done = vboxlab(tmp_path, "explain", str(tmp_path / "greeting.yaml"))
+    assert done.returncode == EXIT_INVALID
+    for line in lines:
+        assert line in done.stderr
+
+
+def test_an_unusable_role_is_told_by_every_verb_that_reads_a_topology(tmp_path: Path) -> None:
+    write_role(tmp_path, role="import nothing_like_that")
+    (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
+    done = vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml"))
+    assert done.returncode == EXIT_INVALID
+    assert "the role motd of toy-motd 1.0 cannot be loaded" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert vboxlab(tmp_path, "--help").returncode == 0
+
+
+DESTROY = """
+from pathlib import Path
+from vboxlab.cli.main import run
+from vboxlab.hypervisor.memory import MemoryDriver, store_of
+from vboxlab.hypervisor.memory_store import Image
+from vboxlab.planning.observed import MachineSpec
+
+driver = MemoryDriver(store_of(Path({home!r})))
+marks = {{"lab": "ha", "machine": "srv-web", "topology": "failover"}}
+driver.store.images["image"] = Image(None, None, 0)
+driver.create(MachineSpec("srv-web", "image", 1, 64, (), marks))
+print(run(["destroy", "failover", "--yes"]), list(driver.machines()))
+"""
+
+
+def test_a_lab_can_be_destroyed_whatever_is_installed(tmp_path: Path) -> None:
+    write_role(tmp_path, role="import nothing_like_that")
+    done = python(tmp_path, "-c", DESTROY.format(home=str(tmp_path / "home")))
+    assert done.stdout.splitlines() == ["lab ha is gone: 1 machines removed", "0 []"], done.stderr

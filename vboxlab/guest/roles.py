@@ -1,0 +1,152 @@
+"""The interface of a role, as far as its guest is concerned, and what the roles of a machine come to together.
+
+The topology's side is vboxlab.topology.roles.Role, whose `in_guest` leads here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from vboxlab.errors import RoleUnusable
+from vboxlab.guest.naming import naming
+from vboxlab.guest.network import network
+from vboxlab.guest.place import Place
+from vboxlab.guest.resources import Await, Command, File, Resource, merge
+from vboxlab.guest.wording import Texts
+from vboxlab.topology.model import Machine, Topology
+from vboxlab.topology.role_registry import InstalledRole, installed_roles
+from vboxlab.topology.roles import Role
+
+if TYPE_CHECKING:
+    from vboxlab.guest.explain_steps import Steps
+    from vboxlab.guest.facts import Facts
+    from vboxlab.guest.findings import Finding
+
+OfRole = TypeVar("OfRole", bound=Role)
+NO_TEXTS: Texts = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Files of a role that come from another machine, with the key of the text that says so ({master}, {machine})."""
+
+    master: str
+    folder: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is to be seen once all is done: the key of a text, its values, and the command that shows it."""
+
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+
+
+class GuestRole(Generic[OfRole]):
+    """What a role is in a guest. Pure.
+
+    Where a resource is given, it may be anybody's: a role answers for its own and leaves the others as they are.
+    """
+
+    found: Texts = NO_TEXTS
+    """What was found, by the code of a finding."""
+    expected: Texts = NO_TEXTS
+    """What is expected instead, by the code of a finding; none where that goes without saying."""
+    steps: Texts = NO_TEXTS
+    """The words that the answer key needs besides vboxlab's own."""
+    understood: frozenset[str] = frozenset()
+    """Files whose meaning `slips` compares in full: other words for the same are worth no more than a hint."""
+    other_secrets: Mapping[str, str] = MappingProxyType({})
+    """By the file that a secret is in, the code of the finding that it is another one than the lab's."""
+    identity_files: tuple[str, ...] = ()
+    """Files that tell one machine from others, which a clone must not keep."""
+    fact_functions: str = ""
+    """Functions of POSIX sh that `questions` call, put behind vboxlab/guest/facts.sh."""
+
+    def resources(self, role: OfRole, place: Place) -> Iterable[Resource]:
+        """Return what the role wants to be true in the guest of a place."""
+        raise NotImplementedError
+
+    def slips(self, role: OfRole, place: Place, facts: Facts) -> Iterable[Finding]:
+        """Return what a student got wrong, recognised by name."""
+        del role, place, facts
+        return ()
+
+    def questions(self, resources: Iterable[Resource]) -> Iterable[str]:
+        """Return the commands that ask a guest for facts of the role, for resources that the guest shall have.
+
+        Each prints lines of `said`, a word and fields, separated by tabs: Facts.said. They change nothing.
+        """
+        del resources
+        return ()
+
+    def as_it_was(self, resource: Resource) -> Resource:
+        """Return a resource as it was when vboxlab gave its digests no version; never add to it."""
+        return resource
+
+    def copied(self, role: OfRole, place: Place) -> Copied | None:
+        """Return which files somebody who types copies from another machine."""
+        del role, place
+        return None
+
+    def made_by(self, file: File, steps: Steps) -> bool:
+        """Say how a file comes about where no editor makes it, and return whether it is said."""
+        del file, steps
+        return False
+
+    def typed(self, command: Command) -> str | None:
+        """Return a command as somebody would type it, where that is another one."""
+        del command
+        return None
+
+    def seen(self, wish: Await) -> Seen | None:
+        """Return how somebody sees what the configuration waits for."""
+        del wish
+        return None
+
+
+@cache
+def guest_roles() -> Mapping[str, GuestRole[Any]]:
+    """Return the guest's side of all installed roles by name. Raises RoleUnusable where there is none."""
+    return {name: _loaded(name, role) for name, role in installed_roles().items()}
+
+
+def _loaded(name: str, role: InstalledRole) -> GuestRole[Any]:
+    try:
+        found = role.kind.in_guest()
+    except Exception as error:  # anybody's code runs here, and may fail in any way
+        raise _unusable(name, role, f"{type(error).__name__}: {error}") from error
+    if not isinstance(found, GuestRole):
+        raise _unusable(name, role, f"in_guest returns {found!r}; expected a vboxlab.guest.roles.GuestRole")
+    return found
+
+
+def _unusable(name: str, role: InstalledRole, why: str) -> RoleUnusable:
+    return RoleUnusable(
+        f"the role {name} of {role.origin} cannot be loaded",
+        details=[why],
+        resolution="install that distribution again or another version of it, or remove it",
+    )
+
+
+def in_guest(role: Role) -> GuestRole[Any]:
+    """Return the guest's side of a role."""
+    return guest_roles()[role.role]
+
+
+def resources_for(topology: Topology, machine: Machine, stage: str | None) -> tuple[Resource, ...]:
+    """Return everything that must be true in a machine's guest at a stage (None: only what holds in every stage).
+
+    Host name, names and network come first, then the roles in order; a later role has the last word on a key.
+    """
+    place = Place(topology, machine, stage)
+    resources: list[Resource] = [*naming(place), *network(place)]
+    for role in place.roles:
+        resources.extend(in_guest(role).resources(role, place))
+    return merge(resources)

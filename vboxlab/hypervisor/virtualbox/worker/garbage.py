@@ -1,0 +1,129 @@
+"""Clearing what killed processes left among our machines: of one lab, or of all."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker import layout, lookup, marks, ownership
+from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, POLL, locked, state_name
+
+
+def collect(connection: Connection, call: Call) -> list[str]:
+    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
+    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"))
+
+
+def find(connection: Connection, call: Call) -> list[str]:
+    """Return what `collect` would remove, changing nothing."""
+    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"), only_look=True)
+
+
+def clear(
+    connection: Connection, lab: str | None = None, copy: str | None = None, *, only_look: bool = False
+) -> list[str]:
+    """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was, or what it would be."""
+    top = layout.lab_folder(connection, lab, copy)
+    cleared: list[str] = []
+    pending: set[Path] = set()
+    unused: set[Path] = set()
+    for path in sorted(top.rglob(layout.PENDING)) if top.exists() else []:
+        with contextlib.suppress(Failure):
+            found = layout.clear_folder(connection, path.parent, lab, copy, only_look=only_look)
+            cleared += found
+            pending |= {path.parent} if found else set()
+    machines = list(machines_with_strangers(connection, top) if lab else _machines_of_labs(connection))
+    known = layout.by_folder(connection) if machines or lab is None else {}
+    for folder, machine in machines:
+        with contextlib.suppress(connection.api_error):
+            gone = _clear_disks(connection, folder, machine, known.get(folder, []), only_look=only_look)
+            cleared += [f"unused disk {path}" for path in sorted(gone)]
+            unused.update(gone)
+    if lab is not None:
+        return cleared  # the rest is nobody's in particular
+    first = ownership.first_disks(connection)
+    for folder, media in known.items():
+        for medium in media if folder not in pending else []:
+            with contextlib.suppress(connection.api_error):
+                if Path(str(medium.location)) not in unused and _is_dead(connection, medium, first):
+                    cleared.append(f"entry of the missing disk {medium.location}")
+                    if not only_look:
+                        medium.close()
+    return cleared
+
+
+def _clear_disks(
+    connection: Connection, folder: Path, machine: Any, known: list[Any], *, only_look: bool
+) -> list[Path]:
+    """Remove and return the orphans in a machine's folder, of which the disks in `known` were listed before.
+
+    Whoever holds the machine, such as somebody who takes a snapshot of it, may just have made what looks like one.
+    """
+    seen = ownership.orphans(connection, machine, known)
+    if not seen or state_name(connection, machine) in ONLINE:
+        return []
+    if not only_look:
+        with contextlib.suppress(Failure), locked(connection, machine, "clearing unused disks"):
+            return remove_orphans(connection, machine)
+        return []
+    if not _is_free(connection, machine):
+        return []
+    still = ownership.orphans(connection, machine, ownership.media_in(connection, folder))
+    return [path for path in still if path in seen] if _is_free(connection, machine) else []
+
+
+def _is_free(connection: Connection, machine: Any) -> bool:
+    """Tell whether nobody holds a machine; VirtualBox takes a moment to see that a client which did is dead."""
+    unlocked = connection.value_of("SessionState", "Unlocked")
+    deadline = time.monotonic() + layout.FREED_WITHIN
+    while machine.sessionState != unlocked:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def remove_orphans(connection: Connection, machine: Any) -> list[Path]:
+    """Remove and return the disks that interrupted calls of ours left in a machine's folder, which a session holds."""
+    folder = Path(str(machine.settingsFilePath)).parent
+    known = ownership.media_in(connection, folder)
+    return layout.remove_disks(connection, folder, ownership.orphans(connection, machine, known), known)
+
+
+def machines_with_strangers(connection: Connection, top: Path, name: str = "") -> Iterator[tuple[Path, Any]]:
+    """Yield our machines (of this folder's name: "" for all) that hold a disk which their settings do not name.
+
+    They are looked for right below a group's folder.
+    """
+    for folder in top.glob(name or f"*{layout.SUFFIX}"):
+        settings = list(folder.glob("*.vbox"))
+        text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in settings)
+        if settings and not all(ownership.is_named(disk, text) for disk in ownership.disk_files(folder)):
+            with contextlib.suppress(connection.api_error):
+                machine = connection.vbox.findMachine(str(settings[0]))
+                if machine.accessible and marks.read_marks(machine).get(marks.LAB):
+                    yield folder, machine
+
+
+def _machines_of_labs(connection: Connection) -> Iterator[tuple[Path, Any]]:
+    """Yield the machines of all labs with their folders."""
+    for machine in connection.array(connection.vbox, "machines"):
+        with contextlib.suppress(connection.api_error):
+            if machine.accessible and marks.read_marks(machine).get(marks.LAB):
+                yield Path(str(machine.settingsFilePath)).parent, machine
+
+
+def _is_dead(connection: Connection, medium: Any, first: set[str]) -> bool:
+    """Tell whether a disk's file is gone that was an image's, or a machine's of ours."""
+    base = medium.base
+    if base is None:
+        return False  # it was let go since it was listed
+    ours = str(base.id) in first or any(
+        parent.name.startswith(lookup.VM_PREFIX) for parent in Path(str(base.location)).parents
+    )
+    return ours and not Path(str(medium.location)).exists() and not ownership.is_used(connection, medium)

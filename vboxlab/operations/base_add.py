@@ -1,0 +1,126 @@
+"""`base add`: bases from the user's own VMs, appliances and disks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vboxlab.base.added import NewBase, Origin
+from vboxlab.base.store import BaseStore
+from vboxlab.credentials import known
+from vboxlab.errors import BaseError, UsageError
+from vboxlab.hypervisor.registry import open_driver
+from vboxlab.operations.base import progress_of
+from vboxlab.operations.door import Door
+from vboxlab.settings import load_settings
+
+SOURCE = "prompt, env:VARIABLE or a file"
+
+
+@dataclass(frozen=True)
+class AddRequest:
+    """A base to add: from one of `vm`, `ova` and `disk`, whose guest `user` logs in to with a password or a key.
+
+    Passwords are named by where they come from (SOURCE). `with_management`: its guest has vboxlab's address already.
+    """
+
+    name: str
+    user: str
+    vm: str | None = None
+    snapshot: str | None = None
+    ova: str | None = None
+    disk: str | None = None
+    password_from: str | None = None
+    key: str | None = None
+    root_password_from: str | None = None
+    with_management: bool = False
+    driver: str | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """A base that was added; `outcome` says what was done."""
+
+    name: str
+    driver: str
+    origin: str
+    outcome: str
+
+
+def add(request: AddRequest, door: Door) -> Added:
+    """Add a base, all or nothing.
+
+    Raises UsageError for a request that contradicts itself or a secret that is not where it is said to be, and as
+    BaseStore.add does.
+    """
+    origin = _origin(request)
+    new = NewBase(
+        request.name,
+        origin,
+        request.user,
+        key_file=_key(request),
+        password=_secret(request.password_from, f"password of {request.user}", door),
+        root_password=_secret(request.root_password_from, "password of root", door),
+        stock=not request.with_management,
+    )
+    settings = load_settings()
+    driver = open_driver(settings, request.driver).driver
+    try:
+        outcome = BaseStore(settings).add(new, driver, progress_of(door.show))
+    finally:
+        driver.close()
+    return Added(request.name, driver.name, str(origin), outcome)
+
+
+def _origin(request: AddRequest) -> Origin:
+    given = [value for value in (request.vm, request.ova, request.disk) if value]
+    if len(given) != 1:
+        raise UsageError("give one of --vm, --ova and --disk: what the base is made of")
+    if request.snapshot and not request.vm:
+        raise UsageError("--snapshot goes with --vm only")
+    if request.vm:
+        return Origin("vm", request.vm, request.snapshot or "")
+    file = Path(given[0]).expanduser().absolute()
+    if not file.is_file():
+        what = "a folder" if file.is_dir() else "no such file"
+        raise BaseError(f"{file}: {what}", resolution="give the path of the appliance or disk file")
+    return Origin("ova" if request.ova else "disk", str(file))
+
+
+def _key(request: AddRequest) -> Path | None:
+    key = request.key
+    if bool(key) == bool(request.password_from):
+        raise UsageError("give --password-from or --key: how the user logs in in the guest")
+    if key is None:
+        return None
+    file = Path(key).expanduser().absolute()
+    try:
+        start = file.read_text(encoding="ascii", errors="replace")[:100]
+    except OSError as error:
+        raise UsageError(f"--key {key}: it cannot be read", details=[str(error)]) from error
+    if "PRIVATE KEY" not in start:
+        raise UsageError(f"--key {key}: it is no private key", resolution="give the file without `.pub`")
+    return file
+
+
+def _secret(source: str | None, what: str, door: Door) -> str | None:
+    """Return a secret from where the user says it is. Raises UsageError when there is none."""
+    if source is None:
+        return None
+    if source == "prompt":
+        secret = door.ask_secret(what)
+    elif source.startswith("env:"):
+        secret = os.environ.get(source[4:], "")
+        if not secret:
+            raise UsageError(f"{what}: the variable {source[4:]} is not set")
+    else:
+        try:
+            secret = Path(source).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{what}: {source} cannot be read", details=[str(error)], resolution=f"expected {SOURCE}"
+            ) from error
+    if not secret or "\n" in secret:
+        raise UsageError(f"{what}: expected one line", resolution=f"give {SOURCE}")
+    return known(secret)

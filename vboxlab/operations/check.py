@@ -1,0 +1,76 @@
+"""`check`: a lab's machines compared with its topology."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vboxlab.lab.check import MachineCheck
+from vboxlab.lab.check import check as compare
+from vboxlab.language import Language
+from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
+from vboxlab.operations.door import Door
+from vboxlab.operations.request import LabRequest
+from vboxlab.operations.session import Session, opened
+from vboxlab.topology.addressing import LabName
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRequest(LabRequest):
+    """The lab or topology, or one machine of it, and the stage to compare with (None: the last)."""
+
+    lab: str
+    machine: str | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found in one lab or copy."""
+
+    lab: LabName
+    topology: str
+    machines: Sequence[MachineCheck]
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether there is nothing but hints."""
+        return all(machine.is_fine for machine in self.machines)
+
+    def record(self, language: Language) -> dict[str, Any]:
+        """Return it as plain data; keys are stable."""
+        return {
+            "lab": self.lab.lab,
+            "copy": self.lab.copy,
+            "topology": self.topology,
+            "fine": self.is_fine,
+            "machines": [_record(machine, language) for machine in self.machines],
+        }
+
+
+def _record(machine: MachineCheck, language: Language) -> dict[str, Any]:
+    return {
+        "machine": machine.machine,
+        "fine": machine.is_fine,
+        "guest_seen": machine.guest_seen,
+        "findings": [finding.data(language) for finding in machine.findings],
+    }
+
+
+def check(request: CheckRequest, door: Door) -> OneOrCopies[Checked]:
+    """Compare machines with the topology, and change nothing.
+
+    Raises UsageError for a machine or stage that the topology does not have, and as choose does.
+    """
+
+    def one(session: Session, entry: Chosen, jobs: int) -> Checked:
+        target = entry.target(session)
+        found = compare(
+            session.context, target.needed, target.lab, machine=request.machine, stage=request.stage, jobs=jobs
+        )  # fmt: skip
+        return Checked(target.lab, target.needed.topology.name, found)
+
+    with opened(door, request.driver, many=request.which.several) as session:
+        chosen = choose(session, request.lab, request, parameters=True)
+        return on_labs(session, chosen, request, one, lock=False)

@@ -1,0 +1,139 @@
+"""What the verbs share when they work on one lab or on several copies of it: which ones, and the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.events import EventSink
+from vboxlab.lab.observe import labs
+from vboxlab.operations.request import LabRequest
+from vboxlab.operations.run_copies import CopyResult, run_copies, shares
+from vboxlab.operations.session import Session
+from vboxlab.operations.targets import Target, find_target, only_target
+from vboxlab.planning.observed import current_topology
+from vboxlab.topology.addressing import LabName
+
+T = TypeVar("T")
+OneOrCopies: TypeAlias = T | list[CopyResult[T]]
+"""What became of the one lab, or of each copy where several were asked for."""
+
+
+@dataclass
+class Chosen:
+    """One lab or copy to work on, the name that it was called by, and the values of its topology's parameters."""
+
+    lab: LabName
+    name: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    _found: Target | None = None
+
+    def target(self, session: Session) -> Target:
+        """Return it with its topology, which is loaded when it is first asked for. Raises as find_target does."""
+        if self._found is None:
+            self._found = find_target(session, self.name, self.values, self.lab.copy)
+        return self._found
+
+
+def choose(session: Session, name: str | None, request: LabRequest, *, parameters: bool = False) -> list[Chosen]:
+    """Return the copies that a request is about, or the one lab that is named, or the only one there is.
+
+    `parameters`: the columns of a CSV file must be the topology's. Values of the request go before those of the roll.
+    Raises UsageError naming the labs that exist when it is not clear which lab is meant, or there is none.
+    """
+    if request.which.several:
+        return _choose_copies(session, name, request, parameters=parameters)
+    found = only_target(session, name, request.values, request.which.copy)
+    return [Chosen(found.lab, name or found.lab.lab, request.values, found)]
+
+
+def _choose_copies(session: Session, name: str | None, request: LabRequest, *, parameters: bool) -> list[Chosen]:
+    existing = labs(list(session.context.machines()))
+    roll = request.which.roll
+    if roll is None:
+        wanted = _lab_name(session, name, existing) if name is not None else None
+        found = [lab for lab in existing if wanted in (None, lab.lab)]
+        if not found:
+            what = f"of {name} " if name else ""
+            raise UsageError(
+                f"no lab {what}exists on this computer", resolution="`vboxlab status --all` shows those that do"
+            )
+        return [Chosen(lab, name or lab.lab, request.values) for lab in found]
+    lab = _lab_name(session, name or _only(existing), existing)
+    if parameters and roll.columns:
+        topology = session.library.topology(session.library.find_topology(name or lab))
+        roll.check_columns(list(topology.parameters), topology.name)
+    return [Chosen(LabName(lab, copy.name), name or lab, {**copy.values, **request.values}) for copy in roll.copies]
+
+
+def _only(existing: Mapping[LabName, Any]) -> str:
+    names = sorted({lab.lab for lab in existing})
+    if len(names) == 1:
+        return names[0]
+    raise UsageError(
+        "there are several labs; say which one" if names else "there is no lab on this computer yet", details=names
+    )
+
+
+def _lab_name(session: Session, name: str, existing: Mapping[LabName, Sequence[Any]]) -> str:
+    """Return the lab that a topology or lab name means, also when the topology file is broken or gone."""
+    try:
+        return session.library.topology(session.library.find_topology(name)).lab
+    except (TopologyInvalid, UsageError):
+        for lab, machines in existing.items():
+            if lab.lab == name or current_topology(machines) == name:
+                return lab.lab
+        raise
+
+
+def each(
+    session: Session,
+    chosen: Sequence[Chosen],
+    do: Callable[[Session, Chosen, int], T],
+    *,
+    jobs: int | None,
+    patience: float | None,
+    at_most: int | None = None,
+) -> list[CopyResult[T]]:
+    """Do something to each copy with its lock held (without patience: without the lock), so many at once.
+
+    `do` gets a session whose events carry the copy's name, the copy, and how many actions it may have under way.
+    """
+    context = session.context
+    width, share = shares(jobs or session.settings.concurrency, min(len(chosen), at_most or len(chosen)))
+    by_lab = {entry.lab: entry for entry in chosen}
+
+    def one(lab: LabName, events: EventSink) -> T:
+        lock = context.directory(lab).locked(events, patience=patience) if patience is not None else nullcontext()
+        with lock:
+            return do(session.having(events=events), by_lab[lab], share)
+
+    with session.door.heeding_stop():
+        return run_copies(list(by_lab), one, width=width, events=context.events, stop=context.stop)
+
+
+def on_labs(
+    session: Session,
+    chosen: Sequence[Chosen],
+    request: LabRequest,
+    do: Callable[[Session, Chosen, int], T],
+    *,
+    lock: bool = True,
+    heed_stop: bool = False,
+) -> OneOrCopies[T]:
+    """Do something to the one lab that was chosen, or to each copy where several were asked for.
+
+    `do` gets the session, the lab, and how many actions it may have under way; with `lock` the lab's lock is held.
+    `heed_stop`: `do` on one lab looks at the stop event itself, so that it need not be broken off.
+    """
+    patience = request.wait if lock else None
+    if request.which.several:
+        return each(session, chosen, do, jobs=request.jobs, patience=patience)
+    (entry,) = chosen
+    context = session.context
+    held = context.directory(entry.lab).locked(context.events, patience=patience) if patience is not None else None
+    with held or nullcontext(), session.door.heeding_stop() if heed_stop else nullcontext():
+        return do(session, entry, request.jobs or session.settings.concurrency)

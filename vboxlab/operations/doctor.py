@@ -1,0 +1,101 @@
+"""`doctor`: what is right and wrong with this computer, and what can be repaired of VirtualBox's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vboxlab.base.mirror import check_reachable, find_mirror
+from vboxlab.errors import BaseError, VboxlabError
+from vboxlab.hypervisor.doctor import Finding, Needs, examine, whatever_it_meets
+from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
+from vboxlab.operations.door import Door
+from vboxlab.settings import Settings, load_settings
+from vboxlab.topology.catalog import list_topologies
+from vboxlab.topology.library import Library
+
+MIRROR_TIMEOUT = 10.0
+SUITE = "bookworm"
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """What is looked at; `offline`: nothing on the network. `repair` is done first, without asking with `yes`."""
+
+    offline: bool = False
+    repair: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was found on this computer."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether there is no problem; warnings are none."""
+        return all(finding.verdict != "problem" for finding in self.findings)
+
+    @property
+    def to_do(self) -> tuple[Finding, ...]:
+        """Return the findings that say what to do."""
+        return tuple(finding for finding in self.findings if finding.fix and finding.verdict != "ok")
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data; keys are stable."""
+        return {"healthy": self.is_fine, "findings": [asdict(finding) for finding in self.findings]}
+
+
+def doctor(request: DoctorRequest, door: Door) -> Health:
+    """Look at everything. Changes nothing but what `repair` asks for. Raises DriverError when a repair fails."""
+    settings = load_settings()
+    if request.repair:
+        _repair(door, yes=request.yes)
+    findings = examine(settings, _largest(settings))
+    if not request.offline:
+        findings += whatever_it_meets("Debian mirror", lambda: _mirror(settings))
+    return Health(tuple(findings))
+
+
+def _repair(door: Door, *, yes: bool) -> None:
+    """Show what is broken, ask, and repair it."""
+    broken = find_repair()
+    if broken is None:
+        door.remark("nothing to repair")
+        return
+    for line in broken.found:
+        door.remark(line)
+    if not broken.proposal:
+        door.remark(f"nothing can be put back: {broken.advice}")
+        return
+    door.remark(f"what would be done: {broken.proposal}")
+    if not yes:
+        door.confirm(f"{broken.proposal}?")
+    for line in carry_out(broken):
+        door.remark(line)
+
+
+def _largest(settings: Settings) -> Needs | None:
+    """Return what the topology that needs most memory needs; topologies that cannot be read are left out."""
+    library, found = Library(settings), []
+    with suppress(OSError):
+        for entry in list_topologies(settings, library.source):
+            with suppress(VboxlabError, OSError):
+                topology = library.topology(entry.path)
+                memory = sum(machine.memory for machine in topology.owned_machines)
+                found.append(Needs(entry.name, len(topology.owned_machines), memory))
+    return max(found, key=lambda needs: needs.memory, default=None)
+
+
+def _mirror(settings: Settings) -> Iterator[Finding]:
+    mirror = find_mirror(settings)
+    try:
+        check_reachable(mirror, SUITE, timeout=MIRROR_TIMEOUT)
+    except BaseError as error:
+        yield Finding("Debian mirror", "warning", "; ".join([error.brief, *error.details]), error.resolution or "")
+    else:
+        yield Finding("Debian mirror", "ok", f"it answers (from {mirror.origin})")

@@ -1,0 +1,66 @@
+"""What a verb works with: the lab layer's collaborators, the files, and the door that it came in by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vboxlab.base.store import BaseStore
+from vboxlab.hypervisor.registry import open_driver
+from vboxlab.lab.access import SshGuests
+from vboxlab.lab.context import Context
+from vboxlab.lab.listing import Listing
+from vboxlab.operations.door import Door
+from vboxlab.planning.observed import PowerState
+from vboxlab.settings import Settings, load_settings
+from vboxlab.topology.library import Library
+
+# How much longer than on hardware virtualisation guests are waited for when they run in software emulation.
+EMULATION = 4.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of a verb."""
+
+    context: Context
+    library: Library
+    door: Door
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in force."""
+        return self.context.settings
+
+    def having(self, **changes: Any) -> Session:
+        """Return the session with something of its context replaced (`events`, `confirm`)."""
+        return replace(self, context=replace(self.context, **changes))
+
+
+@contextmanager
+def opened(door: Door, driver: str | None = None, *, many: bool = False) -> Iterator[Session]:
+    """Open the driver and all that goes with it; close it at the end. Machines go on running.
+
+    `many`: for an operation on many copies, with one look at the host for all of them.
+    Raises DriverUnavailable, SettingsInvalid.
+    """
+    settings = load_settings()
+    chosen = open_driver(settings, driver, door.remark)
+    if chosen.note:
+        door.note(chosen.note)
+    bases = BaseStore(settings)
+
+    def alive(handle: str) -> bool:
+        return chosen.driver.inspect(handle).power in (PowerState.RUNNING, PowerState.CHANGING)
+
+    patience = settings.time_scale if chosen.driver.capabilities.accelerated else max(settings.time_scale, EMULATION)
+    guests = SshGuests(settings, bases, alive, patience=patience)
+    try:
+        listing = Listing(chosen.driver) if many else None
+        context = Context(chosen.driver, bases, guests, settings, door.show, door.stop, listing)
+        yield Session(context, Library(settings), door)
+    finally:
+        guests.close()
+        chosen.driver.close()

@@ -1,0 +1,147 @@
+"""The lab that a verb's argument names, with its topology where one could be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.lab.desire import recorded_values
+from vboxlab.lab.observe import labs
+from vboxlab.lab.up import Blueprint
+from vboxlab.operations.session import Session
+from vboxlab.planning.observed import MARK_ORIGIN, MARK_TOPOLOGY, ObservedMachine, current_topology
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.library import Library
+from vboxlab.topology.model import SnapshotSet, Topology
+from vboxlab.topology.origins import made_first
+from vboxlab.topology.subject import Known
+
+
+@dataclass(frozen=True)
+class Target:
+    """The lab that a verb works on, with its topology where one could be loaded."""
+
+    lab: LabName
+    blueprint: Blueprint | None
+    problem: TopologyInvalid | UsageError | None = None
+
+    @property
+    def needed(self) -> Blueprint:
+        """Return the topology. Raises what kept it from being loaded."""
+        if self.blueprint is None:
+            raise self.problem or UsageError(f"lab {self.lab}: its topology is not known; name the topology instead")
+        return self.blueprint
+
+    def base_of(self, machine: str) -> str:
+        """Return the base of a machine. Raises what kept the topology from being loaded."""
+        topology = self.needed.topology
+        return (topology.machines[machine].base if machine in topology.machines else None) or topology.base
+
+
+def load_blueprint(
+    library: Library,
+    name: str,
+    values: Mapping[str, str],
+    copy: str | None = None,
+    everything: Sequence[ObservedMachine] = (),
+) -> Blueprint:
+    """Load a topology with its snapshot sets; values recorded with the lab hold unless given anew.
+
+    Raises TopologyInvalid, or UsageError where there is no such topology or a value is for no parameter of it.
+    """
+    path = library.find_topology(name)
+    plain = library.topology(path)
+    lab = LabName(plain.lab, copy)
+    recorded = recorded_values([machine for machine in everything if machine.lab == lab])
+    known = {key: value for key, value in recorded.items() if key in plain.parameters}
+    if copy and "student" in plain.parameters:
+        known.setdefault("student", copy)
+    merged = {**known, **values}
+    topology = plain
+    if merged or copy is not None or plain.start_from is not None:
+        known_here = Known(made_first=made_first(path, library))
+        topology = library.topology(path, merged, known=known_here, for_copy=copy is not None)
+
+    @cache
+    def load(other: str) -> Blueprint:
+        declared = library.topology(library.find_topology(other)).parameters
+        own = {key: value for key, value in values.items() if key in declared}
+        return load_blueprint(library, other, own, copy, everything)
+
+    return Blueprint(topology, _sets(library, topology, path), load)
+
+
+def _sets(library: Library, topology: Topology, path: Path) -> list[SnapshotSet]:
+    names = {stage.snapshot for stage in topology.stages if stage.snapshot}
+    names |= {name for name in (topology.start_from, topology.reset) if name}
+    return [library.snapshot_set(library.find_snapshot_set(name, near=path)) for name in sorted(names)]
+
+
+def find_target(
+    session: Session, name: str, values: Mapping[str, str] | None = None, copy: str | None = None
+) -> Target:
+    """Find what a verb's argument names: a topology, or a lab by its ownership mark.
+
+    A topology file that is broken or gone does not hide a lab that exists: the problem is kept in the target.
+    """
+    everything = list(session.context.machines())
+    existing = {lab for lab in labs(everything) if lab.copy == copy}
+    try:
+        found = load_blueprint(session.library, name, values or {}, copy, everything)
+    except (TopologyInvalid, UsageError) as error:
+        by_mark = _lab_by_mark(everything, name, copy)
+        if by_mark is None:
+            raise
+        return _named_by_mark(session.library, by_mark, values or {}, everything, error, name)
+    lab = LabName(found.topology.lab, copy)
+    clash = LabName(name, copy)
+    if clash != lab and clash in existing and lab not in existing:
+        return Target(clash, None)
+    return Target(lab, found)
+
+
+def _named_by_mark(
+    library: Library,
+    lab: LabName,
+    values: Mapping[str, str],
+    everything: Sequence[ObservedMachine],
+    error: TopologyInvalid | UsageError,
+    name: str,
+) -> Target:
+    topology = current_topology(machine for machine in everything if machine.lab == lab)
+    if topology is None or topology == name:
+        return Target(lab, None, error)
+    try:
+        return Target(lab, load_blueprint(library, topology, values, lab.copy, everything))
+    except (TopologyInvalid, UsageError) as problem:
+        return Target(lab, None, problem)
+
+
+def _lab_by_mark(everything: Sequence[ObservedMachine], name: str, copy: str | None) -> LabName | None:
+    for lab, machines in labs(everything).items():
+        if lab.copy == copy and (lab.lab == name or _stands_for(machines, name)):
+            return lab
+    return None
+
+
+def _stands_for(machines: Sequence[ObservedMachine], topology: str) -> bool:
+    return any(topology in (m.marks.get(MARK_TOPOLOGY), m.marks.get(MARK_ORIGIN)) for m in machines)
+
+
+def only_target(
+    session: Session, name: str | None, values: Mapping[str, str] | None = None, copy: str | None = None
+) -> Target:
+    """Return the named lab, or the only one there is. Raises UsageError naming those that exist."""
+    if name is not None:
+        return find_target(session, name, values, copy)
+    found = [lab for lab in labs(list(session.context.driver.machines())) if copy is None or lab.copy == copy]
+    if len(found) == 1:
+        return find_target(session, found[0].lab, values, found[0].copy)
+    if not found:
+        raise UsageError(
+            "there is no lab on this computer yet", resolution="`vboxlab list`, then `vboxlab up TOPOLOGY`"
+        )
+    raise UsageError("there are several labs; say which one", details=[str(lab) for lab in found])

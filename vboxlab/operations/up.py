@@ -1,0 +1,173 @@
+"""Bringing a lab, or several copies side by side, up to a topology."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from vboxlab.errors import CopyStopped, UsageError, VboxlabError
+from vboxlab.events import Note
+from vboxlab.lab.capacity import check_capacity, demand, room, shortfalls
+from vboxlab.lab.context import Context
+from vboxlab.lab.down import down
+from vboxlab.lab.images import ensure_images
+from vboxlab.lab.observe import see
+from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
+from vboxlab.lab.up import up as bring_up
+from vboxlab.operations.copies import Chosen, OneOrCopies, choose, each, on_labs
+from vboxlab.operations.door import Door
+from vboxlab.operations.questions import ask_for_all, asking
+from vboxlab.operations.request import LabRequest
+from vboxlab.operations.run_copies import CopyResult
+from vboxlab.operations.session import Session, opened
+from vboxlab.operations.targets import Target
+from vboxlab.planning.observed import PowerState
+from vboxlab.planning.planner import UNTIL_CREATED
+from vboxlab.topology.addressing import LabName
+
+DOWN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpRequest(LabRequest):
+    """Which topology to bring up, and how far.
+
+    `until`: a stage, or `created` for everything but the boot. `at_most`: so many copies at a time, each powered off
+    again when it is up. `force`: although memory, disk or ports do not suffice. `yes`: work may be thrown away.
+    """
+
+    topology: str
+    until: str | None = None
+    at_most: int | None = None
+    gui: bool = False
+    force: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class Up:
+    """What was done to bring a lab up: how many actions, and which guests had to be repaired.
+
+    `stopped`: the user stopped it; the same request goes on from there.
+    """
+
+    lab: LabName
+    actions: int
+    repaired: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+def result_of(lab: LabName, done: UpResult) -> Up:
+    """Return what was done to a lab."""
+    return Up(lab, done.actions, done.repaired, done.stopped)
+
+
+def up(request: UpRequest, door: Door) -> OneOrCopies[Up]:
+    """Create, boot and configure what is missing, and check the rest.
+
+    The door is asked before machines go back to a snapshot because the lab changes its topology. Raises what `up` of
+    the lab layer and `up_copies` raise, UsageError, LabBusy.
+    """
+    if request.at_most is not None and not request.which.several:
+        raise UsageError("--at-most-running is for several copies", resolution="add --copies or --all")
+    with opened(door, request.driver, many=request.which.several) as session:
+        return up_copies(session, request) if request.which.several else _up_one(session, request)
+
+
+def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
+    (entry,) = choose(session, request.topology, request)
+    target = entry.target(session)
+    _check_stage(target, request.until)
+    _warn_of_shortfalls(session.context, target, request.until)
+
+    def one(own: Session, entry: Chosen, jobs: int) -> Up:
+        done = bring_up(own.context, target.needed, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
+        return result_of(entry.lab, done)
+
+    confirming = session.having(confirm=asking(session.door, yes=request.yes))
+    return on_labs(confirming, [entry], request, one, heed_stop=True)
+
+
+def _check_stage(target: Target, until: str | None) -> None:
+    """Raise UsageError unless the topology has a stage of that name."""
+    stages = target.needed.topology.stage_order
+    if until is not None and until not in (*stages, UNTIL_CREATED):
+        raise UsageError(f"--until {until}: expected created, {', '.join(stages)}")
+
+
+def _warn_of_shortfalls(context: Context, target: Target, until: str | None) -> None:
+    """Say when a single lab wants more than the computer has left: it may well run nevertheless."""
+    topology = target.needed.topology
+    wanted = demand(topology, see(context, target.lab), boots=until != UNTIL_CREATED)
+    for line in shortfalls([wanted], room(context.settings.home, context.machines())):
+        context.events(Note(line, level="warning"))
+
+
+def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
+    """Bring copies up and return what became of each; one whose topology is wrong with its values fails alone.
+
+    It is asked once where copies would lose work. Raises LabError, before anything is made, when they do not fit on
+    this computer; BaseError when images cannot be made.
+    """
+    chosen = choose(session, request.topology, request, parameters=True)
+    targets: dict[LabName, Target] = {}
+    wrong: list[CopyResult[Up]] = []
+    for entry in chosen:
+        try:
+            target = entry.target(session)
+            _check_stage(target, request.until)
+            targets[entry.lab] = target
+        except VboxlabError as error:
+            wrong.append(CopyResult(entry.lab, "failed", step="read the topology", error=error))
+    lost = {lab: _lost(session.context, target, request.until) for lab, target in targets.items()}
+    session = session.having(confirm=ask_for_all(session.door, lost, yes=request.yes))
+    _prepare(session.context, list(targets.values()), request)
+
+    def one(own: Session, entry: Chosen, jobs: int) -> Up:
+        blueprint = targets[entry.lab].needed
+        done = bring_up(own.context, blueprint, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
+        if request.at_most is not None and not done.stopped:
+            down(own.context, entry.lab, timeout=DOWN_SECONDS, hard=False, jobs=jobs)
+        if done.stopped:
+            raise CopyStopped(f"stopped after {done.actions} actions")
+        return result_of(entry.lab, done)
+
+    # Copies that run already come first: they count against what may run at once.
+    order = [entry for entry in chosen if entry.lab in targets]
+    if request.at_most is not None:
+        order.sort(key=lambda entry: not _runs(session.context, entry.lab))
+    results = each(session, order, one, jobs=request.jobs, patience=request.wait, at_most=request.at_most)
+    return sorted([*wrong, *results], key=lambda result: [entry.lab for entry in chosen].index(result.lab))
+
+
+def _lost(context: Context, target: Target, until: str | None) -> list[str]:
+    """Return the machines of a copy that lose work; none where it cannot be planned: there `up` will fail."""
+    try:
+        return list(losses_on_the_way(context, target.needed, target.lab, until=until))
+    except VboxlabError:
+        return []
+
+
+def _prepare(context: Context, targets: Sequence[Target], request: UpRequest) -> None:
+    """Check that everything fits, and make the images that the copies share."""
+    boots = request.until != UNTIL_CREATED
+    demands = [demand(target.needed.topology, see(context, target.lab), boots=boots) for target in targets]
+    left = room(context.settings.home, context.machines())
+    if not request.force:
+        check_capacity(demands, left, at_most_running=request.at_most)
+    else:
+        for line in shortfalls(demands, left, at_most_running=request.at_most):
+            context.events(Note(line, level="warning"))
+    blueprints = [target.needed for target in targets]
+    for target in targets if boots else ():
+        with suppress(VboxlabError):  # of one that cannot be planned its own `up` tells
+            missing = missing_source(context, target.needed, target.lab, see(context, target.lab))
+            if missing is not None:
+                blueprints.append(target.needed.load(missing.set.topology))
+    if blueprints:
+        ensure_images(context, blueprints)
+
+
+def _runs(context: Context, lab: LabName) -> bool:
+    return any(machine.power is PowerState.RUNNING for machine in see(context, lab).machines.values())

@@ -1,0 +1,100 @@
+"""`validate`: every problem of topology and snapshot-set files, without touching any lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vboxlab.base.recipe import RECIPES
+from vboxlab.base.store import BaseStore
+from vboxlab.errors import RoleUnusable, TopologyInvalid, UsageError
+from vboxlab.settings import Settings, load_settings
+from vboxlab.topology.catalog import snapshot_set_names
+from vboxlab.topology.library import Library
+from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of, topology_of
+from vboxlab.topology.model import Topology
+from vboxlab.topology.origins import made_first
+from vboxlab.topology.problems import Problem, invalid
+from vboxlab.topology.source import Source
+from vboxlab.topology.validation import Known
+
+
+@dataclass(frozen=True)
+class ValidateRequest:
+    """Files by path or topology name, and values for the topologies that declare the parameter."""
+
+    files: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The problems of each file, a line each, in the order that the files were named."""
+
+    problems: Mapping[Path, tuple[str, ...]]
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether there is no problem at all."""
+        return not any(self.problems.values())
+
+
+def validate(request: ValidateRequest) -> Validated:
+    """Check each file as what it is.
+
+    Raises UsageError when a file cannot be found, or a value is given for a parameter that none of the files declares;
+    RoleUnusable when an installed role cannot be used.
+    """
+    settings = load_settings()
+    library = Library(settings)
+    paths = [library.find_topology(file) for file in request.files]
+    problems: dict[Path, tuple[str, ...]] = {}
+    declared: set[str] = set()
+    for path in paths:
+        problems[path] = ()
+        try:
+            source = library.source(path)
+            parameters = source.get(("parameters",))
+            known = parameters if isinstance(parameters, dict) else {}
+            own = {key: value for key, value in request.values.items() if key in known}
+            declared |= own.keys()
+            _check(source, path, own, settings, library)
+        except RoleUnusable:
+            raise
+        except TopologyInvalid as error:
+            problems[path] = tuple(error.details)
+    for key in request.values:
+        if key not in declared:
+            raise UsageError(f"--set {key}=…: none of the files declares a parameter `{key}`")
+    return Validated(problems)
+
+
+def _check(source: Source, path: Path, values: Mapping[str, str], settings: Settings, library: Library) -> None:
+    """Load one file as what it is; raises TopologyInvalid when it has problems."""
+    if is_snapshot_set(source):
+        found = snapshot_set_of(source, path.stem)
+        snapshot_set_of(source, path.stem, _maker(source, found.topology, path, library))
+    else:
+        known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, library))
+        topology_of(source, values, path.stem, known)
+
+
+def _base_names(settings: Settings) -> frozenset[str]:
+    """Return the bases that this host has or can build."""
+    store = BaseStore(settings)
+    return frozenset(RECIPES) | {base.name for base in store.list()} | {base.name for base in store.added.all()}
+
+
+def _maker(source: Source, name: str, path: Path, library: Library) -> Topology:
+    """Return the topology that makes a snapshot set: beside the set's folder, else wherever the name is found."""
+    beside = path.resolve().parent.parent / "topologies" / f"{name}.yaml"
+    where = source.value(("topology",))
+    try:
+        return library.topology(beside if beside.is_file() else library.find_topology(name))
+    except UsageError as error:
+        message = f"{error.brief}; {error.details[0]}"
+        raise invalid(source.file, [Problem("unknown-topology", where, message)]) from error
+    except TopologyInvalid as error:
+        message = f"topology `{name}` has problems of its own ({error.brief}); expected one without"
+        raise invalid(source.file, [Problem("bad-topology", where, message)]) from error

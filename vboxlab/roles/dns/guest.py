@@ -1,0 +1,78 @@
+"""The name server: dnsmasq for the lab's own zone, asking the wide area network's resolver for the rest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from vboxlab.guest.place import Place, static_addresses
+from vboxlab.guest.resources import Await, File, Package, Resource, Service
+from vboxlab.guest.roles import GuestRole, Seen
+from vboxlab.roles.dns.role import DnsRole
+from vboxlab.roles.dns.words import STEPS
+from vboxlab.topology.addressing import interface_name
+
+CONFIGURATION = "/etc/dnsmasq.d/lab.conf"
+SERVICE_NAME = "www"
+ANSWERED = "names answered"
+
+
+class DnsInGuest(GuestRole[DnsRole]):
+    """A name server."""
+
+    steps = STEPS
+
+    def resources(self, role: DnsRole, place: Place) -> Iterable[Resource]:
+        """Return the resources of a dnsmasq server (dnsmasq(8)) for a zone with the host names of the lab's machines.
+
+        `interface=` is needed: without it Debian's dnsmasq answers only hosts of its own subnets.
+        """
+        interfaces = [interface_name(adapter.slot) for adapter in place.machine.adapters if adapter.address is not None]
+        lines = [
+            *(f"interface={name}" for name in interfaces),
+            "bind-dynamic",
+            "domain-needed",
+            "bogus-priv",
+            "no-hosts",
+            "no-resolv",
+            f"domain={role.zone}",
+            f"local=/{role.zone}/",
+            *(f"host-record={name},{address}" for name, address in _records(role, place)),
+            *(f"server={address}" for address in role.forwarders or _resolvers_of_wan(place)),
+        ]
+        yield Package("dnsmasq")
+        yield File(CONFIGURATION, "\n".join(lines) + "\n", notifies=("dnsmasq",))
+        yield Service("dnsmasq")
+        own = f"{place.machine.hostname}.{role.zone}"
+        known = next((name for name, _ in _records(role, place) if name != own), None)
+        if known:
+            yield Await(ANSWERED, ("getent", "ahostsv4", known), unit="dnsmasq")
+
+    def seen(self, wish: Await) -> Seen | None:
+        """Return how somebody sees that it answers."""
+        return Seen("answered", {}, shlex.join(wish.until)) if wish.name == ANSWERED else None
+
+
+def _records(role: DnsRole, place: Place) -> Iterator[tuple[str, IPv4Address]]:
+    if role.records:
+        yield from ((f"{record.name}.{role.zone}", record.address) for record in role.records)
+        return
+    for machine in place.topology.machines.values():
+        addresses = static_addresses(machine)
+        if addresses:
+            yield f"{machine.hostname}.{role.zone}", addresses[0].ip
+    for address in place.service_addresses:
+        yield f"{SERVICE_NAME}.{role.zone}", address
+
+
+def _resolvers_of_wan(place: Place) -> Iterator[IPv4Address]:
+    """Yield the resolver that VirtualBox's and QEMU's NAT offer: address .3 of the NAT network.
+
+    VirtualBox numbers its NAT networks 10.0.(slot + 1).0/24 (manual, "Network Address Translation").
+    """
+    for machine, uplink in place.uplinks:
+        for adapter in machine.adapters:
+            network = place.topology.networks.get(adapter.network)
+            if adapter.network == uplink and network is not None and network.kind == "nat":
+                yield (network.subnet or IPv4Network(f"10.0.{adapter.slot + 1}.0/24"))[3]

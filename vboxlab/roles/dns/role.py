@@ -1,0 +1,58 @@
+"""The parameters of a name server, and what it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from vboxlab.topology.roles import DNS_PORTS, Parameters, Port, Role
+
+if TYPE_CHECKING:
+    from vboxlab.guest.roles import GuestRole
+    from vboxlab.topology.problems import Problem
+    from vboxlab.topology.subject import Subject
+
+
+class DnsRecord(Parameters):
+    """A name within the zone and its address."""
+
+    name: str
+    address: IPv4Address
+
+
+class DnsRole(Role):
+    """A name server for the lab's own zone that forwards the rest (the stand-in for the school's server)."""
+
+    role: Literal["dns"]
+    zone: str
+    forwarders: tuple[IPv4Address, ...] = Field(default=(), description="default: the router's own resolver")
+    records: tuple[DnsRecord, ...] = Field(
+        default=(), description="what the zone holds; default: the names of all machines, and www for the service"
+    )
+
+    list_order: ClassVar[int] = 4
+
+    def names_answered(self) -> Mapping[str, str]:
+        """Return the zone."""
+        return {"zone": self.zone}
+
+    def ports_listened(self) -> frozenset[Port]:
+        """Return the ports of DNS."""
+        return DNS_PORTS
+
+    @classmethod
+    def problems(cls, subject: Subject) -> Iterable[Problem]:
+        """Return what is wrong with the name servers of a topology."""
+        from vboxlab.roles.dns.rules import records
+
+        return records(subject)
+
+    @classmethod
+    def in_guest(cls) -> GuestRole[DnsRole]:
+        """Return what a name server is in its guest."""
+        from vboxlab.roles.dns.guest import DnsInGuest
+
+        return DnsInGuest()

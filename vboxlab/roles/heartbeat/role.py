@@ -1,0 +1,79 @@
+"""The parameters of a node of a Heartbeat cluster, and what it offers and needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Interface
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from vboxlab.topology.roles import Port, Role, SharedAddress
+
+if TYPE_CHECKING:
+    from vboxlab.guest.roles import GuestRole
+    from vboxlab.topology.problems import Problem
+    from vboxlab.topology.subject import Subject
+
+
+class HeartbeatRole(Role):
+    """One node of a Heartbeat cluster that shares a floating address."""
+
+    role: Literal["heartbeat"]
+    address: IPv4Interface = Field(description="floating address with its prefix length")
+    interface: str = Field(default="enp0s3", description="interface that carries the heartbeat and the address")
+    nodes: tuple[str, ...] = Field(description="machines of the cluster; the first is the preferred master")
+    services: tuple[str, ...] = Field(default=("apache2",), description="services that follow the address")
+    tuning: Literal["practical", "fast"] = Field(
+        default="practical",
+        description="practical: as taught (deadtime 5); fast: shorter deadtime, services kept running on all nodes",
+    )
+    secret: str = Field(default="heartbeat", description="name of the lab's secret used in authkeys")
+
+    list_order: ClassVar[int] = 2
+
+    def shared_addresses(self) -> tuple[SharedAddress, ...]:
+        """Return the floating address."""
+        return (SharedAddress(self.address.ip, "floating"),)
+
+    def ports_listened(self) -> frozenset[Port]:
+        """Return the port of the heartbeats (ha.cf(5), udpport)."""
+        return frozenset({Port("udp", 694)})
+
+    def services_owned(self) -> tuple[str, ...]:
+        """Return the services that follow the address, as taught; tuned to be fast, they run on all nodes."""
+        return self.services if self.tuning == "practical" else ()
+
+    def cluster_nodes(self) -> tuple[str, ...]:
+        """Return the nodes, the preferred master first."""
+        return self.nodes
+
+    def secrets_used(self) -> Mapping[str, str]:
+        """Return the key that the nodes know each other by."""
+        return {"secret": self.secret}
+
+    def restored_apart(self, restored: Sequence[str], running: Sequence[str]) -> str:
+        """Say what Heartbeat makes of a node that goes back in time.
+
+        It numbers its packets: such a node is taken for a replay by its peer, which drops what it says, and whose clean
+        shutdown then hangs (seen with Heartbeat 3.0.6).
+        """
+        return (
+            f"{', '.join(restored)} goes back without {', '.join(running)}: Heartbeat on {', '.join(running)} will "
+            "take its packets for a replay and drop them. Restore the whole cluster, or afterwards run "
+            f"`vboxlab ssh {running[0]} -- sudo systemctl restart heartbeat`"
+        )
+
+    @classmethod
+    def problems(cls, subject: Subject) -> Iterable[Problem]:
+        """Return what is wrong with the clusters of a topology."""
+        from vboxlab.roles.heartbeat.rules import problems
+
+        return problems(subject)
+
+    @classmethod
+    def in_guest(cls) -> GuestRole[HeartbeatRole]:
+        """Return what a node is in its guest."""
+        from vboxlab.roles.heartbeat.guest import HeartbeatInGuest
+
+        return HeartbeatInGuest()

@@ -1,0 +1,120 @@
+"""Rules for clusters: their nodes, interfaces, services and floating addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Interface
+
+from vboxlab.roles.heartbeat.role import HeartbeatRole
+from vboxlab.topology.places import show
+from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.subject import Subject, one_of_interfaces
+
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
+
+
+def problems(subject: Subject) -> Iterator[Problem]:
+    """Return what is wrong with the clusters of a topology."""
+    for rule in (service_names, floating_addresses, clusters, cluster_agreement, interfaces):
+        yield from rule(subject)
+
+
+def service_names(subject: Subject) -> Iterator[Problem]:
+    """bad-service-name: services become words of a line in haresources."""
+    for _, role, place in subject.roles_of(HeartbeatRole):
+        for index, service in enumerate(role.services):
+            if not _SERVICE.fullmatch(service):
+                message = f"{show(service or None)} is no name of a service; expected a word such as apache2"
+                yield subject.problem("bad-service-name", (*place, "services", index), message)
+
+
+def floating_addresses(subject: Subject) -> Iterator[Problem]:
+    """floating-address-taken, floating-address-outside-subnet."""
+    owners = {placed.ip: placed for placed in subject.adapters() if placed.ip}
+    for machine, role, place in subject.roles_of(HeartbeatRole):
+        where = (*place, "address")
+        taken = owners.get(role.address.ip)
+        if taken:
+            message = f"the floating address {role.address.ip} is the address of {taken}; expected a free address"
+            yield subject.problem("floating-address-taken", where, message)
+            continue
+        adapter = subject.adapter_named(machine, role.interface)
+        network = subject.topology.networks.get(adapter.network) if adapter else None
+        if adapter is None or network is None or network.subnet is None:
+            continue
+        if role.address.ip not in network.subnet or role.address.network != network.subnet:
+            message = (
+                f"the floating address {role.address} is not of {network.subnet}, the subnet of network "
+                f"`{adapter.network}` on `{role.interface}`; expected an address in it with its prefix length"
+            )
+            yield subject.problem("floating-address-outside-subnet", where, message)
+
+
+def clusters(subject: Subject) -> Iterator[Problem]:
+    """cluster-one-node, unknown-node, duplicate-node, not-a-node."""
+    names = subject.named_in_file("machines")
+    for machine, role, place in subject.roles_of(HeartbeatRole):
+        where: Place = (*place, "nodes")
+        for index, node in enumerate(role.nodes):
+            if names is not None and node not in names:
+                message = f"there is no machine `{node}`; {one_of(names)}{did_you_mean(node, names)}"
+                yield subject.problem("unknown-node", (*where, index), message)
+            elif node in role.nodes[:index]:
+                message = f"machine `{node}` is a node twice; expected each node once"
+                yield subject.problem("duplicate-node", (*where, index), message)
+        if not subject.fit.complete:
+            continue
+        if len(set(role.nodes)) < 2:
+            message = f"the cluster of machine `{machine.name}` has {len(set(role.nodes))} node; expected at least 2"
+            yield subject.problem("cluster-one-node", where, message)
+        elif machine.name not in role.nodes:
+            message = f"machine `{machine.name}` has the role heartbeat but is no node of its cluster"
+            yield subject.problem("not-a-node", where, f"{message}; expected it among {', '.join(role.nodes)}")
+
+
+def _cluster_role(subject: Subject, name: str) -> HeartbeatRole | None:
+    return next((role for machine, role, _ in subject.roles_of(HeartbeatRole) if machine.name == name), None)
+
+
+def cluster_agreement(subject: Subject) -> Iterator[Problem]:
+    """node-without-role, cluster-disagrees: all nodes of a cluster must be given the same cluster."""
+    if not subject.fit.complete:
+        return
+    for machine, role, place in subject.roles_of(HeartbeatRole):
+        for index, node in enumerate(role.nodes):
+            if node in subject.topology.machines and _cluster_role(subject, node) is None:
+                message = (
+                    f"machine `{node}` is a node of this cluster but lacks the role heartbeat; expected it there too"
+                )
+                yield subject.problem("node-without-role", (*place, "nodes", index), message)
+        first = role.nodes[0] if role.nodes else machine.name
+        model = _cluster_role(subject, first)
+        for key in ("address", "nodes", "services", "tuning", "secret") if model else ():
+            mine, theirs = getattr(role, key), getattr(model, key)
+            if mine != theirs:
+                message = f"`{key}` of the cluster is {_said(mine)} on machine `{machine.name}` but {_said(theirs)} on"
+                message += f" machine `{first}`; expected the same on all nodes"
+                yield subject.problem("cluster-disagrees", (*place, key), message)
+
+
+def _said(value: object) -> str:
+    return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
+
+
+def interfaces(subject: Subject) -> Iterator[Problem]:
+    """heartbeat-interface: the interface must exist and have an address in the network of the floating address."""
+    for machine, role, place in subject.roles_of(HeartbeatRole):
+        adapter = subject.adapter_named(machine, role.interface)
+        if not subject.fit.complete:
+            return
+        if adapter is None:
+            expected = one_of_interfaces(machine, role.interface)
+            message = f"machine `{machine.name}` has no interface `{role.interface}`; {expected}"
+            yield subject.problem("heartbeat-interface", (*place, "interface"), message)
+        elif not isinstance(adapter.address, IPv4Interface):
+            message = (
+                f"`{role.interface}` of machine `{machine.name}` has no address of its own; expected a static address "
+                f"in the network of the floating address {role.address}"
+            )
+            yield subject.problem("heartbeat-interface", (*place, "interface"), message)

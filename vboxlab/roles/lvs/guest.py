@@ -1,0 +1,127 @@
+"""The load balancer: LVS in NAT mode with ipvsadm as taught, and what removes a dead server from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from vboxlab.guest.explain_steps import Steps, content_of
+from vboxlab.guest.facts import Facts
+from vboxlab.guest.findings import Finding
+from vboxlab.guest.network import starts_after
+from vboxlab.guest.place import Place
+from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service, Sysctl
+from vboxlab.guest.roles import GuestRole, Seen
+from vboxlab.guest.wording import code
+from vboxlab.roles.lvs.role import LvsRole
+from vboxlab.roles.lvs.slips import DEFAULTS, RULES, slips
+from vboxlab.roles.lvs.words import EXPECTED, FOUND, STEPS
+
+IN_THE_TABLE = "real servers in the table"
+DAEMONS = ("keepalived", "ldirectord")  # what may own the table; two at once would fight over it
+
+
+class LvsInGuest(GuestRole[LvsRole]):
+    """A load balancer."""
+
+    found = FOUND
+    expected = EXPECTED
+    steps = STEPS
+    understood = frozenset({RULES, DEFAULTS})
+
+    def resources(self, role: LvsRole, place: Place) -> Iterable[Resource]:
+        """Return the resources of an LVS load balancer (ipvsadm(8), keepalived.conf(5), ldirectord(8)).
+
+        health none: the table is loaded at boot and never changes. Otherwise a daemon owns the table, so ipvsadm's own
+        loading at boot is off, and connections to a removed server are dropped at once (expire_nodest_conn).
+        """
+        yield Sysctl("net.ipv4.ip_forward", "1")
+        yield Package("ipvsadm")
+        yield File(RULES, _rules(role), notifies=("ipvsadm",) if role.health == "none" else ())
+        yield File(DEFAULTS, _defaults(role), notifies=("ipvsadm",) if role.health == "none" else ())
+        yield from (Service(other, enabled=False, running=False) for other in DAEMONS if other != role.health)
+        if role.health == "none":
+            yield starts_after("ipvsadm", role.interface)
+            yield Service("ipvsadm")
+        else:
+            yield File("/etc/modules-load.d/ip_vs.conf", "ip_vs\n")
+            yield Command(
+                "IPVS in the kernel", run=("modprobe", "ip_vs"), unless=("test", "-d", "/proc/sys/net/ipv4/vs")
+            )
+            yield Sysctl("net.ipv4.vs.expire_nodest_conn", "1")
+            yield from (_keepalived if role.health == "keepalived" else _ldirectord)(role, place)
+        servers = (f"{server}:{role.port}" for server in role.real_servers)
+        unit = "ipvsadm" if role.health == "none" else role.health
+        yield Await(IN_THE_TABLE, ("bash", "-c", _LISTED, "ipvsadm", *servers), unit=unit)
+
+    def slips(self, role: LvsRole, place: Place, facts: Facts) -> Iterable[Finding]:
+        """Return what is wrong with the rules and defaults."""
+        return slips(role, place, facts)
+
+    def made_by(self, file: File, steps: Steps) -> bool:
+        """Say what `dpkg-reconfigure ipvsadm` asks, and that it writes the file (ipvsadm's debconf templates)."""
+        if file.path != DEFAULTS:
+            return False
+        values = dict(re.findall(r'^(\w+)="(.*)"$', content_of(file), re.MULTILINE))
+        steps.say(
+            "reconfigure",
+            command=code("dpkg-reconfigure ipvsadm"),
+            auto=f"**{steps.word('yes' if values.get('AUTO') == 'true' else 'no')}**",
+            daemon=f"**{values.get('DAEMON', 'none')}**",
+            interface=f"**{values.get('IFACE', '')}**",
+            path=f"**{code(file.path)}**",
+        )
+        steps.show(content_of(file))
+        return True
+
+    def seen(self, wish: Await) -> Seen | None:
+        """Return how somebody sees that the real servers are in the table."""
+        if wish.name != IN_THE_TABLE:
+            return None
+        servers = [word for word in wish.until if re.fullmatch(r"[\d.]+:\d+", word)]
+        return Seen("table", {"servers": ", ".join(servers)}, "ipvsadm -Ln")
+
+
+# Each argument must be a real server that ipvsadm lists.
+_LISTED = 'table=$(ipvsadm -Sn) || exit 1; for server; do [[ $table == *"-r $server "* ]] || exit 1; done'
+
+
+def _rules(role: LvsRole) -> str:
+    virtual = f"{role.virtual}:{role.port}"
+    lines = [f"-A -t {virtual} -s {role.scheduler}"]
+    lines += [f"-a -t {virtual} -r {server}:{role.port} -m" for server in role.real_servers]
+    return "\n".join(lines) + "\n"
+
+
+def _defaults(role: LvsRole) -> str:
+    auto = "true" if role.health == "none" else "false"
+    daemon = "master" if role.health == "none" else "none"
+    return f'AUTO="{auto}"\nDAEMON="{daemon}"\nIFACE="{role.interface}"\n'
+
+
+def _keepalived(role: LvsRole, place: Place) -> Iterable[Resource]:
+    servers = "".join(
+        f"    real_server {server} {role.port} {{\n"
+        "        TCP_CHECK {\n            connect_timeout 1\n            retry 0\n        }\n    }\n"
+        for server in role.real_servers
+    )
+    content = (
+        f"global_defs {{\n    router_id {place.machine.hostname}\n}}\n\n"
+        f"virtual_server {role.virtual} {role.port} {{\n    delay_loop 0.3\n    lb_algo {role.scheduler}\n"
+        f"    lb_kind NAT\n    protocol TCP\n\n{servers}}}\n"
+    )
+    yield Package("keepalived")
+    yield File("/etc/keepalived/keepalived.conf", content, notifies=("keepalived",))
+    yield Service("keepalived")
+
+
+def _ldirectord(role: LvsRole, _place: Place) -> Iterable[Resource]:
+    servers = "".join(f"    real={server}:{role.port} masq\n" for server in role.real_servers)
+    content = (
+        "checktimeout=1\ncheckinterval=1\nautoreload=yes\nquiescent=no\n\n"
+        f"virtual={role.virtual}:{role.port}\n{servers}"
+        f"    scheduler={role.scheduler}\n    protocol=tcp\n    checktype=connect\n"
+    )
+    yield Package("ldirectord")
+    yield File("/etc/ha.d/ldirectord.cf", content, notifies=("ldirectord",))
+    yield Service("ldirectord")

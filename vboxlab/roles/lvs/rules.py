@@ -1,0 +1,59 @@
+"""Rules for load balancers: their addresses, and the way back through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Interface
+
+from vboxlab.roles.lvs.role import LvsRole
+from vboxlab.topology.problems import Problem, did_you_mean, one_of
+from vboxlab.topology.subject import Subject, one_of_interfaces
+
+
+def problems(subject: Subject) -> Iterator[Problem]:
+    """Return what is wrong with the load balancers of a topology."""
+    for rule in (virtual_addresses, load_balancers):
+        yield from rule(subject)
+
+
+def virtual_addresses(subject: Subject) -> Iterator[Problem]:
+    """virtual-address-unowned."""
+    for machine, role, place in subject.roles_of(LvsRole):
+        own = [str(a.address.ip) for a in machine.adapters if isinstance(a.address, IPv4Interface)]
+        if subject.fit.complete and str(role.virtual) not in own:
+            message = (
+                f"the virtual address {role.virtual} is no address of load balancer `{machine.name}`; {one_of(own)}"
+            )
+            yield subject.problem("virtual-address-unowned", (*place, "virtual"), message)
+
+
+def load_balancers(subject: Subject) -> Iterator[Problem]:
+    """lvs-interface, no-real-server, unknown-real-server, real-server-gateway (LVS in NAT mode is their way back)."""
+    if not subject.fit.complete:
+        return
+    owners = {placed.ip: placed for placed in subject.adapters() if placed.ip}
+    for machine, role, place in subject.roles_of(LvsRole):
+        if subject.adapter_named(machine, role.interface) is None:
+            expected = one_of_interfaces(machine, role.interface)
+            message = f"machine `{machine.name}` has no interface `{role.interface}`; {expected}"
+            yield subject.problem("lvs-interface", (*place, "interface"), message)
+        if not role.real_servers:
+            message = f"load balancer `{machine.name}` has no real server; expected addresses of web servers"
+            yield subject.problem("no-real-server", (*place, "real_servers"), message)
+        own = {adapter.address.ip for adapter in machine.adapters if isinstance(adapter.address, IPv4Interface)}
+        for index, address in enumerate(role.real_servers):
+            where = (*place, "real_servers", index)
+            server = owners.get(address)
+            if server is None or address in own:
+                others = [str(ip) for ip, placed in owners.items() if placed.machine != machine]
+                message = f"{address} is the address of no other machine; {one_of(others)}"
+                message += did_you_mean(str(address), others)
+                yield subject.problem("unknown-real-server", where, message)
+            elif server.adapter.gateway not in own:
+                found = f"has the gateway {server.adapter.gateway}" if server.adapter.gateway else "has no gateway"
+                near = [str(ip) for ip in sorted(own) if ip in server.network]
+                message = (
+                    f"the real server {address} ({server}) {found}; {one_of(near or map(str, sorted(own)))}, as LVS"
+                )
+                message += f" in NAT mode answers through the load balancer `{machine.name}`"
+                yield subject.problem("real-server-gateway", where, message)

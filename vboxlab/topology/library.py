@@ -1,0 +1,69 @@
+"""The files of a verb: each topology and snapshot set is found and read once, however often it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.settings import Settings
+from vboxlab.topology.catalog import find_snapshot_set, find_topology
+from vboxlab.topology.loader import NO_VALUES, NOTHING_KNOWN, snapshot_set_of, topology_of
+from vboxlab.topology.model import SnapshotSet, Topology
+from vboxlab.topology.source import Source, read_source
+from vboxlab.topology.subject import Known
+
+
+class Library:
+    """The topologies and snapshot sets that can be named, as they were when they were first asked for.
+
+    Threads may share it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._topologies: dict[str, Path] = {}
+        self._read: dict[Path, Source | TopologyInvalid | UsageError] = {}
+
+    def find_topology(self, name: str) -> Path:
+        """Return the file of a topology named by name or path. Raises UsageError as the catalog does."""
+        with self._lock:
+            if name not in self._topologies:
+                self._topologies[name] = find_topology(name, self._settings)
+            return self._topologies[name]
+
+    def find_snapshot_set(self, name: str, near: Path | None = None) -> Path:
+        """Return the file of a snapshot set; `near` is the file of the topology that names it. Raises UsageError."""
+        return find_snapshot_set(name, self._settings, near)
+
+    def source(self, path: Path) -> Source:
+        """Return what a file holds. Raises UsageError when it cannot be read, TopologyInvalid when it is not YAML."""
+        key = path.resolve()
+        with self._lock:
+            if key not in self._read:
+                try:
+                    self._read[key] = read_source(path)
+                except (TopologyInvalid, UsageError) as error:
+                    self._read[key] = error
+            found = self._read[key]
+        if not isinstance(found, Source):
+            raise found
+        return found if found.file == str(path) else replace(found, file=str(path))
+
+    def topology(
+        self,
+        path: Path,
+        values: Mapping[str, str] = NO_VALUES,
+        *,
+        known: Known = NOTHING_KNOWN,
+        for_copy: bool = False,
+    ) -> Topology:
+        """Make a topology of a file, with its parameters' default values or those given. Raises as load_topology."""
+        return topology_of(self.source(path), values, path.stem, known, for_copy=for_copy)
+
+    def snapshot_set(self, path: Path) -> SnapshotSet:
+        """Make a snapshot set of a file. Raises as load_snapshot_set."""
+        return snapshot_set_of(self.source(path), path.stem)
