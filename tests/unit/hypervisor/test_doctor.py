@@ -83,7 +83,7 @@ def test_a_part_that_fails_is_a_finding_and_what_was_found_before_stays() -> Non
     assert first == Finding("a", "ok", "fine")
     assert (second.check, second.verdict) == ("part", "problem")
     assert "ValueError: invalid literal" in second.text
-    assert "test_virtualbox_doctor.py:" in second.text
+    assert "test_doctor.py:" in second.text
 
 
 @given(st.text(max_size=40))
