@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.golden_files import check_golden
-from tests.unit.guest_root import GuestRoot, guest_root
+from tests.unit.guest.guest_root import GuestRoot, guest_root
+from tests.unit.guest.test_slips import lines
 from tests.unit.lab_world import LAB, LabWorld, RecordedGuests
 from tests.unit.plan_world import World, desired, topology
-from tests.unit.test_slips import lines
 from vboxlab.base.model import Base
 from vboxlab.cli.main import run
 from vboxlab.errors import GuestError, UsageError

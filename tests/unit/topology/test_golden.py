@@ -1,6 +1,6 @@
 """Every rule's exact message: tests/golden/topology/bad/CODE.yaml must give CODE.txt, and so for bad-snapshots.
 
-After a wanted change, `VBOXLAB_UPDATE_GOLDEN=1 pytest tests/unit/test_topology_golden.py` writes the .txt files again;
+After a wanted change, `VBOXLAB_UPDATE_GOLDEN=1 pytest tests/unit/topology/test_golden.py` writes the .txt files again;
 read the diff before committing it.
 """
 
@@ -18,12 +18,12 @@ from vboxlab.topology.loader import load_topology, snapshot_set_of
 from vboxlab.topology.source import read_source
 from vboxlab.topology.validation import Known
 
-BAD = Path(__file__).parents[1] / "golden" / "topology" / "bad"
+BAD = Path(__file__).parents[2] / "golden" / "topology" / "bad"
 FILES = sorted(BAD.glob("*.yaml"))
 BAD_SNAPSHOTS = BAD.parent / "bad-snapshots"
 SNAPSHOT_FILES = sorted(BAD_SNAPSHOTS.glob("*.yaml"))
 SNAPSHOT_NAMES = {"stage-without-snapshot": "nginx-base"}
-FAILOVER = Path(__file__).parents[2] / "topologies" / "failover.yaml"
+FAILOVER = Path(__file__).parents[3] / "topologies" / "failover.yaml"
 SEVERAL = ("aliases", "follow-ups", "many-problems")
 # What other files say: apache-base is what `failover` makes, which starts from what `circle` makes.
 KNOWN = Known(

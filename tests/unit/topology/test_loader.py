@@ -11,7 +11,7 @@ from vboxlab.roles.heartbeat.role import HeartbeatRole
 from vboxlab.roles.web.role import WebRole
 from vboxlab.topology.loader import load_snapshot_set, load_topology
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 FAILOVER = REPOSITORY / "topologies" / "failover.yaml"
 
 SMALL = """\

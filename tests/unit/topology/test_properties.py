@@ -16,7 +16,7 @@ from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import fill, names_in
 from vboxlab.topology.source import parse_source
 
-FAILOVER = (Path(__file__).parents[2] / "topologies" / "failover.yaml").read_text(encoding="utf-8")
+FAILOVER = (Path(__file__).parents[3] / "topologies" / "failover.yaml").read_text(encoding="utf-8")
 LINES = FAILOVER.splitlines(keepends=True)
 WORDS = sorted(set(re.findall(r"[\w.-]+|[{}\[\]:,&*<>|!'\"#?-]", FAILOVER)))
 

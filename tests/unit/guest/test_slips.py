@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden_files import check_golden
-from tests.unit.guest_root import SECRET, GuestRoot, guest_root
+from tests.unit.guest.guest_root import SECRET, GuestRoot, guest_root
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.facts import facts_script, parse_facts, read_facts

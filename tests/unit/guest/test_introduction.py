@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.guest_root import RootedExecutor
+from tests.unit.guest.guest_root import RootedExecutor
 from vboxlab.errors import GuestError
 from vboxlab.guest.introduction import introduce, ways_to_root
 from vboxlab.guest.ssh import Access

@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator
 
 from vboxlab.topology.schema import SCHEMA_FILE, schema_text, topology_schema
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 FILES = [*(REPOSITORY / "topologies").glob("*.yaml"), *(REPOSITORY / "snapshots").glob("*.yaml")]
 
 

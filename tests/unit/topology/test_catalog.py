@@ -14,7 +14,7 @@ from vboxlab.topology.catalog import (
     snapshot_set_names,
 )
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
