@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.base_on_disk import put_base, put_layers
-from tests.unit.doors import RecordingDoor
 from tests.unit.lab_world import ROOT
+from tests.unit.operations.doors import RecordingDoor
 from vboxlab.errors import UsageError
 from vboxlab.events import ActionFinished
 from vboxlab.hypervisor.memory import MemoryStore, store_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.doors import RecordingDoor
+from tests.unit.operations.doors import RecordingDoor
 from vboxlab.errors import UsageError
 from vboxlab.operations.gc import GcRequest, Removed, Unowned, gc
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.doors import RecordingDoor
+from tests.unit.operations.doors import RecordingDoor
 from vboxlab.operations.request import Which
 from vboxlab.operations.status import LabsState, LabState, StatusRequest, watching
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.doors import RecordingDoor
 from tests.unit.lab_world import ROOT, LabWorld
+from tests.unit.operations.doors import RecordingDoor
 from vboxlab.lab.copies import parse_copies
 from vboxlab.operations.request import Which
 from vboxlab.operations.run_copies import CopyResult

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.base_on_disk import put_base, put_layers
-from tests.unit.doors import RecordingDoor
 from tests.unit.lab_world import ROOT
+from tests.unit.operations.doors import RecordingDoor
 from vboxlab.cli.main import run
 from vboxlab.errors import DriverError, LabError
 from vboxlab.hypervisor.memory import MemoryDriver, MemoryStore, store_of

@@ -12,7 +12,7 @@ from vboxlab.settings import load_settings
 from vboxlab.topology.library import Library
 from vboxlab.topology.schema import schema_text
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 BAD = "tests/golden/topology/bad"
 
 

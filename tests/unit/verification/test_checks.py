@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.local_lab import FrontPage, LocalLab
-from tests.unit.test_verification_readings import ADDRESSES, IPVS
-from tests.unit.test_verification_runner import PAGES, program, topology
+from tests.unit.verification.test_readings import ADDRESSES, IPVS
+from tests.unit.verification.test_runner import PAGES, program, topology
 from vboxlab.topology.scenario import Scenario
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.runner import run_scenario
