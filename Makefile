@@ -55,7 +55,8 @@ $(CATALOGUES): %.mo: %.po
 	@$(BIN)/python -m tests.catalogues --compile
 
 .PHONY: install
-install: system $(STAMP) $(CATALOGUES) ## Install vboxlab and what it needs into .venv
+install: system $(STAMP) $(CATALOGUES) ## Install vboxlab and what it needs into .venv, and the hooks of pre-commit
+	@! git rev-parse --git-dir >/dev/null 2>&1 || $(BIN)/pre-commit install
 
 # Guests come last and alone: two processors are few for ten of them. All parts share one base, and each runs although
 # one before it failed: one run shows all that is wrong.
@@ -133,6 +134,10 @@ prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulat
 	@$(MAKE) --no-print-directory system COMMANDS="$(COMMANDS) debugfs:e2fsprogs unshare:util-linux ssh:openssh-client"
 	@$(MAKE) --no-print-directory $(STAMP)
 	$(BIN)/python -m tests.virtualbox.prove $(if $(CACHE),--cache '$(CACHE)')
+
+.PHONY: architecture
+architecture: $(STAMP) ## Draw the layers of the package anew, from its imports
+	$(BIN)/python -m tests.architecture
 
 .PHONY: lint
 lint: $(STAMP) ## Check style and types

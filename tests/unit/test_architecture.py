@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import importlib
 import pkgutil
 import re
@@ -17,6 +16,7 @@ from types import ModuleType
 import pytest
 
 import vboxlab
+from tests.architecture import PICTURE, ROOT, drawn, imported_modules, layer_of, module_name, needed, sources
 from vboxlab.guest.naming import naming
 from vboxlab.guest.network import network
 from vboxlab.guest.place import Place
@@ -27,24 +27,6 @@ from vboxlab.hypervisor.virtualbox import worker
 from vboxlab.topology.loader import load_topology
 from vboxlab.topology.role_registry import installed_roles
 
-ROOT = Path(vboxlab.__file__).parent
-# Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
-LAYERS = [
-    {"language", "__init__"},
-    {
-        "credentials", "errors", "events", "files", "listening", "programs", "pydantic_words", "settings",
-        "settings_file", "waiting", "yaml_words",
-    },
-    {"topology"},
-    {"planning"},
-    {"hypervisor"},
-    {"guest", "base"},
-    {"roles"},
-    {"lab"},
-    {"verification"},
-    {"operations"},
-    {"cli", "__main__"},
-]  # fmt: skip
 # Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.
 MADE_OTHERWISE = {
     ("cli/graph.py", "write_text"): "the user's own file, where he wants it",
@@ -70,31 +52,12 @@ MADE_OTHERWISE = {
     ("operations/verify.py", "write_text"): "the user's own file, where he wants it",
 }
 # What a door may know of the house: it parses, asks and shows; the work of a verb is an operation's.
-SEEN_BY_DOORS = {"credentials", "errors", "events", "operations", "programs", "settings", "__version__"}
+SEEN_BY_DOORS = {
+    "credentials", "errors", "events", "language", "operations", "programs", "settings", "settings_file", "__version__",
+}  # fmt: skip
 MAKERS = {"mkdir", "makedirs", "write_text", "write_bytes", "touch", "copy", "copy2", "copyfile", "copytree", "move"}
 MAX_FILE = 400
 MAX_FUNCTION = 60
-
-
-@functools.cache
-def sources() -> tuple[tuple[Path, ast.Module], ...]:
-    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(ROOT.rglob("*.py")))
-
-
-def layer_of(name: str) -> int:
-    return next(level for level, names in enumerate(LAYERS) if name in names)
-
-
-def imported_modules(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            assert node.module is not None
-            yield node.module, node.lineno
-            if node.module == "vboxlab":
-                yield from ((f"vboxlab.{alias.name}", node.lineno) for alias in node.names)
 
 
 def test_imports_go_downwards() -> None:
@@ -124,10 +87,6 @@ def imports_within_the_package() -> dict[str, set[str]]:
                 named.update(name if name in trees else node.module for name in full.values())
         found[own] = named.intersection(trees) - {own}
     return found
-
-
-def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def circles(imports: Mapping[str, Set[str]]) -> set[frozenset[str]]:
@@ -199,6 +158,14 @@ def defined_in(tree: ast.Module) -> set[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names.update(target.id for target in targets if isinstance(target, ast.Name))
     return names
+
+
+def test_the_picture_of_the_architecture_is_up_to_date() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == drawn(), "run `make architecture`"
+
+
+def test_the_picture_leaves_out_what_follows() -> None:
+    assert needed({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == {"a": {"b"}, "b": {"c"}, "c": set()}
 
 
 # Files that only one of the two drivers of real hypervisors has, by why the other has none.

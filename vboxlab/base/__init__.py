@@ -1,0 +1,1 @@
+"""The bases that machines are clones of: built from Debian's packages, added from the user's VMs and disks, layered."""

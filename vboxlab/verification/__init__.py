@@ -1,0 +1,1 @@
+"""What a lab promises, proved: checks, faults, measurements and their reports."""
