@@ -18,7 +18,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("base/recipe.py", "_SSHD"): "a file of a guest",
     ("base/recipe.py", "_TIME_LATER"): "a file of a guest",
     ("base/recipe.py", "_UDEV_TRIGGER"): "a file of a guest",
-    ("guest/facts.py", "END"): "what a guest prints",
+    ("guest/facts_script.py", "END"): "what a guest prints",
     ("guest/first_digest.py", "CONTENTS"): "a file of a guest",
     ("guest/first_digest.py", "NUDGES"): "a name of a resource, of which a digest is made",
     ("guest/identity.py", "_RESET"): "a shell script",

@@ -21,7 +21,7 @@ from vboxlab.guest.naming import naming
 from vboxlab.guest.network import network
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import AbsentFile, File
-from vboxlab.guest.roles import in_guest
+from vboxlab.guest.role_registry import in_guest
 from vboxlab.hypervisor import qemu, virtualbox
 from vboxlab.hypervisor.virtualbox import worker
 from vboxlab.topology.loader import load_topology
@@ -70,7 +70,9 @@ MADE_OTHERWISE = {
     ("operations/verify.py", "write_text"): "the user's own file, where he wants it",
 }
 # What a door may know of the house: it parses, asks and shows; the work of a verb is an operation's.
-SEEN_BY_DOORS = {"credentials", "errors", "events", "operations", "programs", "settings", "__version__"}
+SEEN_BY_DOORS = {
+    "credentials", "errors", "events", "language", "operations", "programs", "settings", "settings_file", "__version__",
+}  # fmt: skip
 MAKERS = {"mkdir", "makedirs", "write_text", "write_bytes", "touch", "copy", "copy2", "copyfile", "copytree", "move"}
 MAX_FILE = 400
 MAX_FUNCTION = 60

@@ -21,6 +21,7 @@ from vboxlab.guest.configurator import ResourceResult, StageReport, Status
 from vboxlab.guest.differences import guest_findings
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.resources import AbsentFile, File, Interface, Package, Password, Resource, SecretText, Service
+from vboxlab.guest.telling import told
 from vboxlab.hypervisor.memory import store_of
 from vboxlab.lab.check import MachineCheck, check
 from vboxlab.lab.directory import LabDirectory
@@ -175,7 +176,7 @@ def test_what_a_guest_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
     guest = guest_root(tmp_path, "failover", "srv-web", "web")
     guest.write("/var/www/html/index.html", "\x1b[2Jgone\n")
     (finding,) = guest_findings(guest.place, guest.resources, guest.facts(), StageReport("srv-web", ()))
-    assert finding.found("en") == "it says \N{REPLACEMENT CHARACTER}[2Jgone"
+    assert told(finding, "en").found == "it says \N{REPLACEMENT CHARACTER}[2Jgone"
 
 
 def previewed(guest: GuestRoot, **reasons: str) -> list[str]:
@@ -312,10 +313,13 @@ def test_a_lab_with_a_finding_of_each_kind(lab: CheckWorld) -> None:
         "srv-web-bis": ["not-running"],
     }
     assert [name for name, result in results.items() if result.guest_seen] == ["srv-web"]
-    assert results["dns"].findings[0].found("en") == (
+    assert told(results["dns"].findings[0], "en").found == (
         "the guest cannot be looked at: dns: its SSH server does not answer"
     )
-    assert results["srv-web-bis"].findings[0].found("fr") == "elle ne tourne pas (off) : l'invité n'a pas été examiné"
+    assert (
+        told(results["srv-web-bis"].findings[0], "fr").found
+        == "elle ne tourne pas (off) : l'invité n'a pas été examiné"
+    )
 
 
 def test_one_machine_at_one_stage(lab: CheckWorld) -> None:

@@ -15,8 +15,8 @@ from vboxlab.cli.main import run
 from vboxlab.guest.explain import Surroundings, explain
 from vboxlab.guest.explain_steps import content_of, steps_for, typed
 from vboxlab.guest.resources import AbsentFile, Command, File, Package, Password, Service, Sysctl
-from vboxlab.guest.roles import resources_for
-from vboxlab.guest.texts import all_texts
+from vboxlab.guest.role_registry import resources_for
+from vboxlab.guest.telling import all_texts
 from vboxlab.guest.wording import block, code
 from vboxlab.language import Language
 from vboxlab.settings import Settings

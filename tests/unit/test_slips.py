@@ -12,12 +12,14 @@ from tests.golden_files import check_golden
 from tests.unit.guest_root import SECRET, GuestRoot, guest_root
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed
-from vboxlab.guest.facts import facts_script, parse_facts, read_facts
+from vboxlab.guest.facts import parse_facts
+from vboxlab.guest.facts_script import facts_script, read_facts
 from vboxlab.guest.finding_texts import PLACES
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.recording import RecordingExecutor
 from vboxlab.guest.slips import slips
-from vboxlab.guest.texts import all_texts
+from vboxlab.guest.telling import all_texts, told
+from vboxlab.language import Language
 from vboxlab.planning.observed import Attachment
 
 CF, RES, KEYS = "/etc/ha.d/ha.cf", "/etc/ha.d/haresources", "/etc/ha.d/authkeys"
@@ -145,10 +147,10 @@ def found(guest: GuestRoot) -> list[Finding]:
 
 
 def lines(findings: list[Finding]) -> list[str]:
+    languages: tuple[Language, ...] = ("en", "fr")
     return [
-        f"{finding.severity} {finding.place(lang)} [{finding.code}] {finding.found(lang)} => {finding.expected(lang)}"
-        for lang in ("en", "fr")
-        for finding in findings
+        f"{each.finding.severity} {each.place} [{each.finding.code}] {each.found} => {each.expected}"
+        for each in (told(finding, language) for language in languages for finding in findings)
     ]
 
 
@@ -294,7 +296,7 @@ def test_networks_are_named_in_the_language() -> None:
         "error adapter 1 (enp0s3) [wrong-network] it is on internal network `sw-dmz` => NAT",
         "error carte réseau 1 (enp0s3) [wrong-network] elle est branchée sur : réseau interne `sw-dmz` => NAT",
     ]
-    assert finding.data("fr")["values"] == {"found": "internal sw-dmz", "expected": "nat"}
+    assert told(finding, "fr").data()["values"] == {"found": "internal sw-dmz", "expected": "nat"}
 
 
 def test_both_languages_have_the_same_fields() -> None:

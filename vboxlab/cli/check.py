@@ -107,12 +107,11 @@ def _lines(checked: Checked, language: Language) -> list[str]:
             lines.append(f"{result.machine}{colon} {words['fine']}{unseen}")
             continue
         lines.append(f"{result.machine}{colon}")
-        for finding in result.findings:
-            severity = _SEVERITIES[finding.severity][index]
-            lines.append(f"  {severity}  {finding.place(language)}  [{finding.code}]")
-            lines.append(f"      {words['found']}{colon} {finding.found(language)}")
-            expected = finding.expected(language)
-            if expected:
-                lines.append(f"      {words['expected']}{colon} {expected}")
+        for each in checked.told(result, language):
+            severity = _SEVERITIES[each.finding.severity][index]
+            lines.append(f"  {severity}  {each.place}  [{each.finding.code}]")
+            lines.append(f"      {words['found']}{colon} {each.found}")
+            if each.expected:
+                lines.append(f"      {words['expected']}{colon} {each.expected}")
     counts = [sum(f.severity == severity for r in checked.machines for f in r.findings) for severity in _SEVERITIES]
     return [*lines, words["sum"].format(*counts)]

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vboxlab.guest.explain_steps import SECRET, Copy, steps_for
+from vboxlab.guest.explain_steps import Copy, steps_for
 from vboxlab.guest.explain_texts import TEXTS
 from vboxlab.guest.place import Place, static_addresses
 from vboxlab.guest.resources import File, Resource, merge
-from vboxlab.guest.roles import in_guest, resources_for
+from vboxlab.guest.role_registry import in_guest, resources_for
+from vboxlab.guest.steps import SECRET
 from vboxlab.guest.wording import block, code, say
 from vboxlab.language import Language
 from vboxlab.topology.addressing import interface_name

@@ -22,13 +22,14 @@ from vboxlab.guest.resources import (
     Sysctl,
     packages,
 )
-from vboxlab.guest.roles import Seen, guest_roles
-from vboxlab.guest.texts import all_texts
-from vboxlab.guest.wording import block, code, say
+from vboxlab.guest.role_registry import guest_roles
+from vboxlab.guest.roles import Seen
+from vboxlab.guest.steps import SECRET, Steps, content_of
+from vboxlab.guest.telling import all_texts
+from vboxlab.guest.wording import code
 from vboxlab.language import Language
 
 EDITOR = "nano"
-SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
 _FENCES = {".html": "html", ".conf": "text", ".rules": "text"}
 T = TypeVar("T")
 
@@ -42,47 +43,6 @@ class Copy:
     address: str
     paths: tuple[str, ...]
     text: str
-
-
-class Steps:
-    """Collects steps as lines of Markdown; commands that follow each other share a block."""
-
-    def __init__(self, language: Language) -> None:
-        self.lines: list[str] = []
-        self._language: Language = language
-        self._commands: list[str] = []
-
-    def say(self, key: str, **values: object) -> None:
-        """Add a paragraph."""
-        self._flush()
-        self.lines += [say(all_texts().steps, key, self._language, **values), ""]
-
-    def check(self, key: str, **values: object) -> None:
-        """Add a paragraph that says what is to be seen."""
-        self.say("check", what=say(all_texts().steps, key, self._language, **values))
-
-    def word(self, key: str) -> str:
-        """Return a word of the language."""
-        return say(all_texts().steps, key, self._language)
-
-    def run(self, *commands: str) -> None:
-        """Add commands to type."""
-        self._commands += commands
-
-    def show(self, content: str, kind: str = "text") -> None:
-        """Add what a file holds."""
-        self._flush()
-        self.lines += [*block(content, kind), ""]
-
-    def finished(self) -> list[str]:
-        """Return all lines."""
-        self._flush()
-        return self.lines
-
-    def _flush(self) -> None:
-        if self._commands:
-            self.lines += [*block("\n".join(self._commands), "sh"), ""]
-            self._commands = []
 
 
 def steps_for(
@@ -99,7 +59,7 @@ def steps_for(
     done = set(already)
     installed = packages(resources)
     new = [resource for resource in resources if resource not in done and not _undoes_nothing(resource, installed)]
-    steps = Steps(language)
+    steps = Steps(all_texts().steps, language)
     for name in _of(new, Hostname):
         steps.say("host-name")
         steps.run(f"hostnamectl hostname {shlex.quote(name.name)}")
@@ -159,11 +119,6 @@ def _edit(steps: Steps, files: Iterable[File]) -> None:
         if rights:
             steps.say("mode")
             steps.run(*rights)
-
-
-def content_of(file: File) -> str:
-    """Return what a file holds, with a mark in the place of a secret."""
-    return file.content if isinstance(file.content, str) else file.content.filled(SECRET)
 
 
 def _rights(file: File) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from vboxlab.base.model import Base
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import digest_of, package_sets

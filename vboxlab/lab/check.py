@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from vboxlab.errors import UsageError, VboxlabError
 from vboxlab.guest.differences import guest_findings
-from vboxlab.guest.facts import read_facts
+from vboxlab.guest.facts_script import read_facts
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.place import Place
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.context import Context
 from vboxlab.lab.up import Blueprint, make_plan
 from vboxlab.lab.wiring import adopted_findings, wiring_findings

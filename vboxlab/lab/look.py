@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vboxlab.errors import VboxlabError
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import package_sets
 from vboxlab.planning import actions as act

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vboxlab.guest.telling import Told, told
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.check import check as compare
 from vboxlab.language import Language
@@ -38,6 +39,10 @@ class Checked:
         """Tell whether there is nothing but hints."""
         return all(machine.is_fine for machine in self.machines)
 
+    def told(self, machine: MachineCheck, language: Language) -> list[Told]:
+        """Return in words what was found on one of the machines."""
+        return [told(finding, language) for finding in machine.findings]
+
     def record(self, language: Language) -> dict[str, Any]:
         """Return it as plain data; keys are stable."""
         return {
@@ -45,17 +50,16 @@ class Checked:
             "copy": self.lab.copy,
             "topology": self.topology,
             "fine": self.is_fine,
-            "machines": [_record(machine, language) for machine in self.machines],
+            "machines": [self._record(machine, language) for machine in self.machines],
         }
 
-
-def _record(machine: MachineCheck, language: Language) -> dict[str, Any]:
-    return {
-        "machine": machine.machine,
-        "fine": machine.is_fine,
-        "guest_seen": machine.guest_seen,
-        "findings": [finding.data(language) for finding in machine.findings],
-    }
+    def _record(self, machine: MachineCheck, language: Language) -> dict[str, Any]:
+        return {
+            "machine": machine.machine,
+            "fine": machine.is_fine,
+            "guest_seen": machine.guest_seen,
+            "findings": [each.data() for each in self.told(machine, language)],
+        }
 
 
 def check(request: CheckRequest, door: Door) -> OneOrCopies[Checked]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vboxlab.errors import UsageError
 from vboxlab.guest import explain as answer_key
 from vboxlab.guest.explain import Surroundings
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.up import Blueprint
 from vboxlab.language import Language
 from vboxlab.operations.targets import load_blueprint

@@ -1,13 +1,15 @@
-"""Which roles there are: the classes named by the entry points of the group `vboxlab.roles`, ours as anybody's."""
+"""Which roles there are: those that the entry points of the group `vboxlab.roles` name, ours as anybody's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from operator import or_
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
@@ -24,6 +26,22 @@ class InstalledRole:
 
     kind: type[Role]
     origin: str
+    entry: EntryPoint
+
+    def module(self, name: str) -> ModuleType | None:
+        """Load the module that stands beside the role's role.py, None where there is none.
+
+        Raises RoleUnusable when it fails.
+        """
+        full = f"{_package(self.entry)}.{name}"
+        try:
+            return import_module(full) if find_spec(full) else None
+        except Exception as error:  # anybody's code runs here, and may fail in any way
+            raise self.unusable(f"{type(error).__name__}: {error}") from error
+
+    def unusable(self, why: str) -> RoleUnusable:
+        """Return the error that the role cannot be used."""
+        return _unusable(self.entry, why)
 
 
 @cache
@@ -55,7 +73,7 @@ def _found() -> tuple[Mapping[str, InstalledRole], RoleUnusable | None]:
     trouble: RoleUnusable | None = None
     for entry in entry_points(group=GROUP):
         try:
-            role = InstalledRole(_loaded(entry), _origin(entry))
+            role = InstalledRole(_loaded(entry), _origin(entry), entry)
         except RoleUnusable as error:
             trouble = trouble or error
             continue
@@ -84,7 +102,13 @@ def _origin(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "an unknown distribution"
 
 
+def _package(entry: EntryPoint) -> str:
+    return entry.module.removesuffix(".role")
+
+
 def _loaded(entry: EntryPoint) -> type[Role]:
+    if not entry.module.endswith(".role"):
+        raise _unusable(entry, f"{entry.module} is no module role of a package")
     try:
         kind = entry.load()
     except Exception as error:  # anybody's code runs here, and may fail in any way

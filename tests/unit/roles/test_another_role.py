@@ -68,6 +68,7 @@ from pathlib import Path
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.place import Place
 from vboxlab.guest.slips import slips, understood
+from vboxlab.guest.telling import told
 from vboxlab.topology.loader import load_topology
 
 topology = load_topology(Path({file!r}))
@@ -78,7 +79,8 @@ facts = Facts("host", {{
 }})
 for finding in slips(place, (), facts):
     for language in ("en", "fr"):
-        print(finding.place(language), finding.code, finding.found(language), finding.expected(language), sep=" | ")
+        each = told(finding, language)
+        print(each.place, finding.code, each.found, each.expected, sep=" | ")
 print("/etc/motd" in understood())
 """
 

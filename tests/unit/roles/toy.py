@@ -20,20 +20,17 @@ class MotdRole(Role):
 
     role: Literal["motd"]
     text: str = Field(description="what /etc/motd says")
-
-    @classmethod
-    def problems(cls, subject):
-        for machine, role, place in subject.roles_of(cls):
-            if not role.text.strip():
-                message = f"machine `{machine.name}` greets with nothing; expected a text"
-                yield subject.problem("motd-empty", (*place, "text"), message)
-
-    @classmethod
-    def in_guest(cls):
-        from toy_motd.guest import MotdInGuest
-
-        return MotdInGuest()
 '''
+RULES = """\
+from toy_motd.role import MotdRole
+
+
+def problems(subject):
+    for machine, role, place in subject.roles_of(MotdRole):
+        if not role.text.strip():
+            message = f"machine `{machine.name}` greets with nothing; expected a text"
+            yield subject.problem("motd-empty", (*place, "text"), message)
+"""
 GUEST = """\
 from vboxlab.guest.findings import in_file
 from vboxlab.guest.resources import Await, File, Package
@@ -61,6 +58,9 @@ class MotdInGuest(GuestRole):
 
     def seen(self, wish):
         return Seen("motd-shown", {}, "cat /etc/motd") if wish.name == "greeting" else None
+
+
+IN_GUEST = MotdInGuest()
 """
 TOPOLOGY = """\
 lab: greeting
@@ -83,14 +83,16 @@ def write_role(
     distribution: str = "toy-motd",
     value: str = "toy_motd.role:MotdRole",
     role: str = ROLE,
-    guest: str = GUEST,
+    rules: str | None = RULES,
+    guest: str | None = GUEST,
 ) -> None:
     """Put the role's folder and its distribution's metadata where Python finds them."""
     module = folder / value.partition(".")[0]
     module.mkdir(parents=True)
     (module / "__init__.py").touch()
-    (module / "role.py").write_text(role.replace("toy_motd", module.name), encoding="utf-8")
-    (module / "guest.py").write_text(guest, encoding="utf-8")
+    for file, content in (("role.py", role), ("rules.py", rules), ("guest.py", guest)):
+        if content is not None:
+            (module / file).write_text(content.replace("toy_motd", module.name), encoding="utf-8")
     metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")

@@ -54,6 +54,9 @@ class DnsInGuest(GuestRole[DnsRole]):
         return Seen("answered", {}, shlex.join(wish.until)) if wish.name == ANSWERED else None
 
 
+IN_GUEST = DnsInGuest()
+
+
 def _records(role: DnsRole, place: Place) -> Iterator[tuple[str, IPv4Address]]:
     if role.records:
         yield from ((f"{record.name}.{role.zone}", record.address) for record in role.records)

@@ -11,7 +11,7 @@ from vboxlab.topology.rules_names import is_bad_domain
 from vboxlab.topology.subject import Subject
 
 
-def records(subject: Subject) -> Iterator[Problem]:
+def problems(subject: Subject) -> Iterator[Problem]:
     """bad-record-name, duplicate-record: names within the zone, each once."""
     for _, role, place in subject.roles_of(DnsRole):
         seen: dict[str, Place] = {}

@@ -120,6 +120,9 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
         return Seen(text, {"interface": interface, "address": address}, f"ip -4 address show dev {interface}")
 
 
+IN_GUEST = HeartbeatInGuest()
+
+
 def _comes_back() -> File:
     """Return what brings Heartbeat back after its own restart (systemd.service(5), systemd.kill(5)).
 

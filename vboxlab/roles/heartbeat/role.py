@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from vboxlab.topology.roles import Port, Role, SharedAddress
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
-    from vboxlab.topology.problems import Problem
-    from vboxlab.topology.subject import Subject
 
 
 class HeartbeatRole(Role):
@@ -63,17 +58,3 @@ class HeartbeatRole(Role):
             "take its packets for a replay and drop them. Restore the whole cluster, or afterwards run "
             f"`vboxlab ssh {running[0]} -- sudo systemctl restart heartbeat`"
         )
-
-    @classmethod
-    def problems(cls, subject: Subject) -> Iterable[Problem]:
-        """Return what is wrong with the clusters of a topology."""
-        from vboxlab.roles.heartbeat.rules import problems
-
-        return problems(subject)
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[HeartbeatRole]:
-        """Return what a node is in its guest."""
-        from vboxlab.roles.heartbeat.guest import HeartbeatInGuest
-
-        return HeartbeatInGuest()

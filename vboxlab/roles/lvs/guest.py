@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from vboxlab.guest.explain_steps import Steps, content_of
 from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding
 from vboxlab.guest.network import starts_after
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service, Sysctl
 from vboxlab.guest.roles import GuestRole, Seen
+from vboxlab.guest.steps import Steps, content_of
 from vboxlab.guest.wording import code
 from vboxlab.roles.lvs.role import LvsRole
 from vboxlab.roles.lvs.slips import DEFAULTS, RULES, slips
@@ -80,6 +80,9 @@ class LvsInGuest(GuestRole[LvsRole]):
             return None
         servers = [word for word in wish.until if re.fullmatch(r"[\d.]+:\d+", word)]
         return Seen("table", {"servers": ", ".join(servers)}, "ipvsadm -Ln")
+
+
+IN_GUEST = LvsInGuest()
 
 
 # Each argument must be a real server that ipvsadm lists.

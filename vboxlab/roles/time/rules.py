@@ -13,7 +13,7 @@ from vboxlab.topology.subject import Subject
 _TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 
 
-def time_zones(subject: Subject) -> Iterator[Problem]:
+def problems(subject: Subject) -> Iterator[Problem]:
     """bad-time-zone: a time zone becomes a file name."""
     for _, role, place in subject.roles_of(TimeRole):
         if not _TIME_ZONE.fullmatch(role.zone):

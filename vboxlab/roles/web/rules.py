@@ -9,7 +9,7 @@ from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.subject import Subject
 
 
-def same_pages(subject: Subject) -> Iterator[Problem]:
+def problems(subject: Subject) -> Iterator[Problem]:
     """same-page: two web servers with one page could not be told apart by what they serve."""
     seen: dict[tuple[str | None, str], tuple[str, Place]] = {}
     for machine, role, place in subject.roles_of(WebRole):
