@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
+from vboxlab.language import _
 from vboxlab.topology.problems import Problem
 from vboxlab.topology.role_registry import InstalledRole, installed_roles
 from vboxlab.topology.subject import Subject
@@ -33,5 +34,5 @@ def _rules_of(role: InstalledRole) -> Rules | None:
         return None
     rules: Rules | None = getattr(module, "problems", None)
     if not callable(rules):
-        raise role.unusable(f"{module.__name__} has no function problems")
+        raise role.unusable(_("{module} has no function problems").format(module=module.__name__))
     return rules
