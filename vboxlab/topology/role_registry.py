@@ -9,11 +9,13 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from operator import or_
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
+from vboxlab import language
 from vboxlab.errors import RoleUnusable
 from vboxlab.language import N_, _
 from vboxlab.topology.roles import Role
@@ -101,6 +103,7 @@ def _found() -> tuple[Mapping[str, InstalledRole], Callable[[], RoleUnusable] | 
         if entry.name in found:
             trouble = trouble or partial(_twice, entry.name, found[entry.name], role)
         found.setdefault(entry.name, role)
+        language.add(_catalogues(entry))
     if not found and trouble is None:
         trouble = _none
     ordered = sorted(found.items(), key=lambda item: (item[1].kind.list_order, item[0]))
@@ -130,6 +133,11 @@ def _origin(entry: EntryPoint) -> str:
 
 def _package(entry: EntryPoint) -> str:
     return entry.module.removesuffix(".role")
+
+
+def _catalogues(entry: EntryPoint) -> Path:
+    """Return the folder beside role.py that has the role's sentences in other languages."""
+    return Path(str(import_module(entry.module).__file__)).with_name("locale")
 
 
 def _loaded(entry: EntryPoint) -> type[Role]:
