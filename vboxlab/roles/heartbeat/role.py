@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vboxlab.language import _
 from vboxlab.topology.roles import Port, Role, SharedAddress
 
 
@@ -53,8 +54,8 @@ class HeartbeatRole(Role):
         It numbers its packets: such a node is taken for a replay by its peer, which drops what it says, and whose clean
         shutdown then hangs (seen with Heartbeat 3.0.6).
         """
-        return (
-            f"{', '.join(restored)} goes back without {', '.join(running)}: Heartbeat on {', '.join(running)} will "
-            "take its packets for a replay and drop them. Restore the whole cluster, or afterwards run "
-            f"`vboxlab ssh {running[0]} -- sudo systemctl restart heartbeat`"
-        )
+        return _(
+            "{restored} goes back without {running}: Heartbeat on {running} will take its packets for a replay and "
+            "drop them. Restore the whole cluster, or afterwards run "
+            "`vboxlab ssh {machine} -- sudo systemctl restart heartbeat`"
+        ).format(restored=", ".join(restored), running=", ".join(running), machine=running[0])
