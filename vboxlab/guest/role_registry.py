@@ -11,6 +11,7 @@ from vboxlab.guest.network import network
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Resource, merge
 from vboxlab.guest.roles import GuestRole
+from vboxlab.language import _
 from vboxlab.topology.model import Machine, Topology
 from vboxlab.topology.role_registry import InstalledRole, installed_roles
 from vboxlab.topology.roles import Role
@@ -25,10 +26,11 @@ def guest_roles() -> Mapping[str, GuestRole[Any]]:
 def _loaded(role: InstalledRole) -> GuestRole[Any]:
     module = role.module("guest")
     if module is None:
-        raise role.unusable("there is no guest.py beside its role.py; expected one with `IN_GUEST`")
+        raise role.unusable(_("there is no guest.py beside its role.py; expected one with `IN_GUEST`"))
     found = getattr(module, "IN_GUEST", None)
     if not isinstance(found, GuestRole):
-        raise role.unusable(f"IN_GUEST of {module.__name__} is {found!r}; expected a vboxlab.guest.roles.GuestRole")
+        text = _("IN_GUEST of {module} is {value!r}; expected a vboxlab.guest.roles.GuestRole")
+        raise role.unusable(text.format(module=module.__name__, value=found))
     return found
 
 

@@ -6,7 +6,7 @@ The topology's side, and which files a role consists of, is vboxlab.topology.rol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -24,7 +24,7 @@ NO_TEXTS: Texts = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Copied:
-    """Files of a role that come from another machine, with the key of the text that says so ({master}, {machine})."""
+    """Files of a role that come from another machine, and the sentence that says so, in the language spoken."""
 
     master: str
     folder: str
@@ -33,11 +33,10 @@ class Copied:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is to be seen once all is done: the key of a text, its values, and the command that shows it."""
+    """What is to be seen once all is done, as the rest of a sentence in the language spoken, and what shows it."""
 
     text: str
-    values: Mapping[str, str] = field(default_factory=dict)
-    command: str = ""
+    command: str
 
 
 class GuestRole(Generic[OfRole]):
@@ -47,11 +46,9 @@ class GuestRole(Generic[OfRole]):
     """
 
     found: Texts = NO_TEXTS
-    """What was found, by the code of a finding."""
+    """What was found, by the code of a finding: sentences marked with N_ for the role's own catalogue."""
     expected: Texts = NO_TEXTS
-    """What is expected instead, by the code of a finding; none where that goes without saying."""
-    steps: Texts = NO_TEXTS
-    """The words that the answer key needs besides vboxlab's own."""
+    """What is expected instead, by the code of a finding, marked with NC_("expected", …); none where it is plain."""
     understood: frozenset[str] = frozenset()
     """Files whose meaning `slips` compares in full: other words for the same are worth no more than a hint."""
     other_secrets: Mapping[str, str] = MappingProxyType({})

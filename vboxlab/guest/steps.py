@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vboxlab.guest.resources import File
-from vboxlab.guest.wording import Texts, block, say
-from vboxlab.language import Language
+from vboxlab.guest.wording import block
+from vboxlab.language import _
 
 SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
 
@@ -12,24 +12,18 @@ SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
 class Steps:
     """Collects steps as lines of Markdown; commands that follow each other share a block."""
 
-    def __init__(self, texts: Texts, language: Language) -> None:
+    def __init__(self) -> None:
         self.lines: list[str] = []
-        self._texts = texts
-        self._language: Language = language
         self._commands: list[str] = []
 
-    def say(self, key: str, **values: object) -> None:
-        """Add a paragraph."""
+    def say(self, text: str) -> None:
+        """Add a paragraph, in the language spoken."""
         self._flush()
-        self.lines += [say(self._texts, key, self._language, **values), ""]
+        self.lines += [text, ""]
 
-    def check(self, key: str, **values: object) -> None:
-        """Add a paragraph that says what is to be seen."""
-        self.say("check", what=say(self._texts, key, self._language, **values))
-
-    def word(self, key: str) -> str:
-        """Return a word of the language."""
-        return say(self._texts, key, self._language)
+    def check(self, text: str) -> None:
+        """Add a paragraph of what is to be seen, in the language spoken."""
+        self.say(_("Check: {what}").format(what=text))
 
     def run(self, *commands: str) -> None:
         """Add commands to type."""

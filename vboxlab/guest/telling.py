@@ -1,4 +1,4 @@
-"""Findings in words: the sentences of every guest and those that the installed roles bring, by their keys."""
+"""Findings in words: with the sentences of every guest, and those that the installed roles bring."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cache
 from typing import Any
 
 from vboxlab.errors import RoleUnusable
-from vboxlab.guest.explain_texts import TEXTS
 from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
 from vboxlab.guest.findings import Finding
+from vboxlab.guest.reasons import in_words
 from vboxlab.guest.role_registry import guest_roles
-from vboxlab.guest.wording import Texts, code, printable, say
-from vboxlab.language import Language
+from vboxlab.guest.wording import Texts, attached_to, printable
+from vboxlab.language import C_, _
 from vboxlab.planning.observed import Attachment
 from vboxlab.topology.role_registry import installed_roles
 
@@ -45,54 +45,66 @@ class Told:
         }
 
 
-def told(finding: Finding, language: Language) -> Told:
+def told(finding: Finding) -> Told:
     """Put a finding into words. Raises RoleUnusable when two roles have words for one code."""
     texts, where = all_texts(), finding.where
-    values = {key: _shown(value, language) for key, value in finding.values.items()}
+    values = {key: _shown(finding.code, key, value) for key, value in finding.values.items()}
+    expected = texts.expected.get(finding.code, "")
     return Told(
         finding,
-        place=say(PLACES, where.kind, language, name=where.name) + (f":{where.line}" if where.line is not None else ""),
-        found=say(texts.found, finding.code, language, **values),
-        expected=say(texts.expected, finding.code, language, **values) if finding.code in texts.expected else "",
+        place=_(PLACES[where.kind]).format(name=where.name) + (f":{where.line}" if where.line is not None else ""),
+        found=_(texts.found[finding.code]).format(**values),
+        expected=C_("expected", expected).format(**values),
     )
 
 
-def _shown(value: str | Attachment, language: Language) -> str:
+def _shown(code: str, key: str, value: str | Attachment) -> str:
     if isinstance(value, Attachment):
-        return say(TEXTS, value.kind, language, name=code(value.name))
-    return printable(value)
+        return attached_to(value.kind, value.name)
+    match code, key:
+        case _, "power":
+            return C_("machine", value)
+        case _, "reason":
+            return printable(in_words(value))
+        case (("command" | "state"), "name"):  # of a resource
+            return printable(_(value))
+        case _:
+            return printable(value)
 
 
 @dataclass(frozen=True)
 class AllTexts:
-    """What was found and what is expected, by the code of a finding; the words of the answer key."""
+    """What was found and what is expected, by the code of a finding."""
 
     found: Texts
     expected: Texts
-    steps: Texts
 
 
 @cache
 def all_texts() -> AllTexts:
-    """Return the sentences of vboxlab and of all installed roles. Raises RoleUnusable when two have one key."""
+    """Return the sentences of vboxlab and of all installed roles. Raises RoleUnusable when two are of one code."""
     roles = guest_roles()
     return AllTexts(
-        _together("code", FOUND, {name: role.found for name, role in roles.items()}),
-        _together("code", EXPECTED, {name: role.expected for name, role in roles.items()}),
-        _together("key of a text", TEXTS, {name: role.steps for name, role in roles.items()}),
+        _together(FOUND, {name: role.found for name, role in roles.items()}),
+        _together(EXPECTED, {name: role.expected for name, role in roles.items()}),
     )
 
 
-def _together(what: str, own: Texts, of_roles: Mapping[str, Texts]) -> Texts:
-    found, owners = dict(own), dict.fromkeys(own, "vboxlab's own for every guest")
+def _together(own: Texts, of_roles: Mapping[str, Texts]) -> Texts:
+    found, owners = dict(own), dict.fromkeys(own, "")
     for name, texts in of_roles.items():
-        owner = f"role {name} of {installed_roles()[name].origin}"
-        for key, pair in texts.items():
-            if key in found:
+        for code, text in texts.items():
+            if code in found:
                 raise RoleUnusable(
-                    f"the {what} {key} is there twice",
-                    details=[owners[key], owner],
-                    resolution="remove one of them, or ask its author for a key that begins with the role's name",
+                    _("the code {code} is there twice").format(code=code),
+                    details=[_owner(owners[code]), _owner(name)],
+                    resolution=_("remove one of them, or ask its author for a code that begins with the role's name"),
                 )
-            found[key], owners[key] = pair, owner
+            found[code], owners[code] = text, name
     return found
+
+
+def _owner(role: str) -> str:
+    if not role:
+        return _("vboxlab's own for every guest")
+    return _("role {role} of {origin}").format(role=role, origin=installed_roles()[role].origin)

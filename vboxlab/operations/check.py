@@ -9,7 +9,6 @@ from typing import Any
 from vboxlab.guest.telling import Told, told
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.check import check as compare
-from vboxlab.language import Language
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest
@@ -39,26 +38,26 @@ class Checked:
         """Tell whether there is nothing but hints."""
         return all(machine.is_fine for machine in self.machines)
 
-    def told(self, machine: MachineCheck, language: Language) -> list[Told]:
+    def told(self, machine: MachineCheck) -> list[Told]:
         """Return in words what was found on one of the machines."""
-        return [told(finding, language) for finding in machine.findings]
+        return [told(finding) for finding in machine.findings]
 
-    def record(self, language: Language) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Return it as plain data; keys are stable."""
         return {
             "lab": self.lab.lab,
             "copy": self.lab.copy,
             "topology": self.topology,
             "fine": self.is_fine,
-            "machines": [self._record(machine, language) for machine in self.machines],
+            "machines": [self._record(machine) for machine in self.machines],
         }
 
-    def _record(self, machine: MachineCheck, language: Language) -> dict[str, Any]:
+    def _record(self, machine: MachineCheck) -> dict[str, Any]:
         return {
             "machine": machine.machine,
             "fine": machine.is_fine,
             "guest_seen": machine.guest_seen,
-            "findings": [each.data() for each in self.told(machine, language)],
+            "findings": [each.data() for each in self.told(machine)],
         }
 
 

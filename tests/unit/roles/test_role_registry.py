@@ -77,25 +77,11 @@ def test_without_any_role_vboxlab_is_to_be_installed_again(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("guest", "lines"),
     [
-        (
-            GUEST.replace("motd-rude", "page-missing"),
-            ["the code page-missing is there twice", "role web of vboxlab 0.1.0", "role motd of toy-motd 1.0"],
-        ),
-        (
-            GUEST.replace("motd-shown", "any-page"),
-            ["the key of a text any-page is there twice", "vboxlab's own for every guest", "role motd of toy-motd 1.0"],
-        ),
         ("import nothing_like_that", ["the role motd of toy-motd 1.0 cannot be loaded", "ModuleNotFoundError"]),
         (None, ["the role motd of toy-motd 1.0 cannot be loaded", "there is no guest.py beside its role.py"]),
         ("", ["the role motd of toy-motd 1.0 cannot be loaded", "IN_GUEST of toy_motd.guest is None; expected"]),
     ],
-    ids=[
-        "a code of another role",
-        "a text of ours",
-        "a guest's side that fails",
-        "no guest's side",
-        "without its name",
-    ],
+    ids=["a guest's side that fails", "no guest's side", "without its name"],
 )
 def test_what_is_found_only_when_it_is_used(guest: str | None, lines: list[str], tmp_path: Path) -> None:
     write_role(tmp_path, guest=guest)
@@ -105,6 +91,28 @@ def test_what_is_found_only_when_it_is_used(guest: str | None, lines: list[str],
     assert done.returncode == EXIT_INVALID
     for line in lines:
         assert line in done.stderr
+
+
+TOLD = """
+from vboxlab.errors import RoleUnusable
+from vboxlab.guest.telling import all_texts
+
+try:
+    all_texts()
+except RoleUnusable as error:
+    print(error.brief, *error.details, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "owner"),
+    [("page-missing", "role web of vboxlab 0.1.0"), ("file-missing", "vboxlab's own for every guest")],
+    ids=["another role's", "ours"],
+)
+def test_a_code_of_a_finding_is_one_owner_s(code: str, owner: str, tmp_path: Path) -> None:
+    write_role(tmp_path, guest=GUEST.replace("motd-rude", code))
+    done = python(tmp_path, "-c", TOLD)
+    assert done.stdout.splitlines() == [f"the code {code} is there twice", owner, "role motd of toy-motd 1.0"]
 
 
 @pytest.mark.parametrize(
