@@ -105,7 +105,7 @@ def _lines(checked: Checked) -> list[str]:
 
 def _sum(checked: Checked) -> str:
     """Return how many findings of each severity there are."""
-    severities = [finding.severity for result in checked.machines for finding in result.findings]
+    severities: list[str] = [finding.severity for result in checked.machines for finding in result.findings]
     errors, warnings, hints = (severities.count(severity) for severity in _SEVERITIES)
     counts = (
         n_("{count} error(s)", "{count} error(s)", errors).format(count=errors),

@@ -107,8 +107,8 @@ def write_role(
         french.add(english, translated)
     compiled = module / "locale" / "fr" / "LC_MESSAGES" / "vboxlab.mo"
     compiled.parent.mkdir(parents=True)
-    with compiled.open("wb") as file:
-        write_mo(file, french)
+    with compiled.open("wb") as target:
+        write_mo(target, french)
     metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
