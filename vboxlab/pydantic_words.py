@@ -34,10 +34,10 @@ _MESSAGES = {
 
 
 def told(error: Mapping[str, Any]) -> str:
-    """Return one of pydantic's errors in the language spoken; one of a kind that is not known as pydantic says it."""
+    """Return one of pydantic's errors in the language spoken; one of another kind by its message."""
     known = _MESSAGES.get(error["type"])
     if known is None:
-        return str(error["msg"])
+        return _(str(error["msg"]))
     values = dict(error.get("ctx", {}))
     if "expected" in values:  # 'a', 'b' or 'c'
         either = C_("alternatives", "or")

@@ -20,12 +20,12 @@ def replace_everywhere(old: object, new: object) -> None:
 
 def remember_pure_functions() -> None:
     """Remember topologies by file and values, and what is computed from them; their files never change here."""
-    from vboxlab.guest import canonical, first_digest, roles
+    from vboxlab.guest import canonical, first_digest, role_registry
     from vboxlab.lab import desire
     from vboxlab.topology import catalog, loader, source
 
     for function in (
-        source.read_source, loader.topology_of, loader.snapshot_set_of, roles.resources_for, canonical.digest,
+        source.read_source, loader.topology_of, loader.snapshot_set_of, role_registry.resources_for, canonical.digest,
         first_digest.earlier_digests, desire.package_sets, catalog.packaged_folder, catalog.project_folder,
     ):  # fmt: skip
         replace_everywhere(function, _remembering(function))

@@ -21,7 +21,7 @@ from vboxlab.guest.naming import naming
 from vboxlab.guest.network import network
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import AbsentFile, File
-from vboxlab.guest.roles import in_guest
+from vboxlab.guest.role_registry import in_guest
 from vboxlab.hypervisor import qemu, virtualbox
 from vboxlab.hypervisor.virtualbox import worker
 from vboxlab.topology.loader import load_topology

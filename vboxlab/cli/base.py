@@ -8,6 +8,7 @@ import click
 
 from vboxlab.cli import options
 from vboxlab.cli.base_add import add
+from vboxlab.language import C_, N_, _
 
 
 @click.group()
@@ -20,8 +21,8 @@ base.add_command(add)
 
 @base.command("build")
 @click.argument("name", default="debian12")
-@click.option("--again", is_flag=True, help="Build it even when it is there; not while machines are clones of it.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option("--again", is_flag=True, help=N_("Build it even when it is there; not while machines are clones of it."))
+@click.option("--json", "as_json", is_flag=True, help=N_("Print the outcome as JSON."))
 def build(name: str, *, again: bool, as_json: bool) -> None:
     """Build the base NAME (debian12) unless it is there already."""
     from vboxlab.cli import output
@@ -35,12 +36,13 @@ def build(name: str, *, again: bool, as_json: bool) -> None:
             {"name": made.name, "image": made.image, "digest": made.digest, "seconds": round(made.seconds, 1)}
         )
     else:
-        output.say(f"base {made.name} is ready ({_size(made.size)}, {made.seconds:.0f} s)")
+        text = _("base {name} is ready ({size}, {seconds:.0f} s)")
+        output.say(text.format(name=made.name, size=_size(made.size), seconds=made.seconds))
 
 
 @base.command("list")
 @options.driver
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.option("--json", "as_json", is_flag=True, help=N_("Print them as JSON."))
 def list_bases(*, driver: str | None, as_json: bool) -> None:
     """List the bases with the package layers made from them and the machines that depend on them."""
     from vboxlab.cli import output
@@ -52,20 +54,24 @@ def list_bases(*, driver: str | None, as_json: bool) -> None:
         output.say_json([each.record() for each in bases])
         return
     if not bases:
-        output.say("no bases yet: `vboxlab base build` makes one, `vboxlab base add` takes a VM of yours")
+        output.say(_("no bases yet: `vboxlab base build` makes one, `vboxlab base add` takes a VM of yours"))
         return
     cells = [
         (
-            each.name + ("" if each.current else " (out of date)"),
+            each.name if each.current else _("{name} (out of date)").format(name=each.name),
             each.image,
             "-" if each.size is None else _size(each.size),
             _age(time.time() - each.built),
             shortened(each.machines) or "-",
-            each.origin,
+            each.origin_told,
         )
         for each in bases
     ]
-    output.table(("BASE", "IMAGE", "SIZE", "AGE", "MACHINES", "ORIGIN"), cells)
+    headers = (
+        C_("column", "BASE"), C_("column", "IMAGE"), C_("column", "SIZE"), C_("column", "AGE"),
+        C_("column", "MACHINES"), C_("column", "ORIGIN"),
+    )  # fmt: skip
+    output.table(headers, cells)
 
 
 @base.command("remove")
@@ -80,15 +86,17 @@ def remove(which: str, *, driver: str | None) -> None:
     from vboxlab.operations import base as operations
 
     for name in operations.remove(operations.RemoveRequest(which, driver)):
-        output.say(f"removed {name}")
+        output.say(_("removed {name}").format(name=name))
 
 
 def _size(size: float) -> str:
-    return f"{size / 1024**2:.0f} MiB" if size < 10 * 1024**3 else f"{size / 1024**3:.0f} GiB"
+    if size < 10 * 1024**3:
+        return _("{size:.0f} MiB").format(size=size / 1024**2)
+    return _("{size:.0f} GiB").format(size=size / 1024**3)
 
 
 def _age(seconds: float) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+    for text, length in ((_("{age:.0f} d"), 86400), (_("{age:.0f} h"), 3600), (_("{age:.0f} min"), 60)):
         if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return "now"
+            return text.format(age=seconds / length)
+    return C_("age", "now")

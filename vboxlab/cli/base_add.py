@@ -7,23 +7,24 @@ import time
 import click
 
 from vboxlab.cli import options
-
-SOURCE = "prompt, env:VARIABLE or a file"
+from vboxlab.language import N_, _
 
 
 @click.command("add")
 @click.argument("name")
-@click.option("--vm", help="An existing VM, by name or UUID. Only a snapshot is made for it when it has none.")
-@click.option("--snapshot", help="With --vm: clone from this snapshot instead of the current one.")
-@click.option("--ova", help="An appliance file (OVA or OVF) to import.")
-@click.option("--disk", help="A disk file to import: VDI, VMDK, VHD, VHDX, qcow2 or raw.")
-@click.option("--user", required=True, help="Who to log in as in its guest.")
-@click.option("--password-from", metavar="SOURCE", help=f"Where the user's password comes from: {SOURCE}.")
-@click.option("--key", help="The user's private key file, instead of a password.")
-@click.option("--root-password-from", metavar="SOURCE", help="Root's password, for a user who may not use sudo.")
-@click.option("--with-management", is_flag=True, help="Its guest has vboxlab's management address already.")
+@click.option("--vm", help=N_("An existing VM, by name or UUID. Only a snapshot is made for it when it has none."))
+@click.option("--snapshot", help=N_("With --vm: clone from this snapshot instead of the current one."))
+@click.option("--ova", help=N_("An appliance file (OVA or OVF) to import."))
+@click.option("--disk", help=N_("A disk file to import: VDI, VMDK, VHD, VHDX, qcow2 or raw."))
+@click.option("--user", required=True, help=N_("Who to log in as in its guest."))
+@click.option("--password-from", metavar=N_("SOURCE"),
+              help=N_("Where the user's password comes from: prompt, env:VARIABLE or a file."))  # fmt: skip
+@click.option("--key", help=N_("The user's private key file, instead of a password."))
+@click.option("--root-password-from", metavar=N_("SOURCE"),
+              help=N_("Root's password, for a user who may not use sudo."))  # fmt: skip
+@click.option("--with-management", is_flag=True, help=N_("Its guest has vboxlab's management address already."))
 @options.driver
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option("--json", "as_json", is_flag=True, help=N_("Print the outcome as JSON."))
 def add(
     name: str,
     vm: str | None,
@@ -57,4 +58,5 @@ def add(
         output.say_json({"name": added.name, "driver": added.driver, "origin": added.origin, "outcome": added.outcome})
     else:
         output.say(added.outcome)
-        output.say(f"write `base: {name}` in a topology, or: vboxlab up failover --set base={name}")
+        advice = _("write `base: {name}` in a topology, or: vboxlab up failover --set base={name}")
+        output.say(advice.format(name=name))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import _, n_
 
 if TYPE_CHECKING:
+    from vboxlab.operations.destroy import Destroyed
     from vboxlab.operations.request import Which
 
 
@@ -32,9 +34,15 @@ def destroy(
     with output.progress() as events:
         result = remove(request, Terminal(events))
     if isinstance(result, list):
-        return summary.report(
-            result, lambda done: f"{done.machines} machines removed" if done.machines else "nothing to remove"
-        )
-    done = f"lab {result.lab} is gone: {result.machines} machines removed"
-    output.say(done if result.machines else f"lab {result.lab}: nothing to remove")
+        return summary.report(result, _said)
+    if result.machines:
+        output.say(_("lab {lab} is gone: {done}").format(lab=result.lab, done=_said(result)))
+    else:
+        output.say(_("lab {lab}: nothing to remove").format(lab=result.lab))
     return 0
+
+
+def _said(done: Destroyed) -> str:
+    if not done.machines:
+        return _("nothing to remove")
+    return n_("{count} machines removed", "{count} machines removed", done.machines).format(count=done.machines)

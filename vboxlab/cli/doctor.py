@@ -6,14 +6,20 @@ import click
 
 from vboxlab.cli import options
 from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_OK
+from vboxlab.language import C_, N_, NC_, _
 
-SIGNS = {"ok": "ok", "note": "note", "warning": "WARNING", "problem": "PROBLEM"}
+SIGNS = {
+    "ok": NC_("finding", "ok"),
+    "note": NC_("finding", "note"),
+    "warning": NC_("finding", "WARNING"),
+    "problem": NC_("finding", "PROBLEM"),
+}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--offline", is_flag=True, help="Do not ask whether the Debian mirror answers.")
-@click.option("--repair", is_flag=True, help="Show what can be repaired of VirtualBox's own, ask, and do it.")
+@click.option("--json", "as_json", is_flag=True, help=N_("Print the findings as JSON."))
+@click.option("--offline", is_flag=True, help=N_("Do not ask whether the Debian mirror answers."))
+@click.option("--repair", is_flag=True, help=N_("Show what can be repaired of VirtualBox's own, ask, and do it."))
 @options.yes
 def doctor(*, as_json: bool, offline: bool, repair: bool, yes: bool) -> int:
     """Check this computer: VirtualBox, QEMU, memory, disk, network; say what to do. Exits 1 when there is a problem.
@@ -30,10 +36,12 @@ def doctor(*, as_json: bool, offline: bool, repair: bool, yes: bool) -> int:
     if as_json:
         output.say_json(health.record())
     else:
-        output.table(("", "CHECK", "FINDING"), [(SIGNS[f.verdict], f.check, f.text) for f in health.findings])
+        headers = ("", C_("column", "CHECK"), C_("column", "FINDING"))
+        output.table(headers, [(C_("finding", SIGNS[f.verdict]), _(f.check), f.text) for f in health.findings])
         if health.to_do:
             output.say()
-            output.say("What to do:")
+            output.say(_("What to do:"))
         for finding in health.to_do:
-            output.say(f"  {finding.check}: {finding.fix}")
+            advice = _("{subject}: {text}").format(subject=_(finding.check), text=finding.fix)
+            output.say(f"  {advice}")
     return EXIT_OK if health.is_fine else EXIT_CHECK_FAILED

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import N_, _, n_
 
 if TYPE_CHECKING:
+    from vboxlab.operations.down import Down
     from vboxlab.operations.request import Which
 
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 @options.driver
 @options.jobs
 @options.patience
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds before the plug is pulled.")
-@click.option("--hard", is_flag=True, help="Pull the plug at once.")
+@click.option("--timeout", type=float, default=60.0, show_default=True, help=N_("Seconds before the plug is pulled."))
+@click.option("--hard", is_flag=True, help=N_("Pull the plug at once."))
 def down(
     lab: str | None,
     which: Which,
@@ -40,6 +42,10 @@ def down(
     with output.progress() as events:
         result = power_off(request, Terminal(events))
     if isinstance(result, list):
-        return summary.report(result, lambda done: f"{done.machines} machines powered off")
-    output.say(f"lab {result.lab} is down: {result.machines} machines powered off")
+        return summary.report(result, _said)
+    output.say(_("lab {lab} is down: {done}").format(lab=result.lab, done=_said(result)))
     return 0
+
+
+def _said(done: Down) -> str:
+    return n_("{count} machine powered off", "{count} machines powered off", done.machines).format(count=done.machines)

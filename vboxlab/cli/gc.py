@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import N_, _, n_
 
 if TYPE_CHECKING:
     from vboxlab.operations.gc import Unowned
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 @click.command()
 @options.driver
 @options.yes
-@click.option("--reports", is_flag=True, help="Remove the verification reports of labs that are gone as well.")
-@click.option("--stray", "named", multiple=True, metavar="PATH", help="Remove this file too, which is not vboxlab's.")
-@click.option("--keep-layers", is_flag=True, help="Keep package layers that no machine uses; `up` need not make them.")
+@click.option("--reports", is_flag=True, help=N_("Remove the verification reports of labs that are gone as well."))
+@click.option("--stray", "named", multiple=True, metavar=N_("PATH"),
+              help=N_("Remove this file too, which is not vboxlab's."))  # fmt: skip
+@click.option("--keep-layers", is_flag=True,
+              help=N_("Keep package layers that no machine uses; `up` need not make them."))  # fmt: skip
 def gc(driver: str | None, *, yes: bool, reports: bool, named: tuple[str, ...], keep_layers: bool) -> None:
     """Remove what is vboxlab's and belongs to no lab any more, after showing it.
 
@@ -32,11 +35,18 @@ def gc(driver: str | None, *, yes: bool, reports: bool, named: tuple[str, ...], 
     request = GcRequest(driver, reports=reports, strays=named, keep_layers=keep_layers, yes=yes)
     removed = remove_unowned(request, Terminal(output.progress()), _show)
     for line in removed.leftovers:
-        output.say(f"removed: {line}")
+        output.say(_("removed: {what}").format(what=line))
     left = len(removed.leftovers)
-    output.say(f"{removed.folders} folders, {removed.layers} package layers and {left} leftovers removed")
+    output.say(
+        _("{folders}, {layers} and {leftovers} removed").format(
+            folders=n_("{count} folders", "{count} folders", removed.folders).format(count=removed.folders),
+            layers=n_("{count} package layers", "{count} package layers", removed.layers).format(count=removed.layers),
+            leftovers=n_("{count} leftovers", "{count} leftovers", left).format(count=left),
+        )
+    )
     if removed.strays:
-        output.say(f"{removed.strays} files of others removed")
+        text = n_("{count} files of others removed", "{count} files of others removed", removed.strays)
+        output.say(text.format(count=removed.strays))
 
 
 def _show(found: Unowned) -> None:

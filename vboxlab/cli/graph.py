@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import N_, _
 
 if TYPE_CHECKING:
     from vboxlab.operations.graph import Format
 
 
 @click.command()
-@click.argument("topology", metavar="[LAB|TOPOLOGY]", required=False)
+@click.argument("topology", metavar=N_("[LAB|TOPOLOGY]"), required=False)
 @options.set_values
 @options.copy
 @options.driver
 @click.option("--format", "kind", type=click.Choice(["mermaid", "dot", "svg"]), default="mermaid", show_default=True)
-@click.option("--output", "-o", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--output", "-o", "target", type=click.Path(dir_okay=False, path_type=Path), metavar=N_("FILE"),
+              help=N_("Write to this file."))  # fmt: skip
 def graph(
     topology: str | None,
     values: dict[str, str],
@@ -33,7 +35,7 @@ def graph(
     Green runs, grey does not, orange is not wired as the topology says, dashed does not exist.
     """
     from vboxlab.cli.terminal import Terminal
-    from vboxlab.errors import UsageError
+    from vboxlab.errors import UsageError, said_by_system
     from vboxlab.operations.graph import GraphRequest
     from vboxlab.operations.graph import graph as draw
 
@@ -44,4 +46,5 @@ def graph(
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{target} cannot be written", details=[str(error)]) from error
+        brief = _("{file} cannot be written").format(file=target)
+        raise UsageError(brief, details=[said_by_system(error)]) from error

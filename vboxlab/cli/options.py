@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from vboxlab.language import N_, _
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -17,7 +19,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     for value in values:
         key, equals, content = value.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"{value!r}: expected KEY=VALUE")
+            raise click.BadParameter(_("{value!r}: expected KEY=VALUE").format(value=value))
         pairs[key] = content
     return pairs
 
@@ -25,14 +27,14 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 def set_values(command: F) -> F:
     """Add --set."""
     return click.option(
-        "--set", "values", multiple=True, metavar="KEY=VALUE", callback=_pairs,
-        help="Give a parameter of the topology a value; it is kept with the lab.",
+        "--set", "values", multiple=True, metavar=N_("KEY=VALUE"), callback=_pairs,
+        help=N_("Give a parameter of the topology a value; it is kept with the lab."),
     )(command)  # fmt: skip
 
 
 def copy(command: F) -> F:
     """Add --copy."""
-    return click.option("--copy", metavar="NAME", help="Work on this student's own copy of the lab.")(command)
+    return click.option("--copy", metavar=N_("NAME"), help=N_("Work on this student's own copy of the lab."))(command)
 
 
 def copies(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,32 +46,36 @@ def copies(command: Callable[..., Any]) -> Callable[..., Any]:
 
         return command(*arguments, which=which_of(copy, copies, everything=everything), **others)
 
-    one = click.option("--copy", metavar="NAME", help="Work on this student's own copy of the lab.")
+    one = click.option("--copy", metavar=N_("NAME"), help=N_("Work on this student's own copy of the lab."))
     some = click.option(
-        "--copies", metavar="LIST|FILE", help="Work on several copies: alice,bob or 1-30, or a CSV file with a column "
-        "`copy` and others named as parameters.",
+        "--copies", metavar=N_("LIST|FILE"),
+        help=N_("Work on several copies: alice,bob or 1-30, or a CSV file with a column `copy` and others named as "
+                "parameters."),
     )  # fmt: skip
-    every = click.option("--all", "everything", is_flag=True, help="Work on all copies that exist, and the lab itself.")
+    every = click.option(
+        "--all", "everything", is_flag=True, help=N_("Work on all copies that exist, and the lab itself.")
+    )
     return one(some(every(chosen)))
 
 
 def driver(command: F) -> F:
     """Add --driver."""
     return click.option(
-        "--driver", type=click.Choice(["auto", "virtualbox", "qemu"]), help="Hypervisor to use (default: auto)."
+        "--driver", type=click.Choice(["auto", "virtualbox", "qemu"]), help=N_("Hypervisor to use (default: auto).")
     )(command)
 
 
 def as_json(command: F) -> F:
     """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON.")(command)
+    return click.option("--json", "as_json", is_flag=True, help=N_("Print machine-readable JSON."))(command)
 
 
 def jobs(command: F) -> F:
     """Add --jobs."""
     return click.option(
-        "--jobs", type=click.IntRange(min=1), help="Actions at once (default: the number of processors, at least 2)."
-    )(command)
+        "--jobs", type=click.IntRange(min=1),
+        help=N_("Actions at once (default: the number of processors, at least 2)."),
+    )(command)  # fmt: skip
 
 
 def _if_given(context: click.Context, parameter: click.Parameter, value: float) -> float | None:
@@ -81,19 +87,12 @@ def _if_given(context: click.Context, parameter: click.Parameter, value: float) 
 def patience(command: F) -> F:
     """Add --wait, which the command gets as None where it is not given."""
     return click.option(
-        "--wait", "patience", type=click.FloatRange(min=0), default=600.0, show_default=True, metavar="SECONDS",
+        "--wait", "patience", type=click.FloatRange(min=0), default=600.0, show_default=True, metavar=N_("SECONDS"),
         callback=_if_given,
-        help="How long to wait for another vboxlab that works on the lab.",
+        help=N_("How long to wait for another vboxlab that works on the lab."),
     )(command)  # fmt: skip
 
 
 def yes(command: F) -> F:
     """Add --yes."""
-    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
-
-
-def lang(command: F) -> F:
-    """Add --lang."""
-    return click.option(
-        "--lang", type=click.Choice(["en", "fr"]), help="Language (default: the settings', else the locale's)."
-    )(command)
+    return click.option("--yes", is_flag=True, help=N_("Do not ask."))(command)

@@ -56,8 +56,11 @@ def ask_secret(what: str) -> str:
     from vboxlab.errors import UsageError
 
     if not sys.stdin.isatty():
-        raise UsageError(f"{what}: there is no terminal to ask on", resolution="give env:VARIABLE or a file instead")
-    return str(click.prompt(what, hide_input=True, err=True))
+        raise UsageError(
+            _("{what}: there is no terminal to ask on").format(what=what),
+            resolution=_("give env:VARIABLE or a file instead"),
+        )
+    return str(click.prompt(_("{subject}:").format(subject=what), hide_input=True, prompt_suffix=" ", err=True))
 
 
 def say_json(data: Any) -> None:
@@ -79,7 +82,8 @@ def show_error(error: VboxlabError, *, as_json: bool = False) -> None:
         record = {"error": type(error).__name__, "brief": error.brief, "details": list(error.details)}
         say(json.dumps({**record, "resolution": error.resolution}, ensure_ascii=False))
         return
-    remark(f"{click.style('error:', fg='red', bold=True)} {error.brief}")
+    sign = click.style(_("error:"), fg="red", bold=True)
+    remark(f"{sign} {error.brief}")
     for detail in error.details:
         remark(f"  {detail}")
     if error.resolution:
@@ -141,7 +145,7 @@ class LiveProgress:
 
     def __call__(self, event: Event) -> None:  # noqa: D102
         if isinstance(event, ActionStarted):
-            self._titles[event.action] = f"{event.machine or 'lab'}: {event.title}"
+            self._titles[event.action] = _told(event)
             self._tasks[event.action] = self._progress.add_task(self._titles[event.action], total=None)
         elif isinstance(event, ActionProgress):
             if event.action in self._tasks:
@@ -165,7 +169,9 @@ def ask(question: str) -> None:
     hint, yes, no = C_("answers", "y/N"), C_("answer", "yes"), C_("answer", "no")
     with _SHOWN[-1].hidden() if _SHOWN else nullcontext():
         while True:
-            said = click.prompt(f"{question} [{hint}]", default="", show_default=False, err=True).strip().lower()
+            asked = _("{subject}:").format(subject=f"{question} [{hint}]")
+            answer = click.prompt(asked, default="", show_default=False, prompt_suffix=" ", err=True)
+            said = answer.strip().lower()
             if said in (yes, yes[:1], "yes", "y"):
                 return
             if said in (no, no[:1], "no", "n", ""):
@@ -176,16 +182,26 @@ def ask(question: str) -> None:
 def _line(event: Event) -> str:
     match event:
         case ActionFinished():
-            summary = f": {event.summary}" if event.summary else ""
-            return f"ok      {event.machine or 'lab'}: {event.title}{summary} ({event.seconds:.1f} s)"
+            text = _("{action}: {summary} ({seconds:.1f} s)") if event.summary else _("{action} ({seconds:.1f} s)")
+            told = text.format(action=_told(event), summary=event.summary, seconds=event.seconds)
+            sign = C_("action", "ok")
+            return f"{sign:<8}{told}"
         case ActionFailed():
-            return f"FAILED  {event.machine or 'lab'}: {event.title} ({event.seconds:.1f} s): {event.reason}"
+            text = _("{action} ({seconds:.1f} s): {reason}")
+            told = text.format(action=_told(event), seconds=event.seconds, reason=event.reason)
+            sign = C_("action", "FAILED")
+            return f"{sign:<8}{told}"
         case Note():
-            return f"{'warning' if event.level == 'warning' else 'note'}: {event.text}"
+            text = _("warning: {note}") if event.level == "warning" else _("note: {note}")
+            return text.format(note=event.text)
         case ActionStarted():
-            return f"...     {event.machine or 'lab'}: {event.title}"
+            return f"{'...':<8}{_told(event)}"
         case ActionProgress():
             return ""
+
+
+def _told(event: ActionStarted | ActionFinished | ActionFailed) -> str:
+    return _("{subject}: {action}").format(subject=event.machine or _("lab"), action=event.title)
 
 
 def progress(*, as_json: bool = False) -> PlainProgress | LiveProgress:

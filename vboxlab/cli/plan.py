@@ -9,6 +9,7 @@ import click
 
 from vboxlab.cli import options, output
 from vboxlab.errors import EXIT_CHANGES_PENDING, EXIT_DRIVER, EXIT_OK
+from vboxlab.language import N_, _, n_
 
 if TYPE_CHECKING:
     from vboxlab.operations.plan import Planned
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @options.copies
 @options.driver
 @options.as_json
-@click.option("--until", metavar="STAGE", help="Plan up to this stage, or to `created`.")
+@click.option("--until", metavar=N_("STAGE"), help=N_("Plan up to this stage, or to `created`."))
 def plan(
     topology: str, values: dict[str, str], which: Which, driver: str | None, until: str | None, *, as_json: bool
 ) -> int:
@@ -69,4 +70,6 @@ def _exit_code(planned: Planned) -> int:
 
 
 def _counted(planned: Planned) -> str:
-    return f"cannot be applied: {planned.blocker}" if planned.blocker else f"{planned.count} actions"
+    if planned.blocker:
+        return _("cannot be applied: {blocker}").format(blocker=planned.blocker)
+    return n_("{count} action", "{count} actions", planned.count).format(count=planned.count)

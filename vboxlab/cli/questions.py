@@ -10,12 +10,14 @@ from contextlib import contextmanager
 
 from vboxlab.cli import output
 from vboxlab.errors import UsageError
+from vboxlab.language import _
 
 
 def confirm(question: str) -> None:
     """Ask before something is lost. Raises UsageError where nobody can answer, click.Abort for a no."""
     if not sys.stdin.isatty():
-        raise UsageError(f"will not {question.removesuffix('?')} without asking", resolution="add --yes")
+        what = question.removesuffix("?").rstrip()
+        raise UsageError(_("will not {what} without asking").format(what=what), resolution=_("add --yes"))
     with _ctrl_c_ends_it():
         output.ask(question)
 

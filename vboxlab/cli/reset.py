@@ -8,6 +8,7 @@ import click
 
 from vboxlab.cli import options, output
 from vboxlab.cli.up import said
+from vboxlab.language import N_, _
 
 if TYPE_CHECKING:
     from vboxlab.operations.request import Which
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 @options.patience
 @options.yes
 @options.as_json
-@click.option("--to", "snapshot", metavar="SNAPSHOT", help="Go back to this snapshot instead of the topology's last.")
-@click.option("--keep", metavar="NAME", help="Keep what the machines are now as a snapshot of this name first.")
-@click.option("--up/--no-up", "bring_up", default=None,
-              help="Bring the lab up afterwards, or leave it off (default: up if a machine of it ran).")  # fmt: skip
+@click.option("--to", "snapshot", metavar=N_("SNAPSHOT"),
+              help=N_("Go back to this snapshot instead of the topology's last."))  # fmt: skip
+@click.option("--keep", metavar=N_("NAME"),
+              help=N_("Keep what the machines are now as a snapshot of this name first."))  # fmt: skip
+@click.option("--up/--no-up", "bring_up", default=None, help=N_(
+    "Bring the lab up afterwards, or leave it off (default: up if a machine of it ran)."
+))  # fmt: skip
 def reset(
     lab: str | None,
     values: dict[str, str],
@@ -61,5 +65,8 @@ def reset(
 
 
 def _said(done: Reset) -> str:
-    back = f"{', '.join(done.machines)} back to {done.snapshot}"
-    return f"{back}; left off" if done.brought_up is None else f"{back}; up again: {said(done.brought_up)}"
+    machines = ", ".join(done.machines)
+    if done.brought_up is None:
+        return _("{machines} back to {snapshot}; left off").format(machines=machines, snapshot=done.snapshot)
+    text = _("{machines} back to {snapshot}; up again: {done}")
+    return text.format(machines=machines, snapshot=done.snapshot, done=said(done.brought_up))

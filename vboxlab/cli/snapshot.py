@@ -9,10 +9,12 @@ import click
 
 from vboxlab.cli import options, output, snapshot_views
 from vboxlab.errors import UsageError
+from vboxlab.language import N_, _
 
 if TYPE_CHECKING:
     from vboxlab.operations.copies import OneOrCopies
     from vboxlab.operations.door import Door
+    from vboxlab.operations.snapshot.members import Members
     from vboxlab.operations.snapshot.restore import RestoreEnded
 
 R = TypeVar("R")
@@ -46,9 +48,11 @@ def restoring(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what `restore` takes: what the others do, but its NAME may be left out."""
     for option in (
         options.yes,
-        click.option("--drop", is_flag=True, help="Forget an interrupted restore; the machines stay as they are."),
-        click.option("--finish", is_flag=True, help="Finish an interrupted restore on the machines that it left out."),
-        click.option("--no-start", is_flag=True, help="Leave the machines off."),
+        click.option("--drop", is_flag=True, help=N_("Forget an interrupted restore; the machines stay as they are.")),
+        click.option(
+            "--finish", is_flag=True, help=N_("Finish an interrupted restore on the machines that it left out.")
+        ),
+        click.option("--no-start", is_flag=True, help=N_("Leave the machines off.")),
         *SHARED, click.argument("name", required=False),
     ):  # fmt: skip
         command = option(command)
@@ -57,14 +61,14 @@ def restoring(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @snapshot.command()
 @changing
-@click.option("--live", is_flag=True, help="Keep the machines running and save their memory too.")
+@click.option("--live", is_flag=True, help=N_("Keep the machines running and save their memory too."))
 def take(name: str, *, live: bool, **chosen: Any) -> int:
     """Take snapshot NAME of all machines of the lab, switched off for it unless --live."""
     from vboxlab.operations.snapshot.take import TakeRequest
     from vboxlab.operations.snapshot.take import take as take_snapshot
 
     request = TakeRequest(name=name, live=live, **chosen)
-    return _done(take_snapshot, request, lambda done: f"snapshot {name} taken of {', '.join(done.machines)}")
+    return _done(take_snapshot, request, _telling(N_("snapshot {snapshot} taken of {machines}"), name))
 
 
 @snapshot.command()
@@ -81,21 +85,25 @@ def restore(
     from vboxlab.operations.snapshot.restore import restore as restore_snapshot
 
     if sum((name is not None, finish, drop)) != 1:
-        raise UsageError("give the snapshot's NAME, or --finish or --drop for a restore that was interrupted")
+        raise UsageError(_("give the snapshot's NAME, or --finish or --drop for a restore that was interrupted"))
     if name is not None:
         request = RestoreRequest(name=name, machines=machines, start=not no_start, **chosen)
-        return _done(restore_snapshot, request, lambda done: f"snapshot {name} restored on {', '.join(done.machines)}")
+        return _done(restore_snapshot, request, _telling(N_("snapshot {snapshot} restored on {machines}"), name))
     if machines or no_start:
-        raise UsageError("--finish and --drop are about all machines of the interrupted restore")
+        raise UsageError(_("--finish and --drop are about all machines of the interrupted restore"))
     return _done(end_restore, EndRestoreRequest(finish=finish, **chosen), lambda ended: _ended(ended, finish=finish))
 
 
 def _ended(ended: RestoreEnded, *, finish: bool) -> str:
     if not ended.unfinished:
-        return "no restore is unfinished"
-    if not finish:
-        return f"the restore of {ended.snapshot or 'a snapshot'} is dropped; the machines stay as they are"
-    return f"snapshot {ended.snapshot} restored on {', '.join(ended.machines)} too"
+        return _("no restore is unfinished")
+    if finish:
+        text = _("snapshot {snapshot} restored on {machines} too")
+    elif ended.snapshot:
+        text = _("the restore of {snapshot} is dropped; the machines stay as they are")
+    else:
+        text = _("the restore of a snapshot is dropped; the machines stay as they are")
+    return text.format(snapshot=ended.snapshot, machines=", ".join(ended.machines))
 
 
 @snapshot.command()
@@ -107,7 +115,12 @@ def delete(name: str, **chosen: Any) -> int:
     from vboxlab.operations.snapshot.members import MembersRequest
 
     request = MembersRequest(name=name, **chosen)
-    return _done(delete_snapshot, request, lambda done: f"snapshot {name} deleted from {', '.join(done.machines)}")
+    return _done(delete_snapshot, request, _telling(N_("snapshot {snapshot} deleted from {machines}"), name))
+
+
+def _telling(text: str, name: str) -> Callable[[Members], str]:
+    """Return what tells what was done with a snapshot of machines; `text` is marked for translation."""
+    return lambda done: _(text).format(snapshot=name, machines=", ".join(done.machines))
 
 
 def _done(operation: Callable[[R, Door], OneOrCopies[T]], request: R, words: Callable[[T], str]) -> int:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import C_, N_, _, n_
 
 if TYPE_CHECKING:
     from vboxlab.operations.request import Which
 
-lab_option = click.option("--lab", metavar="LAB", help="Lab or topology name (default: the only lab there is).")
-machine_option = click.option("--machine", "machines", multiple=True, help="Only this machine (may be repeated).")
+lab_option = click.option("--lab", metavar=N_("LAB"), help=N_("Lab or topology name (default: the only lab there is)."))
+machine_option = click.option("--machine", "machines", multiple=True, help=N_("Only this machine (may be repeated)."))
 
 
 @click.command("list")
@@ -34,12 +35,17 @@ def list_(lab: str | None, which: Which, driver: str | None, *, as_json: bool) -
         output.say_json(rows)
         return
     if not any(found.values()):
-        output.say(f"{f'lab {next(iter(found))}' if len(found) == 1 else f'{len(found)} labs'} has no snapshots")
+        text = n_("lab {lab} has no snapshots", "{count} labs have no snapshots", len(found))
+        output.say(text.format(lab=next(iter(found)), count=len(found)))
         return
-    headers = ("LAB", "SNAPSHOT", "TAKEN (UTC)", "KIND", "MACHINES", "CURRENT ON")
+    headers = (
+        C_("column", "LAB"), C_("column", "SNAPSHOT"), C_("column", "TAKEN (UTC)"), C_("column", "KIND"),
+        C_("column", "MACHINES"), C_("column", "CURRENT ON"),
+    )  # fmt: skip
     cells = [
         (str(name), row.name + (f" [{row.short_id}]" if row.short_id else ""), row.taken_at,
-         "live" if row.live else "off", ", ".join(row.machines), ", ".join(row.current) or "-")
+         C_("snapshot", "live") if row.live else C_("snapshot", "off"), ", ".join(row.machines),
+         ", ".join(row.current) or "-")
         for name, rows in found.items() for row in rows
     ]  # fmt: skip
     output.table(headers, cells)
@@ -57,7 +63,7 @@ def tree(lab: str | None, which: Which, driver: str | None) -> None:
 
     found = snapshot_trees(SnapshotRequest(lab=lab, which=which, driver=driver), Terminal(quiet=True))
     for name, lines in found.items():
-        output.say(f"lab {name}")
+        output.say(_("lab {lab}").format(lab=name))
         for line in lines:
             output.say(line)
 
@@ -79,14 +85,14 @@ def diff(name: str, lab: str | None, machines: tuple[str, ...], copy: str | None
     diff = diff_snapshot(request, Terminal(quiet=True))
     found = diff.found
     sections = (
-        (f"restoring {name} changes", found.changes),
-        (f"then `vboxlab up {diff.topology}` does", found.then),
-        ("and does no longer", found.no_longer),
-        ("known only after the restore", found.unknown),
-        ("beware", diff.warnings),
+        (_("restoring {snapshot} changes:").format(snapshot=name), found.changes),
+        (_("then `vboxlab up {topology}` does:").format(topology=diff.topology), found.then),
+        (_("and does no longer:"), found.no_longer),
+        (_("known only after the restore:"), found.unknown),
+        (_("beware:"), diff.warnings),
     )
     for heading, lines in sections:
         if lines:
-            output.say(f"{heading}:")
+            output.say(heading)
             for line in lines:
                 output.say(f"  {line}")

@@ -75,7 +75,9 @@ def _parameter(parameter: click.Parameter) -> click.Parameter:
         shown.type.name = _(shown.type.name)
     if isinstance(shown, click.Option):
         shown.help, shown.metavar = shown.help and _(shown.help), shown.metavar and _(shown.metavar)
-    elif shown.metavar is None and shown.name:
+    elif shown.metavar is not None:
+        shown.metavar = _(shown.metavar)
+    elif shown.name:
         name = shown.name.upper()
         if _(name) != name:
             several = f"{_(name)}{'...' if shown.nargs != 1 else ''}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import N_
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("machine")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--lab", metavar="LAB", help="Lab or topology name (default: the only lab there is).")
+@click.option("--lab", metavar=N_("LAB"), help=N_("Lab or topology name (default: the only lab there is)."))
 @options.copy
 @options.driver
 def ssh(machine: str, command: tuple[str, ...], lab: str | None, copy: str | None, driver: str | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import C_, N_, _
 
 if TYPE_CHECKING:
     from vboxlab.operations.request import Which
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 @options.copies
 @options.driver
 @options.as_json
-@click.option("--watch", is_flag=False, flag_value="2", type=click.FloatRange(min=0.1), metavar="[SECONDS]",
-              help="Show it again every so many seconds (default: 2) until Ctrl-C.")  # fmt: skip
+@click.option("--watch", is_flag=False, flag_value="2", type=click.FloatRange(min=0.1), metavar=N_("[SECONDS]"),
+              help=N_("Show it again every so many seconds (default: 2) until Ctrl-C."))  # fmt: skip
 def status(lab: str | None, which: Which, driver: str | None, *, as_json: bool, watch: float | None) -> None:
     """Show the machines of LAB (a lab or topology name; default: the only one) as they are now.
 
@@ -53,41 +54,58 @@ def _show_labs(found: LabsState, *, as_json: bool) -> None:
         output.say_json(found.records())
         return
     if not found.labs and not found.absent:
-        output.say("there is no lab on this computer yet")
+        output.say(_("there is no lab on this computer yet"))
         return
-    headers = ("LAB", "TOPOLOGY", "STAGE", "RUNNING", "DRIFT", "VERIFIED (UTC)")
+    headers = (
+        C_("column", "LAB"), C_("column", "TOPOLOGY"), C_("column", "STAGE"), C_("column", "RUNNING"),
+        C_("column", "DRIFT"), C_("column", "VERIFIED (UTC)"),
+    )  # fmt: skip
     cells = [
         (
             str(row.name),
             row.topology or "-",
             row.stage,
-            f"{row.running} of {row.machines}",
+            _("{running} of {machines}").format(running=row.running, machines=row.machines),
             f"{row.drift[0]}{f' (+{len(row.drift) - 1})' if len(row.drift) > 1 else ''}" if row.drift else "-",
-            f"{row.verified.at[:16].replace('T', ' ')} {'passed' if row.verified.passed else 'FAILED'}"
-            if row.verified
-            else "never",
+            _verified(row.verified.at, passed=row.verified.passed) if row.verified else C_("verified", "never"),
         )
         for row in found.labs
     ]
-    cells += [(str(name), "-", "-", "absent", "-", "-") for name in found.absent]
+    cells += [(str(name), "-", "-", C_("lab", "absent"), "-", "-") for name in found.absent]
     output.table(headers, cells)
+
+
+def _verified(at: str, *, passed: bool) -> str:
+    text = _("{moment} passed") if passed else _("{moment} FAILED")
+    return text.format(moment=at[:16].replace("T", " "))
 
 
 def _show_lab(found: LabState, *, as_json: bool) -> None:
     if as_json:
         output.say_json(found.record())
         return
-    output.say(f"lab {found.lab}, topology {found.topology or 'none or mixed'}")
+    text = _("lab {lab}, topology {topology}") if found.topology else _("lab {lab}, topology none or mixed")
+    output.say(text.format(lab=found.lab, topology=found.topology))
     for line in found.pending_lines():
         output.say(f"  {line}")
     if found.problem:
-        output.say(f"its topology cannot be read: {found.problem}")
-    headers = ("MACHINE", "VM", "STATE", "STAGE", "SSH PORT", "ADAPTERS")
+        output.say(_("its topology cannot be read: {problem}").format(problem=found.problem))
+    headers = (
+        C_("column", "MACHINE"), C_("column", "VM"), C_("column", "STATE"), C_("column", "STAGE"),
+        C_("column", "SSH PORT"), C_("column", "ADAPTERS"),
+    )  # fmt: skip
     cells = [
-        (row.machine, row.vm, row.power, row.stage, str(row.port or "-"), " ".join(row.adapters) or "-")
+        (
+            row.machine,
+            row.vm,
+            C_("machine", row.power),
+            row.stage,
+            str(row.port or "-"),
+            " ".join(row.adapters) or "-",
+        )
         for row in found.machines
     ]
     output.table(headers, cells)
     for row in found.machines:
         for line in row.drift:
-            output.say(f"drift: {row.machine}: {line}")
+            output.say(_("drift: {machine}: {difference}").format(machine=row.machine, difference=line))

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vboxlab.cli import output
 from vboxlab.errors import EXIT_OK
+from vboxlab.language import C_, NC_, _
 
 if TYPE_CHECKING:
     from vboxlab.operations.run_copies import CopyResult
 
 T = TypeVar("T")
 DETAILS = 8  # lines shown of each failure
+_OUTCOMES = {
+    "done": NC_("copy", "done"),
+    "failed": NC_("copy", "FAILED"),
+    "stopped": NC_("copy", "stopped"),
+    "not begun": NC_("copy", "not begun"),
+}
 
 
 def report(results: Sequence[CopyResult[T]], words: Callable[[T], str], *, as_json: bool = False) -> int:
@@ -22,11 +29,14 @@ def report(results: Sequence[CopyResult[T]], words: Callable[[T], str], *, as_js
     if as_json:
         output.say_json([_record(result, words) for result in results])
         return exit_code(results)
-    headers = ("COPY", "OUTCOME", "SECONDS", "AT STEP", "RESULT")
+    headers = (
+        C_("column", "COPY"), C_("column", "OUTCOME"), C_("column", "SECONDS"), C_("column", "AT STEP"),
+        C_("column", "RESULT"),
+    )  # fmt: skip
     rows = [
         (
             str(result.lab),
-            "FAILED" if result.outcome == "failed" else result.outcome,
+            C_("copy", _OUTCOMES[result.outcome]),
             f"{result.seconds:.1f}",
             result.step or "-",
             words(result.value) if result.value is not None else result.why or "-",
@@ -36,14 +46,16 @@ def report(results: Sequence[CopyResult[T]], words: Callable[[T], str], *, as_js
     output.table(headers, rows)
     for result in results:
         if result.error is not None and result.error.details:
-            output.say(f"{result.lab}:")
+            output.say(_("{subject}:").format(subject=result.lab))
             for line in result.error.details[:DETAILS]:
                 output.say(f"  {line}")
         if result.error is not None and result.error.resolution:
-            output.say(f"  -> {result.lab}: {result.error.resolution}")
+            advice = _("{subject}: {text}").format(subject=result.lab, text=result.error.resolution)
+            output.say(f"  -> {advice}")
     done = sum(result.outcome == "done" for result in results)
     code = exit_code(results)
-    output.say(f"{done} of {len(results)} copies done" + ("" if code == EXIT_OK else f", {len(results) - done} not"))
+    text = _("{done} of {count} copies done") if code == EXIT_OK else _("{done} of {count} copies done, {others} not")
+    output.say(text.format(done=done, count=len(results), others=len(results) - done))
     return code
 
 

@@ -12,6 +12,7 @@ from types import FrameType
 from vboxlab.cli import output, questions
 from vboxlab.errors import EXIT_INTERRUPTED
 from vboxlab.events import Event, EventSink, discard
+from vboxlab.language import _
 
 
 class Terminal:
@@ -31,10 +32,10 @@ class Terminal:
 
         def interrupt(_number: int, _frame: FrameType | None) -> None:
             if self.stop.is_set():
-                output.remark("stopped at once; `vboxlab up` puts right what was left half-done")
+                output.remark(_("stopped at once; `vboxlab up` puts right what was left half-done"))
                 os._exit(EXIT_INTERRUPTED)
             self.stop.set()
-            output.remark("stopping: running actions are finished first; Ctrl-C again leaves at once")
+            output.remark(_("stopping: running actions are finished first; Ctrl-C again leaves at once"))
 
         previous = signal.signal(signal.SIGINT, interrupt)
         try:
@@ -53,7 +54,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print a note on standard error, unless it is quiet."""
         if not self._quiet:
-            output.remark(f"note: {text}")
+            output.remark(_("note: {note}").format(note=text))
 
     def confirm(self, question: str) -> None:
         """Ask. Raises UsageError where nobody can answer, click.Abort for a no."""

@@ -8,6 +8,7 @@ import click
 
 from vboxlab.cli import options, output
 from vboxlab.errors import EXIT_INTERRUPTED
+from vboxlab.language import N_, _, n_
 
 if TYPE_CHECKING:
     from vboxlab.operations.request import Which
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 @options.patience
 @options.yes
 @options.as_json
-@click.option("--until", metavar="STAGE", help="Stop after this stage, or after `created`: everything but the boot.")
-@click.option("--gui", is_flag=True, help="Start the machines with a window.")
+@click.option("--until", metavar=N_("STAGE"),
+              help=N_("Stop after this stage, or after `created`: everything but the boot."))  # fmt: skip
+@click.option("--gui", is_flag=True, help=N_("Start the machines with a window."))
 @click.option("--at-most-running", type=click.IntRange(min=1), metavar="N",
-              help="Work through the copies N at a time, each powered off again when it is up.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Go on although memory, disk or ports do not suffice.")
+              help=N_("Work through the copies N at a time, each powered off again when it is up."))  # fmt: skip
+@click.option("--force", is_flag=True, help=N_("Go on although memory, disk or ports do not suffice."))
 def up(
     topology: str,
     values: dict[str, str],
@@ -65,13 +67,22 @@ def up(
         record = {"result": "stopped" if result.stopped else "up", "actions": result.actions}
         output.say_json({**record, "repaired": list(result.repaired)})
     elif result.stopped:
-        output.say(f"stopped: {result.actions} actions done; `vboxlab up {topology}` goes on from here")
+        text = n_(
+            "stopped: {count} action done; `vboxlab up {topology}` goes on from here",
+            "stopped: {count} actions done; `vboxlab up {topology}` goes on from here",
+            result.actions,
+        )
+        output.say(text.format(count=result.actions, topology=topology))
     else:
-        output.say(f"lab {result.lab} is up: {said(result)}")
+        output.say(_("lab {lab} is up: {done}").format(lab=result.lab, done=said(result)))
     return EXIT_INTERRUPTED if result.stopped else 0
 
 
 def said(result: Up) -> str:
     """Return what `up` did, in a few words."""
-    repaired = f", repaired: {', '.join(result.repaired)}" if result.repaired else ""
-    return f"{result.actions} actions{repaired}" if result.actions or result.repaired else "no change"
+    if not result.actions and not result.repaired:
+        return _("no change")
+    actions = n_("{count} action", "{count} actions", result.actions).format(count=result.actions)
+    if not result.repaired:
+        return actions
+    return _("{actions}, repaired: {machines}").format(actions=actions, machines=", ".join(result.repaired))

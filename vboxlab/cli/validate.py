@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from vboxlab.cli import options
+from vboxlab.language import N_, _
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar=N_("FILE..."), nargs=-1, required=True)
 @options.set_values
-@click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
+@click.option("--json", "as_json", is_flag=True, help=N_("Print the problems as JSON."))
 def validate(files: tuple[str, ...], values: dict[str, str], as_json: bool) -> int:
     """Check topology and snapshot-set files and report every problem in all of them.
 
@@ -27,6 +28,6 @@ def validate(files: tuple[str, ...], values: dict[str, str], as_json: bool) -> i
         output.say_json({str(path): problems for path, problems in found.problems.items()})
     else:
         for path, problems in found.problems.items():
-            for line in problems or [f"{path}: no problem found"]:
+            for line in problems or [_("{path}: no problem found").format(path=path)]:
                 output.say(line)
     return EXIT_OK if found.is_fine else EXIT_INVALID

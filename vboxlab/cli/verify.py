@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
+from vboxlab.language import N_
 
 if TYPE_CHECKING:
     from vboxlab.operations.request import Which
-    from vboxlab.operations.verify import Form, Proof
+    from vboxlab.operations.verify import Form
 
 report_file = click.Path(dir_okay=False, path_type=Path)
 
@@ -25,10 +26,11 @@ report_file = click.Path(dir_okay=False, path_type=Path)
 @options.patience
 @options.as_json
 @click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), metavar="N",
-              help="Stretch limits and waits N times, for emulated guests; printed in every report.")  # fmt: skip
-@click.option("--junit", type=report_file, help="Write a JUnit report too.")
-@click.option("--html", type=report_file, help="Write an HTML report too.")
-@click.option("--csv", "csv_file", type=report_file, help="Write the measurements as CSV too.")
+              help=N_("Stretch limits and waits N times, for emulated guests; printed in every report."))  # fmt: skip
+@click.option("--junit", type=report_file, metavar=N_("FILE"), help=N_("Write a JUnit report too."))
+@click.option("--html", type=report_file, metavar=N_("FILE"), help=N_("Write an HTML report too."))
+@click.option("--csv", "csv_file", type=report_file, metavar=N_("FILE"),
+              help=N_("Write the measurements as CSV too."))  # fmt: skip
 def verify(
     topology: str,
     values: dict[str, str],
@@ -62,12 +64,6 @@ def verify(
     with output.progress(as_json=False) as events:
         result = prove(request, Terminal(events, quiet=as_json))
     if isinstance(result, list):
-        return summary.report(result, _said, as_json=as_json)
+        return summary.report(result, lambda proof: proof.counted(), as_json=as_json)
     output.say(result.report.rstrip("\n"))
     return result.exit_code
-
-
-def _said(proof: Proof) -> str:
-    counts = proof.counts
-    words = [f"{counts[outcome]} {outcome}" for outcome in ("passed", "warning", "skipped") if counts.get(outcome)]
-    return ", ".join(words)

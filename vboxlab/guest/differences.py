@@ -22,7 +22,7 @@ from vboxlab.guest.resources import (
     SecretText,
     Service,
 )
-from vboxlab.guest.roles import guest_roles
+from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.slips import slips, understood
 from vboxlab.guest.slips.network import INTERFACES
 

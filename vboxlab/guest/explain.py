@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vboxlab.guest.explain_steps import SECRET, Copy, steps_for
-from vboxlab.guest.explain_texts import TEXTS
+from vboxlab.guest.explain_steps import Copy, steps_for
 from vboxlab.guest.place import Place, static_addresses
 from vboxlab.guest.resources import File, Resource, merge
-from vboxlab.guest.roles import in_guest, resources_for
-from vboxlab.guest.wording import block, code, say
-from vboxlab.language import Language
+from vboxlab.guest.role_registry import in_guest, resources_for
+from vboxlab.guest.steps import SECRET
+from vboxlab.guest.wording import attached_to, block, code
+from vboxlab.language import C_, _, n_
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 
@@ -40,7 +40,6 @@ class Surroundings:
 
 def explain(
     topology: Topology,
-    language: Language,
     *,
     machine: str | None = None,
     stage: str | None = None,
@@ -50,7 +49,7 @@ def explain(
 
     Raises KeyError for a machine, ValueError for a stage that the topology does not have.
     """
-    key = _Key(topology, language, stage, surroundings or Surroundings())
+    key = _Key(topology, stage, surroundings or Surroundings())
     machines = [topology.machines[machine]] if machine is not None else list(topology.machines.values())
     lines = key.head()
     for each in machines:
@@ -63,26 +62,30 @@ def explain(
 class _Key:
     """One answer key in the making."""
 
-    def __init__(self, topology: Topology, language: Language, stage: str | None, surroundings: Surroundings) -> None:
+    def __init__(self, topology: Topology, stage: str | None, surroundings: Surroundings) -> None:
         order = topology.stage_order
         self._topology = topology
-        self._language: Language = language
         self._stages = order[: order.index(stage) + 1] if stage is not None else order
         self._stage = stage
         self._surroundings = surroundings
 
-    def _say(self, key: str, **values: object) -> str:
-        return say(TEXTS, key, self._language, **values)
-
     def head(self) -> list[str]:
         """Return the title and what the key is of."""
+        title = _("{title}: answer key").format(title=self._topology.title or self._topology.name)
         values = ", ".join(f"{key}={value}" for key, value in self._topology.values.items()) or "-"
-        stage = self._say("until", stage=code(self._stage)) if self._stage else self._say("all-stages")
+        if self._stage:
+            made_of = _("Topology {topology}, up to stage {stage}. Values: {values}.")
+        else:
+            made_of = _("Topology {topology}, all stages. Values: {values}.")
+        source = _(
+            "Made by vboxlab from what it deploys itself. All commands are typed as root (`su -`); `{secret}` stands "
+            "for a secret that is yours to choose."
+        )
         return [
-            f"# {self._say('title', title=self._topology.title or self._topology.name)}",
+            f"# {title}",
             "",
-            self._say("of", topology=code(self._topology.name), stage=stage, values=code(values)),
-            self._say("source", secret=SECRET),
+            made_of.format(topology=code(self._topology.name), stage=code(self._stage or ""), values=code(values)),
+            source.format(secret=SECRET),
             "",
         ]
 
@@ -90,39 +93,43 @@ class _Key:
         """Return all of one machine."""
         lines = [f"## {machine.name} ({code(machine.hostname)})", ""]
         if self._topology.is_adopted(machine) and machine.adopt is not None:
-            return [*lines, self._say("adopted", vm=code(machine.adopt.vm)), "", *self._adapters(machine)]
-        lines += [f"### {self._say('hypervisor')}", "", *self._made(machine), "", *self._adapters(machine)]
+            text = _("The VM {vm} stands ready: start it, change nothing in it. The topology expects of it:")
+            return [*lines, text.format(vm=code(machine.adopt.vm)), "", *self._adapters(machine)]
+        title = _("In VirtualBox")
+        lines += [f"### {title}", "", *self._made(machine), "", *self._adapters(machine)]
         if machine.adapters:
-            lines += [self._say("same-by-command"), "", *block(_modifyvm(self._topology, machine), "sh"), ""]
+            text = _("*Settings › Network* of the VM, or on the host, with the VM off:")
+            lines += [text, "", *block(_modifyvm(self._topology, machine), "sh"), ""]
         return [*lines, *self._configured(machine)]
 
     def _made(self, machine: Machine) -> list[str]:
         source = self._topology.start_from
         vm = code(machine.name)
         if source and machine.name in self._surroundings.members.get(source, ()):
-            return [self._say("restore", vm=vm, snapshot=code(source))]
+            text = _("Power {vm} off and restore its snapshot {snapshot}. What follows is what changes from there.")
+            return [text.format(vm=vm, snapshot=code(source))]
         base = code(machine.base or self._topology.base)
-        return [self._say("clone", vm=vm, base=base, cpus=machine.cpus, memory=machine.memory)]
+        text = n_(
+            "Linked clone {vm} of the base VM {base} (new MAC addresses): {cpus} processor(s), {memory} MiB.",
+            "Linked clone {vm} of the base VM {base} (new MAC addresses): {cpus} processor(s), {memory} MiB.",
+            machine.cpus,
+        )
+        return [text.format(vm=vm, base=base, cpus=machine.cpus, memory=machine.memory)]
 
     def _adapters(self, machine: Machine) -> list[str]:
         if not machine.adapters:
-            return [self._say("no-adapters"), ""]
+            return [_("No network adapter."), ""]
         rows = [
             f"| {adapter.slot} | {self._attached(adapter)} | {code(interface_name(adapter.slot))} "
-            f"| {self._address(adapter)} |"
+            f"| {_address(adapter)} |"
             for adapter in sorted(machine.adapters, key=lambda adapter: adapter.slot)
         ]
-        return [self._say("adapters-head"), "|---|---|---|---|", *rows, ""]
+        return [_("| adapter | attached to | in the guest | address |"), "|---|---|---|---|", *rows, ""]
 
     def _attached(self, adapter: Adapter) -> str:
         network = self._topology.networks[adapter.network]
-        where = self._say(network.kind, name=code(network.host_name or adapter.network))
-        return where if adapter.cable else self._say("unplugged", where=where)
-
-    def _address(self, adapter: Adapter) -> str:
-        if adapter.address is None:
-            return self._say("no-address")
-        return self._say("dhcp") if adapter.address == "dhcp" else str(adapter.address)
+        where = attached_to(network.kind, network.host_name or adapter.network)
+        return where if adapter.cable else _("{where} (cable unplugged)").format(where=where)
 
     def _configured(self, machine: Machine) -> Iterator[str]:
         """Yield what is typed in the guest, stage by stage: in each only what is new there."""
@@ -131,21 +138,22 @@ class _Key:
         for stage in (None, *self._stages):
             resources = resources_for(self._topology, machine, stage)
             copied = self._copied(Place(self._topology, machine, stage), resources)
-            steps = steps_for(resources, already, self._language, copied=copied)
+            steps = steps_for(resources, already, copied=copied)
             taken = self._snapshot(machine, stage)
             if steps or taken:
                 empty = False
-                title = self._say("stage", stage=code(stage)) if stage is not None else self._say("initial")
+                title = _("Stage {stage}").format(stage=code(stage)) if stage else _("Initial configuration")
                 yield from (f"### {title}", "", *steps, *taken)
             already = merge((*already, *resources))
         if empty:
-            yield from (self._say("nothing"), "")
+            yield from (_("Nothing to do on this machine."), "")
 
     def _snapshot(self, machine: Machine, stage: str | None) -> list[str]:
         taken = next((s.snapshot for s in self._topology.stages if s.name == stage), None)
         if taken is None or machine.name not in self._surroundings.members.get(taken, ()):
             return []
-        return [self._say("snapshot", vm=code(machine.name), snapshot=code(taken)), ""]
+        text = _("The stage ends here: power {vm} off and take its snapshot {snapshot}.")
+        return [text.format(vm=code(machine.name), snapshot=code(taken)), ""]
 
     def _copied(self, place: Place, resources: Sequence[Resource]) -> Copy | None:
         """Return which files come from another machine: those of a role that are the same there."""
@@ -159,7 +167,13 @@ class _Key:
             for resource in resources
             if isinstance(resource, File) and resource.path.startswith(copied.folder) and resource in there
         )
-        return Copy(copied.master, place.machine.name, str(addresses[0].ip), paths, copied.text) if paths else None
+        return Copy(str(addresses[0].ip), paths, copied.text) if paths else None
+
+
+def _address(adapter: Adapter) -> str:
+    if adapter.address is None:
+        return C_("address", "none")
+    return _("by DHCP") if adapter.address == "dhcp" else str(adapter.address)
 
 
 def _modifyvm(topology: Topology, machine: Machine) -> str:

@@ -22,73 +22,29 @@ from vboxlab.guest.resources import (
     Sysctl,
     packages,
 )
-from vboxlab.guest.roles import Seen, guest_roles
-from vboxlab.guest.texts import all_texts
-from vboxlab.guest.wording import block, code, say
-from vboxlab.language import Language
+from vboxlab.guest.role_registry import guest_roles
+from vboxlab.guest.roles import Seen
+from vboxlab.guest.steps import SECRET, Steps, content_of
+from vboxlab.guest.wording import code
+from vboxlab.language import _
 
 EDITOR = "nano"
-SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
 _FENCES = {".html": "html", ".conf": "text", ".rules": "text"}
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Copy:
-    """Files that come from another machine, the master: the copy is typed there. `text` is the key of what says so."""
+    """Files that come from another machine, where the copy to this address is typed; `text` is what says so."""
 
-    master: str
-    machine: str
     address: str
     paths: tuple[str, ...]
     text: str
 
 
-class Steps:
-    """Collects steps as lines of Markdown; commands that follow each other share a block."""
-
-    def __init__(self, language: Language) -> None:
-        self.lines: list[str] = []
-        self._language: Language = language
-        self._commands: list[str] = []
-
-    def say(self, key: str, **values: object) -> None:
-        """Add a paragraph."""
-        self._flush()
-        self.lines += [say(all_texts().steps, key, self._language, **values), ""]
-
-    def check(self, key: str, **values: object) -> None:
-        """Add a paragraph that says what is to be seen."""
-        self.say("check", what=say(all_texts().steps, key, self._language, **values))
-
-    def word(self, key: str) -> str:
-        """Return a word of the language."""
-        return say(all_texts().steps, key, self._language)
-
-    def run(self, *commands: str) -> None:
-        """Add commands to type."""
-        self._commands += commands
-
-    def show(self, content: str, kind: str = "text") -> None:
-        """Add what a file holds."""
-        self._flush()
-        self.lines += [*block(content, kind), ""]
-
-    def finished(self) -> list[str]:
-        """Return all lines."""
-        self._flush()
-        return self.lines
-
-    def _flush(self) -> None:
-        if self._commands:
-            self.lines += [*block("\n".join(self._commands), "sh"), ""]
-            self._commands = []
-
-
 def steps_for(
     resources: Sequence[Resource],
     already: Iterable[Resource],
-    language: Language,
     *,
     copied: Copy | None = None,
 ) -> list[str]:
@@ -99,23 +55,23 @@ def steps_for(
     done = set(already)
     installed = packages(resources)
     new = [resource for resource in resources if resource not in done and not _undoes_nothing(resource, installed)]
-    steps = Steps(language)
+    steps = Steps()
     for name in _of(new, Hostname):
-        steps.say("host-name")
+        steps.say(_("Host name:"))
         steps.run(f"hostnamectl hostname {shlex.quote(name.name)}")
     files = _of(new, File)
     _edit(steps, [file for file in files if file.before_packages])
     _network(steps, _of(new, Interface))
     names = packages(new)
     if names:
-        steps.say("packages")
+        steps.say(_("Packages:"))
         steps.run("apt update", f"apt install -y {shlex.join(names)}")
     late = [file for file in files if not file.before_packages]
     if copied is not None:
         late = _copy(steps, late, copied)
     _edit(steps, late)
     for gone in _of(new, AbsentFile):
-        steps.say("absent", path=code(gone.path))
+        steps.say(_("Remove {path}:").format(path=code(gone.path)))
         steps.run(f"rm -f {shlex.quote(gone.path)}")
     _declared(steps, resources, new)
     for wish in _of(new, Await):
@@ -149,21 +105,17 @@ def _edit(steps: Steps, files: Iterable[File]) -> None:
         folder = file.path.rpartition("/")[0]
         if folder.startswith("/etc/systemd/system/") and folder not in made:  # no package makes it
             made.add(folder)
-            steps.say("folder")
+            steps.say(_("Its folder first:"))
             steps.run(f"mkdir -p {shlex.quote(folder)}")
-        steps.say("edit", path=f"**{code(file.path)}**", command=code(f"{EDITOR} {shlex.quote(file.path)}"))
+        path, command = f"**{code(file.path)}**", code(f"{EDITOR} {shlex.quote(file.path)}")
+        steps.say(_("Edit {path} ({command}). It holds:").format(path=path, command=command))
         steps.show(content_of(file), _fence(file.path))
         if isinstance(file.content, SecretText):
-            steps.say("same-secret", secret=SECRET)
+            steps.say(_("The secret `{secret}` is the same on all nodes.").format(secret=SECRET))
         rights = _rights(file)
         if rights:
-            steps.say("mode")
+            steps.say(_("Its owner and mode:"))
             steps.run(*rights)
-
-
-def content_of(file: File) -> str:
-    """Return what a file holds, with a mark in the place of a secret."""
-    return file.content if isinstance(file.content, str) else file.content.filled(SECRET)
 
 
 def _rights(file: File) -> list[str]:
@@ -183,7 +135,7 @@ def _fence(path: str) -> str:
 def _network(steps: Steps, interfaces: Sequence[Interface]) -> None:
     if not interfaces:
         return
-    steps.say("network")
+    steps.say(_("Take the network's files into use, then look at the result:"))
     for interface in interfaces:
         name = shlex.quote(interface.name)
         steps.run(f"ifdown --force {name}; ip -4 addr flush dev {name}; ifup {name}")
@@ -194,11 +146,11 @@ def _copy(steps: Steps, files: list[File], copied: Copy) -> list[File]:
     """Say how the copied ones among the files come from the master, and return the others."""
     coming = [file for file in files if file.path in copied.paths]
     if coming:
-        steps.say(copied.text, master=code(copied.master), machine=code(copied.machine))
+        steps.say(copied.text)
         folder = coming[0].path.rpartition("/")[0]
         steps.run(f"scp -p {shlex.join(file.path for file in coming)} root@{copied.address}:{shlex.quote(folder)}/")
         for file in coming:
-            steps.say("copied-content", path=f"**{code(file.path)}**")
+            steps.say(_("What {path} holds then:").format(path=f"**{code(file.path)}**"))
             steps.show(content_of(file), _fence(file.path))
     return [file for file in files if file not in coming]
 
@@ -211,12 +163,14 @@ def _declared(steps: Steps, resources: Sequence[Resource], new: Sequence[Resourc
     for resource in resources:
         is_new = resource in new
         if isinstance(resource, Sysctl) and is_new:
-            steps.say("sysctl", file=code(resource.file), line=code(f"{resource.name}={resource.value}"))
+            text = _("In {file}, the line {line} (without `#` in front); then apply it, the new value is shown:")
+            steps.say(text.format(file=code(resource.file), line=code(f"{resource.name}={resource.value}")))
             steps.run("sysctl -p" if resource.file == "/etc/sysctl.conf" else f"sysctl -p {resource.file}")
             said = False
             continue
         if isinstance(resource, Password) and is_new:
-            steps.say("password", user=code(resource.user), secret=SECRET)
+            text = _("Give {user} the password `{secret}` (asked twice):")
+            steps.say(text.format(user=code(resource.user), secret=SECRET))
             steps.run(f"passwd {shlex.quote(resource.user)}")
             said = False
             continue
@@ -228,7 +182,7 @@ def _declared(steps: Steps, resources: Sequence[Resource], new: Sequence[Resourc
         elif isinstance(resource, Command) and is_new:
             commands = [typed(resource)]
         if commands and not said:
-            steps.say("commands")
+            steps.say(_("Commands:"))
             said = True
         steps.run(*commands)
 
@@ -261,6 +215,6 @@ def _look(steps: Steps, wish: Await) -> None:
     """Say what is looked at once all is done: the states that the configuration script waits for."""
     asked = (page_seen, *(role.seen for role in guest_roles().values()))
     said = (seen for look in asked if (seen := look(wish)) is not None)
-    seen = next(said, Seen("comes-about", {}, shlex.join(wish.until)))
-    steps.check(seen.text, **{name: code(value) for name, value in seen.values.items()})
+    seen = next(said, Seen(_("this command succeeds:"), shlex.join(wish.until)))
+    steps.check(seen.text)
     steps.run(seen.command)

@@ -1,4 +1,4 @@
-"""What is true in a guest, as far as slips can be told from it: one read-only script, and what it printed as values.
+"""What is true in a guest, as far as slips can be told from it: what the facts script printed, as values.
 
 What secret files hold never leaves the guest.
 """
@@ -7,21 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
-
-from vboxlab.errors import GuestError
-from vboxlab.guest.executor import Executor
-from vboxlab.guest.resources import File, Resource, Service, Sysctl
-from vboxlab.guest.roles import guest_roles
-from vboxlab.guest.script import quoted
-from vboxlab.language import _
 
 HOSTNAME = "/etc/hostname"
-END = "end\tof facts"
-TIMEOUT = 60.0  # seconds; emulated guests need 2
 
 
 @dataclass(frozen=True)
@@ -52,44 +41,6 @@ class Facts:
     settings: Mapping[str, str] = field(default_factory=dict)  # kernel settings now
     enabled: frozenset[str] = frozenset()  # services that start at boot
     said: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # a role's facts: fields, by a word
-
-
-def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
-    """Ask a guest for the facts that belong to resources. Changes nothing.
-
-    Raises GuestError when the script ends early, and whatever the executor raises.
-    """
-    done = executor.run(facts_script(resources), root=True, timeout=TIMEOUT)
-    if END not in done.stdout.splitlines():
-        raise GuestError(
-            _("{machine}: the guest could not be looked at").format(machine=executor.machine),
-            details=[_("exit code {code}").format(code=done.exit_code), *done.stderr.strip().splitlines()[-3:]],
-            resolution=_("can the user of the base become root without being asked?"),
-        )
-    return parse_facts(done.stdout.splitlines())
-
-
-def facts_script(resources: Sequence[Resource]) -> str:
-    """Return the script that asks for the facts that belong to resources."""
-    text = files("vboxlab.guest").joinpath("facts.sh").read_text(encoding="utf-8")
-    by_role = {role: tuple(role.questions(resources)) for role in guest_roles().values()}
-    functions = [role.fact_functions for role, questions in by_role.items() if questions]
-    asked = [f"file {HOSTNAME}", *_questions(resources), *itertools.chain(*by_role.values()), "system"]
-    return "\n".join([text, *functions, *dict.fromkeys(asked), f"printf '%s\\n' {quoted(END)}"]) + "\n"
-
-
-def _questions(resources: Sequence[Resource]) -> Iterable[str]:
-    for resource in resources:
-        match resource:
-            case File(path=path, content=str()):
-                yield f"file {quoted(path)}"
-            case Sysctl(name=name, file=file):
-                yield f"file {quoted(file)}"
-                yield f"setting {quoted(name)} {quoted('/proc/sys/' + name.replace('.', '/'))}"
-            case Service(name=name):
-                yield f"unit {quoted(name)}"
-            case _:
-                pass
 
 
 def parse_facts(lines: Iterable[str]) -> Facts:

@@ -14,7 +14,7 @@ from typing import Any
 
 from vboxlab.guest.canonical import has_default
 from vboxlab.guest.resources import Resource
-from vboxlab.guest.roles import guest_roles
+from vboxlab.guest.role_registry import guest_roles
 
 # The classes and the order of their fields.
 FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(

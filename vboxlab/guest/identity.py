@@ -8,7 +8,7 @@ from pathlib import Path
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.hostkeys import pin
-from vboxlab.guest.roles import guest_roles
+from vboxlab.guest.role_registry import guest_roles
 from vboxlab.language import C_, _
 from vboxlab.topology.addressing import MANAGEMENT_INTERFACE
 

@@ -6,6 +6,8 @@ from ipaddress import IPv4Address
 
 from vboxlab.guest.resources import Await
 from vboxlab.guest.roles import Seen
+from vboxlab.guest.wording import code
+from vboxlab.language import _
 
 # bash opens TCP connections itself (bash(1), "REDIRECTION"), so nothing needs to be installed to look at a page.
 _FETCH = (
@@ -28,4 +30,7 @@ def page_seen(wish: Await) -> Seen | None:
         return None
     address, port, containing = wish.until[-3:]
     url = f"http://{address}{'' if port == '80' else f':{port}'}/"
-    return Seen("page" if containing else "any-page", {"page": containing}, f"wget -qO- {url}")
+    text = (
+        _("a browser, or this command, shows {page}:") if containing else _("a browser, or this command, shows a page:")
+    )
+    return Seen(text.format(page=code(containing)), f"wget -qO- {url}")

@@ -1,30 +1,22 @@
-"""The interface of a role, as far as its guest is concerned, and what the roles of a machine come to together.
+"""The interface of a role, as far as its guest is concerned: `IN_GUEST` of its guest.py is a GuestRole.
 
-The topology's side is vboxlab.topology.roles.Role, whose `in_guest` leads here.
+The topology's side, and which files a role consists of, is vboxlab.topology.roles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from vboxlab.errors import RoleUnusable
-from vboxlab.guest.naming import naming
-from vboxlab.guest.network import network
+from vboxlab.guest.facts import Facts
+from vboxlab.guest.findings import Finding
 from vboxlab.guest.place import Place
-from vboxlab.guest.resources import Await, Command, File, Resource, merge
+from vboxlab.guest.resources import Await, Command, File, Resource
+from vboxlab.guest.steps import Steps
 from vboxlab.guest.wording import Texts
-from vboxlab.topology.model import Machine, Topology
-from vboxlab.topology.role_registry import InstalledRole, installed_roles
 from vboxlab.topology.roles import Role
-
-if TYPE_CHECKING:
-    from vboxlab.guest.explain_steps import Steps
-    from vboxlab.guest.facts import Facts
-    from vboxlab.guest.findings import Finding
 
 OfRole = TypeVar("OfRole", bound=Role)
 NO_TEXTS: Texts = MappingProxyType({})
@@ -32,7 +24,7 @@ NO_TEXTS: Texts = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Copied:
-    """Files of a role that come from another machine, with the key of the text that says so ({master}, {machine})."""
+    """Files of a role that come from another machine, and the sentence that says so, in the language spoken."""
 
     master: str
     folder: str
@@ -41,11 +33,10 @@ class Copied:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is to be seen once all is done: the key of a text, its values, and the command that shows it."""
+    """What is to be seen once all is done, as the rest of a sentence in the language spoken, and what shows it."""
 
     text: str
-    values: Mapping[str, str] = field(default_factory=dict)
-    command: str = ""
+    command: str
 
 
 class GuestRole(Generic[OfRole]):
@@ -55,11 +46,9 @@ class GuestRole(Generic[OfRole]):
     """
 
     found: Texts = NO_TEXTS
-    """What was found, by the code of a finding."""
+    """What was found, by the code of a finding: sentences marked with N_ for the role's own catalogue."""
     expected: Texts = NO_TEXTS
-    """What is expected instead, by the code of a finding; none where that goes without saying."""
-    steps: Texts = NO_TEXTS
-    """The words that the answer key needs besides vboxlab's own."""
+    """What is expected instead, by the code of a finding, marked with NC_("expected", …); none where it is plain."""
     understood: frozenset[str] = frozenset()
     """Files whose meaning `slips` compares in full: other words for the same are worth no more than a hint."""
     other_secrets: Mapping[str, str] = MappingProxyType({})
@@ -109,44 +98,3 @@ class GuestRole(Generic[OfRole]):
         """Return how somebody sees what the configuration waits for."""
         del wish
         return None
-
-
-@cache
-def guest_roles() -> Mapping[str, GuestRole[Any]]:
-    """Return the guest's side of all installed roles by name. Raises RoleUnusable where there is none."""
-    return {name: _loaded(name, role) for name, role in installed_roles().items()}
-
-
-def _loaded(name: str, role: InstalledRole) -> GuestRole[Any]:
-    try:
-        found = role.kind.in_guest()
-    except Exception as error:  # anybody's code runs here, and may fail in any way
-        raise _unusable(name, role, f"{type(error).__name__}: {error}") from error
-    if not isinstance(found, GuestRole):
-        raise _unusable(name, role, f"in_guest returns {found!r}; expected a vboxlab.guest.roles.GuestRole")
-    return found
-
-
-def _unusable(name: str, role: InstalledRole, why: str) -> RoleUnusable:
-    return RoleUnusable(
-        f"the role {name} of {role.origin} cannot be loaded",
-        details=[why],
-        resolution="install that distribution again or another version of it, or remove it",
-    )
-
-
-def in_guest(role: Role) -> GuestRole[Any]:
-    """Return the guest's side of a role."""
-    return guest_roles()[role.role]
-
-
-def resources_for(topology: Topology, machine: Machine, stage: str | None) -> tuple[Resource, ...]:
-    """Return everything that must be true in a machine's guest at a stage (None: only what holds in every stage).
-
-    Host name, names and network come first, then the roles in order; a later role has the last word on a key.
-    """
-    place = Place(topology, machine, stage)
-    resources: list[Resource] = [*naming(place), *network(place)]
-    for role in place.roles:
-        resources.extend(in_guest(role).resources(role, place))
-    return merge(resources)

@@ -1,19 +1,26 @@
-"""What vboxlab tells students is told in their language: tables of texts, English and French side by side."""
+"""How what a student reads is put: tables of sentences, networks by their kind, and code in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vboxlab.language import Language
+from vboxlab.language import N_, _
 
-Texts = Mapping[str, tuple[str, str]]
-"""Key -> (English, French); `{name}` stands for a value."""
+Texts = Mapping[str, str]
+"""By a key, a sentence that is marked for the catalogues; `{name}` stands for a value."""
+
+_ATTACHED = {
+    "internal": N_("internal network {name}"),
+    "nat": "NAT",
+    "host-only": N_("host-only network {name}"),
+    "bridged": N_("bridged to {name}"),
+    "nat-network": N_("NAT network {name}"),
+}
 
 
-def say(texts: Texts, key: str, language: Language, **values: object) -> str:
-    """Return a text in a language with its values in their places. Raises KeyError for an unknown key or value."""
-    english, french = texts[key]
-    return (french if language == "fr" else english).format_map(values)
+def attached_to(kind: str, name: str) -> str:
+    """Return what an adapter is attached to: a network of a kind (vboxlab.topology.model), by its name."""
+    return _(_ATTACHED[kind]).format(name=code(name))
 
 
 def printable(text: str) -> str:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from vboxlab.base.model import Base
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import digest_of, package_sets
 from vboxlab.lab.engine import Reporter
 from vboxlab.lab.journal import finish_restore, restore_on
 from vboxlab.lab.snapshot_sets import take_on
+from vboxlab.language import C_, _, n_
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import BEFORE_STAGES
@@ -80,7 +81,7 @@ class Applier:
                 # A machine of ours that it took the place of may be there still, switched off.
                 self.context.driver.start(self.observed.adopted[name].handle)
             case act.RemoveLeftovers():
-                return ", ".join(self.context.driver.collect_garbage(self.lab)) or "gone already"
+                return ", ".join(self.context.driver.collect_garbage(self.lab)) or C_("leftovers", "gone already")
             case step:
                 self._change_hardware(step)
         return ""
@@ -117,7 +118,7 @@ class Applier:
             self.context.listing.add(created)
         with self._lock:
             self._handles[name] = created.handle
-        return f"from {image}"
+        return _("from {image}").format(image=image)
 
     def _image(self, base: Base, packages: tuple[str, ...], report: Reporter) -> str:
         """Return the image with those packages; one that could not be made is not tried again for the next machine."""
@@ -146,7 +147,7 @@ class Applier:
         except VboxlabError as error:
             tail = self.context.driver.console_tail(machine.handle, 8)
             if tail:
-                error.details = (*error.details, "last lines of its console:", *tail.splitlines())
+                error.details = (*error.details, _("last lines of its console:"), *tail.splitlines())
             raise
 
     def _contact(self, name: str, report: Reporter) -> str:
@@ -161,7 +162,7 @@ class Applier:
             set_clock(self.context, self.lab, machine, base)
         if first:
             self.context.driver.set_marks(machine.handle, {MARK_CONTACTED: "yes"})
-            return "first contact, identity reset"
+            return _("first contact, identity reset")
         return ""
 
     def _run_configurator(self, name: str, stage: str | None) -> tuple[ObservedMachine, str, bool]:
@@ -178,7 +179,8 @@ class Applier:
             fresh=self._is_fresh(name),
         )
         for kept in report.kept:
-            self.context.events(Note(f"{name}: {kept}", level="warning"))
+            text = _("{subject}: {problem}").format(subject=name, problem=kept)
+            self.context.events(Note(text, level="warning"))
         return observed, report.summary, bool(report.changed)
 
     def _is_fresh(self, name: str) -> bool:
@@ -187,7 +189,7 @@ class Applier:
         return known is None or MARK_CONTACTED not in known.marks
 
     def _configure(self, name: str, stage: str | None) -> str:
-        observed, summary, _ = self._run_configurator(name, stage)
+        observed, summary, _changed = self._run_configurator(name, stage)
         marks: Mapping[str, str | None] = {
             **self.desired.marks,
             MARK_STAGE: stage or BEFORE_STAGES,
@@ -197,7 +199,7 @@ class Applier:
         return summary
 
     def _recheck(self, name: str, stage: str | None) -> str:
-        _, summary, changed = self._run_configurator(name, stage)
+        _observed, summary, changed = self._run_configurator(name, stage)
         if changed:
             with self._lock:
                 self.changed.append(name)
@@ -208,7 +210,7 @@ class Applier:
         self.context.guests.forget(machine)
         by_itself = self.context.driver.power_off(machine.handle, how, timeout=GRACEFUL_SECONDS)
         if how == "graceful" and not by_itself:
-            return f"did not end within {GRACEFUL_SECONDS:.0f} s, plug pulled"
+            return _("did not end within {seconds:.0f} s, plug pulled").format(seconds=GRACEFUL_SECONDS)
         return ""
 
     def _restore(self, names: Sequence[str], snapshot: str) -> str:
@@ -217,7 +219,7 @@ class Applier:
             self.context.guests.forget(machine)
         restore_on(self.context.driver, self.context.directory(self.lab), machines, snapshot)
         self._discard_memory(names)
-        return f"{len(machines)} machines"
+        return _machines(len(machines))
 
     def _finish_restore(self, names: Sequence[str]) -> str:
         assert self.observed.pending is not None  # noqa: S101 -- the action is planned of it
@@ -225,9 +227,13 @@ class Applier:
             self.context.driver, self.context.directory(self.lab), self.observed, self.observed.pending
         )  # fmt: skip
         self._discard_memory(names)
-        return f"{len(names)} machines"
+        return _machines(len(names))
 
     def _discard_memory(self, names: Sequence[str]) -> None:
         """Switch restored machines off: what follows changes adapters, which a live snapshot's memory would not fit."""
         for name in names:
             self.context.driver.power_off(self._handles[name], "hard")
+
+
+def _machines(count: int) -> str:
+    return n_("{count} machines", "{count} machines", count).format(count=count)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from vboxlab.errors import UsageError, VboxlabError
 from vboxlab.guest.differences import guest_findings
-from vboxlab.guest.facts import read_facts
+from vboxlab.guest.facts_script import read_facts
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.place import Place
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.context import Context
 from vboxlab.lab.up import Blueprint, make_plan
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
+from vboxlab.language import C_, _
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
@@ -52,18 +53,22 @@ def check(
     topology = blueprint.topology
     if machine is not None and machine not in topology.machines:
         raise UsageError(
-            f"{topology.name} has no machine {machine!r}", details=[f"machines: {', '.join(topology.machines)}"]
+            _("{topology} has no machine {machine!r}").format(topology=topology.name, machine=machine),
+            details=[_("machines: {names}").format(names=", ".join(topology.machines))],
         )
     if stage is not None and stage not in topology.stage_order:
-        raise UsageError(f"{topology.name} has no stage {stage!r}", details=[f"stages: {_words(topology.stage_order)}"])
-    _, desired, observed = make_plan(context, blueprint, lab)
+        raise UsageError(
+            _("{topology} has no stage {stage!r}").format(topology=topology.name, stage=stage),
+            details=[_("stages: {names}").format(names=_words(topology.stage_order))],
+        )
+    _plan, desired, observed = make_plan(context, blueprint, lab)
     chosen = [topology.machines[machine]] if machine is not None else list(topology.machines.values())
     one = _Check(context, lab, desired, observed, stage or topology.last_stage)
     return in_threads(one, chosen, width=jobs)
 
 
 def _words(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
+    return ", ".join(names) or C_("stages", "none")
 
 
 @dataclass(frozen=True)

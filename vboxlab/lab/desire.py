@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vboxlab.guest.canonical import digest
 from vboxlab.guest.first_digest import earlier_digests
 from vboxlab.guest.resources import packages
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.ports import Reservations, management_ports
 from vboxlab.listening import is_free
 from vboxlab.planning.desired import Desired, DesiredMachine, desired_machine, stages_of

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from vboxlab.errors import VboxlabError
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.reasons import in_words
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import package_sets
+from vboxlab.language import _
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_CONTACTED, GuestLook, ObservedLab, PowerState
@@ -52,6 +54,8 @@ def look_into(
         except VboxlabError as error:
             return GuestLook(trouble=error.brief_without(name))
         differences = (*report.changed, *report.failed)
-        return GuestLook(tuple(f"{result.key}: {result.reason}" for result in differences), report.kept)
+        text = _("{subject}: {problem}")
+        told = tuple(text.format(subject=result.key, problem=in_words(result.reason)) for result in differences)
+        return GuestLook(told, report.kept)
 
     return dict(zip(names, in_threads(look, names, width=jobs), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from vboxlab.language import C_, N_, _
 from vboxlab.planning.actions import Plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.desired import Desired
@@ -18,10 +19,15 @@ from vboxlab.planning.observed import (
     SnapshotState,
 )
 from vboxlab.planning.planner import plan
-from vboxlab.planning.snapshot_states import UNPLUGGED, content_of, restored
+from vboxlab.planning.snapshot_states import content_of, restored
 from vboxlab.planning.snapshots import doubtful, need_snapshot, short_id
 from vboxlab.topology.model import Topology
 from vboxlab.topology.roles import Role
+
+_MARKS = {
+    MARK_TOPOLOGY: N_("{machine}: topology {old} -> {new}"),
+    MARK_STAGE: N_("{machine}: stage {old} -> {new}"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,11 +82,17 @@ def _tree(machine: ObservedMachine) -> list[str]:
     put_off(None, "")
     while waiting:
         entry, indent, last = waiting.pop()
-        text = f"{_label(machine, entry)} ({'live, ' if entry.live else ''}{entry.taken_at})" if entry else "now"
-        lines.append(f"{indent}{'└─ ' if last else '├─ '}{text}")
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{_entry(machine, entry)}")
         if entry is not None:
             put_off(entry.id, indent + ("   " if last else "│  "))
     return lines
+
+
+def _entry(machine: ObservedMachine, snapshot: SnapshotState | None) -> str:
+    if snapshot is None:
+        return C_("snapshots", "now")
+    text = _("{snapshot} (live, {time})") if snapshot.live else "{snapshot} ({time})"
+    return text.format(snapshot=_label(machine, snapshot), time=snapshot.taken_at)
 
 
 def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], snapshot: str) -> RestoreDiff:
@@ -93,9 +105,8 @@ def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], 
         meant = need_snapshot(name, machine.snapshots, snapshot)
         content = content_of(meant)
         if content is None:
-            unknown.append(
-                f"{name}: its snapshot does not say what it holds (another program or an older vboxlab took it)"
-            )
+            text = _("{machine}: its snapshot does not say what it holds (another program or an older vboxlab took it)")
+            unknown.append(text.format(machine=name))
             continue
         machines[name] = replace(restored(machine, meant.id), power=machine.power, current_snapshot=meant.id)
         changes += _machine_changes(name, machine, machines[name])
@@ -108,29 +119,33 @@ def restore_diff(desired: Desired, observed: ObservedLab, names: Sequence[str], 
     )
 
 
-def _steps(found: Plan) -> Mapping[str, str]:
-    return {
-        f"{subject(action.step)}: {title(action.step)}": f"{subject(action.step)}: {title(action.step)}"
-        f" ({action.reason})"
-        for action in found.actions
-    }
+def _steps(found: Plan) -> Mapping[tuple[str, str], str]:
+    text = _("{subject}: {step} ({reason})")
+    named = ((subject(action.step), title(action.step), action.reason) for action in found.actions)
+    return {(who, what): text.format(subject=who, step=what, reason=reason) for who, what, reason in named}
 
 
 def _machine_changes(name: str, before: ObservedMachine, after: ObservedMachine) -> list[str]:
     lines = []
-    for mark, word in ((MARK_TOPOLOGY, "topology"), (MARK_STAGE, "stage")):
-        old, new = before.marks.get(mark, "none"), after.marks.get(mark, "none")
+    for mark, text in _MARKS.items():
+        old, new = (machine.marks.get(mark) for machine in (before, after))
         if old != new:
-            lines.append(f"{name}: {word} {old} -> {new}")
+            none = C_("mark", "none")
+            told = {"old": none if old is None else old, "new": none if new is None else new}
+            lines.append(_(text).format(machine=name, **told))
     for slot in sorted({adapter.slot for adapter in (*before.adapters, *after.adapters)}):
         plugs = [_plug(machine.adapter(slot)) for machine in (before, after)]
         if plugs[0] != plugs[1]:
-            lines.append(f"{name}: adapter {slot} {plugs[0]} -> {plugs[1]}")
-    return lines or [f"{name}: what was done in its guest since"]
+            text = _("{machine}: adapter {slot} {old} -> {new}")
+            lines.append(text.format(machine=name, slot=slot, old=plugs[0], new=plugs[1]))
+    return lines or [_("{machine}: what was done in its guest since").format(machine=name)]
 
 
 def _plug(adapter: AdapterState | None) -> str:
-    return "none" if adapter is None else f"{adapter.attachment}{'' if adapter.cable else UNPLUGGED}"
+    if adapter is None:
+        return C_("adapter", "none")
+    plugged = str(adapter.attachment)
+    return plugged if adapter.cable else _("{adapter} (unplugged)").format(adapter=plugged)
 
 
 def split_clusters(topology: Topology, observed: ObservedLab, names: Sequence[str]) -> list[str]:

@@ -13,8 +13,11 @@ from vboxlab.base.store import BaseStore, StoredBase
 from vboxlab.events import ActionProgress, EventSink
 from vboxlab.hypervisor.driver import Driver, Progress
 from vboxlab.hypervisor.registry import open_driver, others_in_use
+from vboxlab.language import N_, _
 from vboxlab.operations.door import Door
 from vboxlab.settings import Settings, load_settings
+
+_BUILT_HERE = N_("built here; package layers: {count}")
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,14 @@ class ListedBase:
     built: float  # seconds since the epoch
     layers: Mapping[str, tuple[str, ...]]  # packages by the image that has them
     machines: tuple[str, ...]
-    origin: str
+    origin: str  # in English, as programs read it
+    origin_told: str
     user: str | None = None  # who logs in, of a base that was added
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data; keys are stable."""
-        return {key: value for key, value in asdict(self).items() if key != "user" or value is not None}
+        left_out = {"origin_told"} if self.user is not None else {"origin_told", "user"}
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 @dataclass(frozen=True)
@@ -99,14 +104,15 @@ def _built(store: BaseStore, base: StoredBase, clones: Mapping[str, tuple[str, .
     layers = {name: store.layers.packages_of(name) for name in base.layers}
     return ListedBase(
         base.name, base.image, base.digest, base.current, base.size, base.built, layers, tuple(machines),
-        origin=f"built here; package layers: {len(layers)}",
+        origin=_BUILT_HERE.format(count=len(layers)), origin_told=_(_BUILT_HERE).format(count=len(layers)),
     )  # fmt: skip
 
 
 def _added(base: AddedBase, clones: Mapping[str, tuple[str, ...]]) -> ListedBase:
     return ListedBase(
         base.name, base.image, digest="", current=True, size=None, built=base.added, layers={},
-        machines=tuple(sorted(clones.get(base.image, ()))), origin=f"{base.origin} ({base.driver})", user=base.user,
+        machines=tuple(sorted(clones.get(base.image, ()))), origin=f"{base.origin} ({base.driver})",
+        origin_told=f"{base.origin_told} ({base.driver})", user=base.user,
     )  # fmt: skip
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from vboxlab.base.added import NewBase, Origin
 from vboxlab.base.store import BaseStore
 from vboxlab.credentials import known
-from vboxlab.errors import BaseError, UsageError
+from vboxlab.errors import BaseError, UsageError, said_by_system
 from vboxlab.hypervisor.registry import open_driver
+from vboxlab.language import _
 from vboxlab.operations.base import progress_of
 from vboxlab.operations.door import Door
 from vboxlab.settings import load_settings
-
-SOURCE = "prompt, env:VARIABLE or a file"
 
 
 @dataclass(frozen=True)
 class AddRequest:
     """A base to add: from one of `vm`, `ova` and `disk`, whose guest `user` logs in to with a password or a key.
 
-    Passwords are named by where they come from (SOURCE). `with_management`: its guest has vboxlab's address already.
+    Passwords are named by where they come from: `prompt`, env:VARIABLE or a file. `with_management`: its guest has
+    vboxlab's address already.
     """
 
     name: str
@@ -60,8 +60,8 @@ def add(request: AddRequest, door: Door) -> Added:
         origin,
         request.user,
         key_file=_key(request),
-        password=_secret(request.password_from, f"password of {request.user}", door),
-        root_password=_secret(request.root_password_from, "password of root", door),
+        password=_secret(request.password_from, _("password of {user}").format(user=request.user), door),
+        root_password=_secret(request.root_password_from, _("password of root"), door),
         stock=not request.with_management,
     )
     settings = load_settings()
@@ -76,31 +76,35 @@ def add(request: AddRequest, door: Door) -> Added:
 def _origin(request: AddRequest) -> Origin:
     given = [value for value in (request.vm, request.ova, request.disk) if value]
     if len(given) != 1:
-        raise UsageError("give one of --vm, --ova and --disk: what the base is made of")
+        raise UsageError(_("give one of --vm, --ova and --disk: what the base is made of"))
     if request.snapshot and not request.vm:
-        raise UsageError("--snapshot goes with --vm only")
+        raise UsageError(_("--snapshot goes with --vm only"))
     if request.vm:
         return Origin("vm", request.vm, request.snapshot or "")
     file = Path(given[0]).expanduser().absolute()
     if not file.is_file():
-        what = "a folder" if file.is_dir() else "no such file"
-        raise BaseError(f"{file}: {what}", resolution="give the path of the appliance or disk file")
+        text = _("{file}: a folder") if file.is_dir() else _("{file}: no such file")
+        raise BaseError(text.format(file=file), resolution=_("give the path of the appliance or disk file"))
     return Origin("ova" if request.ova else "disk", str(file))
 
 
 def _key(request: AddRequest) -> Path | None:
     key = request.key
     if bool(key) == bool(request.password_from):
-        raise UsageError("give --password-from or --key: how the user logs in in the guest")
+        raise UsageError(_("give --password-from or --key: how the user logs in in the guest"))
     if key is None:
         return None
     file = Path(key).expanduser().absolute()
     try:
         start = file.read_text(encoding="ascii", errors="replace")[:100]
     except OSError as error:
-        raise UsageError(f"--key {key}: it cannot be read", details=[str(error)]) from error
+        raise UsageError(
+            _("--key {file}: it cannot be read").format(file=key), details=[said_by_system(error)]
+        ) from error
     if "PRIVATE KEY" not in start:
-        raise UsageError(f"--key {key}: it is no private key", resolution="give the file without `.pub`")
+        raise UsageError(
+            _("--key {file}: it is no private key").format(file=key), resolution=_("give the file without `.pub`")
+        )
     return file
 
 
@@ -113,14 +117,18 @@ def _secret(source: str | None, what: str, door: Door) -> str | None:
     elif source.startswith("env:"):
         secret = os.environ.get(source[4:], "")
         if not secret:
-            raise UsageError(f"{what}: the variable {source[4:]} is not set")
+            raise UsageError(_("{what}: the variable {variable} is not set").format(what=what, variable=source[4:]))
     else:
         try:
             secret = Path(source).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
-                f"{what}: {source} cannot be read", details=[str(error)], resolution=f"expected {SOURCE}"
+                _("{what}: {file} cannot be read").format(what=what, file=source),
+                details=[said_by_system(error) if isinstance(error, OSError) else _("expected text in UTF-8")],
+                resolution=_("expected prompt, env:VARIABLE or a file"),
             ) from error
     if not secret or "\n" in secret:
-        raise UsageError(f"{what}: expected one line", resolution=f"give {SOURCE}")
+        raise UsageError(
+            _("{what}: expected one line").format(what=what), resolution=_("give prompt, env:VARIABLE or a file")
+        )
     return known(secret)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vboxlab.guest.telling import Told, told
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.check import check as compare
-from vboxlab.language import Language
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest
@@ -38,24 +38,27 @@ class Checked:
         """Tell whether there is nothing but hints."""
         return all(machine.is_fine for machine in self.machines)
 
-    def record(self, language: Language) -> dict[str, Any]:
+    def told(self, machine: MachineCheck) -> list[Told]:
+        """Return in words what was found on one of the machines."""
+        return [told(finding) for finding in machine.findings]
+
+    def record(self) -> dict[str, Any]:
         """Return it as plain data; keys are stable."""
         return {
             "lab": self.lab.lab,
             "copy": self.lab.copy,
             "topology": self.topology,
             "fine": self.is_fine,
-            "machines": [_record(machine, language) for machine in self.machines],
+            "machines": [self._record(machine) for machine in self.machines],
         }
 
-
-def _record(machine: MachineCheck, language: Language) -> dict[str, Any]:
-    return {
-        "machine": machine.machine,
-        "fine": machine.is_fine,
-        "guest_seen": machine.guest_seen,
-        "findings": [finding.data(language) for finding in machine.findings],
-    }
+    def _record(self, machine: MachineCheck) -> dict[str, Any]:
+        return {
+            "machine": machine.machine,
+            "fine": machine.is_fine,
+            "guest_seen": machine.guest_seen,
+            "findings": [each.data() for each in self.told(machine)],
+        }
 
 
 def check(request: CheckRequest, door: Door) -> OneOrCopies[Checked]:

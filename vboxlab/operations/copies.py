@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.events import EventSink
 from vboxlab.lab.observe import labs
+from vboxlab.language import _
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.run_copies import CopyResult, run_copies, shares
 from vboxlab.operations.session import Session
@@ -57,10 +58,8 @@ def _choose_copies(session: Session, name: str | None, request: LabRequest, *, p
         wanted = _lab_name(session, name, existing) if name is not None else None
         found = [lab for lab in existing if wanted in (None, lab.lab)]
         if not found:
-            what = f"of {name} " if name else ""
-            raise UsageError(
-                f"no lab {what}exists on this computer", resolution="`vboxlab status --all` shows those that do"
-            )
+            text = _("no lab of {name} exists on this computer") if name else _("no lab exists on this computer")
+            raise UsageError(text.format(name=name), resolution=_("`vboxlab status --all` shows those that do"))
         return [Chosen(lab, name or lab.lab, request.values) for lab in found]
     lab = _lab_name(session, name or _only(existing), existing)
     if parameters and roll.columns:
@@ -73,9 +72,8 @@ def _only(existing: Mapping[LabName, Any]) -> str:
     names = sorted({lab.lab for lab in existing})
     if len(names) == 1:
         return names[0]
-    raise UsageError(
-        "there are several labs; say which one" if names else "there is no lab on this computer yet", details=names
-    )
+    brief = _("there are several labs; say which one") if names else _("there is no lab on this computer yet")
+    raise UsageError(brief, details=names)
 
 
 def _lab_name(session: Session, name: str, existing: Mapping[LabName, Sequence[Any]]) -> str:

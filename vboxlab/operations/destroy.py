@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vboxlab.errors import UsageError
 from vboxlab.lab.down import destroy as remove
+from vboxlab.language import _, n_
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.questions import shortened
@@ -34,7 +36,7 @@ def destroy(request: DestroyRequest, door: Door) -> OneOrCopies[Destroyed]:
     """Remove machines, after asking the door; bases and foreign VMs stay. Raises UsageError when none is named."""
     which = request.which
     if request.lab is None and which.copy is None and not which.several:
-        raise UsageError("which lab? `destroy` removes none that is not named", resolution="vboxlab status --all")
+        raise UsageError(_("which lab? `destroy` removes none that is not named"), resolution=_("vboxlab status --all"))
 
     def one(session: Session, entry: Chosen, jobs: int) -> Destroyed:
         return Destroyed(entry.lab, remove(session.context, entry.lab, jobs=jobs))
@@ -44,6 +46,21 @@ def destroy(request: DestroyRequest, door: Door) -> OneOrCopies[Destroyed]:
         labs = {entry.lab for entry in chosen}
         machines = sorted(machine.name for machine in session.context.machines() if machine.lab in labs)
         if machines and not request.yes:
-            of = f"lab {chosen[0].lab}" if len(chosen) == 1 else f"{len(chosen)} labs"
-            door.confirm(f"remove {len(machines)} machines of {of} ({shortened(machines)})?")
+            door.confirm(_question(chosen, machines))
         return on_labs(session, chosen, request, one)
+
+
+def _question(chosen: Sequence[Chosen], machines: Sequence[str]) -> str:
+    if len(chosen) == 1:
+        text = n_(
+            "remove {count} machine of lab {lab} ({machines})?",
+            "remove {count} machines of lab {lab} ({machines})?",
+            len(machines),
+        )
+    else:
+        text = n_(
+            "remove {count} machine of {labs} labs ({machines})?",
+            "remove {count} machines of {labs} labs ({machines})?",
+            len(machines),
+        )
+    return text.format(count=len(machines), lab=chosen[0].lab, labs=len(chosen), machines=shortened(machines))

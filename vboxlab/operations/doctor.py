@@ -11,6 +11,7 @@ from vboxlab.base.mirror import check_reachable, find_mirror
 from vboxlab.errors import BaseError, VboxlabError
 from vboxlab.hypervisor.doctor import Finding, Needs, examine, whatever_it_meets
 from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
+from vboxlab.language import N_, _
 from vboxlab.operations.door import Door
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import list_topologies
@@ -18,6 +19,7 @@ from vboxlab.topology.library import Library
 
 MIRROR_TIMEOUT = 10.0
 SUITE = "bookworm"
+_MIRROR = N_("Debian mirror")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def doctor(request: DoctorRequest, door: Door) -> Health:
         _repair(door, yes=request.yes)
     findings = examine(settings, _largest(settings))
     if not request.offline:
-        findings += whatever_it_meets("Debian mirror", lambda: _mirror(settings))
+        findings += whatever_it_meets(_MIRROR, lambda: _mirror(settings))
     return Health(tuple(findings))
 
 
@@ -65,16 +67,16 @@ def _repair(door: Door, *, yes: bool) -> None:
     """Show what is broken, ask, and repair it."""
     broken = find_repair()
     if broken is None:
-        door.remark("nothing to repair")
+        door.remark(_("nothing to repair"))
         return
     for line in broken.found:
         door.remark(line)
     if not broken.proposal:
-        door.remark(f"nothing can be put back: {broken.advice}")
+        door.remark(_("nothing can be put back: {advice}").format(advice=broken.advice))
         return
-    door.remark(f"what would be done: {broken.proposal}")
+    door.remark(_("what would be done: {proposal}").format(proposal=broken.proposal))
     if not yes:
-        door.confirm(f"{broken.proposal}?")
+        door.confirm(_("{proposal}?").format(proposal=broken.proposal))
     for line in carry_out(broken):
         door.remark(line)
 
@@ -96,6 +98,6 @@ def _mirror(settings: Settings) -> Iterator[Finding]:
     try:
         check_reachable(mirror, SUITE, timeout=MIRROR_TIMEOUT)
     except BaseError as error:
-        yield Finding("Debian mirror", "warning", "; ".join([error.brief, *error.details]), error.resolution or "")
+        yield Finding(_MIRROR, "warning", _("; ").join([error.brief, *error.details]), error.resolution or "")
     else:
-        yield Finding("Debian mirror", "ok", f"it answers (from {mirror.origin})")
+        yield Finding(_MIRROR, "ok", _("it answers (from {origin})").format(origin=mirror.origin))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from vboxlab.errors import UsageError
 from vboxlab.guest import explain as answer_key
 from vboxlab.guest.explain import Surroundings
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.up import Blueprint
-from vboxlab.language import Language
+from vboxlab.language import _
 from vboxlab.operations.targets import load_blueprint
 from vboxlab.settings import load_settings
 from vboxlab.topology.library import Library
@@ -18,10 +18,9 @@ from vboxlab.topology.library import Library
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """The topology, in one language; only one machine of it, or up to one stage."""
+    """The topology; only one machine of it, or up to one stage."""
 
     topology: str
-    language: Language
     values: Mapping[str, str] = field(default_factory=dict)
     stage: str | None = None
     machine: str | None = None
@@ -35,11 +34,15 @@ def explain(request: ExplainRequest) -> str:
     blueprint = load_blueprint(Library(load_settings()), request.topology, request.values)
     topology, machine, stage = blueprint.topology, request.machine, request.stage
     if machine is not None and machine not in topology.machines:
-        raise UsageError(f"--machine {machine}: expected {', '.join(topology.machines)}")
+        raise UsageError(
+            _("--machine {machine}: expected {names}").format(machine=machine, names=", ".join(topology.machines))
+        )
     if stage is not None and stage not in topology.stage_order:
-        raise UsageError(f"--stage {stage}: expected {', '.join(topology.stage_order)}")
+        raise UsageError(
+            _("--stage {stage}: expected {names}").format(stage=stage, names=", ".join(topology.stage_order))
+        )
     surroundings = _surroundings(blueprint)
-    return answer_key.explain(topology, request.language, machine=machine, stage=stage, surroundings=surroundings)
+    return answer_key.explain(topology, machine=machine, stage=stage, surroundings=surroundings)
 
 
 def _surroundings(blueprint: Blueprint) -> Surroundings:

@@ -10,6 +10,7 @@ from vboxlab.base.unused import UnusedLayer, remove_layers, unused_layers
 from vboxlab.errors import LabBusy, UsageError
 from vboxlab.hypervisor.driver import Stray
 from vboxlab.lab.leftovers import LabFolder, describe_stray, leftover_folders, remove_folder, spell_size
+from vboxlab.language import C_, _, n_
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import Session, opened
 
@@ -42,21 +43,35 @@ class Unowned:
 
     def to_remove(self) -> list[str]:
         """Say what would be removed, a line each."""
-        lines = []
-        for folder in self.folders:
-            kept = f", {folder.reports} reports{'' if self.with_reports else ' (kept)'}" if folder.reports else ""
-            size = spell_size(folder.size)
-            lines.append(f"folder of lab {folder.lab}, which has no machines: {folder.path} ({size}{kept})")
-        lines += [
-            f"package layer {layer.name}, which no machine uses ({spell_size(layer.size)})" for layer in self.layers
-        ]
-        lines += [f"left by an interrupted run: {line}" for line in self.garbage]
+        lines = [self._folder(folder) for folder in self.folders]
+        text = _("package layer {name}, which no machine uses ({size})")
+        lines += [text.format(name=layer.name, size=spell_size(layer.size)) for layer in self.layers]
+        lines += [_("left by an interrupted run: {what}").format(what=line) for line in self.garbage]
         named = [stray for stray in self.strays if stray in self.chosen]
-        return lines + [f"not vboxlab's: {stray.path} ({spell_size(stray.size)}), {stray.why}" for stray in named]
+        text = _("not vboxlab's: {file} ({size}), {why}")
+        return lines + [text.format(file=stray.path, size=spell_size(stray.size), why=stray.why) for stray in named]
+
+    def _folder(self, folder: LabFolder) -> str:
+        if not folder.reports:
+            text = _("folder of lab {lab}, which has no machines: {path} ({size})")
+        elif self.with_reports:
+            text = n_(
+                "folder of lab {lab}, which has no machines: {path} ({size}, {count} report)",
+                "folder of lab {lab}, which has no machines: {path} ({size}, {count} reports)",
+                folder.reports,
+            )
+        else:
+            text = n_(
+                "folder of lab {lab}, which has no machines: {path} ({size}, {count} report (kept))",
+                "folder of lab {lab}, which has no machines: {path} ({size}, {count} reports (kept))",
+                folder.reports,
+            )
+        return text.format(lab=folder.lab, path=folder.path, size=spell_size(folder.size), count=folder.reports)
 
     def kept(self) -> list[str]:
         """Say which files of others are kept, a line each."""
-        return [f"kept {describe_stray(stray)}" for stray in self.strays if stray not in self.chosen]
+        kept = [describe_stray(stray) for stray in self.strays if stray not in self.chosen]
+        return [_("kept {what}").format(what=stray) for stray in kept]
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ def gc(request: GcRequest, door: Door, show: Callable[[Unowned], None]) -> Remov
         found = _find(session, store, request)
         show(found)
         if not request.yes:
-            door.confirm("remove all this?")
+            door.confirm(_("remove all this?"))
         folders = sum(_remove_folder(session, folder, with_reports=request.reports) for folder in found.folders)
         remove_layers(store, context.driver, found.layers)
         left = context.driver.collect_garbage()
@@ -104,8 +119,12 @@ def _named(strays: Sequence[Stray], names: tuple[str, ...]) -> list[Stray]:
     wrong = [name for name in names if name not in known]
     if wrong:
         raise UsageError(
-            f"--stray {wrong[0]}: there is no such file to remove",
-            details=[f"files among vboxlab's machines that are not its own: {', '.join(sorted(known)) or 'none'}"],
+            _("--stray {file}: there is no such file to remove").format(file=wrong[0]),
+            details=[
+                _("files among vboxlab's machines that are not its own: {files}").format(
+                    files=", ".join(sorted(known)) or C_("file", "none")
+                )
+            ],
         )
     return [stray for stray in strays if str(stray.path) in names]
 
@@ -118,8 +137,8 @@ def _remove_folder(session: Session, folder: LabFolder, *, with_reports: bool) -
             folder, session.settings.home, context.machines, context.events, with_reports=with_reports
         )  # fmt: skip
     except LabBusy as busy:
-        session.door.remark(f"kept {folder.path}: {busy.brief}")
+        session.door.remark(_("kept {path}: {problem}").format(path=folder.path, problem=busy.brief))
         return False
     if not gone:
-        session.door.remark(f"kept {folder.path}: lab {folder.lab} has machines now")
+        session.door.remark(_("kept {path}: lab {lab} has machines now").format(path=folder.path, lab=folder.lab))
     return gone

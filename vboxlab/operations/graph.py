@@ -12,6 +12,7 @@ from vboxlab.lab.graphs.drawing import Drawing, drawing
 from vboxlab.lab.graphs.mermaid import render_mermaid
 from vboxlab.lab.graphs.svg import render_svg
 from vboxlab.lab.up import make_plan
+from vboxlab.language import _
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened
 from vboxlab.operations.targets import load_blueprint, only_target
@@ -48,11 +49,12 @@ def _observed(request: GraphRequest, door: Door) -> Drawing:
         with opened(door, request.driver) as session:
             target = only_target(session, name, {} if name is None else request.values, copy)
             topology = target.needed.topology
-            _, desired, observed = make_plan(session.context, target.needed, target.lab)
+            _plan, desired, observed = make_plan(session.context, target.needed, target.lab)
             exists = bool(observed.machines or observed.adopted)
             return drawing(topology, desired, observed) if exists else drawing(topology)
     except DriverUnavailable as error:
         if name is None or request.driver is not None:
             raise
-        door.remark(f"note: drawn without the state of its machines: {error.brief}")
+        text = _("note: drawn without the state of its machines: {problem}")
+        door.remark(text.format(problem=error.brief))
     return drawing(load_blueprint(Library(load_settings()), name, request.values, copy).topology)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vboxlab.lab.context import Context
 from vboxlab.lab.up import Blueprint, Later, make_plan, missing_source, plan_source
+from vboxlab.language import _
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest
@@ -54,8 +55,8 @@ class Planned:
         text = describe.lines(self.plan)
         if self.first is None:
             return text
-        heading = [f"first, to make {self.source}:", *self.first.lines()]
-        return [*heading, "then, planned anew from what is there by then:", *text]
+        heading = [_("first, to make {snapshot}:").format(snapshot=self.source), *self.first.lines()]
+        return [*heading, _("then, planned anew from what is there by then:"), *text]
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data; keys are stable."""
@@ -67,7 +68,7 @@ def plan(request: PlanRequest, door: Door) -> OneOrCopies[Planned]:
 
     def one(session: Session, entry: Chosen, jobs: int) -> Planned:
         target = entry.target(session)
-        changes, _, observed = make_plan(
+        changes, _desired, observed = make_plan(
             session.context, target.needed, target.lab, until=request.until, look=True, jobs=jobs
         )  # fmt: skip
         return _with_source(session.context, target.needed, target.lab, changes, observed, until=request.until)

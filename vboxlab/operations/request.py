@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from vboxlab.errors import UsageError
 from vboxlab.lab.copies import Roll, check_name, read_copies
+from vboxlab.language import _
 
 PATIENCE = 600.0  # seconds to wait for a lab that another vboxlab works on
 PATIENCE_FOR_COPIES = 10.0  # the same for each of several copies: short, so that the others are not held up
@@ -32,7 +33,7 @@ def which_of(copy: str | None, copies: str | None, *, everything: bool) -> Which
     Raises UsageError when they exclude each other, or one is no name or cannot be read.
     """
     if sum((copy is not None, copies is not None, everything)) > 1:
-        raise UsageError("--copy, --copies and --all exclude each other")
+        raise UsageError(_("--copy, --copies and --all exclude each other"))
     roll = read_copies(copies) if copies is not None else None
     return Which(check_name(copy) if copy is not None else None, roll, everything)
 

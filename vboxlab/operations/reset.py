@@ -8,14 +8,20 @@ from vboxlab.errors import VboxlabError
 from vboxlab.lab.observe import settle
 from vboxlab.lab.reset import lost_by_reset
 from vboxlab.lab.reset import reset as bring_back
+from vboxlab.language import N_
 from vboxlab.operations.copies import Chosen, choose, each
 from vboxlab.operations.door import Door
-from vboxlab.operations.questions import ask_for_all
+from vboxlab.operations.questions import DONE_IN, Question, ask_for_all
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.run_copies import CopyResult
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.up import Up, result_of
 from vboxlab.topology.addressing import LabName
+
+_KEPT_BEFORE = Question(
+    N_("throw away what was done in lab {lab}, kept as {snapshot} before, ({machines})?"),
+    N_("throw away what was done in {count} labs, kept as {snapshot} before, ({machines})?"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +67,9 @@ def reset(request: ResetRequest, door: Door) -> list[CopyResult[Reset]]:
     with opened(door, request.driver, many=True) as session:
         chosen = choose(session, request.lab, request)
         lost = {entry.lab: _lost(session, entry, request.snapshot) for entry in chosen}
-        kept = f", kept as {request.keep} before," if request.keep else ""
-        confirming = session.having(confirm=ask_for_all(door, lost, yes=request.yes, kept=kept))
+        question, keep = (_KEPT_BEFORE, request.keep) if request.keep else (DONE_IN, "")
+        confirm = ask_for_all(door, lost, yes=request.yes, question=question, snapshot=keep)
+        confirming = session.having(confirm=confirm)
         results = each(confirming, chosen, one, jobs=request.jobs, patience=request.wait)
     if not request.which.several and results[0].error is not None:
         raise results[0].error

@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, CopyStopped, VboxlabError, host_error
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, EventSink, Note
+from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import in_threads
 
@@ -50,7 +51,7 @@ class _Watch:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Note):
-            self._events(replace(event, text=f"{self._lab}: {event.text}"))
+            self._events(replace(event, text=_("{subject}: {text}").format(subject=self._lab, text=event.text)))
             return
         with self._lock:
             if isinstance(event, ActionStarted):
@@ -62,7 +63,13 @@ class _Watch:
 
 
 def _words(event: ActionStarted | ActionFailed | ActionFinished) -> str:
-    return f"{event.machine}: {event.title}" if event.machine else event.title
+    if not event.machine:
+        return event.title
+    return _("{subject}: {action}").format(subject=event.machine, action=event.title)
+
+
+def _failed(lab: LabName, error: VboxlabError) -> Note:
+    return Note(_("{lab}: FAILED: {problem}").format(lab=lab, problem=error.brief), level="warning")
 
 
 def shares(jobs: int, copies: int) -> tuple[int, int]:
@@ -95,11 +102,11 @@ def run_copies(
         except CopyStopped as error:
             return CopyResult(lab, "stopped", None, watch.step, error, time.monotonic() - begin)
         except VboxlabError as error:
-            events(Note(f"{lab}: FAILED: {error.brief}", level="warning"))
+            events(_failed(lab, error))
             return CopyResult(lab, "failed", None, watch.step, error, time.monotonic() - begin)
         except BaseException as error:  # noqa: BLE001 -- kept until the other copies have ended, then raised
             if trouble := host_error(error):
-                events(Note(f"{lab}: FAILED: {trouble.brief}", level="warning"))
+                events(_failed(lab, trouble))
                 return CopyResult(lab, "failed", None, watch.step, trouble, time.monotonic() - begin)
             bugs.append(error)
             return CopyResult(lab, "failed", None, watch.step, None, time.monotonic() - begin)

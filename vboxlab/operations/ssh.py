@@ -11,6 +11,7 @@ from vboxlab.errors import LabError, UsageError
 from vboxlab.lab.access import way_in
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import need_machine, observe
+from vboxlab.language import C_, _
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened
 from vboxlab.operations.targets import only_target
@@ -65,7 +66,7 @@ def ssh(request: SshRequest, door: Door) -> Client | Ended:
             remote = ["--", *line] if line else []
             return Client((client, *entry.client_options(), *remote))
         if not line:
-            raise UsageError("no `ssh` client is installed for a shell", resolution="install the OpenSSH client")
+            raise UsageError(_("no `ssh` client is installed for a shell"), resolution=_("install the OpenSSH client"))
         done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(*line)
         return Ended(done.exit_code, done.stdout, done.stderr)
 
@@ -74,17 +75,20 @@ def _await_server(context: Context, lab: LabName, machine: ObservedMachine, base
     """Wait for a guest that boots: a client that comes too early gets no more than a reset connection."""
     if machine.power is not PowerState.RUNNING:
         raise LabError(
-            f"{machine.machine} is {machine.power.value}, so there is no way in",
-            resolution="`vboxlab up` starts the machines of a lab",
+            _("{machine} is {power}, so there is no way in").format(
+                machine=machine.machine, power=C_("machine", machine.power.value)
+            ),
+            resolution=_("`vboxlab up` starts the machines of a lab"),
         )
     directory = context.directory(lab)
     if context.guests.await_server(directory, machine, base, seconds=AT_ONCE):
         return
-    door.remark(f"{machine.machine}: its guest does not answer yet, it may still boot; waiting")
+    text = _("{machine}: its guest does not answer yet, it may still boot; waiting")
+    door.remark(text.format(machine=machine.machine))
     if not context.guests.await_server(directory, machine, base):
         raise LabError(
-            f"{machine.machine}: no SSH server answers in its guest",
-            resolution="look at its console; `vboxlab down`, then `vboxlab up`, start it anew",
+            _("{machine}: no SSH server answers in its guest").format(machine=machine.machine),
+            resolution=_("look at its console; `vboxlab down`, then `vboxlab up`, start it anew"),
         )
 
 

@@ -13,6 +13,7 @@ from vboxlab.lab.observe import settle
 from vboxlab.lab.overview import LabStatus, overview
 from vboxlab.lab.status import MachineStatus, machine_statuses
 from vboxlab.lab.up import make_plan
+from vboxlab.language import _
 from vboxlab.operations.copies import choose
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest
@@ -44,7 +45,7 @@ class LabState:
 
     def pending_lines(self) -> list[str]:
         """Say what an interrupted restore was, and what can be done with it."""
-        return [*describe_pending(self.pending), FINISH_OR_DROP] if self.pending else []
+        return [*describe_pending(self.pending), _(FINISH_OR_DROP)] if self.pending else []
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data; keys are stable."""
@@ -92,7 +93,7 @@ def watching(request: StatusRequest, door: Door) -> Iterator[Look]:
 def _one(session: Session, request: StatusRequest) -> LabState:
     target = only_target(session, request.lab, copy=request.which.copy)
     if target.blueprint is not None:
-        _, desired, observed = make_plan(session.context, target.blueprint, target.lab)
+        _plan, desired, observed = make_plan(session.context, target.blueprint, target.lab)
     else:
         desired, observed = None, settle(session.context, target.lab)
     problem = target.problem.brief if target.problem is not None else ""

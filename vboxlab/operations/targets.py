@@ -11,6 +11,7 @@ from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.observe import labs
 from vboxlab.lab.up import Blueprint
+from vboxlab.language import _
 from vboxlab.operations.session import Session
 from vboxlab.planning.observed import MARK_ORIGIN, MARK_TOPOLOGY, ObservedMachine, current_topology
 from vboxlab.topology.addressing import LabName
@@ -32,7 +33,8 @@ class Target:
     def needed(self) -> Blueprint:
         """Return the topology. Raises what kept it from being loaded."""
         if self.blueprint is None:
-            raise self.problem or UsageError(f"lab {self.lab}: its topology is not known; name the topology instead")
+            text = _("lab {lab}: its topology is not known; name the topology instead")
+            raise self.problem or UsageError(text.format(lab=self.lab))
         return self.blueprint
 
     def base_of(self, machine: str) -> str:
@@ -142,6 +144,6 @@ def only_target(
         return find_target(session, found[0].lab, values, found[0].copy)
     if not found:
         raise UsageError(
-            "there is no lab on this computer yet", resolution="`vboxlab list`, then `vboxlab up TOPOLOGY`"
+            _("there is no lab on this computer yet"), resolution=_("`vboxlab list`, then `vboxlab up TOPOLOGY`")
         )
-    raise UsageError("there are several labs; say which one", details=[str(lab) for lab in found])
+    raise UsageError(_("there are several labs; say which one"), details=[str(lab) for lab in found])

@@ -15,6 +15,7 @@ from vboxlab.lab.images import ensure_images
 from vboxlab.lab.observe import see
 from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
 from vboxlab.lab.up import up as bring_up
+from vboxlab.language import _, n_
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, each, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.questions import ask_for_all, asking
@@ -70,7 +71,7 @@ def up(request: UpRequest, door: Door) -> OneOrCopies[Up]:
     the lab layer and `up_copies` raise, UsageError, LabBusy.
     """
     if request.at_most is not None and not request.which.several:
-        raise UsageError("--at-most-running is for several copies", resolution="add --copies or --all")
+        raise UsageError(_("--at-most-running is for several copies"), resolution=_("add --copies or --all"))
     with opened(door, request.driver, many=request.which.several) as session:
         return up_copies(session, request) if request.which.several else _up_one(session, request)
 
@@ -93,7 +94,8 @@ def _check_stage(target: Target, until: str | None) -> None:
     """Raise UsageError unless the topology has a stage of that name."""
     stages = target.needed.topology.stage_order
     if until is not None and until not in (*stages, UNTIL_CREATED):
-        raise UsageError(f"--until {until}: expected created, {', '.join(stages)}")
+        text = _("--until {stage}: expected created, {stages}")
+        raise UsageError(text.format(stage=until, stages=", ".join(stages)))
 
 
 def _warn_of_shortfalls(context: Context, target: Target, until: str | None) -> None:
@@ -119,7 +121,7 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
             _check_stage(target, request.until)
             targets[entry.lab] = target
         except VboxlabError as error:
-            wrong.append(CopyResult(entry.lab, "failed", step="read the topology", error=error))
+            wrong.append(CopyResult(entry.lab, "failed", step=_("read the topology"), error=error))
     lost = {lab: _lost(session.context, target, request.until) for lab, target in targets.items()}
     session = session.having(confirm=ask_for_all(session.door, lost, yes=request.yes))
     _prepare(session.context, list(targets.values()), request)
@@ -130,7 +132,8 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
         if request.at_most is not None and not done.stopped:
             down(own.context, entry.lab, timeout=DOWN_SECONDS, hard=False, jobs=jobs)
         if done.stopped:
-            raise CopyStopped(f"stopped after {done.actions} actions")
+            text = n_("stopped after {count} action", "stopped after {count} actions", done.actions)
+            raise CopyStopped(text.format(count=done.actions))
         return result_of(entry.lab, done)
 
     # Copies that run already come first: they count against what may run at once.

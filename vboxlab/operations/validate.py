@@ -9,6 +9,7 @@ from pathlib import Path
 from vboxlab.base.recipe import RECIPES
 from vboxlab.base.store import BaseStore
 from vboxlab.errors import RoleUnusable, TopologyInvalid, UsageError
+from vboxlab.language import _
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import snapshot_set_names
 from vboxlab.topology.library import Library
@@ -66,7 +67,7 @@ def validate(request: ValidateRequest) -> Validated:
             problems[path] = tuple(error.details)
     for key in request.values:
         if key not in declared:
-            raise UsageError(f"--set {key}=…: none of the files declares a parameter `{key}`")
+            raise UsageError(_("--set {key}=…: none of the files declares a parameter `{key}`").format(key=key))
     return Validated(problems)
 
 
@@ -93,8 +94,9 @@ def _maker(source: Source, name: str, path: Path, library: Library) -> Topology:
     try:
         return library.topology(beside if beside.is_file() else library.find_topology(name))
     except UsageError as error:
-        message = f"{error.brief}; {error.details[0]}"
+        message = _("; ").join([error.brief, error.details[0]])
         raise invalid(source.file, [Problem("unknown-topology", where, message)]) from error
     except TopologyInvalid as error:
-        message = f"topology `{name}` has problems of its own ({error.brief}); expected one without"
+        text = _("topology `{topology}` has problems of its own ({problem}); expected one without")
+        message = text.format(topology=name, problem=error.brief)
         raise invalid(source.file, [Problem("bad-topology", where, message)]) from error

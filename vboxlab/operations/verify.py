@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 from vboxlab.errors import VboxlabError
+from vboxlab.language import _, n_
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.topology.addressing import LabName
 from vboxlab.verification.live import prove
-from vboxlab.verification.render import render_csv, render_text
+from vboxlab.verification.render import counted, render_csv, render_text
 from vboxlab.verification.render_html import render_html
 from vboxlab.verification.render_junit import render_junit
-from vboxlab.verification.report import Report, render_json
+from vboxlab.verification.report import Report, StepOutcome, render_json
 
 Form = Literal["text", "json", "junit", "html", "csv"]
+SUMMED_UP: tuple[StepOutcome, ...] = ("passed", "warning", "skipped")  # of steps, where none was otherwise
 RENDERERS = {"text": render_text, "json": render_json, "junit": render_junit, "html": render_html, "csv": render_csv}
 
 
@@ -47,8 +49,12 @@ class Proof:
 
     lab: LabName
     report: str
-    counts: Mapping[str, int]
+    counts: Mapping[StepOutcome, int]
     exit_code: int
+
+    def counted(self) -> str:
+        """Return in words how many steps came out how."""
+        return ", ".join(counted(outcome, self.counts[outcome]) for outcome in SUMMED_UP if self.counts.get(outcome))
 
 
 def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
@@ -66,8 +72,7 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
         _write(report, request.files, several=several)
         if several and not report.passed:
             raise _not_proved(report)
-        counts = {str(outcome): count for outcome, count in report.counts().items()}
-        return Proof(entry.lab, RENDERERS[request.form](report), counts, report.exit_code)
+        return Proof(entry.lab, RENDERERS[request.form](report), report.counts(), report.exit_code)
 
     with opened(door, request.driver, many=several) as session:
         chosen = choose(session, request.topology, request, parameters=True)
@@ -76,9 +81,11 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
 
 def _not_proved(report: Report) -> NotProved:
     wrong = [step for step in report.steps if step.outcome in ("failed", "error")]
+    brief = n_("{count} of {steps} steps did not pass", "{count} of {steps} steps did not pass", len(wrong))
+    told = _("{subject}: {text}")
     return NotProved(
-        f"{len(wrong)} of {len(report.steps)} steps did not pass",
-        details=[f"{step.number} {step.title}: {step.message}" for step in wrong],
+        brief.format(count=len(wrong), steps=len(report.steps)),
+        details=[told.format(subject=f"{step.number} {step.title}", text=step.message) for step in wrong],
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.language import C_, N_, _
 from vboxlab.settings import Settings
 from vboxlab.topology.problems import nearest
 from vboxlab.topology.source import Source, read_source
@@ -17,7 +18,18 @@ from vboxlab.topology.source import Source, read_source
 Kind = Literal["topologies", "snapshots"]
 Origin = Literal["project", "user", "packaged"]
 ENDINGS = (".yaml", ".yml")
-_NOUNS = {"topologies": "topology", "snapshots": "snapshot set"}
+_NO_FILE = {
+    "topologies": N_("{argument}: there is no such topology file, or it cannot be read"),
+    "snapshots": N_("{argument}: there is no such snapshot set file, or it cannot be read"),
+}
+_NONE_NAMED = {
+    "topologies": N_("there is no topology `{name}`"),
+    "snapshots": N_("there is no snapshot set `{name}`"),
+}
+_NAME_ONE = {
+    "topologies": N_("give one of these names, or the path of a topology file"),
+    "snapshots": N_("give one of these names, or the path of a snapshot set file"),
+}
 
 
 @dataclass(frozen=True)
@@ -81,25 +93,27 @@ def _is_path(argument: str) -> bool:
 
 
 def _find(kind: Kind, argument: str, named: dict[str, tuple[Origin, Path]], folders: list[Path]) -> Path:
-    noun = _NOUNS[kind]
+    names = ", ".join(sorted(named))
     if _is_path(argument):
         path = Path(os.path.expanduser(argument))  # noqa: PTH111  # Path's own raises for an unknown user
         if os.path.isfile(path):  # noqa: PTH113
             return path
         raise UsageError(
-            f"{argument}: there is no such {noun} file, or it cannot be read",
-            resolution=f"give the path of a file, or one of the names: {', '.join(sorted(named)) or 'none exists'}",
+            _(_NO_FILE[kind]).format(argument=argument),
+            resolution=_("give the path of a file, or one of the names: {names}").format(
+                names=names or C_("names", "none exists")
+            ),
         )
     if argument in named:
         return named[argument][1]
     near = nearest(argument, named)
     raise UsageError(
-        f"there is no {noun} `{argument}`",
+        _(_NONE_NAMED[kind]).format(name=argument),
         details=[
-            f"those that exist: {', '.join(sorted(named)) or 'none'}",
-            f"looked in {', '.join(str(folder) for folder in folders)}",
+            _("those that exist: {names}").format(names=names or C_("names", "none")),
+            _("looked in {folders}").format(folders=", ".join(map(str, folders))),
         ],
-        resolution=f"did you mean `{near}`?" if near else f"give one of these names, or the path of a {noun} file",
+        resolution=_("did you mean `{word}`?").format(word=near) if near else _(_NAME_ONE[kind]),
     )
 
 
@@ -108,7 +122,7 @@ def find_topology(name_or_path: str, settings: Settings) -> Path:
 
     Raises UsageError with the topologies that exist and the nearest name when there is none.
     """
-    folders = [folder for _, folder in _folders("topologies", settings)]
+    folders = [folder for _origin, folder in _folders("topologies", settings)]
     return _find("topologies", name_or_path, _named("topologies", settings), folders)
 
 
@@ -149,7 +163,7 @@ def find_snapshot_set(name: str, settings: Settings, near: Path | None = None) -
     Raises UsageError with the snapshot sets that exist and the nearest name when there is none.
     """
     first = _near(near)
-    folders = [*first, *(folder for _, folder in _folders("snapshots", settings))]
+    folders = [*first, *(folder for _origin, folder in _folders("snapshots", settings))]
     return _find("snapshots", name, _named("snapshots", settings, first), list(dict.fromkeys(folders)))
 
 

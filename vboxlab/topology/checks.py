@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from vboxlab.language import N_, _
 from vboxlab.topology.roles import Parameters
 
 
@@ -75,7 +76,7 @@ class PingCheck(Step):
 
     def summary(self) -> str:
         """Return who pings whom."""
-        return f"{', '.join(self.source)} reach {', '.join(self.to)}"
+        return _("{machines} reach {targets}").format(machines=", ".join(self.source), targets=", ".join(self.to))
 
 
 class ResolvesCheck(Step):
@@ -93,8 +94,8 @@ class ResolvesCheck(Step):
 
     def summary(self) -> str:
         """Return which name resolves where."""
-        answer = f" to {self.address}" if self.address else ""
-        return f"{self.name} resolves{answer} on {', '.join(self.source)}"
+        text = _("{name} resolves to {address} on {machines}") if self.address else _("{name} resolves on {machines}")
+        return text.format(name=self.name, address=self.address, machines=", ".join(self.source))
 
 
 class ClocksCheck(Step):
@@ -111,7 +112,7 @@ class ClocksCheck(Step):
 
     def summary(self) -> str:
         """Return whose clocks are compared."""
-        return f"the clocks of {', '.join(self.on)} agree"
+        return _("the clocks of {machines} agree").format(machines=", ".join(self.on))
 
 
 class InternetCheck(Step):
@@ -130,7 +131,9 @@ class InternetCheck(Step):
 
     def summary(self) -> str:
         """Return who reaches what."""
-        return f"the Internet can be reached from {', '.join(self.source)} ({self.name})"
+        return _("the Internet can be reached from {machines} ({name})").format(
+            machines=", ".join(self.source), name=self.name
+        )
 
 
 class AptCheck(Step):
@@ -148,7 +151,18 @@ class AptCheck(Step):
 
     def summary(self) -> str:
         """Return where apt is tried."""
-        return f"apt update works on {', '.join(self.source)}"
+        return _("apt update works on {machines}").format(machines=", ".join(self.source))
+
+
+# By whether the address is held, and what is said of where.
+_HOLDS = {
+    (True, ""): N_("{machine} holds {address}"),
+    (True, "label"): N_("{machine} holds {address} as {label}"),
+    (True, "interface"): N_("{machine} holds {address} on {interface}"),
+    (False, ""): N_("{machine} does not hold {address}"),
+    (False, "label"): N_("{machine} does not hold {address} as {label}"),
+    (False, "interface"): N_("{machine} does not hold {address} on {interface}"),
+}
 
 
 class AddressCheck(Step):
@@ -168,8 +182,10 @@ class AddressCheck(Step):
 
     def summary(self) -> str:
         """Return who holds the address or not."""
-        where = f" as {self.label}" if self.label else f" on {self.interface}" if self.interface else ""
-        return f"{self.on} {'holds' if self.held else 'does not hold'} {self.address}{where}"
+        where = "label" if self.label else "interface" if self.interface else ""
+        return _(_HOLDS[self.held, where]).format(
+            machine=self.on, address=self.address, label=self.label, interface=self.interface
+        )
 
 
 class PageCheck(Step):
@@ -190,8 +206,26 @@ class PageCheck(Step):
 
     def summary(self) -> str:
         """Return what is seen from where."""
-        times = f", {self.times} times" if self.times > 1 else ""
-        return f"from {self.source}, {self.url} shows {self.contains or f'status {self.status}'}{times}"
+        shown = self.contains or _("status {status}").format(status=self.status)
+        if self.times > 1:
+            text = _("from {machine}, {url} shows {text}, {times} times")
+        else:
+            text = _("from {machine}, {url} shows {text}")
+        return text.format(machine=self.source, url=self.url, text=shown, times=self.times)
+
+
+# By whether a service runs, and whether it is started at boot; None where it does not matter.
+_SERVED = {
+    (None, None): N_("{service} exists on {machine}"),
+    (True, None): N_("{service} runs on {machine}"),
+    (False, None): N_("{service} is stopped on {machine}"),
+    (None, True): N_("{service} is started at boot on {machine}"),
+    (None, False): N_("{service} is not started at boot on {machine}"),
+    (True, True): N_("{service} runs and is started at boot on {machine}"),
+    (True, False): N_("{service} runs and is not started at boot on {machine}"),
+    (False, True): N_("{service} is stopped and is started at boot on {machine}"),
+    (False, False): N_("{service} is stopped and is not started at boot on {machine}"),
+}
 
 
 class ServiceCheck(Step):
@@ -210,9 +244,7 @@ class ServiceCheck(Step):
 
     def summary(self) -> str:
         """Return the wanted state of the service."""
-        wanted = [] if self.running is None else ["runs" if self.running else "is stopped"]
-        wanted += [] if self.enabled is None else [f"is {'' if self.enabled else 'not '}started at boot"]
-        return f"{self.service} {' and '.join(wanted) or 'exists'} on {self.on}"
+        return _(_SERVED[self.running, self.enabled]).format(service=self.service, machine=self.on)
 
 
 class FileCheck(Step):
@@ -235,7 +267,7 @@ class FileCheck(Step):
 
     def summary(self) -> str:
         """Return which file is looked at."""
-        return f"{self.path} on {self.on} is as it should be"
+        return _("{file} on {machine} is as it should be").format(file=self.path, machine=self.on)
 
 
 class IpvsCheck(Step):
@@ -255,8 +287,10 @@ class IpvsCheck(Step):
 
     def summary(self) -> str:
         """Return what the table must say."""
-        servers = ", ".join(map(str, self.real_servers)) or "no real server"
-        return f"{self.on} balances {self.virtual}:{self.port} over {servers}"
+        servers = ", ".join(map(str, self.real_servers)) or _("no real server")
+        return _("{machine} balances {address}:{port} over {servers}").format(
+            machine=self.on, address=self.virtual, port=self.port, servers=servers
+        )
 
 
 class DistributionCheck(Step):
@@ -277,7 +311,13 @@ class DistributionCheck(Step):
 
     def summary(self) -> str:
         """Return who shares what."""
-        return f"{self.requests} requests to {self.url} are shared by {', '.join(self.over)}"
+        return _("{count} requests to {url} are shared by {machines}").format(
+            count=self.requests, url=self.url, machines=", ".join(self.over)
+        )
+
+
+SHLEX_WORDS = (N_("No closing quotation"), N_("No escaped character"))
+"""What the standard library says of a text that cannot be split into words (its source, shlex.py)."""
 
 
 class CommandCheck(Step):
@@ -297,9 +337,9 @@ class CommandCheck(Step):
         try:
             words = shlex.split(run) if isinstance(run, str) else run
         except ValueError as error:
-            raise ValueError(f"not a command line: {error}") from None
+            raise ValueError(_("not a command line: {problem}").format(problem=_(str(error)))) from None
         if not words:
-            raise ValueError("expected a command")
+            raise ValueError(_("expected a command"))
         return run
 
     @property
@@ -314,7 +354,7 @@ class CommandCheck(Step):
 
     def summary(self) -> str:
         """Return which command is run where."""
-        return f"{shlex.join(self.argv)} on {self.on} says what it should"
+        return _("{command} on {machine} says what it should").format(command=shlex.join(self.argv), machine=self.on)
 
 
 Check = Annotated[

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from vboxlab.language import C_, N_, _, n_
 from vboxlab.topology.model import Machine, SnapshotSet, Topology
 from vboxlab.topology.problems import Place
 from vboxlab.topology.source import Data
@@ -23,12 +24,13 @@ NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
     SnapshotSet: frozenset({"name"}),
 }
 _PLAIN_WORDS: Mapping[Any, str] = {
-    str: "text",
-    bool: "true or false",
-    IPv4Address: "an IPv4 address such as 192.168.200.51",
-    IPv4Interface: "an IPv4 address with its prefix length, such as 192.168.200.51/24",
-    IPv4Network: "a network such as 192.168.200.0/24",
+    str: N_("text"),
+    bool: N_("true or false"),
+    IPv4Address: N_("an IPv4 address such as 192.168.200.51"),
+    IPv4Interface: N_("an IPv4 address with its prefix length, such as 192.168.200.51/24"),
+    IPv4Network: N_("a network such as 192.168.200.0/24"),
 }
+_ANOTHER = N_("another value")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Expectation:
 
     def words(self) -> str:
         """Return what is expected, for a sentence that begins with `expected`."""
-        return " or ".join(dict.fromkeys(self._member_words(member) for member in self.members))
+        either = C_("alternatives", "or")
+        return f" {either} ".join(dict.fromkeys(self._member_words(member) for member in self.members))
 
     def _limit(self, name: str) -> Any:
         """Return a limit (ge, lt, min_length, pattern …) set on the field or inside its type; None where none is."""
@@ -82,30 +85,43 @@ class Expectation:
         origin = get_origin(member)
         if origin is Literal:
             words = [str(word) for word in get_args(member)]
-            return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+            return words[0] if len(words) == 1 else _("one of {words}").format(words=", ".join(words))
         if origin is tuple:
             least = self._limit("min_length")
-            return f"a list{f' of at least {least}' if least else ''} (`- …` lines, or `[…]`)"
+            if not least:
+                return _("a list (`- …` lines, or `[…]`)")
+            text = n_(
+                "a list of at least {count} (`- …` lines, or `[…]`)",
+                "a list of at least {count} (`- …` lines, or `[…]`)",
+                least,
+            )
+            return text.format(count=least)
         if origin is dict:
-            return "keys and values (`key: value` lines)"
+            return _("keys and values (`key: value` lines)")
         if isinstance(member, type) and issubclass(member, BaseModel):
-            return f"keys and values ({', '.join(keys_of(member))})" if len(self.models) == 1 else "keys and values"
+            if len(self.models) > 1:
+                return _("keys and values")
+            return _("keys and values ({keys})").format(keys=", ".join(keys_of(member)))
         if member in (int, float):
-            return self._number_words("a whole number" if member is int else "a number")
+            return self._number_words(_("a whole number") if member is int else _("a number"))
         pattern = self._limit("pattern") if member is str else None
-        return f"text that matches {pattern}" if pattern else _PLAIN_WORDS.get(member, "another value")
+        if pattern:
+            return _("text that matches {pattern}").format(pattern=pattern)
+        return _(_PLAIN_WORDS.get(member, _ANOTHER))
 
     def _number_words(self, noun: str) -> str:
         low, high = self._limit("ge"), self._limit("le")
         if low is not None and high is not None:
-            return f"{noun} from {low} to {high}"
+            return _("{number} from {low} to {high}").format(number=noun, low=low, high=high)
         limits = (
-            ("of at least", low),
-            ("of at most", high),
-            ("above", self._limit("gt")),
-            ("below", self._limit("lt")),
+            (_("of at least {limit}"), low),
+            (_("of at most {limit}"), high),
+            (_("above {limit}"), self._limit("gt")),
+            (_("below {limit}"), self._limit("lt")),
         )
-        return " ".join([noun, " and ".join(f"{word} {limit}" for word, limit in limits if limit is not None)]).strip()
+        both = C_("limits", "and")
+        said = f" {both} ".join(text.format(limit=limit) for text, limit in limits if limit is not None)
+        return f"{noun} {said}".strip()
 
 
 def _nested_limits(annotation: Any) -> Iterable[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from vboxlab.language import _
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import substitute, values_in_force
 from vboxlab.topology.problems import Problem, invalid, without_follow_ups
@@ -90,16 +91,21 @@ def is_snapshot_set(source: Source) -> bool:
 
 
 def _not_a_mapping(source: Source, keys: str) -> Problem:
-    what = "the file is empty" if source.data is None else "the file has no keys at its top"
-    return Problem("wrong-type", source.key(()), f"{what}; expected keys and values ({keys})")
+    if source.data is None:
+        message = _("the file is empty; expected keys and values ({keys})").format(keys=keys)
+    else:
+        message = _("the file has no keys at its top; expected keys and values ({keys})").format(keys=keys)
+    return Problem("wrong-type", source.key(()), message)
 
 
 def _name_given(source: Source, place: tuple[str, ...]) -> list[Problem]:
     data = source.get(place)
     if not isinstance(data, dict) or "name" not in data:
         return []
-    what = f"machine `{place[-1]}` is named by its key" if place else "the file is named by its own name"
-    message = f"{what}; expected no `name` here"
+    if place:
+        message = _("machine `{machine}` is named by its key; expected no `name` here").format(machine=place[-1])
+    else:
+        message = _("the file is named by its own name; expected no `name` here")
     return [Problem("unknown-key", source.key((*place, "name")), message, (*place, "name"))]
 
 
@@ -115,7 +121,7 @@ def _completed(data: Mapping[str, Data], source: Source) -> tuple[dict[str, Data
         for name in machines:
             problems += _name_given(source, ("machines", name))
     if "values" in result:
-        message = "`values` is not a key of the file; expected default values under `parameters`"
+        message = _("`values` is not a key of the file; expected default values under `parameters`")
         problems.append(Problem("unknown-key", source.key(("values",)), message, ("values",)))
     return result, problems
 

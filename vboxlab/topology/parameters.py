@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from vboxlab.errors import UsageError
+from vboxlab.language import C_, _
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.source import Data, Source, unprintable
 
@@ -45,20 +46,25 @@ def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]
     declared = _declared(source)
     for name, value in chosen.items():
         if name not in declared:
-            known = ", ".join(declared) or "none"
+            known = ", ".join(declared) or C_("parameters", "none")
             raise UsageError(
-                f"--set {name}={value}: {source.file} has no parameter `{name}`",
-                details=[f"its parameters: {known}{did_you_mean(name, declared)}"],
+                _("--set {name}={value}: {file} has no parameter `{name}`").format(
+                    name=name, value=value, file=source.file
+                ),
+                details=[_("its parameters: {names}").format(names=known) + did_you_mean(name, declared)],
             )
         choices = source.get(("parameters", name, "choices"))
         if isinstance(choices, list) and choices and value not in choices:
             words = [choice for choice in choices if isinstance(choice, str)]
             raise UsageError(
-                f"--set {name}={value}: `{value}` is not a choice of parameter `{name}` in {source.file}",
+                _("--set {name}={value}: `{value}` is not a choice of parameter `{name}` in {file}").format(
+                    name=name, value=value, file=source.file
+                ),
                 details=[f"{one_of(words)}{did_you_mean(value, words)}"],
             )
         if unprintable(value):
-            raise UsageError(f"--set {name}=…: the value has the character {unprintable(value)}")
+            text = _("--set {name}=…: the value has the character {character}")
+            raise UsageError(text.format(name=name, character=unprintable(value)))
     in_force: dict[str, str] = {}
     for name in declared:
         default = source.get(("parameters", name, "default"))
@@ -86,10 +92,10 @@ def substitute(
             return data
         for name in dict.fromkeys(names_in(data)):
             if name not in declared:
-                expected = one_of(declared) if declared else "expected none, as the file declares no parameters"
-                message = (
-                    f"`{{{name}}}` is no parameter of this topology; {expected} (a literal brace is written `{{{{`)"
-                )
+                none = _("expected none, as the file declares no parameters")
+                message = _(
+                    "`{hole}` is no parameter of this topology; {expected} (a literal brace is written `{brace}`)"
+                ).format(hole=f"{{{name}}}", expected=one_of(declared) if declared else none, brace="{{")
                 problems.append(
                     Problem("unknown-parameter", source.value(place), message + did_you_mean(name, declared), place)
                 )

@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
+from vboxlab.language import C_, N_, _
 from vboxlab.topology.problems import Place
 from vboxlab.topology.source import Data, look
 
-_NOUNS = {"machines": "machine", "networks": "network", "parameters": "parameter"}
-_ITEM_NOUNS = {"adapters": "adapter", "roles": "role", "stages": "stage", "verify": "step", "steps": "step"}
+_NAMED = {
+    "machines": N_("machine `{name}`"),
+    "networks": N_("network `{name}`"),
+    "parameters": N_("parameter `{name}`"),
+}
+# Items of a list at the top of the file, and of one that is a part of something.
+_ITEMS = {
+    "adapters": (N_("adapter {number}"), N_("adapter {number} of {whole}")),
+    "roles": (N_("role {number}"), N_("role {number} of {whole}")),
+    "stages": (N_("stage {number}"), N_("stage {number} of {whole}")),
+    "verify": (N_("step {number}"), N_("step {number} of {whole}")),
+    "steps": (N_("step {number}"), N_("step {number} of {whole}")),
+}
 LONGEST_SHOWN = 60
 
 
 def describe(place: Place, data: Data) -> str:
     """Return how a sentence names a place: `adapter 1 of machine srv-web`, `gateway of adapter 1 of …`."""
     if not place:
-        return "the file"
-    if len(place) == 2 and place[0] in _NOUNS:
-        return f"{_NOUNS[str(place[0])]} `{place[1]}`"
+        return _("the file")
+    if len(place) == 2 and place[0] in _NAMED:
+        return _(_NAMED[str(place[0])]).format(name=place[1])
     if len(place) == 4 and place[0] == "machines" and place[2] == "stages":
-        return f"stage `{place[3]}` of {describe(place[:2], data)}"
+        return _("stage `{stage}` of {whole}").format(stage=place[3], whole=describe(place[:2], data))
     parent, last = place[:-1], place[-1]
     if isinstance(last, str):
-        return f"`{last}`" if not parent else f"`{last}` of {describe(parent, data)}"
+        return _("`{key}` of {whole}").format(key=last, whole=describe(parent, data)) if parent else f"`{last}`"
     return _describe_item(parent, last, data)
 
 
 def _describe_item(parent: Place, index: int, data: Data) -> str:
     key = parent[-1] if parent else ""
     if len(parent) == 4 and parent[2] == "stages":
-        return f"{_role(data, (*parent, index))} of {describe(parent, data)}"
+        return _role(data, (*parent, index), describe(parent, data))
     if key == "roles" and len(parent) == 3:
-        return f"{_role(data, (*parent, index))} of {describe(parent[:-1], data)}"
+        return _role(data, (*parent, index), describe(parent[:-1], data))
     if parent in (("verify",), ("verify", "steps")):
-        return f"step {index + 1} of `verify`"
-    if key in _ITEM_NOUNS:
-        noun = _ITEM_NOUNS[str(key)]
-        return f"{noun} {index + 1}" if len(parent) == 1 else f"{noun} {index + 1} of {describe(parent[:-1], data)}"
-    return f"item {index + 1} of {describe(parent, data)}"
+        return _("step {number} of `verify`").format(number=index + 1)
+    if key in _ITEMS:
+        alone, of_whole = _ITEMS[str(key)]
+        if len(parent) == 1:
+            return _(alone).format(number=index + 1)
+        return _(of_whole).format(number=index + 1, whole=describe(parent[:-1], data))
+    return _("item {number} of {whole}").format(number=index + 1, whole=describe(parent, data))
 
 
-def _role(data: Data, place: Place) -> str:
+def _role(data: Data, place: Place, whole: str) -> str:
     name = look(data, (*place, "role"))
-    return f"role `{name}`" if isinstance(name, str) else f"role {int(place[-1]) + 1}"
+    if isinstance(name, str):
+        return _("role `{role}` of {whole}").format(role=name, whole=whole)
+    return _("role {number} of {whole}").format(number=int(place[-1]) + 1, whole=whole)
 
 
 def show(value: Data) -> str:
     """Return a value as a message shows it, shortened where it is long."""
     if value is None:
-        return "empty"
+        return C_("value", "empty")
     if isinstance(value, dict):
-        return "keys and values"
+        return _("keys and values")
     if isinstance(value, list):
-        return "a list" if value else "an empty list"
+        return _("a list") if value else _("an empty list")
     line = value.strip().replace("\n", "↵")
     return f"`{line if len(line) <= LONGEST_SHOWN else line[: LONGEST_SHOWN - 1] + '…'}`"

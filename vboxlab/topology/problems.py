@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from vboxlab.errors import TopologyInvalid
+from vboxlab.language import _, n_
 
 # Where a value stands in a file: keys and list places from the top, for example ("machines", "srv-web", "adapters", 0).
 Place = tuple[str | int, ...]
@@ -47,15 +48,16 @@ def nearest(wrong: str, valid: Iterable[str]) -> str | None:
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """Return `; did you mean X?` for the valid word nearest to the wrong one, or nothing when none is near."""
     near = nearest(wrong, valid)
-    return f"; did you mean `{near}`?" if near else ""
+    return _("; did you mean `{word}`?").format(word=near) if near else ""
 
 
 def one_of(valid: Iterable[str]) -> str:
     """Return `expected one of a, b, c` (`expected a` for a single word) in the order given."""
     words = list(valid)
     if not words:
-        return "expected none, as none exists"
-    return f"expected one of {', '.join(words)}" if len(words) > 1 else f"expected {words[0]}"
+        return _("expected none, as none exists")
+    text = _("expected one of {words}") if len(words) > 1 else _("expected {words}")
+    return text.format(words=", ".join(words))
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -82,9 +84,9 @@ def without_follow_ups(earlier: Iterable[Problem], later: Iterable[Problem]) -> 
 def invalid(file: str, problems: Sequence[Problem]) -> TopologyInvalid:
     """Return the error that reports these problems of one file, first to last."""
     ordered = in_order(problems)
-    count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
+    count = len(ordered)
     return TopologyInvalid(
-        f"{file}: {count}",
+        n_("{file}: {count} problem", "{file}: {count} problems", count).format(file=file, count=count),
         details=[problem.render(file) for problem in ordered],
-        resolution=f"correct the file; `vboxlab validate {file}` checks it again",
+        resolution=_("correct the file; `vboxlab validate {file}` checks it again").format(file=file),
     )

@@ -1,22 +1,25 @@
 """The interface of a role, as far as the topology is concerned: its parameters, and what the rest asks of them.
 
-A role is a class that derives from Role and is named by an entry point of the group `vboxlab.roles`; which ones there
-are is known to vboxlab.topology.role_registry alone. Its module is loaded together with the topology's model, so it
-imports nothing but this module and pydantic, and what its methods need where they need it.
+A role is a package that an entry point of the group `vboxlab.roles` names, as `NAME = "PACKAGE.role:CLASS"`; which ones
+there are is known to vboxlab.topology.role_registry alone. What else it consists of is found by the names of its files:
+
+    role.py   the class, which derives from Role: its parameters, what it offers and what it needs
+    rules.py  `problems(subject)`: what is wrong with a topology (vboxlab.topology.role_rules); none where it is absent
+    guest.py  `IN_GUEST`, a vboxlab.guest.roles.GuestRole: what it is in a guest
+    locale/   its sentences in other languages: LANGUAGE/LC_MESSAGES/vboxlab.mo (vboxlab.language)
+
+role.py is loaded together with the topology's model, so it imports nothing of vboxlab but this module and the language;
+the others may import it, and are loaded when they are asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
-
-if TYPE_CHECKING:
-    from vboxlab.topology.problems import Problem
-    from vboxlab.topology.subject import Subject
 
 
 class Parameters(BaseModel):
@@ -104,17 +107,3 @@ class Role(Parameters):
         """Say what happens when some nodes of its cluster go back to a snapshot while others run; "" when nothing."""
         del restored, running
         return ""
-
-    @classmethod
-    def problems(cls, subject: Subject) -> Iterable[Problem]:
-        """Return what is wrong with a topology as far as this role is concerned: asked once, whether it is used or not.
-
-        Codes of problems are stable. Pure; nothing is raised for a topology that is wrong.
-        """
-        del subject
-        return ()
-
-    @classmethod
-    def in_guest(cls) -> object:
-        """Return the role's vboxlab.guest.roles.GuestRole; what is heavy is loaded only here."""
-        raise NotImplementedError

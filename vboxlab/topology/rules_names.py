@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from vboxlab.language import _
 from vboxlab.topology.model import Topology
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
@@ -24,17 +25,17 @@ LONGEST_NAME = 80
 def name_fault(name: str) -> str | None:
     """Return what makes a text unfit as the name of a VM, network or snapshot; None when it is fit."""
     if not name.strip():
-        return "is empty"
+        return _("is empty")
     wrong = next((char for char in name if char in _NOT_IN_FILE_NAMES), None)
     if wrong:
-        return f"contains `{wrong}`, which no folder name may have on every system"
+        return _("contains `{character}`, which no folder name may have on every system").format(character=wrong)
     if any(ord(char) < 0x20 for char in name):
-        return "contains a line break or tab"
+        return _("contains a line break or tab")
     if name != name.strip() or name[0] in ".-" or name[-1] == ".":
-        return "begins or ends with a space, a dot or a hyphen"
+        return _("begins or ends with a space, a dot or a hyphen")
     if _UUID.fullmatch(name):
-        return "looks like a UUID, by which VirtualBox would look for another VM"
-    return f"has {len(name)} characters" if len(name) > LONGEST_NAME else None
+        return _("looks like a UUID, by which VirtualBox would look for another VM")
+    return _("has {count} characters").format(count=len(name)) if len(name) > LONGEST_NAME else None
 
 
 def is_word(name: str) -> bool:
@@ -42,16 +43,17 @@ def is_word(name: str) -> bool:
     return _WORD.fullmatch(name) is not None
 
 
-_NAME_EXPECTED = f"expected at most {LONGEST_NAME} letters, digits, spaces, dots and hyphens"
+def _name_expected() -> str:
+    return _("expected at most {count} letters, digits, spaces, dots and hyphens").format(count=LONGEST_NAME)
 
 
 def lab_name(subject: Subject) -> Iterator[Problem]:
     """bad-lab-name: the lab's name becomes a folder and a VirtualBox group, `--` separates it from a copy's."""
     lab = subject.topology.lab
     if not _LAB.fullmatch(lab) or "--" in lab:
-        message = (
-            f"{show(lab or None)} is no name for a lab; expected at most 40 letters, digits, `-` and `_`, without `--`"
-        )
+        message = _(
+            "{value} is no name for a lab; expected at most 40 letters, digits, `-` and `_`, without `--`"
+        ).format(value=show(lab or None))
         yield subject.problem("bad-lab-name", ("lab",), message)
 
 
@@ -61,20 +63,23 @@ def machine_names(subject: Subject) -> Iterator[Problem]:
     for name, machine in subject.topology.machines.items():
         fault = name_fault(name)
         if fault:
-            message = f"the machine's name {show(name or None)} {fault}; {_NAME_EXPECTED}"
+            message = _("the machine's name {value} {fault}; {expected}").format(
+                value=show(name or None), fault=fault, expected=_name_expected()
+            )
             yield subject.problem_of_key("bad-machine-name", ("machines", name), message)
         first = seen.setdefault(name.casefold(), name)
         if first != name:
-            message = (
-                f"machine `{name}` differs from machine `{first}` only in upper and lower case; expected another name"
-            )
+            message = _(
+                "machine `{machine}` differs from machine `{other}` only in upper and lower case; expected another name"
+            ).format(machine=name, other=first)
             yield subject.problem_of_key("duplicate-name", ("machines", name), message)
         if machine.adopt is None:
             continue
         place: Place = ("machines", name, "adopt", "vm")
         fault = name_fault(machine.adopt.vm)
         if fault:
-            yield subject.problem("bad-machine-name", place, f"the VM's name {show(machine.adopt.vm or None)} {fault}")
+            message = _("the VM's name {value} {fault}").format(value=show(machine.adopt.vm or None), fault=fault)
+            yield subject.problem("bad-machine-name", place, message)
 
 
 def adopted_names(subject: Subject) -> Iterator[Problem]:
@@ -87,10 +92,13 @@ def adopted_names(subject: Subject) -> Iterator[Problem]:
         vm = machine.adopt.vm
         first = adopted.setdefault(vm, name)
         if first != name:
-            message = f"the VM `{vm}` stands for machine `{first}` already; expected another VM"
+            message = _("the VM `{vm}` stands for machine `{machine}` already; expected another VM").format(
+                vm=vm, machine=first
+            )
             yield subject.repeated("duplicate-name", place, ("machines", first, "adopt", "vm"), message)
         elif vm in subject.topology.machines and vm != name:
-            yield subject.problem("duplicate-name", place, f"the VM `{vm}` has the name of a machine of this lab")
+            message = _("the VM `{vm}` has the name of a machine of this lab").format(vm=vm)
+            yield subject.problem("duplicate-name", place, message)
 
 
 def adopted_in_copies(subject: Subject) -> Iterator[Problem]:
@@ -100,11 +108,17 @@ def adopted_in_copies(subject: Subject) -> Iterator[Problem]:
     for machine in subject.topology.adopted_machines:
         assert machine.adopt is not None  # noqa: S101 -- adopted_machines returns only those
         variants = [f"`--set {name}={_another(subject, name, value)}`" for name, value in machine.adopt.when.items()]
-        instead = f"expected a variant that makes the machine ({', '.join(variants)})" if variants else "expected none"
-        message = (
-            f"machine `{machine.name}` is the existing VM `{machine.adopt.vm}`, which is in no network of a copy, as "
-            f"copies are isolated; {instead}, or the lab without copies"
-        )
+        if variants:
+            text = _(
+                "machine `{machine}` is the existing VM `{vm}`, which is in no network of a copy, as copies are "
+                "isolated; expected a variant that makes the machine ({variants}), or the lab without copies"
+            )
+        else:
+            text = _(
+                "machine `{machine}` is the existing VM `{vm}`, which is in no network of a copy, as copies are "
+                "isolated; expected none, or the lab without copies"
+            )
+        message = text.format(machine=machine.name, vm=machine.adopt.vm, variants=", ".join(variants))
         yield subject.problem_of_key("adopted-in-copy", ("machines", machine.name, "adopt"), message)
 
 
@@ -123,17 +137,22 @@ def host_names(subject: Subject) -> Iterator[Problem]:
         place: Place = ("machines", name, "hostname")
         hostname = machine.hostname
         if not _LABEL.fullmatch(hostname) or hostname.lower() == "localhost":
-            domain = " (the domain is given by `domain`)" if "." in hostname else ""
-            message = (
-                f"{show(hostname or None)} is no host name for machine `{name}`; expected 1 to 63 letters, digits and "
-                f"hyphens, with no hyphen first or last{domain}"
-            )
-            yield subject.problem("bad-hostname", place, message)
+            if "." in hostname:
+                text = _(
+                    "{value} is no host name for machine `{machine}`; expected 1 to 63 letters, digits and hyphens, "
+                    "with no hyphen first or last (the domain is given by `domain`)"
+                )
+            else:
+                text = _(
+                    "{value} is no host name for machine `{machine}`; expected 1 to 63 letters, digits and hyphens, "
+                    "with no hyphen first or last"
+                )
+            yield subject.problem("bad-hostname", place, text.format(value=show(hostname or None), machine=name))
         key = hostname.lower()
         if key in seen:
-            message = (
-                f"machine `{name}` has the host name `{hostname}` of machine `{owners[key]}`; expected another one"
-            )
+            message = _(
+                "machine `{machine}` has the host name `{hostname}` of machine `{owner}`; expected another one"
+            ).format(machine=name, hostname=hostname, owner=owners[key])
             yield subject.repeated("duplicate-hostname", place, seen[key], message)
         else:
             seen[key], owners[key] = place, name
@@ -145,13 +164,15 @@ def network_names(subject: Subject) -> Iterator[Problem]:
     for name in subject.topology.networks:
         fault = name_fault(name)
         if fault:
-            message = f"the network's name {show(name or None)} {fault}; {_NAME_EXPECTED}"
+            message = _("the network's name {value} {fault}; {expected}").format(
+                value=show(name or None), fault=fault, expected=_name_expected()
+            )
             yield subject.problem_of_key("bad-network-name", ("networks", name), message)
         first = seen.setdefault(name.casefold(), name)
         if first != name:
-            message = (
-                f"network `{name}` differs from network `{first}` only in upper and lower case; expected another name"
-            )
+            message = _(
+                "network `{network}` differs from network `{other}` only in upper and lower case; expected another name"
+            ).format(network=name, other=first)
             yield subject.problem_of_key("duplicate-name", ("networks", name), message)
 
 
@@ -161,15 +182,21 @@ def stage_names(subject: Subject) -> Iterator[Problem]:
     for index, stage in enumerate(subject.topology.stages):
         place: Place = ("stages", index)
         if not is_word(stage.name):
-            message = f"{show(stage.name or None)} is no name for a stage; expected letters, digits, `.`, `-` and `_`"
+            message = _("{value} is no name for a stage; expected letters, digits, `.`, `-` and `_`").format(
+                value=show(stage.name or None)
+            )
             yield subject.problem("bad-stage-name", (*place, "name"), message)
         first = seen.setdefault(stage.name, index)
         if first != index:
-            message = f"stage `{stage.name}` stands twice; expected it once (the first is on line {{line}})"
+            message = _("stage `{stage}` stands twice; expected it once (the first is on line {line})").format(
+                stage=stage.name, line="{line}"
+            )
             yield subject.repeated("duplicate-stage", (*place, "name"), ("stages", first, "name"), message)
         fault = name_fault(stage.snapshot) if stage.snapshot is not None else None
         if fault:
-            message = f"the snapshot's name {show(stage.snapshot or None)} {fault}; {_NAME_EXPECTED}"
+            message = _("the snapshot's name {value} {fault}; {expected}").format(
+                value=show(stage.snapshot or None), fault=fault, expected=_name_expected()
+            )
             yield subject.problem("bad-snapshot-name", (*place, "snapshot"), message)
 
 
@@ -177,8 +204,8 @@ def parameter_names(subject: Subject) -> Iterator[Problem]:
     """bad-parameter-name: a name that `{name}` cannot hold would never be replaced."""
     for name in subject.topology.parameters:
         if not _PARAMETER.fullmatch(name):
-            message = (
-                f"{show(name or None)} is no name for a parameter; expected a letter, then letters, digits, `-`, `_`"
+            message = _("{value} is no name for a parameter; expected a letter, then letters, digits, `-`, `_`").format(
+                value=show(name or None)
             )
             yield subject.problem_of_key("bad-parameter-name", ("parameters", name), message)
 
@@ -195,7 +222,7 @@ def _domains(topology: Topology, subject: Subject) -> Iterator[tuple[str, Place]
     for name, machine in topology.machines.items():
         for index, domain in enumerate(machine.search):
             yield domain, ("machines", name, "search", index)
-    for _, role, place in subject.roles():
+    for _machine, role, place in subject.roles():
         for key, domain in role.names_answered().items():
             yield domain, (*place, key)
 
@@ -204,5 +231,7 @@ def domains(subject: Subject) -> Iterator[Problem]:
     """bad-domain: labels of RFC 1123 joined by dots."""
     for domain, place in _domains(subject.topology, subject):
         if is_bad_domain(domain):
-            message = f"{show(domain or None)} is no domain name; expected labels joined by dots, such as mlif.local"
+            message = _("{value} is no domain name; expected labels joined by dots, such as mlif.local").format(
+                value=show(domain or None)
+            )
             yield subject.problem("bad-domain", place, message)

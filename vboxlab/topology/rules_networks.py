@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from vboxlab.language import _
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import MANAGEMENT_NETWORK
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
@@ -22,20 +23,22 @@ def subnets(subject: Subject) -> Iterator[Problem]:
         if subnet is None:
             continue
         if subnet.prefixlen > LONGEST_PREFIX or subnet.is_loopback or subnet.is_multicast or subnet.is_unspecified:
-            message = f"no machine can have an address in {subnet}; expected a network such as 192.168.200.0/24"
+            message = _(
+                "no machine can have an address in {subnet}; expected a network such as 192.168.200.0/24"
+            ).format(subnet=subnet)
             yield subject.problem("subnet-unusable", place, message)
         elif subnet.overlaps(MANAGEMENT_NETWORK):
-            message = (
-                f"{subnet} of network `{name}` overlaps {MANAGEMENT_NETWORK}, by which vboxlab reaches the machines; "
+            message = _(
+                "{subnet} of network `{network}` overlaps {management}, by which vboxlab reaches the machines; "
                 "expected another subnet"
-            )
+            ).format(subnet=subnet, network=name, management=MANAGEMENT_NETWORK)
             yield subject.problem("subnet-management", place, message)
         for other, other_subnet in earlier:
             if subnet.overlaps(other_subnet):
-                message = (
-                    f"{subnet} of network `{name}` overlaps {other_subnet} of network `{other}` (line {{line}}); "
+                message = _(
+                    "{subnet} of network `{network}` overlaps {other_subnet} of network `{other}` (line {line}); "
                     "expected subnets apart from each other"
-                )
+                ).format(subnet=subnet, network=name, other_subnet=other_subnet, other=other, line="{line}")
                 yield subject.repeated("subnets-overlap", place, ("networks", other, "subnet"), message)
                 break
         earlier.append((name, subnet))
@@ -50,10 +53,10 @@ def slots(subject: Subject) -> Iterator[Problem]:
             first = seen.setdefault(adapter.slot, place)
             if first != place:
                 free = [str(slot) for slot in range(1, 8) if slot not in {a.slot for a in machine.adapters}]
-                message = (
-                    f"slot {adapter.slot} of machine `{machine.name}` is used twice; {one_of(free)} "
+                message = _(
+                    "slot {slot} of machine `{machine}` is used twice; {expected} "
                     "(without `slot`, an adapter takes its place in the list)"
-                )
+                ).format(slot=adapter.slot, machine=machine.name, expected=one_of(free))
                 yield subject.problem("slot-used-twice", (*place, "slot"), message)
 
 
@@ -63,7 +66,9 @@ def adapter_networks(subject: Subject) -> Iterator[Problem]:
     for placed in subject.adapters():
         network = placed.adapter.network
         if names is not None and network not in names:
-            message = f"there is no network `{network}`; {one_of(names)}{did_you_mean(network, names)}"
+            message = _("there is no network `{network}`; {expected}").format(
+                network=network, expected=one_of(names) + did_you_mean(network, names)
+            )
             yield subject.problem("unknown-network", (*placed.place, "network"), message)
 
 
@@ -79,26 +84,46 @@ def addresses(subject: Subject) -> Iterator[Problem]:
         said = subject.text(place)
         if address.network.prefixlen == 32 and "/" not in said:
             prefix = subnet.prefixlen if subnet else 24
-            message = f"{address.ip} has no prefix length; expected {address.ip}/{prefix}"
+            message = _("{address} has no prefix length; expected {address}/{prefix}").format(
+                address=address.ip, prefix=prefix
+            )
             yield subject.problem("address-without-prefix", place, message)
         elif subnet is None:
             continue
-        elif address.ip not in subnet:
-            message = f"{address.ip} of {placed} is not in {subnet} of network `{placed.adapter.network}`"
-            yield subject.problem("address-outside-subnet", place, f"{message}; expected {_range(subnet)}")
-        elif address.network != subnet:
-            message = (
-                f"{address} of {placed} has another prefix length than network `{placed.adapter.network}` ({subnet})"
-            )
-            yield subject.problem("prefix-mismatch", place, f"{message}; expected {address.ip}/{subnet.prefixlen}")
-        elif address.ip in (subnet.network_address, subnet.broadcast_address):
-            which = "network" if address.ip == subnet.network_address else "broadcast"
-            message = f"{address.ip} of {placed} is the {which} address of {subnet}; expected {_range(subnet)}"
-            yield subject.problem("address-reserved", place, message)
+        else:
+            yield from _in_subnet(subject, placed, address, subnet)
 
 
-def _range(subnet: IPv4Network) -> str:
-    return f"an address from {subnet.network_address + 1} to {subnet.broadcast_address - 1}"
+def _in_subnet(subject: Subject, placed: Placed, address: IPv4Interface, subnet: IPv4Network) -> Iterator[Problem]:
+    values = {
+        "address": address.ip, "adapter": placed, "subnet": subnet, "network": placed.adapter.network,
+        "prefix": subnet.prefixlen, "first": subnet.network_address + 1, "last": subnet.broadcast_address - 1,
+    }  # fmt: skip
+    if address.ip not in subnet:
+        code = "address-outside-subnet"
+        text = _(
+            "{address} of {adapter} is not in {subnet} of network `{network}`; "
+            "expected an address from {first} to {last}"
+        )
+    elif address.network != subnet:
+        code = "prefix-mismatch"
+        text = _(
+            "{interface} of {adapter} has another prefix length than network `{network}` ({subnet}); "
+            "expected {address}/{prefix}"
+        )
+    elif address.ip == subnet.network_address:
+        code = "address-reserved"
+        text = _(
+            "{address} of {adapter} is the network address of {subnet}; expected an address from {first} to {last}"
+        )
+    elif address.ip == subnet.broadcast_address:
+        code = "address-reserved"
+        text = _(
+            "{address} of {adapter} is the broadcast address of {subnet}; expected an address from {first} to {last}"
+        )
+    else:
+        return
+    yield subject.problem(code, (*placed.place, "address"), text.format(**values, interface=address))
 
 
 def duplicate_addresses(subject: Subject) -> Iterator[Problem]:
@@ -107,7 +132,9 @@ def duplicate_addresses(subject: Subject) -> Iterator[Problem]:
     for placed in subject.adapters():
         first = seen.setdefault(placed.ip, placed) if placed.ip else placed
         if first.place != placed.place:
-            message = f"{placed} has {placed.ip}, the address of {first} (line {{line}}); expected another address"
+            message = _(
+                "{adapter} has {address}, the address of {first} (line {line}); expected another address"
+            ).format(adapter=placed, address=placed.ip, first=first, line="{line}")
             place, first_place = (*placed.place, "address"), (*first.place, "address")
             yield subject.repeated("duplicate-address", place, first_place, message)
 
@@ -123,14 +150,20 @@ def gateways(subject: Subject) -> Iterator[Problem]:
         if not isinstance(address, IPv4Interface):
             if address is None and subject.value((*placed.place, "address")) is not None:
                 continue  # it has one that is not an address
-            message = f"{placed} has a gateway but no address of its own; expected `address` beside it, or no gateway"
+            message = _(
+                "{adapter} has a gateway but no address of its own; expected `address` beside it, or no gateway"
+            ).format(adapter=placed)
             yield subject.problem("gateway-without-address", place, message)
         elif gateway == address.ip:
-            message = f"the gateway {gateway} of {placed} is its own address; expected the router's address"
+            message = _("the gateway {gateway} of {adapter} is its own address; expected the router's address").format(
+                gateway=gateway, adapter=placed
+            )
             yield subject.problem("gateway-is-self", place, message)
         elif gateway not in _subnet_of(subject, placed, address):
-            message = f"the gateway {gateway} of {placed} is not in {_subnet_of(subject, placed, address)}"
-            yield subject.problem("gateway-outside-subnet", place, f"{message}; expected an address of that network")
+            message = _(
+                "the gateway {gateway} of {adapter} is not in {subnet}; expected an address of that network"
+            ).format(gateway=gateway, adapter=placed, subnet=_subnet_of(subject, placed, address))
+            yield subject.problem("gateway-outside-subnet", place, message)
         else:
             yield from _gateway_owner(subject, placed, gateway, place)
 
@@ -149,9 +182,13 @@ def _gateway_owner(subject: Subject, placed: Placed, gateway: IPv4Address, place
         routers = [
             str(o.ip) for o in neighbours if o.ip and len(o.machine.adapters) > 1 and o.machine != placed.machine
         ]
-        message = f"no machine on network `{placed.adapter.network}` has the gateway {gateway} of {placed}"
-        expected = one_of(routers) if routers else "expected the address of a machine that routes"
-        yield subject.problem("gateway-unowned", place, f"{message}; {expected}")
+        message = _("no machine on network `{network}` has the gateway {gateway} of {adapter}; {expected}").format(
+            network=placed.adapter.network,
+            gateway=gateway,
+            adapter=placed,
+            expected=one_of(routers) if routers else _("expected the address of a machine that routes"),
+        )
+        yield subject.problem("gateway-unowned", place, message)
 
 
 def one_gateway_each(subject: Subject) -> Iterator[Problem]:
@@ -160,5 +197,7 @@ def one_gateway_each(subject: Subject) -> Iterator[Problem]:
         with_gateway = [index for index, adapter in enumerate(machine.adapters) if adapter.gateway is not None]
         for index in with_gateway[1:]:
             first = interface_name(machine.adapters[with_gateway[0]].slot)
-            message = f"machine `{machine.name}` has a gateway on `{first}` already; expected one default route"
+            message = _(
+                "machine `{machine}` has a gateway on `{interface}` already; expected one default route"
+            ).format(machine=machine.name, interface=first)
             yield subject.problem("two-gateways", ("machines", machine.name, "adapters", index, "gateway"), message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 
+from vboxlab.language import _
 from vboxlab.topology.checks import DistributionCheck, PingCheck
 from vboxlab.topology.model import Machine
 from vboxlab.topology.places import show
@@ -17,7 +18,7 @@ from vboxlab.topology.subject import Subject
 def something_to_do(subject: Subject) -> Iterator[Problem]:
     """no-machines."""
     if subject.named_in_file("machines") == ():
-        message = "the topology has no machines; expected at least one under `machines`"
+        message = _("the topology has no machines; expected at least one under `machines`")
         yield subject.problem_of_key("no-machines", ("machines",), message)
 
 
@@ -30,7 +31,9 @@ def bases(subject: Subject) -> Iterator[Problem]:
     named += [(m.base, ("machines", m.name, "base")) for m in subject.topology.owned_machines if m.base is not None]
     for base, place in named:
         if base not in known and subject.value(place) is not None:
-            message = f"there is no base `{base}` on this host; {one_of(sorted(known))}{did_you_mean(base, known)}"
+            message = _("there is no base `{base}` on this host; {expected}").format(
+                base=base, expected=one_of(sorted(known)) + did_you_mean(base, known)
+            )
             yield subject.problem("unknown-base", place, message)
 
 
@@ -42,9 +45,11 @@ def stages(subject: Subject) -> Iterator[Problem]:
     for machine in subject.topology.machines.values():
         for stage in machine.stages:
             if stage not in names:
-                message = f"there is no stage `{stage}` under `stages` of the topology; {one_of(names)}"
+                message = _("there is no stage `{stage}` under `stages` of the topology; {expected}").format(
+                    stage=stage, expected=one_of(names) + did_you_mean(stage, names)
+                )
                 place = ("machines", machine.name, "stages", stage)
-                yield subject.problem_of_key("unknown-stage", place, message + did_you_mean(stage, names))
+                yield subject.problem_of_key("unknown-stage", place, message)
 
 
 def snapshots(subject: Subject) -> Iterator[Problem]:
@@ -59,8 +64,10 @@ def snapshots(subject: Subject) -> Iterator[Problem]:
     named += [(stage.snapshot, ("stages", index, "snapshot")) for index, stage in enumerate(subject.topology.stages)]
     for snapshot, place in named:
         if snapshot is not None and name_fault(snapshot) is None and snapshot not in known:
-            message = f"there is no snapshot set `{snapshot}`; {one_of(sorted(known))}{did_you_mean(snapshot, known)}"
-            yield subject.problem("unknown-snapshot", place, f"{message} (snapshots/{snapshot}.yaml would declare it)")
+            message = _(
+                "there is no snapshot set `{snapshot}`; {expected} (snapshots/{snapshot}.yaml would declare it)"
+            ).format(snapshot=snapshot, expected=one_of(sorted(known)) + did_you_mean(snapshot, known))
+            yield subject.problem("unknown-snapshot", place, message)
 
 
 def circles(subject: Subject) -> Iterator[Problem]:
@@ -70,8 +77,11 @@ def circles(subject: Subject) -> Iterator[Problem]:
         return
     names = (subject.topology.name, *subject.known.made_first(start))
     if names[-1] in names[:-1]:
-        way = ", which starts from what ".join(f"`{name}` makes" for name in names[1:])
-        message = f"`{start}` is what {way}: a circle; expected one topology of it to have no `from`"
+        way = _("`{topology}` makes").format(topology=names[1])
+        for name in names[2:]:
+            way = _("{way}, which starts from what `{topology}` makes").format(way=way, topology=name)
+        text = _("`{snapshot}` is what {way}: a circle; expected one topology of it to have no `from`")
+        message = text.format(snapshot=start, way=way)
         yield subject.problem("circle", ("from",), message)
 
 
@@ -80,11 +90,12 @@ def defaults(subject: Subject) -> Iterator[Problem]:
     for name, parameter in subject.topology.parameters.items():
         if parameter.choices and parameter.default not in parameter.choices:
             words = parameter.choices
-            message = (
-                f"the default {show(parameter.default)} of parameter `{name}` is none of its choices; {one_of(words)}"
+            message = _("the default {value} of parameter `{name}` is none of its choices; {expected}").format(
+                value=show(parameter.default),
+                name=name,
+                expected=one_of(words) + did_you_mean(parameter.default, words),
             )
-            place = ("parameters", name, "default")
-            yield subject.problem("default-not-a-choice", place, message + did_you_mean(parameter.default, words))
+            yield subject.problem("default-not-a-choice", ("parameters", name, "default"), message)
 
 
 def _conditions(subject: Subject) -> Iterator[tuple[Mapping[str, str], Place]]:
@@ -102,13 +113,16 @@ def conditions(subject: Subject) -> Iterator[Problem]:
     for when, place in _conditions(subject):
         for key, value in when.items():
             if key not in names:
-                message = f"`when` asks for parameter `{key}`, which is not declared; {one_of(names)}"
-                message += did_you_mean(key, names)
+                message = _("`when` asks for parameter `{name}`, which is not declared; {expected}").format(
+                    name=key, expected=one_of(names) + did_you_mean(key, names)
+                )
                 yield subject.problem_of_key("unknown-condition", (*place, key), message)
                 continue
             choices = parameters[key].choices if key in parameters else ()
             if choices and value not in choices:
-                message = f"parameter `{key}` cannot be {show(value)}; {one_of(choices)}{did_you_mean(value, choices)}"
+                message = _("parameter `{name}` cannot be {value}; {expected}").format(
+                    name=key, value=show(value), expected=one_of(choices) + did_you_mean(value, choices)
+                )
                 yield subject.problem("unknown-condition", (*place, key), message)
 
 
@@ -125,7 +139,9 @@ def scenario_machines(subject: Subject) -> Iterator[Problem]:
             wanted += [name for name in step.to if name not in hosts and "." not in name]
         for name in dict.fromkeys(wanted):
             if name not in names:
-                message = f"there is no machine `{name}`; {one_of(names)}{did_you_mean(name, names)}"
+                message = _("there is no machine `{machine}`; {expected}").format(
+                    machine=name, expected=one_of(names) + did_you_mean(name, names)
+                )
                 yield subject.problem("unknown-machine", _where(subject, place, name), message)
 
 
@@ -154,8 +170,10 @@ def scenario_adapters(subject: Subject) -> Iterator[Problem]:
             continue
         place: Place = ("verify", "steps", index)
         place = (*place, "cause", "slot") if isinstance(step, Measure) else (*place, "slot")
-        slots = one_of(str(adapter.slot) for adapter in machine.adapters)
-        message = f"machine `{machine.name}` has no adapter in slot {cause.slot}; {slots}"
+        expected = one_of(str(adapter.slot) for adapter in machine.adapters)
+        message = _("machine `{machine}` has no adapter in slot {slot}; {expected}").format(
+            machine=machine.name, slot=cause.slot, expected=expected
+        )
         yield subject.problem("unknown-adapter", place, message)
 
 
@@ -181,7 +199,9 @@ def scenario_servers(subject: Subject) -> Iterator[Problem]:
         for name in serving[1]:
             machine = subject.topology.machines.get(name)
             if machine is not None and not _can_be_told(machine):
-                message = f"machine `{name}` has no role web, so its page cannot be recognised; expected a web server"
+                message = _(
+                    "machine `{machine}` has no role web, so its page cannot be recognised; expected a web server"
+                ).format(machine=name)
                 place = _where(subject, ("verify", "steps", index, serving[0]), name)
                 yield subject.problem("not-a-web-server", place, message)
 
@@ -191,5 +211,7 @@ def dns_servers(subject: Subject) -> Iterator[Problem]:
     for machine in subject.topology.machines.values():
         for index, server in enumerate(machine.dns):
             if server == IPv4Address("0.0.0.0") or server.is_multicast:  # noqa: S104  # compared, not bound to
-                message = f"{server} cannot be a DNS server; expected its address, such as 192.168.100.10"
+                message = _("{address} cannot be a DNS server; expected its address, such as 192.168.100.10").format(
+                    address=server
+                )
                 yield subject.problem("dns-unusable", ("machines", machine.name, "dns", index), message)

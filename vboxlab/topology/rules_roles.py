@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vboxlab.language import _
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.rules_names import is_word
@@ -16,16 +17,18 @@ def duplicate_roles(subject: Subject) -> Iterator[Problem]:
     for machine, role, place in subject.roles():
         first = seen.setdefault((place[:-1], role.role), place)
         if first != place:
-            message = (
-                f"machine `{machine.name}` has the role `{role.role}` twice here; expected it once (line {{line}})"
+            message = _("machine `{machine}` has the role `{role}` twice here; expected it once (line {line})").format(
+                machine=machine.name, role=role.role, line="{line}"
             )
             yield subject.repeated("duplicate-role", (*place, "role"), (*first, "role"), message)
 
 
 def secret_names(subject: Subject) -> Iterator[Problem]:
     """bad-secret-name: secrets become names of files on the host."""
-    for _, role, place in subject.roles():
+    for _machine, role, place in subject.roles():
         for key, name in role.secrets_used().items():
             if not is_word(name):
-                message = f"{show(name or None)} is no name for a secret; expected letters, digits, `.`, `-` and `_`"
+                message = _("{value} is no name for a secret; expected letters, digits, `.`, `-` and `_`").format(
+                    value=show(name or None)
+                )
                 yield subject.problem("bad-secret-name", (*place, key), message)

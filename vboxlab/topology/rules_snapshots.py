@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vboxlab.language import _
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.problems import Problem, did_you_mean, one_of
 from vboxlab.topology.source import Source
@@ -12,16 +13,18 @@ from vboxlab.topology.source import Source
 def snapshot_problems(found: SnapshotSet, source: Source, topology: Topology | None) -> Iterator[Problem]:
     """Find no-machines, duplicate-name, other-lab, unknown-machine, unknown-stage and stage-without-snapshot."""
     if not found.machines:
-        message = "the snapshot set has no machines; expected at least one"
+        message = _("the snapshot set has no machines; expected at least one")
         yield Problem("no-machines", source.key(("machines",)), message)
     for index, machine in enumerate(found.machines):
         place = ("machines", index)
         if machine in found.machines[:index]:
-            message = f"machine `{machine}` stands twice; expected it once"
+            message = _("machine `{machine}` stands twice; expected it once").format(machine=machine)
             yield Problem("duplicate-name", source.value(place), message, place)
         if topology is not None and machine not in topology.machines:
-            message = f"topology `{topology.name}` has no machine `{machine}`; {one_of(topology.machines)}"
-            message += did_you_mean(machine, topology.machines)
+            expected = one_of(topology.machines) + did_you_mean(machine, topology.machines)
+            message = _("topology `{topology}` has no machine `{machine}`; {expected}").format(
+                topology=topology.name, machine=machine, expected=expected
+            )
             yield Problem("unknown-machine", source.value(place), message, place)
     if topology is not None:
         yield from _stage_problems(found, source, topology)
@@ -29,17 +32,25 @@ def snapshot_problems(found: SnapshotSet, source: Source, topology: Topology | N
 
 def _stage_problems(found: SnapshotSet, source: Source, topology: Topology) -> Iterator[Problem]:
     if found.lab != topology.lab:
-        message = f"topology `{topology.name}` is of lab `{topology.lab}`, not `{found.lab}`; expected {topology.lab}"
+        message = _("topology `{topology}` is of lab `{lab}`, not `{other}`; expected {lab}").format(
+            topology=topology.name, lab=topology.lab, other=found.lab
+        )
         yield Problem("other-lab", source.value(("lab",)), message)
     stage = next((stage for stage in topology.stages if stage.name == found.stage), None)
     place = source.value(("stage",))
     if stage is None:
         names = topology.stage_order
-        message = f"topology `{topology.name}` has no stage `{found.stage}`; {one_of(names)}"
-        yield Problem("unknown-stage", place, message + did_you_mean(found.stage, names))
-    elif stage.snapshot != found.name:
-        taken = f"takes the snapshot `{stage.snapshot}`" if stage.snapshot else "takes no snapshot"
-        message = (
-            f"stage `{found.stage}` of topology `{topology.name}` {taken}; expected `snapshot: {found.name}` there"
+        message = _("topology `{topology}` has no stage `{stage}`; {expected}").format(
+            topology=topology.name, stage=found.stage, expected=one_of(names) + did_you_mean(found.stage, names)
         )
+        yield Problem("unknown-stage", place, message)
+    elif stage.snapshot != found.name:
+        if stage.snapshot:
+            text = _(
+                "stage `{stage}` of topology `{topology}` takes the snapshot `{snapshot}`; "
+                "expected `snapshot: {wanted}` there"
+            )
+        else:
+            text = _("stage `{stage}` of topology `{topology}` takes no snapshot; expected `snapshot: {wanted}` there")
+        message = text.format(stage=found.stage, topology=topology.name, snapshot=stage.snapshot, wanted=found.name)
         yield Problem("stage-without-snapshot", place, message)

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from vboxlab.language import N_, _
 from vboxlab.topology.checks import Check, HttpUrl, Names, Seconds, Step
 from vboxlab.topology.roles import Parameters
 
@@ -43,7 +44,7 @@ class PowerOffFault(FaultStep):
 
     def summary(self) -> str:
         """Return what happens."""
-        return f"{self.machine} is powered off brutally"
+        return _("{machine} is powered off brutally").format(machine=self.machine)
 
 
 class StartFault(FaultStep):
@@ -54,7 +55,7 @@ class StartFault(FaultStep):
 
     def summary(self) -> str:
         """Return what happens."""
-        return f"{self.machine} is started"
+        return _("{machine} is started").format(machine=self.machine)
 
 
 class CableFault(FaultStep):
@@ -65,7 +66,11 @@ class CableFault(FaultStep):
 
     def summary(self) -> str:
         """Return what happens."""
-        return f"the cable of adapter {self.slot} of {self.machine} is {self.fault}ged"
+        if self.fault == "unplug":
+            text = _("the cable of adapter {slot} of {machine} is unplugged")
+        else:
+            text = _("the cable of adapter {slot} of {machine} is plugged")
+        return text.format(slot=self.slot, machine=self.machine)
 
 
 class ServiceFault(FaultStep):
@@ -76,7 +81,11 @@ class ServiceFault(FaultStep):
 
     def summary(self) -> str:
         """Return what happens."""
-        return f"{self.service} is {'stopped' if self.fault == 'stop-service' else 'started'} on {self.machine}"
+        if self.fault == "stop-service":
+            text = _("{service} is stopped on {machine}")
+        else:
+            text = _("{service} is started on {machine}")
+        return text.format(service=self.service, machine=self.machine)
 
 
 class RebootFault(FaultStep):
@@ -87,7 +96,7 @@ class RebootFault(FaultStep):
 
     def summary(self) -> str:
         """Return what happens."""
-        return f"{self.machine} is rebooted"
+        return _("{machine} is rebooted").format(machine=self.machine)
 
 
 Fault = Annotated[PowerOffFault | StartFault | CableFault | ServiceFault | RebootFault, Field(discriminator="fault")]
@@ -140,13 +149,17 @@ class Measure(Step):
 
     def summary(self) -> str:
         """Return what is measured."""
-        return f"{self.measure} of {self.url} when {self.cause.describe()}"
+        if self.measure == "interruption":
+            text = _("interruption of {url} when {cause}")
+        else:
+            text = _("failback of {url} when {cause}")
+        return text.format(url=self.url, cause=self.cause.describe())
 
     @model_validator(mode="after")
     def _detection_is_measured(self) -> Self:
         wanted = self.limits.detection is not None or self.limits.takeover is not None
         if wanted and self.detection is None:
-            raise ValueError("limits of detection and takeover need `detection: {on: MACHINE, node: MACHINE}`")
+            raise ValueError(_("limits of detection and takeover need `detection: {on: MACHINE, node: MACHINE}`"))
         return self
 
 
@@ -161,7 +174,7 @@ ScenarioStep = Annotated[
     Discriminator(
         _family,
         custom_error_type="step_family",
-        custom_error_message="expected a step with one of the keys check, fault, measure",
+        custom_error_message=N_("expected a step with one of the keys check, fault, measure"),
     ),
 ]
 

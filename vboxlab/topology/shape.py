@@ -192,8 +192,11 @@ def place_in_file(place: Place, source: Source) -> Place:
 
 def _missing(model: type[BaseModel], data: Data, place: Place) -> str:
     expected = expectation_at(model, data, place)
-    what = f"; expected {expected.words()}" if expected else ""
-    return f"{describe(place[:-1], data)} lacks the key `{place[-1]}`{what}"
+    whole, key = describe(place[:-1], data), place[-1]
+    if expected is None:
+        return _("{place} lacks the key `{key}`").format(place=whole, key=key)
+    words = _("expected {words}").format(words=expected.words())
+    return _("{place} lacks the key `{key}`; {expected}").format(place=whole, key=key, expected=words)
 
 
 def _unused_keys(model: type[BaseModel], data: Data, place: Place) -> tuple[tuple[str, ...], list[str]]:
@@ -213,7 +216,9 @@ def _nearest_unused(model: type[BaseModel], data: Data, place: Place) -> Place:
 def _unknown_key(model: type[BaseModel], data: Data, place: Place) -> str:
     key = str(place[-1])
     keys, unused = _unused_keys(model, data, place)
-    return f"`{key}` is not a key of {describe(place[:-1], data)}; {one_of(keys)}{did_you_mean(key, unused)}"
+    return _("`{key}` is not a key of {place}; {expected}").format(
+        key=key, place=describe(place[:-1], data), expected=one_of(keys) + did_you_mean(key, unused)
+    )
 
 
 def _kind_problem(model: type[BaseModel], data: Data, source: Source, misfit: _Misfit) -> Problem:
@@ -224,34 +229,42 @@ def _kind_problem(model: type[BaseModel], data: Data, source: Source, misfit: _M
     kinds = kinds_of(expected, key) if expected else ()
     wrong = look(data, (*place, key))
     if wrong is None:
-        message = f"{describe(place, data)} lacks the key `{key}`; {one_of(kinds)}"
+        message = _("{place} lacks the key `{key}`; {expected}").format(
+            place=describe(place, data), key=key, expected=one_of(kinds)
+        )
         return Problem("missing-key", source.key(in_file), message, (*in_file, key))
     where = source.value((*in_file, key))
     if not isinstance(wrong, str):
-        message = f"`{key}` of {describe(place, data)} is {show(wrong)}; {one_of(kinds)}"
+        message = _("{place} is {value}; {expected}").format(
+            place=describe((*place, key), data), value=show(wrong), expected=one_of(kinds)
+        )
         return Problem("wrong-type", where, message, (*in_file, key))
-    message = f"there is no {key} {show(wrong)}; {one_of(kinds)}{did_you_mean(wrong, kinds)}"
+    message = _("there is no {key} {value}; {expected}").format(
+        key=key, value=show(wrong), expected=one_of(kinds) + did_you_mean(wrong, kinds)
+    )
     return Problem(f"unknown-{key}", where, message, (*in_file, key))
 
 
 def _wrong_value(model: type[BaseModel], data: Data, group: Sequence[_Misfit]) -> tuple[str, str]:
     place, error = group[0].place, group[0].error
     value = look(data, place)
-    subject = f"{describe(place, data)} is {show(value)}"
+    named = {"place": describe(place, data), "value": show(value)}
     if place[-1:] == ("slot",) and value == str(MANAGEMENT_SLOT):
-        return "slot-reserved", f"{subject}, which is kept for management; expected a slot from 1 to 7"
+        text = _("{place} is {value}, which is kept for management; expected a slot from 1 to 7")
+        return "slot-reserved", text.format(**named)
     expected = expectation_at(model, data, place)
     code = _code(group[0].kind)
     if code is None or expected is None:
         said = str(error["ctx"]["error"]) if group[0].kind == "value_error" else told(error)
-        subject = describe(place, data) if isinstance(value, dict) else subject
+        subject = named["place"] if isinstance(value, dict) else _("{place} is {value}").format(**named)
         return code or "wrong-value", _("{subject}: {problem}").format(subject=subject, problem=said)
     hint = ""
     if isinstance(value, str):
         hint = _network_hint(value) if IPv4Network in expected.members else did_you_mean(value, expected.literals)
     elif isinstance(value, dict) and len(value) == 1 and next(iter(value.values())) is None:
-        hint = f'; did you mean "{{{next(iter(value))}}}" in quotes?'
-    return code, f"{subject}; expected {expected.words()}{hint}"
+        hint = _('; did you mean "{hole}" in quotes?').format(hole=f"{{{next(iter(value))}}}")
+    words = _("expected {words}").format(words=expected.words())
+    return code, _("{place} is {value}; {expected}").format(**named, expected=words + hint)
 
 
 def _code(kind: str) -> str | None:
@@ -265,6 +278,6 @@ def _code(kind: str) -> str | None:
 
 def _network_hint(value: str) -> str:
     try:
-        return f"; did you mean `{IPv4Network(value, strict=False)}`?"
+        return _("; did you mean `{word}`?").format(word=IPv4Network(value, strict=False))
     except ValueError:
         return ""

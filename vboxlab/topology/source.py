@@ -144,12 +144,12 @@ class _Builder:
             raise _TooMuch
         self.spots[place] = Spot(key, _position(node.start_mark), used)
         if node.tag not in _KNOWN_TAGS:
-            message = f"tag `{node.tag}` means nothing here; expected a value without a tag"
+            message = _("tag `{tag}` means nothing here; expected a value without a tag").format(tag=node.tag)
             self.problem("unknown-tag", node, message, place)
         if isinstance(node, yaml.ScalarNode):
             return None if node.tag == _NULL_TAG else self.text(node, place)
         if id(node) in self.open_nodes:
-            message = "this anchor contains itself; expected an alias to another place"
+            message = _("this anchor contains itself; expected an alias to another place")
             self.problem("recursive-alias", node, message, place)
             return None
         self.open_nodes.add(id(node))
@@ -166,7 +166,8 @@ class _Builder:
     def text(self, node: yaml.ScalarNode, place: Place) -> str:
         bad = unprintable(node.value)
         if bad:
-            self.problem("bad-character", node, f"the text has the character {bad}; expected printable text", place)
+            message = _("the text has the character {character}; expected printable text").format(character=bad)
+            self.problem("bad-character", node, message, place)
             return "".join("?" if unprintable(char) else char for char in node.value)
         return str(node.value)
 
@@ -180,11 +181,13 @@ class _Builder:
                 merges += self.merged(key_node, value_node, place)
                 continue
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _NULL_TAG:
-                self.problem("bad-key", key_node, "a key must be a word; expected `key: value`", place)
+                self.problem("bad-key", key_node, _("a key must be a word; expected `key: value`"), place)
                 continue
             key = self.text(key_node, place)
             if key in first:
-                message = f"key `{key}` stands twice; expected it once (the first is on line {first[key].line})"
+                message = _("key `{key}` stands twice; expected it once (the first is on line {line})").format(
+                    key=key, line=first[key].line
+                )
                 self.problem("duplicate-key", key_node, message, (*place, key))
                 continue
             first[key] = where
@@ -198,7 +201,7 @@ class _Builder:
         where = _position(key.start_mark)
         nodes = value.value if isinstance(value, yaml.SequenceNode) else [value]
         if not all(isinstance(item, yaml.MappingNode) for item in nodes):
-            message = "`<<` merges something that has no keys; expected an alias to a mapping, or a list of such"
+            message = _("`<<` merges something that has no keys; expected an alias to a mapping, or a list of such")
             self.problem("bad-merge", value, message, place)
             return []
         return [(item, where) for item in nodes]
@@ -206,7 +209,7 @@ class _Builder:
     def merge(self, node: yaml.Node, place: Place, used: Position, known: frozenset[str]) -> dict[str, Data]:
         """Return the keys of a merged mapping that are not there yet, with the spots they have there."""
         if id(node) in self.open_nodes:
-            message = "this mapping merges itself; expected an alias to another place"
+            message = _("this mapping merges itself; expected an alias to another place")
             self.problem("recursive-alias", node, message, place)
             return {}
         self.count += 1
@@ -248,13 +251,16 @@ def read_source(path: Path, *, shown: str | None = None) -> Source:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read", details=[error.strerror or str(error)]) from error
+        said = _(error.strerror) if error.strerror else str(error)
+        raise UsageError(_("{file}: cannot be read").format(file=file), details=[said]) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
-        message = f"byte 0x{content[error.start]:02X} is not UTF-8; expected a text file saved as UTF-8"
+        message = _("byte 0x{byte:02X} is not UTF-8; expected a text file saved as UTF-8").format(
+            byte=content[error.start]
+        )
         raise invalid(file, [Problem("not-utf8", Position(line, column), message)]) from error
     return parse_source(text, file)
 
@@ -284,7 +290,7 @@ def parse_source(text: str, file: str) -> Source:
         message = _("this is not YAML: {problem}").format(problem=error)
         raise invalid(file, [Problem("not-yaml", Position(1, 1), message)]) from error
     except _TooDeep as error:
-        message = f"more than {DEEPEST} levels of keys and lists; expected a topology"
+        message = _("more than {count} levels of keys and lists; expected a topology").format(count=DEEPEST)
         raise invalid(file, [Problem("too-deep", _position(error.args[0]), message)]) from error
     builder = _Builder(composer.alias_marks)
     if node is None:
@@ -292,6 +298,6 @@ def parse_source(text: str, file: str) -> Source:
     try:
         data = builder.build(node, (), None, None)
     except _TooMuch as error:
-        message = f"aliases make more than {MOST_VALUES} values of this file; expected a topology"
+        message = _("aliases make more than {count} values of this file; expected a topology").format(count=MOST_VALUES)
         raise invalid(file, [Problem("too-large", Position(1, 1), message)]) from error
     return Source(file, data, builder.spots, builder.problems)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
 
+from vboxlab.language import _
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.parameters import names_in
@@ -49,7 +50,9 @@ class Placed:
         return address.network if isinstance(address, IPv4Interface) else IPv4Network("0.0.0.0/32")
 
     def __str__(self) -> str:
-        return f"`{interface_name(self.adapter.slot)}` of machine `{self.machine.name}`"
+        return _("`{interface}` of machine `{machine}`").format(
+            interface=interface_name(self.adapter.slot), machine=self.machine.name
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Subject:
         raw = self.source.get(place)
         values = self.topology.values
         names = [name for name in dict.fromkeys(names_in(raw)) if name in values] if isinstance(raw, str) else []
-        said = ", ".join(f"parameter `{name}` is {show(values[name] or None)}" for name in names)
+        text = _("parameter `{name}` is {value}")
+        said = ", ".join(text.format(name=name, value=show(values[name] or None)) for name in names)
         return f" ({said})" if said else ""
 
     def text(self, place: Place) -> str:

@@ -9,7 +9,7 @@ from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
 from vboxlab.topology import rules_roles as roles
 from vboxlab.topology.problems import Problem
-from vboxlab.topology.role_registry import installed_roles
+from vboxlab.topology.role_rules import problems_of_roles
 from vboxlab.topology.subject import Known, Subject
 
 __all__ = ["RULES", "Known", "Problem", "Subject", "problems_of"]
@@ -51,5 +51,4 @@ RULES: tuple[Rule, ...] = (
 
 def problems_of(subject: Subject) -> list[Problem]:
     """Return every problem that the rules find in a topology, those of each installed role included."""
-    found = [problem for rule in RULES for problem in rule(subject)]
-    return found + [problem for role in installed_roles().values() for problem in role.kind.problems(subject)]
+    return [*(problem for rule in RULES for problem in rule(subject)), *problems_of_roles(subject)]

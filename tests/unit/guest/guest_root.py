@@ -1,4 +1,4 @@
-"""A guest's root folder on this host: what the facts script of vboxlab.guest.facts reads, as the topology wants it."""
+"""A guest's root folder on this host: what the facts script reads, as the topology wants it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from tests.unit.local_lab import HostExecutor
 from tests.unit.plan_world import topology
 from vboxlab.guest.executor import Completed
-from vboxlab.guest.facts import Facts, read_facts
+from vboxlab.guest.facts import Facts
+from vboxlab.guest.facts_script import read_facts
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Hostname, Interface, Resource, Service, Sysctl
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 
 SECRET = "never-to-leave-the-guest"
 

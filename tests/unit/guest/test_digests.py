@@ -14,7 +14,7 @@ from vboxlab.guest import canonical
 from vboxlab.guest.canonical import canonical_lines, digest
 from vboxlab.guest.first_digest import FIELDS, earlier_digests, first_digest
 from vboxlab.guest.resources import Await, Command, File, Hostname, Package, Resource, SecretText, Service
-from vboxlab.guest.roles import resources_for
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.desire import digest_of
 from vboxlab.planning.machine import is_configured
 from vboxlab.planning.observed import MARK_DESIRED, SnapshotState

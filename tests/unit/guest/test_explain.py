@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import string
 from pathlib import Path
 
 import pytest
 
 from tests.golden_files import check_golden
 from tests.unit.plan_world import topology
-from vboxlab.cli.language import language
 from vboxlab.cli.main import run
 from vboxlab.guest.explain import Surroundings, explain
-from vboxlab.guest.explain_steps import content_of, steps_for, typed
+from vboxlab.guest.explain_steps import steps_for, typed
 from vboxlab.guest.resources import AbsentFile, Command, File, Package, Password, Service, Sysctl
-from vboxlab.guest.roles import resources_for
-from vboxlab.guest.texts import all_texts
+from vboxlab.guest.role_registry import resources_for
+from vboxlab.guest.steps import content_of
 from vboxlab.guest.wording import block, code
-from vboxlab.language import Language
-from vboxlab.settings import Settings
+from vboxlab.language import Language, speaking
 
 MEMBERS = Surroundings({"apache-base": ("srv-web", "srv-web-bis")})
 VARIANTS = [
@@ -39,13 +36,15 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_the_key_of_the_master(lang: Language) -> None:
-    text = explain(topology(), lang, machine="srv-web", surroundings=MEMBERS)
+    with speaking(lang):
+        text = explain(topology(), machine="srv-web", surroundings=MEMBERS)
     check_golden(f"explain/failover-srv-web-{lang}.md", text.splitlines())
 
 
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_the_key_of_the_secondary_copies_from_the_master(lang: Language) -> None:
-    text = explain(topology(), lang, machine="srv-web-bis", surroundings=MEMBERS)
+    with speaking(lang):
+        text = explain(topology(), machine="srv-web-bis", surroundings=MEMBERS)
     copy = "scp -p /etc/ha.d/ha.cf /etc/ha.d/haresources /etc/ha.d/authkeys root@192.168.200.52:/etc/ha.d/"
     assert text.count(copy) == 1
     assert "nano /etc/ha.d" not in text
@@ -54,7 +53,8 @@ def test_the_key_of_the_secondary_copies_from_the_master(lang: Language) -> None
 
 @pytest.mark.parametrize("lang", ["en", "fr"])
 def test_the_key_of_the_load_balancer(lang: Language) -> None:
-    text = explain(topology("loadbalancing", health="none"), lang, machine="load-balancer")
+    with speaking(lang):
+        text = explain(topology("loadbalancing", health="none"), machine="load-balancer")
     check_golden(f"explain/loadbalancing-load-balancer-{lang}.md", text.splitlines())
 
 
@@ -63,7 +63,8 @@ def test_the_key_of_the_load_balancer(lang: Language) -> None:
 def test_nothing_that_is_deployed_is_left_out(name: str, values: dict[str, str], lang: Language) -> None:
     source = topology(name, **values)
     for machine in source.machines.values():
-        text = explain(source, lang, machine=machine.name, surroundings=MEMBERS)
+        with speaking(lang):
+            text = explain(source, machine=machine.name, surroundings=MEMBERS)
         if source.is_adopted(machine):
             assert "nano" not in text
             continue
@@ -82,12 +83,12 @@ def test_nothing_that_is_deployed_is_left_out(name: str, values: dict[str, str],
 
 
 def test_a_stage_stops_the_key() -> None:
-    text = explain(topology(), "en", machine="srv-web", stage="web", surroundings=MEMBERS)
+    text = explain(topology(), machine="srv-web", stage="web", surroundings=MEMBERS)
     assert "up to stage `web`" in text
     assert "take its snapshot `apache-base`" in text
     assert "heartbeat" not in text
     with pytest.raises(ValueError, match="not in tuple"):
-        explain(topology(), "en", stage="wbe")
+        explain(topology(), stage="wbe")
 
 
 def test_the_command_line_starts_from_the_snapshot(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +129,6 @@ def test_resources_that_no_role_has_yet() -> None:
             Password("root", "root-password"),
         ],
         [Service("x"), Package("y")],
-        "en",
     )
     assert [line for line in steps if not line.startswith(("`", "k")) and line] == [
         "Edit **`/etc/k`** (`nano /etc/k`). It holds:",
@@ -149,16 +149,3 @@ def test_code_holds_any_backticks() -> None:
     assert code("a") == "`a`"
     assert code("`a``b`") == "``` `a``b` ```"
     assert block("```\nx\n", "text") == ["````text", "```", "x", "````"]
-
-
-def test_both_languages_say_the_same_things() -> None:
-    for key, texts in all_texts().steps.items():
-        fields = [sorted({field for _, field, _, _ in string.Formatter().parse(text) if field}) for text in texts]
-        assert fields[0] == fields[1], key
-
-
-def test_the_language() -> None:
-    assert language("en", Settings(language="fr"), {"LANG": "fr_FR.UTF-8"}) == "en"
-    assert language(None, Settings(language="fr"), {"LANG": "en_GB.UTF-8"}) == "fr"
-    assert language(None, Settings(), {"LC_ALL": "C", "LANG": "fr_FR.UTF-8"}) == "en"
-    assert language(None, Settings(), {"LC_ALL": "", "LANG": "fr_CA"}) == "fr"

@@ -21,10 +21,12 @@ from vboxlab.guest.configurator import ResourceResult, StageReport, Status
 from vboxlab.guest.differences import guest_findings
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.resources import AbsentFile, File, Interface, Package, Password, Resource, SecretText, Service
+from vboxlab.guest.telling import told
 from vboxlab.hypervisor.memory import store_of
 from vboxlab.lab.check import MachineCheck, check
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
+from vboxlab.language import speaking
 from vboxlab.planning.observed import AdapterState, Attachment, Forward, ObservedMachine, PowerState
 from vboxlab.planning.planner import plan
 from vboxlab.topology.addressing import LabName, Names
@@ -54,7 +56,7 @@ def test_the_nic_on_the_wrong_internal_network() -> None:
     assert changed(attachment=Attachment("internal", "cluster")) == [
         "error adapter 1 (enp0s3) [wrong-network] it is on internal network `cluster` => internal network `sw-dmz`",
         (
-            "error carte réseau 1 (enp0s3) [wrong-network] elle est branchée sur : réseau interne `cluster` => "
+            "error carte réseau 1 (enp0s3) [wrong-network] elle est branchée sur : réseau interne `cluster` => "
             "réseau interne `sw-dmz`"
         ),
     ]
@@ -70,7 +72,7 @@ def test_the_nic_on_a_network_of_almost_that_name() -> None:
             "another network => internal network `sw-dmz`, to the letter"
         ),
         (
-            "error carte réseau 1 (enp0s3) [similar-network] elle est branchée sur : réseau interne `SW_DMZ` (presque "
+            "error carte réseau 1 (enp0s3) [similar-network] elle est branchée sur : réseau interne `SW_DMZ` (presque "
             "le bon nom, mais un autre réseau) => réseau interne `sw-dmz`, à la lettre près"
         ),
     ]
@@ -101,8 +103,8 @@ def test_adapters_that_are_missing_or_too_many_and_hardware() -> None:
         "error adapter 1 (enp0s3) [no-adapter] there is none => one on internal network `sw-dmz`",
         "warning adapter 2 (enp0s8) [extra-adapter] there is one, on bridged to `eth0` => none",
         "warning the virtual machine [hardware] 1 CPU, 256 MiB => 1 CPU, 512 MiB",
-        "error carte réseau 1 (enp0s3) [no-adapter] il n'y en a pas => une, sur : réseau interne `sw-dmz`",
-        "warning carte réseau 2 (enp0s8) [extra-adapter] il y en a une, sur : accès par pont à `eth0` => aucune",
+        "error carte réseau 1 (enp0s3) [no-adapter] il n’y en a pas => une, sur : réseau interne `sw-dmz`",
+        "warning carte réseau 2 (enp0s8) [extra-adapter] il y en a une, sur : accès par pont à `eth0` => aucune",
         "warning la machine virtuelle [hardware] 1 CPU, 256 MiB => 1 CPU, 512 MiB",
     ]
     assert one.slot == 1
@@ -117,7 +119,7 @@ def test_adopted_machines() -> None:
             "choose another environment"
         ),
         (
-            "error la machine virtuelle [not-adopted] la VM PF_FIREWALL à adopter n'existe pas => l'importer, ou "
+            "error la machine virtuelle [not-adopted] la VM PF_FIREWALL à adopter n’existe pas => l’importer, ou "
             "choisir un autre environnement"
         ),
     ]
@@ -175,7 +177,7 @@ def test_what_a_guest_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
     guest = guest_root(tmp_path, "failover", "srv-web", "web")
     guest.write("/var/www/html/index.html", "\x1b[2Jgone\n")
     (finding,) = guest_findings(guest.place, guest.resources, guest.facts(), StageReport("srv-web", ()))
-    assert finding.found("en") == "it says \N{REPLACEMENT CHARACTER}[2Jgone"
+    assert told(finding).found == "it says \N{REPLACEMENT CHARACTER}[2Jgone"
 
 
 def previewed(guest: GuestRoot, **reasons: str) -> list[str]:
@@ -312,10 +314,13 @@ def test_a_lab_with_a_finding_of_each_kind(lab: CheckWorld) -> None:
         "srv-web-bis": ["not-running"],
     }
     assert [name for name, result in results.items() if result.guest_seen] == ["srv-web"]
-    assert results["dns"].findings[0].found("en") == (
+    assert told(results["dns"].findings[0]).found == (
         "the guest cannot be looked at: dns: its SSH server does not answer"
     )
-    assert results["srv-web-bis"].findings[0].found("fr") == "elle ne tourne pas (off) : l'invité n'a pas été examiné"
+    with speaking("fr"):
+        assert told(results["srv-web-bis"].findings[0]).found == (
+            "elle ne tourne pas (éteinte) : l’invité n’a pas été examiné"
+        )
 
 
 def test_one_machine_at_one_stage(lab: CheckWorld) -> None:
@@ -346,14 +351,14 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     store.machines[handle] = replace(world.store.machines[handle], power=PowerState.OFF)
     assert run(["check", "failover", "srv-web", "--lang", "fr"]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "srv-web :",
+        "srv-web :",
         "  erreur  carte réseau 1 (enp0s3)  [wrong-network]",
-        "      trouvé : elle est branchée sur : réseau interne `cluster`",
-        "      attendu : réseau interne `sw-dmz`",
+        "      trouvé : elle est branchée sur : réseau interne `cluster`",
+        "      attendu : réseau interne `sw-dmz`",
         "  erreur  la machine virtuelle  [not-running]",
-        "      trouvé : elle ne tourne pas (off) : l'invité n'a pas été examiné",
-        "      attendu : qu'elle tourne",
-        "2 erreur(s), 0 avertissement(s), 0 remarque(s)",
+        "      trouvé : elle ne tourne pas (éteinte) : l’invité n’a pas été examiné",
+        "      attendu : qu’elle tourne",
+        "2 erreurs, 0 avertissement, 0 remarque",
     ]
     assert run(["check", "ha", "srv-web", "--json", "--lang", "en"]) == 1
     record = json.loads(capsys.readouterr().out)

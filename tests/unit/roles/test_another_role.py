@@ -31,6 +31,8 @@ def test_its_parameters_and_its_rule_are_checked(folder: Path) -> None:
     assert done.returncode == 3
     said = done.stdout + done.stderr
     assert "greeting.yaml:9:28: [motd-empty] machine `host` greets with nothing; expected a text" in said
+    done = vboxlab(folder, "validate", str(file), "--lang", "fr")
+    assert "[motd-empty] la machine `host` accueille sans rien dire" in done.stdout + done.stderr
     file.write_text(TOPOLOGY.replace("text:", "txt:"), encoding="utf-8")
     done = vboxlab(folder, "validate", str(file))
     assert done.returncode == 3
@@ -54,7 +56,7 @@ def test_it_is_planned_with(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "words"), [("en", "Check: a login shows the greeting:"), ("fr", "une connexion affiche le message :")]
+    ("lang", "words"), [("en", "Check: a login shows the greeting:"), ("fr", "une connexion affiche le message :")]
 )
 def test_it_is_explained(folder: Path, lang: str, words: str) -> None:
     done = vboxlab(folder, "explain", str(folder / "greeting.yaml"), "--lang", lang)
@@ -68,6 +70,8 @@ from pathlib import Path
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.place import Place
 from vboxlab.guest.slips import slips, understood
+from vboxlab.guest.telling import told
+from vboxlab.language import speaking
 from vboxlab.topology.loader import load_topology
 
 topology = load_topology(Path({file!r}))
@@ -78,7 +82,9 @@ facts = Facts("host", {{
 }})
 for finding in slips(place, (), facts):
     for language in ("en", "fr"):
-        print(finding.place(language), finding.code, finding.found(language), finding.expected(language), sep=" | ")
+        with speaking(language):
+            each = told(finding)
+        print(each.place, finding.code, each.found, each.expected, sep=" | ")
 print("/etc/motd" in understood())
 """
 
@@ -87,6 +93,6 @@ def test_its_slip_is_told_in_both_languages(folder: Path) -> None:
     done = python(folder, "-c", SLIP.format(file=str(folder / "greeting.yaml")))
     assert done.stdout.splitlines() == [
         "/etc/motd:1 | motd-rude | it greets with Go away | Bonjour",
-        "/etc/motd:1 | motd-rude | il accueille par Go away | Bonjour",
+        "/etc/motd:1 | motd-rude | elle accueille par Go away | Bonjour",
         "True",
     ], done.stderr

@@ -23,7 +23,7 @@ from vboxlab.guest.resources import (
     Sysctl,
     packages,
 )
-from vboxlab.guest.roles import guest_roles, resources_for
+from vboxlab.guest.role_registry import guest_roles, resources_for
 from vboxlab.guest.script import compile_script
 from vboxlab.guest.secrets import secret_names
 from vboxlab.topology.loader import load_topology

@@ -54,7 +54,7 @@ def test_two_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (ROLE, "OtherRole", "has no attribute 'OtherRole'"),
         (ROLE, "Field", "Field is no class that derives from vboxlab.topology.roles.Role"),
         (ROLE.replace('"motd"', '"model"'), "MotdRole", 'its class does not say `role: Literal["motd"]`'),
-        (ROLE.replace("text: str", "problems: str"), "MotdRole", "its parameter problems has the name of"),
+        (ROLE.replace("text: str", "told_by: str"), "MotdRole", "its parameter told_by has the name of"),
     ],
 )
 def test_what_does_not_load(role: str, kind: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,20 +77,13 @@ def test_without_any_role_vboxlab_is_to_be_installed_again(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("guest", "lines"),
     [
-        (
-            GUEST.replace("motd-rude", "page-missing"),
-            ["the code page-missing is there twice", "role web of vboxlab 0.1.0", "role motd of toy-motd 1.0"],
-        ),
-        (
-            GUEST.replace("motd-shown", "any-page"),
-            ["the key of a text any-page is there twice", "vboxlab's own for every guest", "role motd of toy-motd 1.0"],
-        ),
         ("import nothing_like_that", ["the role motd of toy-motd 1.0 cannot be loaded", "ModuleNotFoundError"]),
-        ("MotdInGuest = dict", ["the role motd of toy-motd 1.0 cannot be loaded", "in_guest returns {}; expected"]),
+        (None, ["the role motd of toy-motd 1.0 cannot be loaded", "there is no guest.py beside its role.py"]),
+        ("", ["the role motd of toy-motd 1.0 cannot be loaded", "IN_GUEST of toy_motd.guest is None; expected"]),
     ],
-    ids=["a code of another role", "a text of ours", "no guest's side", "another thing"],
+    ids=["a guest's side that fails", "no guest's side", "without its name"],
 )
-def test_what_is_found_only_when_it_is_used(guest: str, lines: list[str], tmp_path: Path) -> None:
+def test_what_is_found_only_when_it_is_used(guest: str | None, lines: list[str], tmp_path: Path) -> None:
     write_role(tmp_path, guest=guest)
     (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
     assert vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml")).returncode == 0
@@ -98,6 +91,57 @@ def test_what_is_found_only_when_it_is_used(guest: str, lines: list[str], tmp_pa
     assert done.returncode == EXIT_INVALID
     for line in lines:
         assert line in done.stderr
+
+
+TOLD = """
+from vboxlab.errors import RoleUnusable
+from vboxlab.guest.telling import all_texts
+
+try:
+    all_texts()
+except RoleUnusable as error:
+    print(error.brief, *error.details, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "owner"),
+    [("page-missing", "role web of vboxlab 0.1.0"), ("file-missing", "vboxlab's own for every guest")],
+    ids=["another role's", "ours"],
+)
+def test_a_code_of_a_finding_is_one_owner_s(code: str, owner: str, tmp_path: Path) -> None:
+    write_role(tmp_path, guest=GUEST.replace("motd-rude", code))
+    done = python(tmp_path, "-c", TOLD)
+    assert done.stdout.splitlines() == [f"the code {code} is there twice", owner, "role motd of toy-motd 1.0"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ("import nothing_like_that", "ModuleNotFoundError: No module named 'nothing_like_that'"),
+        ("def rules(subject): ...", "toy_motd.rules has no function problems"),
+    ],
+)
+def test_rules_that_do_not_load_are_told_by_who_applies_them(rules: str, why: str, tmp_path: Path) -> None:
+    write_role(tmp_path, rules=rules)
+    (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
+    done = vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml"))
+    assert done.returncode == EXIT_INVALID
+    assert "the role motd of toy-motd 1.0 cannot be loaded" in done.stderr
+    assert why in done.stderr
+
+
+def test_a_role_may_have_no_rules(tmp_path: Path) -> None:
+    write_role(tmp_path, rules=None)
+    (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
+    assert vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml")).returncode == 0
+
+
+def test_its_class_is_in_role_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = next(MODULES)
+    write_role(tmp_path, value=f"{package}.guest:MotdInGuest")
+    error = unusable(tmp_path, monkeypatch)
+    assert error.details[1] == f"{package}.guest is no module role of a package"
 
 
 def test_an_unusable_role_is_told_by_every_verb_that_reads_a_topology(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+
 ROLE = '''\
 from typing import ClassVar, Literal
 
@@ -20,32 +23,30 @@ class MotdRole(Role):
 
     role: Literal["motd"]
     text: str = Field(description="what /etc/motd says")
-
-    @classmethod
-    def problems(cls, subject):
-        for machine, role, place in subject.roles_of(cls):
-            if not role.text.strip():
-                message = f"machine `{machine.name}` greets with nothing; expected a text"
-                yield subject.problem("motd-empty", (*place, "text"), message)
-
-    @classmethod
-    def in_guest(cls):
-        from toy_motd.guest import MotdInGuest
-
-        return MotdInGuest()
 '''
+RULES = """\
+from toy_motd.role import MotdRole
+from vboxlab.language import _
+
+
+def problems(subject):
+    for machine, role, place in subject.roles_of(MotdRole):
+        if not role.text.strip():
+            message = _("machine `{machine}` greets with nothing; expected a text").format(machine=machine.name)
+            yield subject.problem("motd-empty", (*place, "text"), message)
+"""
 GUEST = """\
 from vboxlab.guest.findings import in_file
 from vboxlab.guest.resources import Await, File, Package
 from vboxlab.guest.roles import GuestRole, Seen
+from vboxlab.language import N_, _
 
 MOTD = "/etc/motd"
 
 
 class MotdInGuest(GuestRole):
-    found = {"motd-rude": ("it greets with {found}", "il accueille par {found}")}
-    expected = {"motd-rude": ("{expected}", "{expected}")}
-    steps = {"motd-shown": ("a login shows the greeting:", "une connexion affiche le message :")}
+    found = {"motd-rude": N_("it greets with {found}")}
+    expected = {"motd-rude": "{expected}"}
     understood = frozenset({MOTD})
 
     def resources(self, role, place):
@@ -60,8 +61,16 @@ class MotdInGuest(GuestRole):
             yield in_file("motd-rude", place.machine.name, MOTD, 1, **values)
 
     def seen(self, wish):
-        return Seen("motd-shown", {}, "cat /etc/motd") if wish.name == "greeting" else None
+        return Seen(_("a login shows the greeting:"), "cat /etc/motd") if wish.name == "greeting" else None
+
+
+IN_GUEST = MotdInGuest()
 """
+FRENCH = {
+    "machine `{machine}` greets with nothing; expected a text": "la machine `{machine}` accueille sans rien dire",
+    "it greets with {found}": "elle accueille par {found}",
+    "a login shows the greeting:": "une connexion affiche le message :",
+}
 TOPOLOGY = """\
 lab: greeting
 base: debian12
@@ -83,14 +92,23 @@ def write_role(
     distribution: str = "toy-motd",
     value: str = "toy_motd.role:MotdRole",
     role: str = ROLE,
-    guest: str = GUEST,
+    rules: str | None = RULES,
+    guest: str | None = GUEST,
 ) -> None:
     """Put the role's folder and its distribution's metadata where Python finds them."""
     module = folder / value.partition(".")[0]
     module.mkdir(parents=True)
     (module / "__init__.py").touch()
-    (module / "role.py").write_text(role.replace("toy_motd", module.name), encoding="utf-8")
-    (module / "guest.py").write_text(guest, encoding="utf-8")
+    for file, content in (("role.py", role), ("rules.py", rules), ("guest.py", guest)):
+        if content is not None:
+            (module / file).write_text(content.replace("toy_motd", module.name), encoding="utf-8")
+    french = Catalog("fr")
+    for english, translated in FRENCH.items():
+        french.add(english, translated)
+    compiled = module / "locale" / "fr" / "LC_MESSAGES" / "vboxlab.mo"
+    compiled.parent.mkdir(parents=True)
+    with compiled.open("wb") as target:
+        write_mo(target, french)
     metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")

@@ -12,7 +12,7 @@ from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Resource, Sysctl
-from vboxlab.guest.roles import guest_roles, in_guest
+from vboxlab.guest.role_registry import guest_roles, in_guest
 from vboxlab.guest.slips import naming, network, settings
 
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import Literal
 
 from vboxlab.lab.status import machine_statuses
+from vboxlab.language import C_, N_, NC_, _
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import interface_name
@@ -16,7 +17,8 @@ from vboxlab.topology.model import Machine, Network, Topology
 State = Literal["unknown", "running", "off", "drift", "absent"]
 """`unknown`: nobody looked; `off` holds whatever does not run; `drift` is not wired as the topology says."""
 
-ABSENT = "absent"  # the power of a machine that does not exist, as status reports it
+ABSENT = NC_("machine", "absent")  # the power of a machine that does not exist, as status reports it
+_SHARED = {"floating": N_("floating {address}"), "virtual": N_("virtual {address}")}
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def drawing(topology: Topology, desired: Desired | None = None, observed: Observ
         topology.title or topology.name,
         tuple(_network(topology, name, network) for name, network in topology.networks.items()),
         tuple(
-            _machine(topology, machine, states.get(machine.name, ("absent", "absent") if observed else ("unknown", "")))
+            _machine(topology, machine, states.get(machine.name, _state(ABSENT, ()) if observed else ("unknown", "")))
             for machine in topology.machines.values()
         ),
         observed is not None,
@@ -92,26 +94,30 @@ def drawing(topology: Topology, desired: Desired | None = None, observed: Observ
 
 
 def _state(power: str, drift: tuple[str, ...]) -> tuple[State, str]:
+    said = C_("machine", power)
     if power == ABSENT:
-        return "absent", power
+        return "absent", said
     if drift:
-        return "drift", f"{power}, {drift[0]}" + (f" (+{len(drift) - 1})" if len(drift) > 1 else "")
-    return ("running" if power == PowerState.RUNNING.value else "off"), power
+        more = f" (+{len(drift) - 1})" if len(drift) > 1 else ""
+        return "drift", f"{said}, {drift[0]}{more}"
+    return ("running" if power == PowerState.RUNNING.value else "off"), said
 
 
 def _shared_addresses(topology: Topology) -> list[tuple[str, IPv4Address]]:
-    """Return the addresses that the lab's service is reached at, each with what it is called."""
+    """Return the addresses that the lab's service is reached at, each with its kind."""
     found: dict[IPv4Address, str] = {}
     for machine in topology.machines.values():
         for role in machine.roles_until(topology.last_stage, topology.stage_order):
             found.update({shared.address: shared.kind for shared in role.shared_addresses()})
-    return [(word, address) for address, word in found.items()]
+    return [(kind, address) for address, kind in found.items()]
 
 
 def _network(topology: Topology, name: str, network: Network) -> DrawnNetwork:
     subnet = network.subnet
     shared = tuple(
-        f"{word} {address}" for word, address in _shared_addresses(topology) if subnet is not None and address in subnet
+        _(_SHARED[kind]).format(address=address)
+        for kind, address in _shared_addresses(topology)
+        if subnet is not None and address in subnet
     )
     return DrawnNetwork(name, network.kind, str(subnet) if subnet else "", shared)
 

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 from vboxlab.lab import snapshot_sets
 from vboxlab.lab.observe import begin
+from vboxlab.language import N_, _
 from vboxlab.operations.copies import Chosen, OneOrCopies
 from vboxlab.operations.door import Door
+from vboxlab.operations.questions import Question
 from vboxlab.operations.session import Session
 from vboxlab.operations.snapshot.members import Members, MembersRequest, after_asking, lost_by, members
 from vboxlab.planning.observed import ObservedLab
+
+_HELD_IN = Question(
+    N_("throw away what snapshot {snapshot} holds in lab {lab} ({machines})?"),
+    N_("throw away what snapshot {snapshot} holds in {count} labs ({machines})?"),
+)
 
 
 def delete(request: MembersRequest, door: Door) -> OneOrCopies[Members]:
@@ -25,14 +32,12 @@ def delete(request: MembersRequest, door: Door) -> OneOrCopies[Members]:
         observed = begin(own.context, entry.lab)
         names = members(own, entry.lab, observed, request)
         snapshot_sets.check_deletable(observed, names, name)
-        own.context.confirm(
-            entry.lab, f"throw away what snapshot {name} of {', '.join(names)} of lab {entry.lab} holds?"
-        )
+        question = _("throw away what snapshot {snapshot} of {machines} of lab {lab} holds?")
+        own.context.confirm(entry.lab, question.format(snapshot=name, machines=", ".join(names), lab=entry.lab))
         snapshot_sets.delete(own.context, observed, names, name)
         return Members(entry.lab, tuple(names))
 
-    doing = f"throw away what snapshot {name} holds in"
-    return after_asking(request, door, one, lost_by(request, _having), doing=doing)
+    return after_asking(request, door, one, lost_by(request, _having), question=_HELD_IN, snapshot=name)
 
 
 def _having(observed: ObservedLab, names: Sequence[str], snapshot: str) -> list[str]:

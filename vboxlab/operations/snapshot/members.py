@@ -12,7 +12,7 @@ from vboxlab.lab.observe import need_machine, settle
 from vboxlab.lab.snapshot_sets import BaseOf
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
-from vboxlab.operations.questions import ask_for_all, asking
+from vboxlab.operations.questions import DONE_IN, Question, ask_for_all, asking
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.targets import Target
@@ -98,7 +98,8 @@ def after_asking(
     do: Callable[[Session, Chosen, int], T],
     costs: Callable[[Session, Chosen], list[str]],
     *,
-    doing: str = "throw away what was done in",
+    question: Question = DONE_IN,
+    snapshot: str = "",
 ) -> OneOrCopies[T]:
     """Do something to one lab, or to several copies after asking once for all that they would lose (`costs`).
 
@@ -109,7 +110,7 @@ def after_asking(
         chosen = choose(session, request.lab, request)
         if several:
             lost = {entry.lab: _counted(costs, session, entry) for entry in chosen} if not request.yes else {}
-            confirm = ask_for_all(door, lost, yes=request.yes, doing=doing)
+            confirm = ask_for_all(door, lost, yes=request.yes, question=question, snapshot=snapshot)
         else:
             confirm = asking(door, yes=request.yes)
         # Stopped between two machines, it would be done on some of them.

@@ -9,6 +9,7 @@ from vboxlab.lab import snapshot_sets
 from vboxlab.lab.journal import drop_restore, finish_restore
 from vboxlab.lab.observe import begin, settle
 from vboxlab.lab.snapshot_views import split_clusters
+from vboxlab.language import _
 from vboxlab.operations.copies import Chosen, OneOrCopies
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import Session
@@ -64,7 +65,8 @@ def restore(request: RestoreRequest, door: Door) -> OneOrCopies[Members]:
             for warning in split_clusters(target.blueprint.topology, observed, names):
                 own.context.events(Note(warning, level="warning"))
         if lost := snapshot_sets.lost_by_restore(observed, names, name):
-            own.context.confirm(entry.lab, f"throw away what was done on {', '.join(lost)} of lab {entry.lab}?")
+            question = _("throw away what was done on {machines} of lab {lab}?")
+            own.context.confirm(entry.lab, question.format(machines=", ".join(lost), lab=entry.lab))
         snapshot_sets.restore(
             own.context, observed, names, name, start=request.start, jobs=jobs, base_of=base_of(own, target)
         )
@@ -91,8 +93,12 @@ def end_restore(request: EndRestoreRequest, door: Door) -> OneOrCopies[RestoreEn
             drop_restore(directory)
             return RestoreEnded(entry.lab, unfinished=True, snapshot=pending.snapshot)
         if pending.used:
-            used = f"{', '.join(pending.used)} of lab {entry.lab}"
-            context.confirm(entry.lab, f"throw away what was done on {used} since {pending.begun or 'then'}?")
+            if pending.begun:
+                question = _("throw away what was done on {machines} of lab {lab} since {begun}?")
+            else:
+                question = _("throw away what was done on {machines} of lab {lab} since then?")
+            used = ", ".join(pending.used)
+            context.confirm(entry.lab, question.format(machines=used, lab=entry.lab, begun=pending.begun))
         for name in pending.undone:
             context.guests.forget(observed.machines[name])
         finish_restore(context.driver, directory, observed, pending)

@@ -53,7 +53,7 @@ def diff_snapshot(request: MembersRequest, door: Door) -> Diff:
     """
     with opened(door, request.driver) as session:
         (entry,) = choose(session, request.lab, request)
-        _, desired, observed = make_plan(session.context, entry.target(session).needed, entry.lab)
+        _plan, desired, observed = make_plan(session.context, entry.target(session).needed, entry.lab)
         names = members(session, entry.lab, observed, request)
         check_has(observed, names, request.name)
         found = restore_diff(desired, observed, names, request.name)

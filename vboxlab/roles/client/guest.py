@@ -18,3 +18,6 @@ class ClientInGuest(GuestRole[ClientRole]):
         del role, place
         yield Package("curl")
         yield Package("iputils-ping")
+
+
+IN_GUEST = ClientInGuest()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from vboxlab.topology.roles import Role
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
 
 
 class ClientRole(Role):
@@ -16,10 +13,3 @@ class ClientRole(Role):
     role: Literal["client"]
 
     list_order: ClassVar[int] = 5
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[ClientRole]:
-        """Return what a client is in its guest."""
-        from vboxlab.roles.client.guest import ClientInGuest
-
-        return ClientInGuest()

@@ -9,19 +9,17 @@ from ipaddress import IPv4Address, IPv4Network
 from vboxlab.guest.place import Place, static_addresses
 from vboxlab.guest.resources import Await, File, Package, Resource, Service
 from vboxlab.guest.roles import GuestRole, Seen
+from vboxlab.language import N_, _
 from vboxlab.roles.dns.role import DnsRole
-from vboxlab.roles.dns.words import STEPS
 from vboxlab.topology.addressing import interface_name
 
 CONFIGURATION = "/etc/dnsmasq.d/lab.conf"
 SERVICE_NAME = "www"
-ANSWERED = "names answered"
+ANSWERED = N_("names answered")
 
 
 class DnsInGuest(GuestRole[DnsRole]):
     """A name server."""
-
-    steps = STEPS
 
     def resources(self, role: DnsRole, place: Place) -> Iterable[Resource]:
         """Return the resources of a dnsmasq server (dnsmasq(8)) for a zone with the host names of the lab's machines.
@@ -45,13 +43,16 @@ class DnsInGuest(GuestRole[DnsRole]):
         yield File(CONFIGURATION, "\n".join(lines) + "\n", notifies=("dnsmasq",))
         yield Service("dnsmasq")
         own = f"{place.machine.hostname}.{role.zone}"
-        known = next((name for name, _ in _records(role, place) if name != own), None)
+        known = next((name for name, _address in _records(role, place) if name != own), None)
         if known:
             yield Await(ANSWERED, ("getent", "ahostsv4", known), unit="dnsmasq")
 
     def seen(self, wish: Await) -> Seen | None:
         """Return how somebody sees that it answers."""
-        return Seen("answered", {}, shlex.join(wish.until)) if wish.name == ANSWERED else None
+        return Seen(_("the name has its address:"), shlex.join(wish.until)) if wish.name == ANSWERED else None
+
+
+IN_GUEST = DnsInGuest()
 
 
 def _records(role: DnsRole, place: Place) -> Iterator[tuple[str, IPv4Address]]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from vboxlab.topology.roles import DNS_PORTS, Parameters, Port, Role
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
-    from vboxlab.topology.problems import Problem
-    from vboxlab.topology.subject import Subject
 
 
 class DnsRecord(Parameters):
@@ -42,17 +37,3 @@ class DnsRole(Role):
     def ports_listened(self) -> frozenset[Port]:
         """Return the ports of DNS."""
         return DNS_PORTS
-
-    @classmethod
-    def problems(cls, subject: Subject) -> Iterable[Problem]:
-        """Return what is wrong with the name servers of a topology."""
-        from vboxlab.roles.dns.rules import records
-
-        return records(subject)
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[DnsRole]:
-        """Return what a name server is in its guest."""
-        from vboxlab.roles.dns.guest import DnsInGuest
-
-        return DnsInGuest()

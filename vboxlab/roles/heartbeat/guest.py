@@ -15,17 +15,19 @@ from vboxlab.guest.pages import page_served
 from vboxlab.guest.place import Place, static_address
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, SecretText, Service
 from vboxlab.guest.roles import Copied, GuestRole, Seen
+from vboxlab.guest.wording import code
+from vboxlab.language import N_, _
 from vboxlab.roles.heartbeat.lean import lean_heartbeat, packaged_heartbeat
 from vboxlab.roles.heartbeat.role import HeartbeatRole
 from vboxlab.roles.heartbeat.slips import AUTHKEYS, FILES, FOLDER, HA_CF, HARESOURCES, TIMES, slips
-from vboxlab.roles.heartbeat.words import EXPECTED, FOUND, STEPS
+from vboxlab.roles.heartbeat.words import EXPECTED, FOUND
 from vboxlab.topology.model import Machine
 
 UNIT = "heartbeat"
 RESTART = f"/etc/systemd/system/{UNIT}.service.d/restart.conf"
 FIRST_RESTART = "[Service]\nKillMode=control-group\nRestart=on-success\nRestartSec=15\n"
-HELD = "floating address held"
-LEFT_TO_THE_MASTER = "floating address left to the master"
+HELD = N_("floating address held")
+LEFT_TO_THE_MASTER = N_("floating address left to the master")
 # Heartbeat waits initdead for a peer that does not appear, then takes the address and starts the services.
 SETTLED_WITHIN = 90.0
 # A node that is back before its peer has finished taking over never gets its resources again ("T_STARTING received
@@ -45,7 +47,6 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
 
     found = FOUND
     expected = EXPECTED
-    steps = STEPS
     understood = frozenset(FILES)
     other_secrets = MappingProxyType({AUTHKEYS: "authkeys-other-secret"})
     identity_files = ("/var/lib/heartbeat/hb_uuid", "/var/lib/heartbeat/hostcache", "/var/lib/heartbeat/delhostcache")
@@ -109,15 +110,27 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
 
     def copied(self, role: HeartbeatRole, place: Place) -> Copied | None:
         """Return that the files of all other nodes come from the master."""
-        return None if role.nodes[0] == place.machine.name else Copied(role.nodes[0], FOLDER, "copied")
+        master, machine = role.nodes[0], place.machine.name
+        if master == machine:
+            return None
+        text = _("On {master} (the master), copy the files of Heartbeat to {machine}, owner and mode included:")
+        return Copied(master, FOLDER, text.format(master=code(master), machine=code(machine)))
 
     def seen(self, wish: Await) -> Seen | None:
         """Return how somebody sees who has the floating address."""
         if wish.name not in (HELD, LEFT_TO_THE_MASTER):
             return None
         interface, address = wish.until[-2:]
-        text = "held" if wish.name == HELD else "not-held"
-        return Seen(text, {"interface": interface, "address": address}, f"ip -4 address show dev {interface}")
+        if wish.name == HELD:
+            text = _("{interface} carries {address}:")
+        else:
+            text = _("{interface} does not carry {address} (the master has it):")
+        return Seen(
+            text.format(interface=code(interface), address=code(address)), f"ip -4 address show dev {interface}"
+        )
+
+
+IN_GUEST = HeartbeatInGuest()
 
 
 def _comes_back() -> File:

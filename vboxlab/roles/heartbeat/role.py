@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vboxlab.language import _
 from vboxlab.topology.roles import Port, Role, SharedAddress
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
-    from vboxlab.topology.problems import Problem
-    from vboxlab.topology.subject import Subject
 
 
 class HeartbeatRole(Role):
@@ -58,22 +54,8 @@ class HeartbeatRole(Role):
         It numbers its packets: such a node is taken for a replay by its peer, which drops what it says, and whose clean
         shutdown then hangs (seen with Heartbeat 3.0.6).
         """
-        return (
-            f"{', '.join(restored)} goes back without {', '.join(running)}: Heartbeat on {', '.join(running)} will "
-            "take its packets for a replay and drop them. Restore the whole cluster, or afterwards run "
-            f"`vboxlab ssh {running[0]} -- sudo systemctl restart heartbeat`"
-        )
-
-    @classmethod
-    def problems(cls, subject: Subject) -> Iterable[Problem]:
-        """Return what is wrong with the clusters of a topology."""
-        from vboxlab.roles.heartbeat.rules import problems
-
-        return problems(subject)
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[HeartbeatRole]:
-        """Return what a node is in its guest."""
-        from vboxlab.roles.heartbeat.guest import HeartbeatInGuest
-
-        return HeartbeatInGuest()
+        return _(
+            "{restored} goes back without {running}: Heartbeat on {running} will take its packets for a replay and "
+            "drop them. Restore the whole cluster, or afterwards run "
+            "`vboxlab ssh {machine} -- sudo systemctl restart heartbeat`"
+        ).format(restored=", ".join(restored), running=", ".join(running), machine=running[0])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
 
+from vboxlab.language import _, n_
 from vboxlab.roles.heartbeat.role import HeartbeatRole
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
@@ -22,10 +23,12 @@ def problems(subject: Subject) -> Iterator[Problem]:
 
 def service_names(subject: Subject) -> Iterator[Problem]:
     """bad-service-name: services become words of a line in haresources."""
-    for _, role, place in subject.roles_of(HeartbeatRole):
+    for _machine, role, place in subject.roles_of(HeartbeatRole):
         for index, service in enumerate(role.services):
             if not _SERVICE.fullmatch(service):
-                message = f"{show(service or None)} is no name of a service; expected a word such as apache2"
+                message = _("{value} is no name of a service; expected a word such as apache2").format(
+                    value=show(service or None)
+                )
                 yield subject.problem("bad-service-name", (*place, "services", index), message)
 
 
@@ -36,7 +39,9 @@ def floating_addresses(subject: Subject) -> Iterator[Problem]:
         where = (*place, "address")
         taken = owners.get(role.address.ip)
         if taken:
-            message = f"the floating address {role.address.ip} is the address of {taken}; expected a free address"
+            message = _("the floating address {address} is the address of {adapter}; expected a free address").format(
+                address=role.address.ip, adapter=taken
+            )
             yield subject.problem("floating-address-taken", where, message)
             continue
         adapter = subject.adapter_named(machine, role.interface)
@@ -44,10 +49,10 @@ def floating_addresses(subject: Subject) -> Iterator[Problem]:
         if adapter is None or network is None or network.subnet is None:
             continue
         if role.address.ip not in network.subnet or role.address.network != network.subnet:
-            message = (
-                f"the floating address {role.address} is not of {network.subnet}, the subnet of network "
-                f"`{adapter.network}` on `{role.interface}`; expected an address in it with its prefix length"
-            )
+            message = _(
+                "the floating address {address} is not of {subnet}, the subnet of network `{network}` on `{interface}`"
+                "; expected an address in it with its prefix length"
+            ).format(address=role.address, subnet=network.subnet, network=adapter.network, interface=role.interface)
             yield subject.problem("floating-address-outside-subnet", where, message)
 
 
@@ -58,23 +63,32 @@ def clusters(subject: Subject) -> Iterator[Problem]:
         where: Place = (*place, "nodes")
         for index, node in enumerate(role.nodes):
             if names is not None and node not in names:
-                message = f"there is no machine `{node}`; {one_of(names)}{did_you_mean(node, names)}"
+                message = _("there is no machine `{machine}`; {expected}").format(
+                    machine=node, expected=one_of(names) + did_you_mean(node, names)
+                )
                 yield subject.problem("unknown-node", (*where, index), message)
             elif node in role.nodes[:index]:
-                message = f"machine `{node}` is a node twice; expected each node once"
+                message = _("machine `{machine}` is a node twice; expected each node once").format(machine=node)
                 yield subject.problem("duplicate-node", (*where, index), message)
         if not subject.fit.complete:
             continue
         if len(set(role.nodes)) < 2:
-            message = f"the cluster of machine `{machine.name}` has {len(set(role.nodes))} node; expected at least 2"
+            count = len(set(role.nodes))
+            message = n_(
+                "the cluster of machine `{machine}` has {count} node; expected at least 2",
+                "the cluster of machine `{machine}` has {count} node; expected at least 2",
+                count,
+            ).format(machine=machine.name, count=count)
             yield subject.problem("cluster-one-node", where, message)
         elif machine.name not in role.nodes:
-            message = f"machine `{machine.name}` has the role heartbeat but is no node of its cluster"
-            yield subject.problem("not-a-node", where, f"{message}; expected it among {', '.join(role.nodes)}")
+            message = _(
+                "machine `{machine}` has the role heartbeat but is no node of its cluster; expected it among {nodes}"
+            ).format(machine=machine.name, nodes=", ".join(role.nodes))
+            yield subject.problem("not-a-node", where, message)
 
 
 def _cluster_role(subject: Subject, name: str) -> HeartbeatRole | None:
-    return next((role for machine, role, _ in subject.roles_of(HeartbeatRole) if machine.name == name), None)
+    return next((role for machine, role, _place in subject.roles_of(HeartbeatRole) if machine.name == name), None)
 
 
 def cluster_agreement(subject: Subject) -> Iterator[Problem]:
@@ -84,17 +98,19 @@ def cluster_agreement(subject: Subject) -> Iterator[Problem]:
     for machine, role, place in subject.roles_of(HeartbeatRole):
         for index, node in enumerate(role.nodes):
             if node in subject.topology.machines and _cluster_role(subject, node) is None:
-                message = (
-                    f"machine `{node}` is a node of this cluster but lacks the role heartbeat; expected it there too"
-                )
+                message = _(
+                    "machine `{machine}` is a node of this cluster but lacks the role heartbeat; expected it there too"
+                ).format(machine=node)
                 yield subject.problem("node-without-role", (*place, "nodes", index), message)
         first = role.nodes[0] if role.nodes else machine.name
         model = _cluster_role(subject, first)
         for key in ("address", "nodes", "services", "tuning", "secret") if model else ():
             mine, theirs = getattr(role, key), getattr(model, key)
             if mine != theirs:
-                message = f"`{key}` of the cluster is {_said(mine)} on machine `{machine.name}` but {_said(theirs)} on"
-                message += f" machine `{first}`; expected the same on all nodes"
+                message = _(
+                    "`{key}` of the cluster is {value} on machine `{machine}` but {other_value} on machine `{other}`; "
+                    "expected the same on all nodes"
+                ).format(key=key, value=_said(mine), machine=machine.name, other_value=_said(theirs), other=first)
                 yield subject.problem("cluster-disagrees", (*place, key), message)
 
 
@@ -109,12 +125,13 @@ def interfaces(subject: Subject) -> Iterator[Problem]:
         if not subject.fit.complete:
             return
         if adapter is None:
-            expected = one_of_interfaces(machine, role.interface)
-            message = f"machine `{machine.name}` has no interface `{role.interface}`; {expected}"
+            message = _("machine `{machine}` has no interface `{interface}`; {expected}").format(
+                machine=machine.name, interface=role.interface, expected=one_of_interfaces(machine, role.interface)
+            )
             yield subject.problem("heartbeat-interface", (*place, "interface"), message)
         elif not isinstance(adapter.address, IPv4Interface):
-            message = (
-                f"`{role.interface}` of machine `{machine.name}` has no address of its own; expected a static address "
-                f"in the network of the floating address {role.address}"
-            )
+            message = _(
+                "`{interface}` of machine `{machine}` has no address of its own; expected a static address in the "
+                "network of the floating address {address}"
+            ).format(interface=role.interface, machine=machine.name, address=role.address)
             yield subject.problem("heartbeat-interface", (*place, "interface"), message)

@@ -1,95 +1,61 @@
-"""What is said of a node of a cluster, in English and French."""
+"""What is said of a node of a cluster."""
 
 from __future__ import annotations
 
 from vboxlab.guest.wording import Texts
+from vboxlab.language import N_, NC_
 
 FOUND: Texts = {
-    "service-at-boot": (
-        "{service} starts at boot, beside Heartbeat",
-        "{service} démarre au boot, à côté de Heartbeat",
+    "service-at-boot": N_("{service} starts at boot, beside Heartbeat"),
+    "hacf-node": N_(
+        "the nodes are {found}, but this machine is called {hostname} (`uname -n`): Heartbeat refuses to start"
     ),
-    "hacf-node": (
-        "the nodes are {found}, but this machine is called {hostname} (`uname -n`): Heartbeat refuses to start",
-        "les nœuds sont {found}, mais cette machine s'appelle {hostname} (`uname -n`) : Heartbeat refuse de démarrer",
+    "hacf-nodes": N_("the nodes are {found}"),
+    "hacf-interface": N_("the heartbeat goes through {found}"),
+    "hacf-value": N_("{word} is {found}"),
+    "hacf-missing": N_("there is no `{word}`"),
+    "haresources-empty": N_("it names no resource"),
+    "haresources-node": N_("the master is {found}"),
+    "haresources-no-address": N_("there is no floating address"),
+    "haresources-address-incomplete": N_(
+        "{found} has no prefix length and interface: IPaddr does not find its interface"
     ),
-    "hacf-nodes": ("the nodes are {found}", "les nœuds sont {found}"),
-    "hacf-interface": ("the heartbeat goes through {found}", "le battement passe par {found}"),
-    "hacf-value": ("{word} is {found}", "{word} vaut {found}"),
-    "hacf-missing": ("there is no `{word}`", "il n'y a pas de `{word}`"),
-    "haresources-empty": ("it names no resource", "aucune ressource n'y est nommée"),
-    "haresources-node": ("the master is {found}", "le maître est {found}"),
-    "haresources-no-address": ("there is no floating address", "il n'y a pas d'adresse flottante"),
-    "haresources-address-incomplete": (
-        "{found} has no prefix length and interface: IPaddr does not find its interface",
-        "{found} n'a ni préfixe ni interface : IPaddr ne trouve pas son interface",
-    ),
-    "haresources-address": ("the floating address is {found}", "l'adresse flottante est {found}"),
-    "haresources-service": (
-        "{found} is no service: Heartbeat cannot locate such a resource script",
-        "{found} n'est pas un service : Heartbeat ne trouve pas de script de ce nom",
-    ),
-    "haresources-no-service": ("{service} is missing", "{service} manque"),
-    "haresources-extra-service": ("{found} follows the address", "{found} suit l'adresse"),
-    "authkeys-mode": (
-        "its mode is {found}: Heartbeat refuses to start",
-        "ses droits sont {found} : Heartbeat refuse de démarrer",
-    ),
-    "authkeys-owner": ("it belongs to {found}", "il appartient à {found}"),
-    "authkeys-auth": ("`auth` is not followed by a number", "`auth` n'est pas suivi d'un numéro"),
-    "authkeys-line": ("the line begins with no number", "la ligne ne commence pas par un numéro"),
-    "authkeys-method": ("the method is unknown", "la méthode est inconnue"),
-    "authkeys-secret": ("the secret is missing", "le secret manque"),
-    "authkeys-no-auth": ("there is no `auth` line", "il n'y a pas de ligne `auth`"),
-    "authkeys-no-key": (
-        "`auth` chooses a number that no line has",
-        "`auth` choisit un numéro qu'aucune ligne ne porte",
-    ),
-    "authkeys-other-secret": (
-        "the secret is another than the lab's; fine when both nodes have the same",
-        "le secret n'est pas celui de la maquette ; c'est permis si les deux nœuds ont le même",
-    ),
+    "haresources-address": N_("the floating address is {found}"),
+    "haresources-service": N_("{found} is no service: Heartbeat cannot locate such a resource script"),
+    "haresources-no-service": N_("{service} is missing"),
+    "haresources-extra-service": N_("{found} follows the address"),
+    "authkeys-mode": N_("its mode is {found}: Heartbeat refuses to start"),
+    "authkeys-owner": N_("it belongs to {found}"),
+    "authkeys-auth": N_("`auth` is not followed by a number"),
+    "authkeys-line": N_("the line begins with no number"),
+    "authkeys-method": N_("the method is unknown"),
+    "authkeys-secret": N_("the secret is missing"),
+    "authkeys-no-auth": N_("there is no `auth` line"),
+    "authkeys-no-key": N_("`auth` chooses a number that no line has"),
+    "authkeys-other-secret": N_("the secret is another than the lab's; fine when both nodes have the same"),
 }
 
 EXPECTED: Texts = {
-    "service-at-boot": (
-        "Heartbeat alone starts it (`systemctl disable {service}`)",
-        "Heartbeat seul le démarre (`systemctl disable {service}`)",
-    ),
-    "hacf-node": ("`node {expected}`", "`node {expected}`"),
-    "hacf-nodes": ("`node {expected}`", "`node {expected}`"),
-    "hacf-interface": ("`bcast {expected}`", "`bcast {expected}`"),
-    "hacf-value": ("`{word} {expected}`", "`{word} {expected}`"),
-    "hacf-missing": ("`{word} {expected}`", "`{word} {expected}`"),
-    "haresources-empty": ("`{expected}`", "`{expected}`"),
-    "haresources-node": ("{expected}, on both nodes", "{expected}, sur les deux nœuds"),
-    "haresources-no-address": ("`{expected}`", "`{expected}`"),
-    "haresources-address-incomplete": ("`{expected}`", "`{expected}`"),
-    "haresources-address": ("`{expected}`", "`{expected}`"),
-    "haresources-service": ("`{expected}`", "`{expected}`"),
-    "haresources-no-service": ("`{service}` after the address", "`{service}` après l'adresse"),
-    "haresources-extra-service": ("only {expected}", "seulement {expected}"),
-    "authkeys-mode": ("600 (`chmod 600`)", "600 (`chmod 600`)"),
-    "authkeys-owner": ("root:root", "root:root"),
-    "authkeys-auth": ("`auth 1`", "`auth 1`"),
-    "authkeys-line": ("`1 md5 <secret>`", "`1 md5 <secret>`"),
-    "authkeys-method": ("crc, md5 or sha1", "crc, md5 ou sha1"),
-    "authkeys-secret": ("`1 md5 <secret>`", "`1 md5 <secret>`"),
-    "authkeys-no-auth": ("`auth 1`", "`auth 1`"),
-    "authkeys-no-key": ("`1 md5 <secret>` for `auth 1`", "`1 md5 <secret>` pour `auth 1`"),
-}
-
-STEPS: Texts = {
-    "copied": (
-        "On {master} (the master), copy the files of Heartbeat to {machine}, owner and mode included:",
-        "Sur {master} (le maître), copier les fichiers de Heartbeat vers {machine}, propriétaire et mode compris :",
-    ),
-    "held": (
-        "{interface} carries {address}:",
-        "{interface} porte {address} :",
-    ),
-    "not-held": (
-        "{interface} does not carry {address} (the master has it):",
-        "{interface} ne porte pas {address} (c'est le maître qui l'a) :",
-    ),
+    "service-at-boot": NC_("expected", "Heartbeat alone starts it (`systemctl disable {service}`)"),
+    "hacf-node": "`node {expected}`",
+    "hacf-nodes": "`node {expected}`",
+    "hacf-interface": "`bcast {expected}`",
+    "hacf-value": "`{word} {expected}`",
+    "hacf-missing": "`{word} {expected}`",
+    "haresources-empty": "`{expected}`",
+    "haresources-node": NC_("expected", "{expected}, on both nodes"),
+    "haresources-no-address": "`{expected}`",
+    "haresources-address-incomplete": "`{expected}`",
+    "haresources-address": "`{expected}`",
+    "haresources-service": "`{expected}`",
+    "haresources-no-service": NC_("expected", "`{service}` after the address"),
+    "haresources-extra-service": NC_("expected", "only {expected}"),
+    "authkeys-mode": "600 (`chmod 600`)",
+    "authkeys-owner": "root:root",
+    "authkeys-auth": "`auth 1`",
+    "authkeys-line": "`1 md5 <secret>`",
+    "authkeys-method": NC_("expected", "crc, md5 or sha1"),
+    "authkeys-secret": "`1 md5 <secret>`",
+    "authkeys-no-auth": "`auth 1`",
+    "authkeys-no-key": NC_("expected", "`1 md5 <secret>` for `auth 1`"),
 }

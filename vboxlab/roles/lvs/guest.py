@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from vboxlab.guest.explain_steps import Steps, content_of
 from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding
 from vboxlab.guest.network import starts_after
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service, Sysctl
 from vboxlab.guest.roles import GuestRole, Seen
+from vboxlab.guest.steps import Steps, content_of
 from vboxlab.guest.wording import code
+from vboxlab.language import C_, N_, _
 from vboxlab.roles.lvs.role import LvsRole
 from vboxlab.roles.lvs.slips import DEFAULTS, RULES, slips
-from vboxlab.roles.lvs.words import EXPECTED, FOUND, STEPS
+from vboxlab.roles.lvs.words import EXPECTED, FOUND
 
-IN_THE_TABLE = "real servers in the table"
+IN_THE_TABLE = N_("real servers in the table")
 DAEMONS = ("keepalived", "ldirectord")  # what may own the table; two at once would fight over it
 
 
@@ -26,7 +27,6 @@ class LvsInGuest(GuestRole[LvsRole]):
 
     found = FOUND
     expected = EXPECTED
-    steps = STEPS
     understood = frozenset({RULES, DEFAULTS})
 
     def resources(self, role: LvsRole, place: Place) -> Iterable[Resource]:
@@ -46,7 +46,7 @@ class LvsInGuest(GuestRole[LvsRole]):
         else:
             yield File("/etc/modules-load.d/ip_vs.conf", "ip_vs\n")
             yield Command(
-                "IPVS in the kernel", run=("modprobe", "ip_vs"), unless=("test", "-d", "/proc/sys/net/ipv4/vs")
+                N_("IPVS in the kernel"), run=("modprobe", "ip_vs"), unless=("test", "-d", "/proc/sys/net/ipv4/vs")
             )
             yield Sysctl("net.ipv4.vs.expire_nodest_conn", "1")
             yield from (_keepalived if role.health == "keepalived" else _ldirectord)(role, place)
@@ -63,13 +63,19 @@ class LvsInGuest(GuestRole[LvsRole]):
         if file.path != DEFAULTS:
             return False
         values = dict(re.findall(r'^(\w+)="(.*)"$', content_of(file), re.MULTILINE))
+        text = _(
+            "Answer the questions of {command}: load the rules at boot: {auto}; daemon: {daemon}; interface: "
+            "{interface}. {path} then holds:"
+        )
+        auto = C_("answer", "yes") if values.get("AUTO") == "true" else C_("answer", "no")
         steps.say(
-            "reconfigure",
-            command=code("dpkg-reconfigure ipvsadm"),
-            auto=f"**{steps.word('yes' if values.get('AUTO') == 'true' else 'no')}**",
-            daemon=f"**{values.get('DAEMON', 'none')}**",
-            interface=f"**{values.get('IFACE', '')}**",
-            path=f"**{code(file.path)}**",
+            text.format(
+                command=code("dpkg-reconfigure ipvsadm"),
+                auto=f"**{auto}**",
+                daemon=f"**{values.get('DAEMON', 'none')}**",
+                interface=f"**{values.get('IFACE', '')}**",
+                path=f"**{code(file.path)}**",
+            )
         )
         steps.show(content_of(file))
         return True
@@ -79,7 +85,10 @@ class LvsInGuest(GuestRole[LvsRole]):
         if wish.name != IN_THE_TABLE:
             return None
         servers = [word for word in wish.until if re.fullmatch(r"[\d.]+:\d+", word)]
-        return Seen("table", {"servers": ", ".join(servers)}, "ipvsadm -Ln")
+        return Seen(_("the table lists {servers}:").format(servers=code(", ".join(servers))), "ipvsadm -Ln")
+
+
+IN_GUEST = LvsInGuest()
 
 
 # Each argument must be a real server that ipvsadm lists.

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from vboxlab.topology.roles import Role, SharedAddress
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
-    from vboxlab.topology.problems import Problem
-    from vboxlab.topology.subject import Subject
 
 
 class LvsRole(Role):
@@ -35,17 +29,3 @@ class LvsRole(Role):
     def shared_addresses(self) -> tuple[SharedAddress, ...]:
         """Return the virtual address."""
         return (SharedAddress(self.virtual, "virtual"),)
-
-    @classmethod
-    def problems(cls, subject: Subject) -> Iterable[Problem]:
-        """Return what is wrong with the load balancers of a topology."""
-        from vboxlab.roles.lvs.rules import problems
-
-        return problems(subject)
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[LvsRole]:
-        """Return what a load balancer is in its guest."""
-        from vboxlab.roles.lvs.guest import LvsInGuest
-
-        return LvsInGuest()

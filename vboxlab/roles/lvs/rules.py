@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import IPv4Interface
+from collections.abc import Iterator, Set
+from ipaddress import IPv4Address, IPv4Interface
 
+from vboxlab.language import _
 from vboxlab.roles.lvs.role import LvsRole
+from vboxlab.topology.model import Machine
 from vboxlab.topology.problems import Problem, did_you_mean, one_of
-from vboxlab.topology.subject import Subject, one_of_interfaces
+from vboxlab.topology.subject import Placed, Subject, one_of_interfaces
 
 
 def problems(subject: Subject) -> Iterator[Problem]:
@@ -21,8 +23,8 @@ def virtual_addresses(subject: Subject) -> Iterator[Problem]:
     for machine, role, place in subject.roles_of(LvsRole):
         own = [str(a.address.ip) for a in machine.adapters if isinstance(a.address, IPv4Interface)]
         if subject.fit.complete and str(role.virtual) not in own:
-            message = (
-                f"the virtual address {role.virtual} is no address of load balancer `{machine.name}`; {one_of(own)}"
+            message = _("the virtual address {address} is no address of load balancer `{machine}`; {expected}").format(
+                address=role.virtual, machine=machine.name, expected=one_of(own)
             )
             yield subject.problem("virtual-address-unowned", (*place, "virtual"), message)
 
@@ -34,11 +36,14 @@ def load_balancers(subject: Subject) -> Iterator[Problem]:
     owners = {placed.ip: placed for placed in subject.adapters() if placed.ip}
     for machine, role, place in subject.roles_of(LvsRole):
         if subject.adapter_named(machine, role.interface) is None:
-            expected = one_of_interfaces(machine, role.interface)
-            message = f"machine `{machine.name}` has no interface `{role.interface}`; {expected}"
+            message = _("machine `{machine}` has no interface `{interface}`; {expected}").format(
+                machine=machine.name, interface=role.interface, expected=one_of_interfaces(machine, role.interface)
+            )
             yield subject.problem("lvs-interface", (*place, "interface"), message)
         if not role.real_servers:
-            message = f"load balancer `{machine.name}` has no real server; expected addresses of web servers"
+            message = _("load balancer `{machine}` has no real server; expected addresses of web servers").format(
+                machine=machine.name
+            )
             yield subject.problem("no-real-server", (*place, "real_servers"), message)
         own = {adapter.address.ip for adapter in machine.adapters if isinstance(adapter.address, IPv4Interface)}
         for index, address in enumerate(role.real_servers):
@@ -46,14 +51,30 @@ def load_balancers(subject: Subject) -> Iterator[Problem]:
             server = owners.get(address)
             if server is None or address in own:
                 others = [str(ip) for ip, placed in owners.items() if placed.machine != machine]
-                message = f"{address} is the address of no other machine; {one_of(others)}"
-                message += did_you_mean(str(address), others)
+                message = _("{address} is the address of no other machine; {expected}").format(
+                    address=address, expected=one_of(others) + did_you_mean(str(address), others)
+                )
                 yield subject.problem("unknown-real-server", where, message)
             elif server.adapter.gateway not in own:
-                found = f"has the gateway {server.adapter.gateway}" if server.adapter.gateway else "has no gateway"
-                near = [str(ip) for ip in sorted(own) if ip in server.network]
-                message = (
-                    f"the real server {address} ({server}) {found}; {one_of(near or map(str, sorted(own)))}, as LVS"
-                )
-                message += f" in NAT mode answers through the load balancer `{machine.name}`"
-                yield subject.problem("real-server-gateway", where, message)
+                yield subject.problem("real-server-gateway", where, _another_gateway(machine, own, address, server))
+
+
+def _another_gateway(machine: Machine, own: Set[IPv4Address], address: IPv4Address, server: Placed) -> str:
+    near = [str(ip) for ip in sorted(own) if ip in server.network]
+    if server.adapter.gateway:
+        text = _(
+            "the real server {address} ({adapter}) has the gateway {gateway}; {expected}, as LVS in NAT mode answers "
+            "through the load balancer `{machine}`"
+        )
+    else:
+        text = _(
+            "the real server {address} ({adapter}) has no gateway; {expected}, as LVS in NAT mode answers through the "
+            "load balancer `{machine}`"
+        )
+    return text.format(
+        address=address,
+        adapter=server,
+        gateway=server.adapter.gateway,
+        expected=one_of(near or map(str, sorted(own))),
+        machine=machine.name,
+    )

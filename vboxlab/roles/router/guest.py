@@ -33,6 +33,9 @@ class RouterInGuest(GuestRole[RouterRole]):
             )
 
 
+IN_GUEST = RouterInGuest()
+
+
 def _ruleset(role: RouterRole, place: Place) -> str:
     wan = place.interface_on(role.wan)
     inside = [adapter.network for adapter in place.machine.adapters if adapter.network != role.wan]

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from vboxlab.topology.roles import Parameters, Role, Route
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
-    from vboxlab.topology.problems import Problem
-    from vboxlab.topology.subject import Subject
 
 
 class Flow(Parameters):
@@ -44,17 +38,3 @@ class RouterRole(Role):
     def uplink_network(self) -> str:
         """Return the network towards the Internet."""
         return self.wan
-
-    @classmethod
-    def problems(cls, subject: Subject) -> Iterable[Problem]:
-        """Return what is wrong with the routers of a topology."""
-        from vboxlab.roles.router.rules import problems
-
-        return problems(subject)
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[RouterRole]:
-        """Return what a router is in its guest."""
-        from vboxlab.roles.router.guest import RouterInGuest
-
-        return RouterInGuest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Interface, IPv4Network
 
+from vboxlab.language import _
 from vboxlab.roles.router.role import RouterRole
 from vboxlab.topology.model import MANAGEMENT_NETWORK, Machine
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
@@ -27,10 +28,14 @@ def networks(subject: Subject) -> Iterator[Problem]:
         named += [(flow.source, (*place, "allow", index, "from")) for index, flow in enumerate(role.allow)]
         for name, where in named:
             if names is not None and name not in names:
-                message = f"there is no network `{name}`; {one_of(names)}{did_you_mean(name, names)}"
+                message = _("there is no network `{network}`; {expected}").format(
+                    network=name, expected=one_of(names) + did_you_mean(name, names)
+                )
                 yield subject.problem("unknown-network", where, message)
             elif subject.fit.complete and name not in attached:
-                message = f"router `{machine.name}` has no adapter on network `{name}`; {one_of(sorted(attached))}"
+                message = _("router `{machine}` has no adapter on network `{network}`; {expected}").format(
+                    machine=machine.name, network=name, expected=one_of(sorted(attached))
+                )
                 yield subject.problem("router-not-on-network", where, message)
 
 
@@ -40,15 +45,20 @@ def routes(subject: Subject) -> Iterator[Problem]:
         for index, route in enumerate(role.routes):
             where: Place = (*place, "routes", index)
             if route.to.overlaps(MANAGEMENT_NETWORK):
-                message = (
-                    f"the route to {route.to} would hide {MANAGEMENT_NETWORK}, by which vboxlab reaches the machines"
-                )
-                yield subject.problem("subnet-management", (*where, "to"), f"{message}; expected another network")
+                message = _(
+                    "the route to {network} would hide {management}, by which vboxlab reaches the machines; expected "
+                    "another network"
+                ).format(network=route.to, management=MANAGEMENT_NETWORK)
+                yield subject.problem("subnet-management", (*where, "to"), message)
             near = _networks_of(machine)
             if subject.fit.complete and not any(route.via in network for network in near):
-                message = f"router `{machine.name}` has no adapter in the network of {route.via}"
-                expected = one_of(f"an address in {network}" for network in near)
-                yield subject.problem("route-unreachable", (*where, "via"), f"{message}; {expected}")
+                expected = _("an address in {network}")
+                message = _("router `{machine}` has no adapter in the network of {address}; {expected}").format(
+                    machine=machine.name,
+                    address=route.via,
+                    expected=one_of(expected.format(network=network) for network in near),
+                )
+                yield subject.problem("route-unreachable", (*where, "via"), message)
 
 
 def _networks_of(machine: Machine) -> list[IPv4Network]:
@@ -57,8 +67,10 @@ def _networks_of(machine: Machine) -> list[IPv4Network]:
 
 def adapters(subject: Subject) -> Iterator[Problem]:
     """router-one-adapter."""
-    for machine, _, place in subject.roles_of(RouterRole):
+    for machine, _role, place in subject.roles_of(RouterRole):
         if subject.fit.complete and len(machine.adapters) < 2:
-            count = "one adapter" if machine.adapters else "no adapter"
-            message = f"router `{machine.name}` has {count}; expected at least 2, as a router joins networks"
-            yield subject.problem("router-one-adapter", (*place, "role"), message)
+            if machine.adapters:
+                text = _("router `{machine}` has one adapter; expected at least 2, as a router joins networks")
+            else:
+                text = _("router `{machine}` has no adapter; expected at least 2, as a router joins networks")
+            yield subject.problem("router-one-adapter", (*place, "role"), text.format(machine=machine.name))

@@ -28,3 +28,6 @@ class SshServerInGuest(GuestRole[SshServerRole]):
         yield Service("ssh")
         if role.root_login and role.password_authentication:
             yield Password("root", role.secret)
+
+
+IN_GUEST = SshServerInGuest()

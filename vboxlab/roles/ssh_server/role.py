@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from vboxlab.topology.roles import Port, Role
-
-if TYPE_CHECKING:
-    from vboxlab.guest.roles import GuestRole
 
 
 class SshServerRole(Role):
@@ -30,10 +27,3 @@ class SshServerRole(Role):
     def secrets_used(self) -> Mapping[str, str]:
         """Return root's password."""
         return {"secret": self.secret}
-
-    @classmethod
-    def in_guest(cls) -> GuestRole[SshServerRole]:
-        """Return what an SSH server is in its guest."""
-        from vboxlab.roles.ssh_server.guest import SshServerInGuest
-
-        return SshServerInGuest()

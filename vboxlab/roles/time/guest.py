@@ -35,3 +35,6 @@ class TimeInGuest(GuestRole[TimeRole]):
                 return f"timedatectl set-timezone {shlex.quote(zone.removeprefix(ZONES))}"
             case _:
                 return None
+
+
+IN_GUEST = TimeInGuest()

@@ -34,3 +34,6 @@ class WebInGuest(GuestRole[WebRole]):
     def slips(self, role: WebRole, place: Place, facts: Facts) -> Iterable[Finding]:
         """Return what is wrong with the page."""
         return slips(role, place, facts)
+
+
+IN_GUEST = WebInGuest()

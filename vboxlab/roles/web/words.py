@@ -1,19 +1,20 @@
-"""What is said of a web server, in English and French."""
+"""What is said of a web server."""
 
 from __future__ import annotations
 
 from vboxlab.guest.wording import Texts
+from vboxlab.language import N_
 
 FOUND: Texts = {
-    "page-missing": ("the page is missing", "la page manque"),
-    "page-default": ("it is still Debian's own page", "c'est encore la page de Debian"),
-    "page-of-other": ("it is the page of {other}", "c'est la page de {other}"),
-    "page-differs": ("it says {found}", "elle dit {found}"),
+    "page-missing": N_("the page is missing"),
+    "page-default": N_("it is still Debian's own page"),
+    "page-of-other": N_("it is the page of {other}"),
+    "page-differs": N_("it says {found}"),
 }
 
 EXPECTED: Texts = {
-    "page-missing": ("{expected}", "{expected}"),
-    "page-default": ("{expected}", "{expected}"),
-    "page-of-other": ("{expected}", "{expected}"),
-    "page-differs": ("{expected}", "{expected}"),
+    "page-missing": "{expected}",
+    "page-default": "{expected}",
+    "page-of-other": "{expected}",
+    "page-differs": "{expected}",
 }

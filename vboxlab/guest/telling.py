@@ -1,0 +1,110 @@
+"""Findings in words: with the sentences of every guest, and those that the installed roles bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from vboxlab.errors import RoleUnusable
+from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
+from vboxlab.guest.findings import Finding
+from vboxlab.guest.reasons import in_words
+from vboxlab.guest.role_registry import guest_roles
+from vboxlab.guest.wording import Texts, attached_to, printable
+from vboxlab.language import C_, _
+from vboxlab.planning.observed import Attachment
+from vboxlab.topology.role_registry import installed_roles
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding in words: where, what was found, and what is expected, "" where that goes without saying.
+
+    A place is such as `/etc/hosts:3` or `adapter 1 (enp0s3)`.
+    """
+
+    finding: Finding
+    place: str
+    found: str
+    expected: str
+
+    def data(self) -> dict[str, Any]:
+        """Return the finding as plain data for JSON; keys are stable."""
+        where = self.finding.where
+        return {
+            "code": self.finding.code,
+            "severity": self.finding.severity,
+            "machine": self.finding.machine,
+            "where": {"kind": where.kind, "name": where.name, "line": where.line},
+            "values": {key: str(value) for key, value in self.finding.values.items()},
+            "place": self.place,
+            "found": self.found,
+            "expected": self.expected,
+        }
+
+
+def told(finding: Finding) -> Told:
+    """Put a finding into words. Raises RoleUnusable when two roles have words for one code."""
+    texts, where = all_texts(), finding.where
+    values = {key: _shown(finding.code, key, value) for key, value in finding.values.items()}
+    expected = texts.expected.get(finding.code, "")
+    return Told(
+        finding,
+        place=_(PLACES[where.kind]).format(name=where.name) + (f":{where.line}" if where.line is not None else ""),
+        found=_(texts.found[finding.code]).format(**values),
+        expected=C_("expected", expected).format(**values),
+    )
+
+
+def _shown(code: str, key: str, value: str | Attachment) -> str:
+    if isinstance(value, Attachment):
+        return attached_to(value.kind, value.name)
+    match code, key:
+        case _, "power":
+            return C_("machine", value)
+        case _, "reason":
+            return printable(in_words(value))
+        case (("command" | "state"), "name"):  # of a resource
+            return printable(_(value))
+        case _:
+            return printable(value)
+
+
+@dataclass(frozen=True)
+class AllTexts:
+    """What was found and what is expected, by the code of a finding."""
+
+    found: Texts
+    expected: Texts
+
+
+@cache
+def all_texts() -> AllTexts:
+    """Return the sentences of vboxlab and of all installed roles. Raises RoleUnusable when two are of one code."""
+    roles = guest_roles()
+    return AllTexts(
+        _together(FOUND, {name: role.found for name, role in roles.items()}),
+        _together(EXPECTED, {name: role.expected for name, role in roles.items()}),
+    )
+
+
+def _together(own: Texts, of_roles: Mapping[str, Texts]) -> Texts:
+    found, owners = dict(own), dict.fromkeys(own, "")
+    for name, texts in of_roles.items():
+        for code, text in texts.items():
+            if code in found:
+                raise RoleUnusable(
+                    _("the code {code} is there twice").format(code=code),
+                    details=[_owner(owners[code]), _owner(name)],
+                    resolution=_("remove one of them, or ask its author for a code that begins with the role's name"),
+                )
+            found[code], owners[code] = text, name
+    return found
+
+
+def _owner(role: str) -> str:
+    if not role:
+        return _("vboxlab's own for every guest")
+    return _("role {role} of {origin}").format(role=role, origin=installed_roles()[role].origin)
