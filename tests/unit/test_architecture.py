@@ -22,7 +22,8 @@ from vboxlab.hypervisor.virtualbox import worker
 ROOT = Path(vboxlab.__file__).parent
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"credentials", "errors", "events", "files", "listening", "programs", "waiting", "settings", "__init__"},
+    {"language", "__init__"},
+    {"credentials", "errors", "events", "files", "listening", "programs", "waiting", "settings"},
     {"topology"},
     {"planning"},
     {"hypervisor"},
