@@ -12,15 +12,18 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from vboxlab.errors import VboxlabError
 from vboxlab.hypervisor import host_only
 from vboxlab.hypervisor.virtualbox import kvm, readiness
 from vboxlab.hypervisor.virtualbox.repairs import find_repair
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts, Facts, Interface
+from vboxlab.language import _
 from vboxlab.settings import Settings
 
 Verdict = Literal["ok", "note", "warning", "problem"]
@@ -81,7 +84,7 @@ def whatever_it_meets(check: str, look: Callable[[], Iterator[Finding]]) -> Iter
 def _virtualbox(settings: Settings) -> Iterator[Finding]:
     installation = readiness.find_installation()
     if installation is None:
-        fix = readiness.INSTALL_HINT + "; without it QEMU is used"
+        fix = _(readiness.INSTALL_HINT) + "; without it QEMU is used"
         yield Finding("VirtualBox", "warning", "it is not installed", fix)
         return
     yield Finding("VirtualBox", "ok", f"installed in {installation.program}")
@@ -116,34 +119,34 @@ def _binding(settings: Settings) -> Iterator[Finding]:
         greeting = driver.client.greeting
         for text in said:
             yield Finding("binding", "note", text)
-        text = f"VirtualBox {greeting['version']} through {greeting['binding']}, Python {greeting['python']}"
-        yield Finding("binding", "ok", f"{text} ({greeting['interpreter']})")
-        if greeting["warning"]:
-            yield Finding("version", "warning", greeting["warning"], "use a supported one if something fails")
-        yield from _inside(driver.client.call("facts"))
+        text = f"VirtualBox {greeting.version} through {greeting.binding}, Python {greeting.python}"
+        yield Finding("binding", "ok", f"{text} ({greeting.interpreter})")
+        if greeting.warning is not None:
+            yield Finding("version", "warning", say(greeting.warning), "use a supported one if something fails")
+        yield from _inside(driver.client.call(AskFacts()))
     except VboxlabError as error:
         text = "; ".join([error.brief, *error.details])
-        yield Finding("binding", "problem", text, error.resolution or readiness.BINDING_HINT)
+        yield Finding("binding", "problem", text, error.resolution or _(readiness.BINDING_HINT))
     finally:
         driver.close()
 
 
-def _inside(facts: Mapping[str, Any]) -> Iterator[Finding]:
+def _inside(facts: Facts) -> Iterator[Finding]:
     """Look at what VirtualBox itself says of this host."""
-    folder = Path(facts["machine_folder"])
+    folder = Path(facts.machine_folder)
     yield Finding("machine folder", "ok", f"{folder} ({_free(folder)} MiB free)")
-    for path in facts["inaccessible"]:
+    for path in facts.inaccessible:
         fix = "remove it in VirtualBox's window, or restore its file (a .vbox-prev lies beside it)"
         yield Finding("unreadable VM", "note", f"{path} cannot be read; vboxlab ignores it", fix)
-    for name in facts["damaged"]:
+    for name in facts.damaged:
         text = f"{name} has marks of vboxlab that cannot be read; it is left alone"
         fix = f"`VBoxManage setextradata {shlex.quote(name)} vboxlab/marks` takes them off, if nothing of it is needed"
         yield Finding("damaged marks", "warning", text, fix)
     if platform.system() != "Windows":
-        yield from _host_only(facts["host_only"])
+        yield from _host_only(facts.host_only)
 
 
-def _host_only(interfaces: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
+def _host_only(interfaces: Sequence[Interface]) -> Iterator[Finding]:
     """Compare the host-only interfaces that are set up with the ranges that VirtualBox allows."""
     check = "host-only network"
     try:
@@ -157,10 +160,10 @@ def _host_only(interfaces: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
         text = f"{host_only.FILE} has words that VirtualBox skips (LINE: WORD): {'; '.join(words[:MOST_SKIPPED])}"
         yield Finding(check, "warning", text, "write networks with blanks between: `* 192.168.0.0/16 10.0.0.0/8`")
     for interface in interfaces:
-        name = f"{interface['name']} ({interface['address']})"
-        network = host_only.network_of(interface["address"], interface["mask"])
+        name = f"{interface.name} ({interface.address})"
+        network = host_only.network_of(interface.address, interface.mask)
         if network is None or allowed.permits(network):
-            yield Finding(check, "ok", name if network else f"{interface['name']} has no IPv4 address")
+            yield Finding(check, "ok", name if network else f"{interface.name} has no IPv4 address")
         else:
             fix = f"add the range to {host_only.FILE}, or use another"
             yield Finding(check, "warning", f"{name} is outside the allowed ranges", fix)

@@ -6,6 +6,7 @@ import difflib
 
 from vboxlab.errors import BaseError, DriverError, MachineConflict, MachineNotFound, SnapshotNotFound
 from vboxlab.hypervisor.memory_store import Image, MemoryStore
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement, judge, refusals
 from vboxlab.planning.observed import ObservedMachine, PowerState
 
@@ -30,7 +31,12 @@ def adopt(store: MemoryStore, name: str, vm: str, snapshot: str) -> str:
         machine = store.machines[machine.handle]
     store.images[name] = Image(None, None, vm=machine.handle)
     current = next((state.name for state in machine.snapshots if state.id == machine.current_snapshot), SNAPSHOT)
-    return "\n".join([f"{name} is the VM {machine.name} as of {snapshot or current}", *map(str, judgements)])
+    return "\n".join(
+        [
+            f"{name} is the VM {machine.name} as of {snapshot or current}",
+            *(say(judgement.told) for judgement in judgements),
+        ]
+    )
 
 
 def check_media(store: MemoryStore, name: str, image: Image) -> None:
@@ -42,7 +48,8 @@ def check_media(store: MemoryStore, name: str, image: Image) -> None:
 def _judged(store: MemoryStore, machine: ObservedMachine, subject: str) -> list[Judgement]:
     found = judge(store.media.get(machine.handle, ()))
     if refusals(found):
-        raise BaseError(subject, details=refusals(found), resolution="mend its disks, and add the base anew")
+        details = [say(told) for told in refusals(found)]
+        raise BaseError(subject, details=details, resolution="mend its disks, and add the base anew")
     return found
 
 
