@@ -125,7 +125,19 @@ def test_what_is_told_within_is_said_within() -> None:
         "SATA port 1: a.vdi: it is a disk of this computer itself"
     )
     assert say(Told("vms-near", {"vms": ("a", "b")})) == "near it: a, b"
-    assert say(Told("a code of a later version", {"x": 1})) == "a code of a later version {'x': 1}"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Told("of-a-later-version", {"x": 1}),
+        Told("not-ours", {"x": 1}),
+        Told("failed-with", {"result_code": "1"}),
+        Told("port-taken", {"x": 1}),
+    ],
+)
+def test_what_another_installations_worker_tells_is_said_as_it_is(told: Told) -> None:
+    assert say(told) == f"{told.code} {told.values}"
 
 
 def test_names_of_virtualbox_are_found_however_deep_they_stand() -> None:

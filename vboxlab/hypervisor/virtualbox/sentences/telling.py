@@ -18,12 +18,13 @@ SENTENCES: dict[str, Sentence] = {code: sentence for theme in THEMES for code, s
 
 
 def say(told: Told) -> str:
-    """Return what is told as a sentence. One of a worker of another installation may have no sentence here."""
-    sentence = SENTENCES.get(told.code)
+    """Return what is told as a sentence; of a worker of another installation, it may be the code with its values."""
     values = {name: _shown(value) for name, value in told.values.items()}
-    if sentence is None:
+    try:
+        sentence = SENTENCES[told.code]
+        return _(sentence).format(**values) if isinstance(sentence, str) else sentence(**values)
+    except (KeyError, TypeError, ValueError):
         return f"{told.code} {values}"
-    return _(sentence).format(**values) if isinstance(sentence, str) else sentence(**values)
 
 
 def _shown(value: Value) -> str | float | None:
