@@ -23,6 +23,7 @@ from tests.virtualbox.conftest import environment
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.worker.lookup import VM_PREFIX
+from vboxlab.hypervisor.virtualbox.worker.told import verbatim
 
 GOAL = 1.3
 TOPOLOGY = """\
@@ -104,7 +105,9 @@ class BareCalls:
         constants = self.constants
         machine = self.vbox.createMachine("", name, constants.PlatformArchitecture_x86, ["/bench"], "", "", "", "", "")
         link = [constants.CloneOptions_Link]
-        self.connection.wait(snapshot.machine.cloneTo(machine, constants.CloneMode_MachineState, link), "cloning")
+        self.connection.wait(
+            snapshot.machine.cloneTo(machine, constants.CloneMode_MachineState, link), verbatim("cloning")
+        )
         machine.memorySize = 512
         internal, management = machine.getNetworkAdapter(0), machine.getNetworkAdapter(7)
         for adapter in (internal, management):
@@ -128,17 +131,17 @@ class BareCalls:
     def take(self, machine: Any) -> None:
         """Take the snapshot."""
         with self._locked(machine) as own:
-            self.connection.wait(own.takeSnapshot("begin", "", True)[0], "taking")
+            self.connection.wait(own.takeSnapshot("begin", "", True)[0], verbatim("taking"))
 
     def restore(self, machine: Any) -> None:
         """Go back to the snapshot."""
         with self._locked(machine) as own:
-            self.connection.wait(own.restoreSnapshot(own.findSnapshot("begin")), "restoring")
+            self.connection.wait(own.restoreSnapshot(own.findSnapshot("begin")), verbatim("restoring"))
 
     def delete(self, machine: Any) -> None:
         """Remove the machine with its disks."""
         media = machine.unregister(self.constants.CleanupMode_DetachAllReturnHardDisksOnly)
-        self.connection.wait(machine.deleteConfig(media), "deleting")
+        self.connection.wait(machine.deleteConfig(media), verbatim("deleting"))
 
 
 def on_each(do: Callable[[Any], None], machines: list[Any]) -> None:

@@ -174,7 +174,8 @@ ONE_SIDED = {
         "definition", "command", "switch", "workspace",
     },
     "VirtualBox's API needs a process of its own, which may be killed": {
-        "process", "startup", "failures", "main", "protocol", "pulse", "presence", "locks", "repeating",
+        "process", "startup", "failures", "main", "protocol", "calls", "told", "coding", "pulse", "presence", "locks",
+        "repeating",
     },
     "VirtualBox is a service with an API that changes with its releases": {
         "service", "kvm", "connection", "sessions", "versions", "host",

@@ -7,14 +7,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
 from vboxlab.errors import DriverError
 from vboxlab.hypervisor.qemu.networks import check_ports_free
-from vboxlab.hypervisor.virtualbox.adapters import adapter_of, attachment_fields
-from vboxlab.hypervisor.virtualbox.worker import networks
+from vboxlab.hypervisor.virtualbox.adapters import adapter_of, asked_attachment
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker import calls, networks
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.listening import Endpoint, is_free, local, why_taken
 from vboxlab.planning.observed import AdapterState, Attachment, Forward
@@ -98,30 +98,31 @@ def test_qemu_asks_it(sockets: ExitStack) -> None:
     check_ports_free((adapter,))
 
 
-def adapter(forwards: list[Any], others: list[Any]) -> dict[str, Any]:
-    return {"slot": 8, "kind": "nat", "name": "", "subnet": "", "forwards": forwards, "other_forwards": others,
-            "mac": "080027000001", "cable": True}  # fmt: skip
+def adapter(forwards: list[tuple[int, int]], others: list[tuple[int, int, str, str]]) -> calls.Adapter:
+    plugged = calls.Attachment("nat", forwards=tuple(forwards), other_forwards=tuple(others))
+    return calls.Adapter(8, plugged, "080027000001", cable=True)
 
 
 def test_virtualbox_asks_it_for_what_a_foreign_vm_really_forwards(sockets: ExitStack) -> None:
     tcp, udp = listener(sockets), listener(sockets, "udp")
 
-    def ask(fields: dict[str, Any]) -> None:
-        networks.check_ports(networks.ports([fields]), "PF_FIREWALL")
+    def ask(asked: calls.Adapter) -> None:
+        networks.check_ports(networks.ports([asked.attachment]), "PF_FIREWALL")
 
     # A TCP listener is in the way of no UDP forward, nor one on another address, nor the other way round.
-    ask(adapter([], [[tcp, 53, "udp", ""], [tcp, 53, "tcp", "127.0.0.2"], [udp, 22, "tcp", "127.0.0.1"]]))
-    ask(adapter([[udp, 22]], []))
-    for fields, words in (
-        (adapter([[tcp, 22]], []), f"port {tcp} of 127.0.0.1, which PF_FIREWALL forwards, is taken"),
-        (adapter([], [[udp, 53, "udp", ""]]), f"UDP port {udp} of all addresses, which PF_FIREWALL forwards, is taken"),
-        (adapter([], [[tcp, 22, "tcp", ""]]), f"port {tcp} of all addresses, which PF_FIREWALL forwards, is taken"),
+    ask(adapter([], [(tcp, 53, "udp", ""), (tcp, 53, "tcp", "127.0.0.2"), (udp, 22, "tcp", "127.0.0.1")]))
+    ask(adapter([(udp, 22)], []))
+    for taken, port in (
+        (adapter([(tcp, 22)], []), f"port {tcp} of 127.0.0.1"),
+        (adapter([], [(udp, 53, "udp", "")]), f"UDP port {udp} of all addresses"),
+        (adapter([], [(tcp, 22, "tcp", "")]), f"port {tcp} of all addresses"),
     ):
-        with pytest.raises(Failure, match=words):
-            ask(fields)
+        with pytest.raises(Failure) as caught:
+            ask(taken)
+        assert say(caught.value.told) == f"{port}, which PF_FIREWALL forwards, is taken by another program"
 
 
 def test_all_forwards_of_a_vm_are_seen_and_only_ours_are_ever_asked_for() -> None:
-    read = adapter_of(adapter([[2222, 22]], [[53, 53, "udp", ""]]))
+    read = adapter_of(adapter([(2222, 22)], [(53, 53, "udp", "")]))
     assert read.attachment.forwards == (Forward(2222, 22), Forward(53, 53, "udp", ""))
-    assert attachment_fields(read.attachment)["forwards"] == [[2222, 22]]
+    assert asked_attachment(read.attachment).forwards == ((2222, 22),)

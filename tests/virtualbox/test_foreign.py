@@ -12,6 +12,7 @@ from tests.contract.worlds import IMAGE, Specs, free_port, internal, nat
 from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.errors import DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
+from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts
 from vboxlab.hypervisor.virtualbox.worker.lookup import VM_PREFIX
 from vboxlab.planning.observed import PowerState
 
@@ -137,7 +138,7 @@ def test_settings_that_virtualbox_refuses_disturb_nothing(
     assert {found[each].power for each in (handle, mine.handle)} == {PowerState.INACCESSIBLE}
     assert all(found[each].problem for each in (handle, mine.handle))
     made = fresh.create(spec("works"))
-    assert len(fresh.client.call("facts")["inaccessible"]) == 2
+    assert len(fresh.client.call(AskFacts()).inaccessible) == 2
     fresh.collect_garbage()
     assert own.read_bytes() == (world.folder / "broken" / "broken.vbox").read_bytes() == content
     own.write_bytes(whole)
@@ -155,7 +156,7 @@ def test_marks_that_cannot_be_read_make_a_machine_nobodys_and_doctor_says_so(
     found = driver.inspect(made.handle)
     assert (found.name, found.marks) == ("srv-web", {})
     assert [image.name for image in driver.images()] == [IMAGE]
-    assert driver.client.call("facts")["damaged"] == ["srv-web"]
+    assert driver.client.call(AskFacts()).damaged == ("srv-web",)
     with pytest.raises(MachineConflict):
         driver.delete(made.handle)
 

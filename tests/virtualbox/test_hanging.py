@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.process import Limits
+from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, Inspect, ListMachines, PowerOff, Screenshot, Start
 from vboxlab.planning.observed import PowerState
 
 FOUND_WITHIN = 30.0  # seconds
@@ -63,17 +65,17 @@ def test_a_service_that_hangs_under_a_worker_is_told_and_left_alive(
     made = driver.create(spec())
     said: list[str] = []
     with client_of(world, said) as client:
-        client.call("inspect", {"handle": made.handle})
+        client.call(Inspect(made.handle))
         (service,) = world.pids(SERVICE)
         begun = time.monotonic()
         with stopped(service):
             with pytest.raises(DriverError, match="service has not answered for 12 s") as caught:
-                client.call("inspect", {"handle": made.handle})
+                client.call(Inspect(made.handle))
             assert time.monotonic() - begun < FOUND_WITHIN
             assert f"process {service} (VBoxSVC), stopped" in caught.value.details
             assert world.pids(SERVICE) == [service]
         assert said == ["VirtualBox's service has not answered for 4 s: still waiting for it"]
-        assert client.call("inspect", {"handle": made.handle})["name"] == made.name
+        assert client.call(Inspect(made.handle)).name == made.name
     assert world.pids(SERVICE) == [service]
 
 
@@ -87,7 +89,7 @@ def test_a_service_that_hangs_for_a_while_is_waited_for(
         (service,) = world.pids(SERVICE)
         os.kill(service, signal.SIGSTOP)
         goes_on = after(8.0, lambda: os.kill(service, signal.SIGCONT))
-        assert client.call("inspect", {"handle": made.handle})["name"] == made.name
+        assert client.call(Inspect(made.handle)).name == made.name
         goes_on.join()
         assert client.worker_pid == pid
     assert len(said) == 1
@@ -102,13 +104,13 @@ def test_a_service_that_hangs_at_the_start_is_told_before_another_interpreter_is
     begun = time.monotonic()
     with stopped(service), client_of(world, said) as client:
         with pytest.raises(DriverError, match="service has not answered for 5 s") as caught:
-            client.call("machines")
+            client.call(ListMachines())
         assert time.monotonic() - begun < FOUND_WITHIN
         assert f"process {service} (VBoxSVC), stopped" in caught.value.details
     assert said
     assert world.pids(SERVICE) == [service]
     with client_of(world, []) as client:
-        assert len(client.call("machines")) == 1
+        assert len(client.call(ListMachines())) == 1
 
 
 def test_a_vms_process_that_hangs_is_told_apart_and_no_other_call_is_harmed(
@@ -123,7 +125,7 @@ def test_a_vms_process_that_hangs_is_told_apart_and_no_other_call_is_harmed(
 
         def power_off() -> None:
             try:
-                client.call("power_off", {"handle": hung.handle, "how": "hard", "timeout": 0}, subject="srv-web")
+                client.call(PowerOff(hung.handle, "hard", 0), subject="srv-web")
             except DriverError as error:
                 told.append(error)
 
@@ -131,8 +133,7 @@ def test_a_vms_process_that_hangs_is_told_apart_and_no_other_call_is_harmed(
         with stopped(vm):
             waiting = threading.Thread(target=power_off)
             waiting.start()
-            arguments = {"handle": other.handle, "how": "graceful", "timeout": 14.0}
-            assert client.call("power_off", arguments) is False
+            assert client.call(PowerOff(other.handle, "graceful", 14.0)) is False
             waiting.join(FOUND_WITHIN)
             assert [error.brief for error in told] == ["srv-web: a call (power_off) has not got on for 10 s"]
         assert client.worker_pid == pid
@@ -157,7 +158,7 @@ def test_a_vms_process_that_hangs_before_it_reports_is_not_waited_for_without_en
         stopping.start()
         begun = time.monotonic()
         with pytest.raises(DriverError, match=r"srv-web: a call \(start\) has not got on for 10 s"):
-            client.call("start", {"handle": made.handle, "gui": False}, subject="srv-web")
+            client.call(Start(made.handle, gui=False), subject="srv-web")
         assert time.monotonic() - begun < FOUND_WITHIN
         stopping.join()
         os.kill(stops[0], signal.SIGCONT)
@@ -174,7 +175,7 @@ def test_a_long_call_without_a_word_of_its_own_is_waited_for(
     limits = Limits(worker=6.0, service=6.0, slow=5.0, call=6.0, starting=20.0)
     with client_of(world, [], limits) as client:
         pid, begun = client.worker_pid, time.monotonic()
-        assert client.call("power_off", {"handle": made.handle, "how": "graceful", "timeout": 20.0}) is False
+        assert client.call(PowerOff(made.handle, "graceful", 20.0)) is False
         assert time.monotonic() - begun > 20.0
         assert client.worker_pid == pid
 
@@ -192,22 +193,23 @@ def test_a_vm_that_is_killed_under_a_call_costs_no_other_machine_anything(
 
         def switch_off() -> None:
             begun = time.monotonic()
-            client.call("power_off", {"handle": other.handle, "how": "graceful", "timeout": 8.0})
+            client.call(PowerOff(other.handle, "graceful", 8.0))
             took.append(time.monotonic() - begun)
 
         waiting = threading.Thread(target=switch_off)
         waiting.start()
-        for name, arguments in (
-            ("power_off", {"how": "hard", "timeout": 0}),
-            ("screenshot", {"target": str(world.home / "screen.png")}),
-            ("power_off", {"how": "graceful", "timeout": 5.0}),
-        ):
+        asked: list[Arguments[Any]] = [
+            PowerOff(killed.handle, "hard", 0),
+            Screenshot(killed.handle, str(world.home / "screen.png")),
+            PowerOff(killed.handle, "graceful", 5.0),
+        ]
+        for arguments in asked:
             os.kill(vm, signal.SIGSTOP)  # the call is in the VM's process when that is killed
             killer = after(1.0, partial(os.kill, vm, signal.SIGKILL))
             with suppress(CapabilityMissing):  # the picture of a machine that is off by now
-                client.call(name, {"handle": killed.handle, **arguments})
+                client.call(arguments)
             killer.join()
-            client.call("start", {"handle": killed.handle, "gui": False})
+            client.call(Start(killed.handle, gui=False))
             (vm,) = set(world.pids("VBoxHeadless")) - {others}
         waiting.join()
         assert client.worker_pid == pid

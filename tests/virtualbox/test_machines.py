@@ -13,6 +13,7 @@ from tests.virtualbox.world import VirtualBoxWorld
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.machines import observed
+from vboxlab.hypervisor.virtualbox.worker.calls import Inspect
 from vboxlab.planning.observed import Attachment, Forward, ObservedMachine
 
 
@@ -73,7 +74,7 @@ def test_an_overlay_becomes_an_image_with_what_lies_behind_it(
 
 
 def through_api(driver: VirtualBoxDriver, handle: str) -> ObservedMachine:
-    return observed(driver.client.call("inspect", {"handle": handle, "through_api": True}))
+    return observed(driver.client.call(Inspect(handle, through_api=True)))
 
 
 def test_the_list_says_what_a_look_at_each_machine_says(

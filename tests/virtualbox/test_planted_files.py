@@ -25,7 +25,8 @@ def test_nothing_planted_runs_where_the_service_starts(home: Path, tmp_path: Pat
     planted = PlantedFolder(tmp_path / "planted")
     code = (
         "from pathlib import Path; from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver as D; import sys\n"
-        "driver = D(Path(sys.argv[1])); print(driver.client.call('facts')['home_folder']); driver.close()"
+        "from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts\n"
+        "driver = D(Path(sys.argv[1])); print(driver.client.call(AskFacts()).home_folder); driver.close()"
     )
     done: subprocess.CompletedProcess[str] = planted.python("-c", code, str(home), **environment(home))
     assert (done.returncode, planted.ran) == (0, []), done.stderr

@@ -12,15 +12,17 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from vboxlab.errors import VboxlabError
 from vboxlab.hypervisor import host_only
 from vboxlab.hypervisor.virtualbox import kvm, readiness
 from vboxlab.hypervisor.virtualbox.repairs import find_repair
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts, Facts, Interface
 from vboxlab.language import N_, _
 from vboxlab.settings import Settings
 
@@ -124,12 +126,13 @@ def _binding(settings: Settings) -> Iterator[Finding]:
         greeting = driver.client.greeting
         for text in said:
             yield Finding(N_("binding"), "note", text)
-        text = _("VirtualBox {version} through {binding}, Python {python} ({interpreter})")
-        parts = {key: greeting[key] for key in ("version", "binding", "python", "interpreter")}
-        yield Finding("binding", "ok", text.format(**parts))
-        if greeting["warning"]:
-            yield Finding(N_("version"), "warning", greeting["warning"], _("use a supported one if something fails"))
-        yield from _inside(driver.client.call("facts"))
+        text = _("VirtualBox {version} through {binding}, Python {python} ({interpreter})").format(
+            version=greeting.version, binding=greeting.binding, python=greeting.python, interpreter=greeting.interpreter
+        )
+        yield Finding("binding", "ok", text)
+        if greeting.warning is not None:
+            yield Finding(N_("version"), "warning", say(greeting.warning), _("use a supported one if something fails"))
+        yield from _inside(driver.client.call(AskFacts()))
     except VboxlabError as error:
         text = "; ".join([error.brief, *error.details])
         yield Finding("binding", "problem", text, error.resolution or _(readiness.BINDING_HINT))
@@ -137,26 +140,26 @@ def _binding(settings: Settings) -> Iterator[Finding]:
         driver.close()
 
 
-def _inside(facts: Mapping[str, Any]) -> Iterator[Finding]:
+def _inside(facts: Facts) -> Iterator[Finding]:
     """Look at what VirtualBox itself says of this host."""
-    folder = Path(facts["machine_folder"])
+    folder = Path(facts.machine_folder)
     yield Finding(N_("machine folder"), "ok", _("{folder} ({free} MiB free)").format(folder=folder, free=_free(folder)))
-    for path in facts["inaccessible"]:
+    for path in facts.inaccessible:
         fix = _("remove it in VirtualBox's window, or restore its file (a .vbox-prev lies beside it)")
         yield Finding(
             N_("unreadable VM"), "note", _("{path} cannot be read; vboxlab ignores it").format(path=path), fix
         )
-    for name in facts["damaged"]:
+    for name in facts.damaged:
         text = _("{machine} has marks of vboxlab that cannot be read; it is left alone").format(machine=name)
         fix = _("`VBoxManage setextradata {machine} vboxlab/marks` takes them off, if nothing of it is needed").format(
             machine=shlex.quote(name)
         )
         yield Finding(N_("damaged marks"), "warning", text, fix)
     if platform.system() != "Windows":
-        yield from _host_only(facts["host_only"])
+        yield from _host_only(facts.host_only)
 
 
-def _host_only(interfaces: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
+def _host_only(interfaces: Sequence[Interface]) -> Iterator[Finding]:
     """Compare the host-only interfaces that are set up with the ranges that VirtualBox allows."""
     check = N_("host-only network")
     try:
@@ -172,10 +175,10 @@ def _host_only(interfaces: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
         )
         yield Finding(check, "warning", text, _("write networks with blanks between: `* 192.168.0.0/16 10.0.0.0/8`"))
     for interface in interfaces:
-        name = f"{interface['name']} ({interface['address']})"
-        network = host_only.network_of(interface["address"], interface["mask"])
+        name = f"{interface.name} ({interface.address})"
+        network = host_only.network_of(interface.address, interface.mask)
         if network is None or allowed.permits(network):
-            no_address = _("{network} has no IPv4 address").format(network=interface["name"])
+            no_address = _("{network} has no IPv4 address").format(network=interface.name)
             yield Finding(check, "ok", name if network else no_address)
         else:
             fix = _("add the range to {file}, or use another").format(file=host_only.FILE)

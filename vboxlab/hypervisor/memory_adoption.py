@@ -6,6 +6,7 @@ import difflib
 
 from vboxlab.errors import BaseError, DriverError, MachineConflict, MachineNotFound, SnapshotNotFound
 from vboxlab.hypervisor.memory_store import Image, MemoryStore
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement, judge, refusals
 from vboxlab.language import C_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
@@ -36,7 +37,7 @@ def adopt(store: MemoryStore, name: str, vm: str, snapshot: str) -> str:
             _("{base} is the VM {vm} as of {snapshot}").format(
                 base=name, vm=machine.name, snapshot=snapshot or current
             ),
-            *map(str, judgements),
+            *(say(judgement.told) for judgement in judgements),
         ]
     )
 
@@ -54,7 +55,8 @@ def check_media(store: MemoryStore, name: str, image: Image) -> None:
 def _judged(store: MemoryStore, machine: ObservedMachine, subject: str) -> list[Judgement]:
     found = judge(store.media.get(machine.handle, ()))
     if refusals(found):
-        raise BaseError(subject, details=refusals(found), resolution=_("mend its disks, and add the base anew"))
+        details = [say(told) for told in refusals(found)]
+        raise BaseError(subject, details=details, resolution=_("mend its disks, and add the base anew"))
     return found
 
 

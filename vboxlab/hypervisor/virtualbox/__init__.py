@@ -17,7 +17,7 @@ Of this side alone, since QEMU is no service with an API, settings and a user of
 
     process, startup
                    the worker as a process, and the interpreters that it can run under
-    failures       the worker's refusals as errors
+    failures       the worker's refusals as errors; sentences/ has the words for what it tells
     service, kvm   who else on this host decides whether VMs run: VirtualBox's service, and KVM
     repairs        of VirtualBox's own files, for somebody who agreed
 """

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
+from vboxlab.hypervisor.virtualbox.worker import calls
 from vboxlab.planning.observed import AdapterState, Attachment, Forward
 from vboxlab.topology.model import NetworkKind
 
 NETWORK_KINDS: frozenset[str] = frozenset({"internal", "nat", "host-only", "bridged", "nat-network"})
 
 
-def adapter_of(fields: Mapping[str, Any]) -> AdapterState:
+def adapter_of(told: calls.Adapter) -> AdapterState:
     """Return the adapter that the worker described. A foreign VM's may have a kind of VirtualBox's own ("Generic")."""
-    forwards = tuple(Forward(*forward) for forward in (*fields["forwards"], *fields.get("other_forwards", ())))
-    kind = cast("NetworkKind", fields["kind"])
-    attachment = Attachment(kind, fields["name"], fields["subnet"], forwards)
-    return AdapterState(fields["slot"], attachment, fields["mac"], fields["cable"])
+    plugged = told.attachment
+    plain = [Forward(host_port, guest_port) for host_port, guest_port in plugged.forwards]
+    others = [
+        Forward(host_port, guest_port, "tcp" if protocol == "tcp" else "udp", address)
+        for host_port, guest_port, protocol, address in plugged.other_forwards
+    ]
+    kind = cast("NetworkKind", plugged.kind)
+    attachment = Attachment(kind, plugged.name, plugged.subnet, (*plain, *others))
+    return AdapterState(told.slot, attachment, told.mac, told.cable)
 
 
-def attachment_fields(attachment: Attachment) -> dict[str, Any]:
+def asked_attachment(attachment: Attachment) -> calls.Attachment:
     """Return what the worker needs to plug an adapter in."""
-    return {
-        "kind": attachment.kind,
-        "name": attachment.name,
-        "subnet": attachment.subnet,
-        # Others than ours are only read: they are gone once a machine of ours is set right.
-        "forwards": [[each.host_port, each.guest_port] for each in attachment.forwards if each.is_plain],
-    }
+    # Others than ours are only read: they are gone once a machine of ours is set right.
+    forwards = tuple((each.host_port, each.guest_port) for each in attachment.forwards if each.is_plain)
+    return calls.Attachment(attachment.kind, attachment.name, attachment.subnet, forwards)
 
 
-def adapter_fields(adapter: AdapterState) -> dict[str, Any]:
+def asked_adapter(adapter: AdapterState) -> calls.Adapter:
     """Return what the worker needs to set an adapter."""
-    return {
-        "slot": adapter.slot,
-        "mac": adapter.mac.upper(),
-        "cable": adapter.cable,
-        **attachment_fields(adapter.attachment),
-    }
+    return calls.Adapter(adapter.slot, asked_attachment(adapter.attachment), adapter.mac.upper(), adapter.cable)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vboxlab.errors import DriverError, VboxlabError
 from vboxlab.hypervisor.driver import Progress, no_progress
@@ -14,9 +14,12 @@ from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.process import LOG, CallSilent, Limits, ServiceSilent, Worker, WorkerGone
 from vboxlab.hypervisor.virtualbox.service import vm_process
 from vboxlab.hypervisor.virtualbox.startup import ATTEMPTS, Starter, silent_service
-from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, name_of
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Greeting
+from vboxlab.language import _
 from vboxlab.waiting import Deadline
 
+R = TypeVar("R")
 # VBoxSVC ends five seconds after its last client, and with it what it remembers of a client that was killed.
 SERVICE_LINGERS = 7.0
 # How long calls under way are waited for (seconds): before the service is made to end, which they depend on, and where
@@ -54,10 +57,10 @@ class Client:
         self._failure: VboxlabError | None = None  # of the last start that failed
         self._failures = 0
         self._leaving = False  # no call begins any more: the worker is about to be replaced
-        self._greeting: dict[str, Any] = {}
+        self._greeting: Greeting | None = None
 
     @property
-    def greeting(self) -> dict[str, Any]:
+    def greeting(self) -> Greeting:
         """Return version, interpreter and binding of the running worker, started if need be."""
         return self._worker_and_greeting()[1]
 
@@ -66,24 +69,17 @@ class Client:
         """Return the running worker, started if need be."""
         return self._worker_and_greeting()[0]
 
-    def _worker_and_greeting(self) -> tuple[Worker, dict[str, Any]]:
+    def _worker_and_greeting(self) -> tuple[Worker, Greeting]:
         with self._changed:
             self._changed.wait_for(lambda: not self._leaving)
-            return self._connected(), self._greeting
+            return self._connected()
 
     @property
     def worker_pid(self) -> int:
         """Return the process id of the running worker, started if need be."""
         return self.worker.pid
 
-    def call(
-        self,
-        name: str,
-        arguments: Mapping[str, Any] | None = None,
-        *,
-        subject: str = "",
-        progress: Progress = no_progress,
-    ) -> Any:
+    def call(self, arguments: Arguments[R], *, subject: str = "", progress: Progress = no_progress) -> R:
         """Make a call; when worker or service die under it, make it again with another worker.
 
         The worker then looks at the real state first, takes what the lost call had done for done, and stops where
@@ -95,7 +91,7 @@ class Client:
         while lost < ATTEMPTS:
             worker = self._borrow()
             try:
-                return self._made(worker, name, arguments or {}, progress, noted)
+                return self._made(worker, arguments, progress, noted)
             except WorkerGone:
                 if worker.silenced:
                     raise silent_service(self._limits.service, self._folder) from None
@@ -107,25 +103,26 @@ class Client:
                 raise silent_service(self._limits.service, self._folder) from None
             except CallSilent:
                 worker.stuck = True
-                raise self._stuck(name, subject) from None
+                raise self._stuck(name_of(arguments), subject) from None
             except Failure as failure:
                 if _is_stale(failure):
                     failure.kind = "stale"
                 if failure.kind == "stale" and not lingered:
                     if not self._replace(worker, ENDED_IDLE, others=OTHERS_END, linger=self._lingers):
-                        failure.details.append("other calls went on, and ending VirtualBox's service would end them")
-                        raise to_error(failure, subject) from failure
+                        others = _("other calls went on, and ending VirtualBox's service would end them")
+                        raise to_error(failure, subject, more=[others]) from failure
                     lingered = True
                 elif failure.kind == "dead":
                     self._replace(worker, ENDED_BY_FORCE, others=OTHERS_LEARN)
-                    self._await_end(str((arguments or {}).get("handle", "")), subject)
+                    self._await_end(str(getattr(arguments, "handle", "")), subject)
                     lost, service = lost + 1, True
                 elif failure.kind == "ended" and lost < ATTEMPTS - 1:
                     lost += 1
                     time.sleep(VM_ENDS)
                 else:
-                    raise to_error(failure, subject, str(self._greeting.get("version", ""))) from failure
-        raise self._lost(name, service=service)
+                    version = "" if self._greeting is None else self._greeting.version
+                    raise to_error(failure, subject, version) from failure
+        raise self._lost(name_of(arguments), service=service)
 
     def close(self) -> None:
         """End the worker."""
@@ -145,15 +142,13 @@ class Client:
                 # A call that nobody waits for any more keeps one of its threads, and maybe a machine's lock.
                 self._worker.leave(ENDED_BY_FORCE)
                 self._worker = None
-            worker = self._connected()
+            worker, _greeting = self._connected()
             worker.under_way += 1
             return worker
 
-    def _made(
-        self, worker: Worker, name: str, arguments: Mapping[str, Any], progress: Progress, noted: dict[str, Any]
-    ) -> Any:
+    def _made(self, worker: Worker, arguments: Arguments[R], progress: Progress, noted: dict[str, Any]) -> R:
         try:
-            return worker.call(name, arguments, progress, noted)
+            return worker.call(arguments, progress, noted)
         finally:
             with self._changed:
                 worker.under_way -= 1
@@ -188,18 +183,18 @@ class Client:
                 self._leaving = False
                 self._changed.notify_all()
 
-    def _connected(self) -> Worker:
+    def _connected(self) -> tuple[Worker, Greeting]:
         if self._worker is not None and self._worker.ended:
             self._worker.leave(ENDED_IDLE)
             self._worker = None
-        if self._worker is None:
+        if self._worker is None or self._greeting is None:
             try:
                 self._worker, self._greeting = self._starter.start()
             except VboxlabError as error:
                 self._failure = error
                 self._failures += 1
                 raise
-        return self._worker
+        return self._worker, self._greeting
 
     def _await_end(self, handle: str, subject: str) -> None:
         """Wait until the process of a VM has ended of which VirtualBox's service, started anew, knows nothing.
@@ -211,33 +206,37 @@ class Client:
         deadline = Deadline.after(self._limits.outlives)
         while handle and (process := vm_process(handle)) is not None:
             if deadline.expired:
+                sentence = _("{machine}: its process {process} still runs, although VirtualBox's service has ended")
                 raise DriverError(
-                    f"{subject or 'a VM'}: its process {process} still runs, although VirtualBox's service has ended",
-                    resolution="wait until it has ended, or end it, then run the command again",
+                    sentence.format(machine=subject or _("a VM"), process=process),
+                    resolution=_("wait until it has ended, or end it, then run the command again"),
                 )
             time.sleep(VM_ENDS)
 
     def _lost(self, name: str, *, service: bool) -> DriverError:
         """Return the error for a call under which the service, or only its worker, ended each time."""
         if service:
-            who = "VirtualBox's service"
-            advice = "look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)"
+            sentence = _("VirtualBox's service ended {count} times during one call ({call})")
+            advice = _("look whether VBoxSVC crashes (its log is VBoxSVC.log in VirtualBox's settings folder)")
         else:
-            who = "the process that calls VirtualBox"
-            advice = "look at that log; if VirtualBox's binding crashes, name another Python in VBOXLAB_VBOX_PYTHON"
+            sentence = _("the process that calls VirtualBox ended {count} times during one call ({call})")
+            advice = _("look at that log; if VirtualBox's binding crashes, name another Python in VBOXLAB_VBOX_PYTHON")
         return DriverError(
-            f"{who} ended {ATTEMPTS} times during one call ({name})",
-            details=[f"the worker's log is {self._folder / LOG}"],
+            sentence.format(count=ATTEMPTS, call=name),
+            details=[_("the worker's log is {file}").format(file=self._folder / LOG)],
             resolution=advice,
         )
 
     def _stuck(self, name: str, subject: str) -> DriverError:
         """Return the error for a call that hangs although VirtualBox's service answers: in a VM's process."""
         return DriverError(
-            f"{subject or 'VirtualBox'}: a call ({name}) has not got on for {self._limits.call:.0f} s",
-            details=["VirtualBox's service answers: it waits for the VM's own process, or for a file of the host"],
-            resolution="look whether the VM's window or process (VBoxHeadless, VirtualBoxVM) hangs, then run the "
-            "command again",
+            _("{subject}: a call ({call}) has not got on for {seconds:.0f} s").format(
+                subject=subject or "VirtualBox", call=name, seconds=self._limits.call
+            ),
+            details=[_("VirtualBox's service answers: it waits for the VM's own process, or for a file of the host")],
+            resolution=_(
+                "look whether the VM's window or process (VBoxHeadless, VirtualBoxVM) hangs, then run the command again"
+            ),
         )
 
 

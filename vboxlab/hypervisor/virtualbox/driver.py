@@ -12,10 +12,13 @@ from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.virtualbox import readiness
-from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, adapter_fields, attachment_fields
+from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, asked_adapter, asked_attachment
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.images import Images
-from vboxlab.hypervisor.virtualbox.machines import checked, create_arguments, observed
+from vboxlab.hypervisor.virtualbox.machines import asked_machine, checked, observed
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker import calls
+from vboxlab.language import _
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
 from vboxlab.topology.addressing import LabName
 
@@ -52,7 +55,7 @@ class VirtualBoxDriver:
     @property
     def version(self) -> str:
         """Return VirtualBox's version."""
-        return str(self._client.greeting["version"])
+        return self._client.greeting.version
 
     @property
     def client(self) -> Client:
@@ -77,69 +80,66 @@ class VirtualBoxDriver:
 
     def machines(self) -> Sequence[ObservedMachine]:
         """Report every VM but images, ours in full and foreign ones without details."""
-        return [observed(fields) for fields in self._client.call("machines")]
+        return [observed(fields) for fields in self._client.call(calls.ListMachines())]
 
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one VM in full."""
-        return observed(self._client.call("inspect", {"handle": handle}))
+        return observed(self._client.call(calls.Inspect(handle)))
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone."""
-        made = self._client.call("create", create_arguments(spec), subject=spec.name, progress=progress)
+        made = self._client.call(asked_machine(spec), subject=spec.name, progress=progress)
         return observed(made)
 
     def start(self, handle: str, *, gui: bool = False) -> None:
         """Power the machine on, or resume it."""
         if gui and not self.capabilities.window:
-            raise CapabilityMissing("no window can be shown here", resolution="start without --gui")
-        self._client.call("start", {"handle": handle, "gui": gui})
+            raise CapabilityMissing(_("no window can be shown here"), resolution=_("start without --gui"))
+        self._client.call(calls.Start(handle, gui))
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF; return whether its guest ended by itself."""
         if how == "graceful" and self.inspect(handle).power is PowerState.PAUSED:
             with suppress(DriverError):  # a guest that VirtualBox stopped for good has only its plug left
                 self.start(handle)
-        arguments = {"handle": handle, "how": how, "timeout": timeout}
-        return bool(self._client.call("power_off", arguments))
+        return self._client.call(calls.PowerOff(handle, how, timeout))
 
     def delete(self, handle: str) -> None:
         """Remove the machine with its disks and snapshots."""
-        self._client.call("delete", {"handle": handle})
+        self._client.call(calls.Delete(handle))
 
     def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
         """Set or remove marks, running or not."""
-        self._client.call("set_marks", {"handle": handle, "marks": dict(marks)})
+        self._client.call(calls.SetMarks(handle, dict(marks)))
 
     def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
         """Set processors and memory (MiB) of a machine that is off."""
-        self._client.call("set_hardware", {"handle": handle, "cpus": cpus, "memory": memory})
+        self._client.call(calls.SetHardware(handle, cpus, memory))
 
     def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
         """Give the machine exactly these adapters."""
-        fields = [adapter_fields(adapter) for adapter in checked(adapters)]
-        self._client.call("set_adapters", {"handle": handle, "adapters": fields})
+        asked = tuple(asked_adapter(adapter) for adapter in checked(adapters))
+        self._client.call(calls.SetAdapters(handle, asked))
 
     def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
         """Plug an existing adapter into another network, off or running."""
-        arguments = {"handle": handle, "slot": slot, "attachment": attachment_fields(attachment)}
-        self._client.call("plug_adapter", arguments)
+        self._client.call(calls.PlugAdapter(handle, slot, attachment=asked_attachment(attachment)))
 
     def set_cable(self, handle: str, slot: int, connected: bool) -> None:
         """Plug the adapter's cable in or out, off or running."""
-        self._client.call("plug_adapter", {"handle": handle, "slot": slot, "cable": connected})
+        self._client.call(calls.PlugAdapter(handle, slot, cable=connected))
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one."""
-        arguments = {"handle": handle, "name": name, "live": live, "description": description}
-        self._client.call("take_snapshot", arguments)
+        self._client.call(calls.TakeSnapshot(handle, name, live, description))
 
     def restore_snapshot(self, handle: str, name: str) -> None:
         """Bring disks, hardware, adapters and marks back."""
-        self._client.call("restore_snapshot", {"handle": handle, "name": name})
+        self._client.call(calls.RestoreSnapshot(handle, name))
 
     def delete_snapshot(self, handle: str, name: str) -> None:
         """Remove one snapshot."""
-        self._client.call("delete_snapshot", {"handle": handle, "name": name})
+        self._client.call(calls.DeleteSnapshot(handle, name))
 
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""
@@ -175,7 +175,7 @@ class VirtualBoxDriver:
 
     def console_tail(self, handle: str, lines: int = 20) -> str:
         """Return the last lines of the serial console."""
-        path = Path(self._client.call("console_log", {"handle": handle}))
+        path = Path(self._client.call(calls.ConsoleLog(handle)))
         if not path.is_file():
             return ""
         with path.open("rb") as stream:
@@ -185,29 +185,29 @@ class VirtualBoxDriver:
 
     def screenshot(self, handle: str, target: Path) -> None:
         """Write a PNG of the machine's screen."""
-        self._client.call("screenshot", {"handle": handle, "target": str(target.absolute())})
+        self._client.call(calls.Screenshot(handle, str(target.absolute())))
 
     def garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Say what collect_garbage would remove, changing nothing."""
-        return [str(text) for text in self._client.call("garbage", _lab_fields(lab))]
+        return [say(told) for told in self._client.call(calls.FindGarbage(*_lab_and_copy(lab)))]
 
     def collect_garbage(self, lab: LabName | None = None) -> Sequence[str]:
         """Remove what interrupted calls left, and say what it was."""
-        return [str(text) for text in self._client.call("collect", _lab_fields(lab))]
+        return [say(told) for told in self._client.call(calls.CollectGarbage(*_lab_and_copy(lab)))]
 
     def strays(self, lab: LabName | None = None) -> Sequence[Stray]:
         """Report files in the folders of our machines that are not provably ours."""
-        found = self._client.call("strays", _lab_fields(lab))
-        return [Stray(Path(stray["path"]), stray["size"], stray["why"]) for stray in found]
+        found = self._client.call(calls.FindStrays(*_lab_and_copy(lab)))
+        return [Stray(Path(stray.path), stray.size, say(stray.why)) for stray in found]
 
     def remove_stray(self, path: Path) -> None:
         """Remove one of the strays."""
-        self._client.call("remove_stray", {"path": str(path)})
+        self._client.call(calls.RemoveStray(str(path)))
 
     def close(self) -> None:
         """End the worker. Machines go on running."""
         self._client.close()
 
 
-def _lab_fields(lab: LabName | None) -> dict[str, str | None]:
-    return {"lab": lab.lab if lab else None, "copy": lab.copy if lab else None}
+def _lab_and_copy(lab: LabName | None) -> tuple[str | None, str | None]:
+    return (lab.lab, lab.copy) if lab else (None, None)

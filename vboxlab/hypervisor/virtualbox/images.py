@@ -20,9 +20,16 @@ from vboxlab.hypervisor.diskfiles.kinds import DiskFile, describe
 from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.failures import Unreadable
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker import calls
+from vboxlab.language import N_, _
 
 QEMU_IMG = "qemu-img"
-INSTALL = "install qemu-img (Debian: `apt install qemu-utils`), which vboxlab then uses"
+INSTALL = N_("install qemu-img (Debian: `apt install qemu-utils`), which vboxlab then uses")
+INSTALL_OR_CONVERT = N_(
+    "install qemu-img (Debian: `apt install qemu-utils`), which vboxlab then uses, or convert it in the program that "
+    "made it"
+)
 WORDS = 8  # lines of qemu-img's that an error shows
 
 
@@ -35,12 +42,11 @@ class Images:
 
     def all(self) -> Sequence[ImageInfo]:
         """Report the images."""
-        found = self._client.call("images")
-        return [ImageInfo(image["name"], image["size"], tuple(image["clones"])) for image in found]
+        return [ImageInfo(each.name, each.size, each.clones) for each in self._client.call(calls.ListImages())]
 
     def has(self, name: str) -> bool:
         """Tell whether there is an image of that name."""
-        return bool(self._client.call("has_image", {"name": name}))
+        return self._client.call(calls.HasImage(name))
 
     def create(self, name: str, disk: Path, parent: str | None, progress: Progress, *, ours: bool) -> None:
         """Make an image of a disk file, which is only read. An overlay of ours is merged with what lies behind it.
@@ -50,10 +56,11 @@ class Images:
         if self.has(name):
             return
         if not disk.is_file():
-            raise BaseError(f"image {name!r}: there is no disk file {disk}")
+            raise BaseError(_("image {image!r}: there is no disk file {disk}").format(image=name, disk=disk))
         if parent is not None and not self.has(parent):
             existing = ", ".join(image.name for image in self.all())
-            raise BaseError(f"there is no image {parent!r}", details=[f"images that exist: {existing}"])
+            details = [_("images that exist: {images}").format(images=existing)]
+            raise BaseError(_("there is no image {image!r}").format(image=parent), details=details)
         found = describe(disk.absolute(), overlay=ours and parent is not None)
         with self._draft() as draft:
             try:
@@ -61,17 +68,18 @@ class Images:
                 if copied.kind == "raw":
                     copied = describe_raw(copied)
             except OSError as error:
-                raise BaseError(f"{disk}: it cannot be copied", details=[f"{draft}: {error.strerror}"]) from error
+                details = [_("{path}: {problem}").format(path=draft, problem=error.strerror)]
+                raise BaseError(_("{path}: it cannot be copied").format(path=disk), details=details) from error
             try:
                 self._make(name, copied, progress)
             except Unreadable as error:
-                progress("converting the disk", None)
+                progress(_("converting the disk"), None)
                 self._make(name, _converted(copied, found, draft, error), progress)
 
     def _make(self, name: str, disk: DiskFile, progress: Progress) -> None:
-        files = [disk.path, *(disk.path.with_name(extent.name) for extent in disk.extents)]
-        arguments = {"name": name, "kind": disk.kind, "files": [str(file) for file in files]}
-        self._client.call("create_image", arguments, subject=f"image {name}", progress=progress)
+        files = (disk.path, *(disk.path.with_name(extent.name) for extent in disk.extents))
+        asked = calls.CreateImage(name, disk.kind, tuple(str(file) for file in files))
+        self._client.call(asked, subject=_("image {image}").format(image=name), progress=progress)
 
     @contextmanager
     def _draft(self) -> Iterator[Path]:
@@ -91,32 +99,36 @@ class Images:
 
         The VM is not marked and never changed again; only when it has no snapshot, one is taken.
         """
-        arguments = {"name": name, "vm": vm, "snapshot": snapshot}
-        done = self._client.call("adopt_image", arguments, subject=vm, progress=progress)
-        taken = "a snapshot was taken for it" if done["made"] else f"its {'' if snapshot else 'current '}snapshot"
-        said = [f"{name} is the VM {done['vm']} as of {taken}, {done['snapshot']}", *done["media"]]
-        if done["changed"]:
-            said.append("the VM has changed since that snapshot: its machines are as it was then")
+        done = self._client.call(calls.AdoptImage(name, vm, snapshot), subject=vm, progress=progress)
+        if done.made:
+            sentence = _("{image} is the VM {vm} as of a snapshot was taken for it, {snapshot}")
+        elif snapshot:
+            sentence = _("{image} is the VM {vm} as of its snapshot, {snapshot}")
+        else:
+            sentence = _("{image} is the VM {vm} as of its current snapshot, {snapshot}")
+        said = [sentence.format(image=name, vm=done.vm, snapshot=done.snapshot), *map(say, done.media)]
+        if done.changed:
+            said.append(_("the VM has changed since that snapshot: its machines are as it was then"))
         return "\n".join(said)
 
     def import_appliance(self, name: str, file: Path, progress: Progress) -> None:
         """Make an image of an appliance, which is only read. Raises BaseError when it cannot be."""
         check_appliance(file.absolute())
-        arguments = {"name": name, "file": str(file.absolute())}
-        self._client.call("import_appliance", arguments, subject=str(file), progress=progress)
+        self._client.call(calls.ImportAppliance(name, str(file.absolute())), subject=str(file), progress=progress)
 
     def remove(self, name: str) -> None:
         """Remove an image. Raises BaseError, naming them, while machines or images depend on it."""
         if not self.has(name):
-            raise BaseError(f"there is no image {name!r}")
-        self._client.call("remove_image", {"name": name}, subject=f"image {name}")
+            raise BaseError(_("there is no image {image!r}").format(image=name))
+        self._client.call(calls.RemoveImage(name), subject=_("image {image}").format(image=name))
 
 
 def _merged(disk: DiskFile, folder: Path) -> DiskFile:
     """Return an overlay of ours, merged with what lies behind it. VirtualBox would pass over that without a word."""
     program = programs.find(QEMU_IMG)
     if program is None:
-        raise BaseError(f"{disk.path}: qemu-img is needed to merge it with what lies behind it", resolution=INSTALL)
+        brief = _("{path}: qemu-img is needed to merge it with what lies behind it").format(path=disk.path)
+        raise BaseError(brief, resolution=_(INSTALL))
     return _run_qemu_img(program, disk, disk.path, folder)
 
 
@@ -124,11 +136,8 @@ def _converted(disk: DiskFile, origin: DiskFile, folder: Path, refusal: Unreadab
     """Return as a VDI what VirtualBox has refused, if qemu-img is there and can read it. Raises BaseError."""
     program = programs.find(QEMU_IMG)
     if program is None:
-        raise BaseError(
-            f"{origin.path}: VirtualBox cannot read this {origin.kind} disk",
-            details=refusal.details,
-            resolution=f"{INSTALL}, or convert it in the program that made it",
-        ) from refusal
+        brief = _("{path}: VirtualBox cannot read this {kind} disk").format(path=origin.path, kind=origin.kind)
+        raise BaseError(brief, details=refusal.details, resolution=_(INSTALL_OR_CONVERT)) from refusal
     return _run_qemu_img(program, disk, origin.path, folder)
 
 
@@ -138,5 +147,6 @@ def _run_qemu_img(program: str, disk: DiskFile, origin: Path, folder: Path) -> D
     done = programs.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", umask=0o077)
     if done.returncode:
         words = done.stderr.strip().splitlines()[-WORDS:]
-        raise BaseError(f"{origin}: qemu-img cannot convert this {disk.kind} disk", details=words)
+        brief = _("{path}: qemu-img cannot convert this {kind} disk").format(path=origin, kind=disk.kind)
+        raise BaseError(brief, details=words)
     return describe(target)

@@ -12,15 +12,19 @@ import platform
 from pathlib import Path
 
 from vboxlab.hypervisor.virtualbox.worker.versions import parse_version
+from vboxlab.language import N_, _
 
 LETS_KVM = (7, 2, 10)  # the first VirtualBox that does
 HOLDS_FROM_LOADING, LIKE_BEFORE = (6, 12), (6, 12)  # of Linux
 PARAMETER = Path("/sys/module/kvm/parameters/enable_virt_at_load")  # there while KVM is loaded, since Linux 6.12
-UNLOAD = "`sudo modprobe -r kvm_intel kvm_amd`"
-KEEP_IT_OFF = f"stop its guests; with Linux 6.12 or later boot with kvm.enable_virt_at_load=0, or {UNLOAD}"
-LET_IT = (
+UNLOAD = N_("stop its guests, and `sudo modprobe -r kvm_intel kvm_amd`")
+KEEP_IT_OFF = N_(
+    "stop its guests; with Linux 6.12 or later boot with kvm.enable_virt_at_load=0, or "
+    "`sudo modprobe -r kvm_intel kvm_amd`"
+)
+LET_IT = N_(
     "stop its guests; take kvm.enable_virt_at_load=0 out of the kernel's command line and of /etc/modprobe.d and boot "
-    f"again, or {UNLOAD}"
+    "again, or `sudo modprobe -r kvm_intel kvm_amd`"
 )
 
 
@@ -28,8 +32,8 @@ def advice(version: str, linux: str | None = None) -> str:
     """Return what to do about KVM by VirtualBox's version ("": unknown) and Linux's (default: that of this host)."""
     known = parse_version(version)
     if not known:
-        return f"stop its guests, and {UNLOAD}"
-    return LET_IT if _lets_kvm(known, linux) else KEEP_IT_OFF
+        return _(UNLOAD)
+    return _(LET_IT) if _lets_kvm(known, linux) else _(KEEP_IT_OFF)
 
 
 def _lets_kvm(version: tuple[int, ...], linux: str | None) -> bool:
@@ -50,5 +54,9 @@ def trouble(version: str, linux: str | None = None, parameter: Path = PARAMETER)
     if not known or switched_on == _lets_kvm(known, linux):
         return ""
     if switched_on:
-        return f"KVM is loaded and holds the processor, which VirtualBox {version} must have to itself"
-    return f"KVM is loaded and was told not to switch the processor on for guests; VirtualBox {version} needs that"
+        sentence = _("KVM is loaded and holds the processor, which VirtualBox {version} must have to itself")
+    else:
+        sentence = _(
+            "KVM is loaded and was told not to switch the processor on for guests; VirtualBox {version} needs that"
+        )
+    return sentence.format(version=version)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from vboxlab.errors import CapabilityMissing, DriverError
-from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, adapter_fields, adapter_of
+from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, adapter_of, asked_adapter
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker import calls
+from vboxlab.language import N_, _
 from vboxlab.planning.observed import (
     MARK_COPY,
     MARK_LAB,
@@ -31,43 +33,50 @@ POWER_STATES = {
     "Inaccessible": PowerState.INACCESSIBLE,
 }
 PROBLEMS = {
-    "Paused": "it is paused: by hand, or by VirtualBox because the host's disk is full",
-    "Stuck": "VirtualBox stopped it (guru meditation): VBox.log in its Logs folder says why",
+    "Paused": N_("it is paused: by hand, or by VirtualBox because the host's disk is full"),
+    "Stuck": N_("VirtualBox stopped it (guru meditation): VBox.log in its Logs folder says why"),
 }
 
 
-def observed(fields: Mapping[str, Any]) -> ObservedMachine:
+def observed(told: calls.Machine) -> ObservedMachine:
     """Return the machine that the worker described."""
-    state = fields["state"]
-    power = POWER_STATES.get(state, PowerState.CHANGING)
+    power, details = POWER_STATES.get(told.state, PowerState.CHANGING), told.details
+    problem = _(PROBLEMS[told.state]) if told.state in PROBLEMS else ""
     return ObservedMachine(
-        handle=fields["handle"],
-        name=fields["name"],
+        handle=told.handle,
+        name=told.name,
         power=power,
-        cpus=fields["cpus"],
-        memory=fields["memory"],
-        image=fields["image"],
-        adapters=tuple(adapter_of(adapter) for adapter in fields["adapters"]),
-        marks=fields["marks"],
-        snapshots=tuple(SnapshotState(**snapshot) for snapshot in fields["snapshots"]),
-        current_snapshot=fields["current_snapshot"],
-        problem=fields["problem"] or PROBLEMS.get(state, ""),
-        untouched=power is PowerState.OFF and fields["untouched"],
-        last_power_change=fields["last_power_change"],
+        cpus=told.cpus,
+        memory=told.memory,
+        image=told.image,
+        adapters=tuple(adapter_of(adapter) for adapter in details.adapters),
+        marks=told.marks,
+        snapshots=tuple(_snapshot(snapshot) for snapshot in details.snapshots),
+        current_snapshot=details.current_snapshot,
+        problem=problem if told.problem is None else say(told.problem),
+        untouched=power is PowerState.OFF and details.untouched,
+        last_power_change=told.last_power_change,
     )
 
 
-def create_arguments(spec: MachineSpec) -> dict[str, Any]:
+def _snapshot(told: calls.Snapshot) -> SnapshotState:
+    return SnapshotState(
+        name=told.name, parent=told.parent, taken_at=told.taken_at, live=told.live, description=told.description,
+        id=told.id,
+    )  # fmt: skip
+
+
+def asked_machine(spec: MachineSpec) -> calls.Create:
     """Return what the worker needs to make a machine."""
-    return {
-        "name": spec.name,
-        "image": spec.image,
-        "group": group_of(spec.marks),
-        "cpus": spec.cpus,
-        "memory": spec.memory,
-        "adapters": [adapter_fields(adapter) for adapter in checked(spec.adapters)],
-        "marks": dict(spec.marks),
-    }
+    return calls.Create(
+        name=spec.name,
+        image=spec.image,
+        group=group_of(spec.marks),
+        cpus=spec.cpus,
+        memory=spec.memory,
+        adapters=tuple(asked_adapter(adapter) for adapter in checked(spec.adapters)),
+        marks=dict(spec.marks),
+    )
 
 
 def group_of(marks: Mapping[str, str]) -> str:
@@ -80,8 +89,12 @@ def checked(adapters: Sequence[AdapterState]) -> Sequence[AdapterState]:
     """Return the adapters. Raises DriverError for slots that cannot be, CapabilityMissing for kinds that are not."""
     slots = [adapter.slot for adapter in adapters]
     if len(set(slots)) != len(slots) or not set(slots) <= set(SLOTS):
-        raise DriverError(f"adapter slots must be different and 1 to 8, not {slots}")
+        raise DriverError(_("adapter slots must be different and 1 to 8, not {slots}").format(slots=slots))
     for adapter in adapters:
         if adapter.attachment.kind not in NETWORK_KINDS:
-            raise CapabilityMissing(f"adapter {adapter.slot}: VirtualBox has no {adapter.attachment.kind} networks")
+            raise CapabilityMissing(
+                _("adapter {slot}: VirtualBox has no {kind} networks").format(
+                    slot=adapter.slot, kind=adapter.attachment.kind
+                )
+            )
     return adapters

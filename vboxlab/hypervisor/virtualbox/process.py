@@ -13,29 +13,39 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from vboxlab import programs
 from vboxlab.errors import DriverError
 from vboxlab.files import make_private_folder, opened_privately
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.virtualbox.readiness import Binding
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
+from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, name_of
 from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     CONNECTING,
     LOOKING,
     Beat,
+    Failed,
     Failure,
+    Greeting,
     Message,
     Noted,
+    NotUnderstood,
     Progressed,
     Reply,
     Request,
-    decode_message,
+    decode,
     encode,
+    failed,
+    failure_in,
 )
+from vboxlab.hypervisor.virtualbox.worker.told import Told
+from vboxlab.language import _
 
+R = TypeVar("R")
 LOG = "worker.log"
 PRESENCE = "presence"
 PACKAGE = Path(__file__).parents[3]
@@ -84,9 +94,9 @@ class WorkerGone(Exception):
 
 
 class NoGreeting(Exception):
-    """A worker that was just started is silent; `doing` is what it began last ("": nothing)."""
+    """A worker that was just started is silent; `doing` is what it began last (None: nothing)."""
 
-    def __init__(self, doing: str) -> None:
+    def __init__(self, doing: Told | None) -> None:
         super().__init__(doing)
         self.doing = doing
 
@@ -125,7 +135,7 @@ class Worker:
         except BaseException as error:
             self._presence.leave()
             if isinstance(error, OSError) and error.errno in EXHAUSTED:
-                raise _host_trouble("no process can be started", error) from error
+                raise _host_trouble(_("no process can be started"), str(error)) from error
             raise
         self.under_way = 0  # calls that were not answered: its client counts
         self.stuck = False  # a call in it does not get on, and is waited for no more
@@ -134,7 +144,7 @@ class Worker:
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[Message | None]] = {0: queue.SimpleQueue()}
         self._words = 0  # lines that came
-        self._beat = Beat(0, 0.0)
+        self._beat = Beat(0.0)
         self._slow = False
         self._ended = False
         self._reader = threading.Thread(target=self._read, name="virtualbox-worker", daemon=True)
@@ -155,25 +165,30 @@ class Worker:
         with self._process.stdout as lines:
             for line in lines:
                 self._words += 1
-                with suppress(ValueError, TypeError, KeyError):
-                    message = decode_message(line)
-                    if isinstance(message, Beat):
-                        self._beat = message
-                    else:
-                        self._answers[message.id].put(message)
+                with suppress(ValueError):  # a word of the interpreter's, and none of the worker's
+                    self._take(_message_in(line))
         with self._lock:
             self._ended = True
             waiting = list(self._answers.values())
         for answers in waiting:
             answers.put(None)
 
-    def greeting(self, timeout: float) -> dict[str, Any]:
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Beat):
+            self._beat = message
+            return
+        answers = self._answers.get(0 if isinstance(message, Greeting) else message.id)
+        if answers is not None:  # its call is waited for
+            answers.put(message)
+
+    def greeting(self, timeout: float) -> Greeting:
         """Return what the worker says of itself once it is connected.
 
         To load the binding and to connect may take `timeout` seconds each. Raises Failure, WorkerGone when it ended, or
         NoGreeting.
         """
-        doing, quiet = "", 0
+        doing: Told | None = None
+        quiet = 0
         while True:
             try:
                 message = self._answers[0].get(timeout=TICK)
@@ -185,16 +200,18 @@ class Worker:
                     self._tell(quiet * TICK)
                 continue
             if isinstance(message, Progressed):
-                doing, quiet = message.text, 0
+                doing, quiet = message.doing, 0
+            elif isinstance(message, Greeting):
+                return message
             else:
-                return dict(_result(message))
+                raise _end(message)
 
-    def call(self, name: str, arguments: Mapping[str, Any], progress: Progress, noted: dict[str, Any]) -> Any:
+    def call(self, arguments: Arguments[R], progress: Progress, noted: dict[str, Any]) -> R:
         """Make a call and return its result. `noted` is what it noted before it was lost, and is added to.
 
         Raises Failure, WorkerGone when no answer will come, ServiceSilent or CallSilent.
         """
-        request = Request(next(self._ids), name, dict(arguments), dict(noted))
+        request = Request(next(self._ids), name_of(arguments), arguments, dict(noted))
         with self._lock:
             if self._ended:
                 raise WorkerGone
@@ -206,27 +223,29 @@ class Worker:
             except (OSError, ValueError):  # ended, or closed by another thread
                 raise WorkerGone from None
         try:
-            return self._wait(request.id, progress, noted)
+            return cast("R", self._wait(request, progress, noted))
         finally:
             del self._answers[request.id]
 
-    def _wait(self, request: int, progress: Progress, noted: dict[str, Any]) -> Any:
+    def _wait(self, request: Request, progress: Progress, noted: dict[str, Any]) -> Any:
         # Ticks are counted, and no clock is read: this process may have been stopped, or the host asleep.
         quiet, words = 0, self._words
         while True:
             try:
-                message = self._answers[request].get(timeout=TICK)
+                message = self._answers[request.id].get(timeout=TICK)
             except queue.Empty:
                 quiet = quiet + 1 if self._words == words else 0
                 words = self._words
-                self._judge(request, quiet * TICK)
+                self._judge(request.id, quiet * TICK)
                 continue
             if isinstance(message, Progressed):
-                progress(message.text, message.percent)
+                progress(say(message.doing), message.percent)
             elif isinstance(message, Noted):
                 noted.update(message.note)
+            elif isinstance(message, Reply) and message.call == request.call:
+                return message.result
             else:
-                return _result(message)
+                raise _end(message)
 
     def _judge(self, request: int, quiet: float) -> None:
         beat = self._beat
@@ -244,7 +263,8 @@ class Worker:
     def _tell(self, silent: float) -> None:
         """Tell once that the service is slow; and again when it is once more."""
         if silent >= self._limits.slow and not self._slow:
-            self._say(f"VirtualBox's service has not answered for {silent:.0f} s: still waiting for it")
+            text = _("VirtualBox's service has not answered for {seconds:.0f} s: still waiting for it")
+            self._say(text.format(seconds=silent))
         self._slow = silent >= self._limits.slow
 
     def leave(self, timeout: float) -> None:
@@ -264,12 +284,17 @@ class Worker:
         self._presence.leave()
 
 
-def _result(message: Message | None) -> Any:
-    if not isinstance(message, Reply):
-        raise WorkerGone
-    if message.error is not None:
-        raise Failure(message.error.pop("kind"), message.error.pop("text"), **message.error)
-    return message.result
+def _message_in(line: bytes) -> Message:
+    """Return the message in a line, a failure for one of another protocol. Raises ValueError when it is none."""
+    try:
+        return decode(line)
+    except NotUnderstood as failure:
+        return failed(failure.id, failure)
+
+
+def _end(message: Message | None) -> Failure | WorkerGone:
+    """Return what ends a wait for another message."""
+    return failure_in(message) if isinstance(message, Failed) else WorkerGone()
 
 
 def _show_presence(folder: Path, token: str) -> Presence:
@@ -277,9 +302,10 @@ def _show_presence(folder: Path, token: str) -> Presence:
         make_private_folder(folder / PRESENCE)
         with open(folder / LOG, "ab", opener=opened_privately):
             return Presence(folder / PRESENCE, CLIENT, token)
-    except OSError as error:
-        raise _host_trouble(f"{folder} cannot be used", error) from error
+    except (OSError, Failure) as error:
+        why = say(error.told) if isinstance(error, Failure) else str(error)
+        raise _host_trouble(_("{folder} cannot be used").format(folder=folder), why) from error
 
 
-def _host_trouble(brief: str, error: OSError) -> DriverError:
-    return DriverError(brief, details=[str(error)], resolution="look at the folder's rights, free space and memory")
+def _host_trouble(brief: str, why: str) -> DriverError:
+    return DriverError(brief, details=[why], resolution=_("look at the folder's rights, free space and memory"))

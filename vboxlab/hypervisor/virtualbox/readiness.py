@@ -13,11 +13,12 @@ from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.hypervisor.virtualbox.worker.versions import PYTHONS, parse_version, spell
+from vboxlab.language import N_, _
 
-INSTALL_HINT = (
+INSTALL_HINT = N_(
     "install VirtualBox 7.2: https://www.virtualbox.org/wiki/Downloads, or on Debian `apt install virtualbox`"
 )
-BINDING_HINT = 'install the binding: `pip install "vboxlab[virtualbox]"` in the environment that runs vboxlab'
+BINDING_HINT = N_('install the binding: `pip install "vboxlab[virtualbox]"` in the environment that runs vboxlab')
 # Where VirtualBox's installers put their libraries (VirtualBox manual, "Installing on Linux/macOS/Windows Hosts").
 UNIX_FOLDERS = ("/usr/lib/virtualbox", "/opt/VirtualBox", "/usr/lib64/virtualbox")
 MACOS_FOLDER = "/Applications/VirtualBox.app/Contents/MacOS"
@@ -49,7 +50,9 @@ class Binding:
     folder: str = ""
 
     def __str__(self) -> str:
-        return f"{self.interpreter} with {self.folder or 'its own vboxapi'}"
+        if not self.folder:
+            return _("{interpreter} with its own vboxapi").format(interpreter=self.interpreter)
+        return _("{interpreter} with {folder}").format(interpreter=self.interpreter, folder=self.folder)
 
 
 def find_installation(environ: Mapping[str, str] = os.environ) -> Installation | None:
@@ -100,14 +103,20 @@ def binding_hint(version: str) -> str:
     """Return what to do where no interpreter loads the binding of this VirtualBox ("": version unknown)."""
     series = parse_version(version)[:2]
     if len(series) != 2:
-        return BINDING_HINT
+        return _(BINDING_HINT)
+    release = spell((series[0], series[1]))
     known = PYTHONS.get((series[0], series[1]), ())
-    which = f"a Python {' or '.join(known)} (such as `uv python install {known[0]}`)" if known else "another Python"
-    package = f"`pip install 'vbox-sdk=={spell((series[0], series[1]))}.*'` in it"
-    return (
-        f"VirtualBox {version} needs {which}: vboxlab takes it from PATH or VBOXLAB_VBOX_PYTHON, and may itself run on "
-        f"another; if it still does not load, {package}"
-    )
+    if not known:
+        return _(
+            "VirtualBox {version} needs another Python: vboxlab takes it from PATH or VBOXLAB_VBOX_PYTHON, and may "
+            "itself run on another; if it still does not load, `pip install 'vbox-sdk=={release}.*'` in it"
+        ).format(version=version, release=release)
+    pythons = _(" or ").join(known)
+    return _(
+        "VirtualBox {version} needs a Python {pythons} (such as `uv python install {python}`): vboxlab takes it from "
+        "PATH or VBOXLAB_VBOX_PYTHON, and may itself run on another; if it still does not load, "
+        "`pip install 'vbox-sdk=={release}.*'` in it"
+    ).format(version=version, pythons=pythons, python=known[0], release=release)
 
 
 def find_interpreter(name: str) -> str | None:
@@ -155,7 +164,7 @@ def kernel_driver_problem() -> str:
     if platform.system() != "Linux":
         return ""
     if not DRIVER_DEVICE.exists():
-        return (
+        return _(
             "VirtualBox's kernel driver is not loaded (/dev/vboxdrv is missing): `sudo modprobe vboxdrv`, "
             "or install virtualbox-dkms and the kernel's headers"
         )
@@ -167,7 +176,7 @@ def other_hypervisor() -> str:
     if not KERNEL_MODULES.is_file():
         return ""
     for line in KERNEL_MODULES.read_text(encoding="ascii", errors="replace").splitlines():
-        name, _size, users, *_ = (*line.split(), "", "", "")
+        name, _size, users, *_rest = (*line.split(), "", "", "")
         if name in ("kvm_intel", "kvm_amd") and users.isdigit() and int(users) > 0:
             return name
     return ""
@@ -175,7 +184,9 @@ def other_hypervisor() -> str:
 
 def installed() -> str:
     """Return "" when VirtualBox is installed here, so that it can be driven, else why not."""
-    return "" if find_installation() is not None else f"VirtualBox is not installed; {INSTALL_HINT}"
+    if find_installation() is not None:
+        return ""
+    return _("VirtualBox is not installed; {advice}").format(advice=_(INSTALL_HINT))
 
 
 def usable() -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from vboxlab.errors import DriverError
+from vboxlab.files import flush, replacing
 from vboxlab.hypervisor.virtualbox.failures import KINDS
 from vboxlab.hypervisor.virtualbox.readiness import find_installation
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker import registry
+from vboxlab.language import _, n_
 
 # VirtualBox's service ends five seconds after its last client.
 SERVICE_ENDS = 8.0
@@ -30,12 +36,18 @@ def find_repair() -> Repair | None:
     loss = registry.find_loss(registry.home()) if find_installation() is not None else None
     if loss is None:
         return None
-    found = ("VirtualBox's list of machines is lost", *loss.describe())
-    advice = KINDS[registry.kind_of(loss)][1] or ""
+    found = (_("VirtualBox's list of machines is lost"), *map(say, loss.describe()))
+    _error, advice = KINDS[registry.kind_of(loss)]
+    advice = _(advice) if advice else ""
     if loss.copy is None:
         return Repair(found, "", advice, loss)
-    kept = "" if loss.missing else f", keeping the damaged file as {loss.target.name}.vboxlab-DATE"
-    return Repair(found, f"put {loss.copy.name} back as {loss.target}{kept}", advice, loss)
+    if loss.missing:
+        proposal = _("put {copy} back as {target}").format(copy=loss.copy.name, target=loss.target)
+    else:
+        proposal = _("put {copy} back as {target}, keeping the damaged file as {file}.vboxlab-DATE").format(
+            copy=loss.copy.name, target=loss.target, file=loss.target.name
+        )
+    return Repair(found, proposal, advice, loss)
 
 
 def carry_out(repair: Repair, *, patience: float = SERVICE_ENDS) -> list[str]:
@@ -48,18 +60,39 @@ def carry_out(repair: Repair, *, patience: float = SERVICE_ENDS) -> list[str]:
     while running := list(running_services()):
         if time.monotonic() >= deadline:
             raise DriverError(
-                "VirtualBox is running, and would write its own list over the one that is put back",
+                _("VirtualBox is running, and would write its own list over the one that is put back"),
                 details=[str(each) for each in running],
-                resolution="power off VMs that run, close all windows of VirtualBox, wait ten seconds and try again",
+                resolution=_("power off VMs that run, close all windows of VirtualBox, wait ten seconds and try again"),
             )
         time.sleep(0.2)
     try:
-        kept = registry.put_back(repair.loss)
+        kept = put_back(repair.loss)
     except OSError as error:
         raise DriverError(
-            f"{repair.loss.target} cannot be put back",
+            _("{file} cannot be put back").format(file=repair.loss.target),
             details=[str(error)],
-            resolution="look at the folder's rights and free space, and run it again",
+            resolution=_("look at the folder's rights and free space, and run it again"),
         ) from error
-    done = [f"{repair.loss.target} is put back, with {repair.loss.machines} machines"]
-    return done if kept is None else [*done, f"what was there is kept as {kept}"]
+    count = repair.loss.machines
+    sentence = n_("{file} is put back, with {count} machine", "{file} is put back, with {count} machines", count)
+    done = [sentence.format(file=repair.loss.target, count=count)]
+    return done if kept is None else [*done, _("what was there is kept as {file}").format(file=kept)]
+
+
+def put_back(loss: registry.Loss) -> Path | None:
+    """Put the whole copy in the place of a lost list, in one step; return where the damaged file was kept (None: none).
+
+    The copies stay as they are. Raises OSError; FileExistsError when a list has come there meanwhile.
+    """
+    if loss.copy is None:
+        raise FileNotFoundError(errno.ENOENT, _("there is no copy to put back"), str(loss.target))
+    with replacing(loss.target, mode=loss.copy.stat().st_mode & 0o777) as stream:
+        with loss.copy.open("rb") as source:
+            shutil.copyfileobj(source, stream)
+        flush(stream)
+        if registry.machines_in(loss.copy) != loss.machines:
+            raise FileNotFoundError(errno.ENOENT, _("the copy has changed meanwhile"), str(loss.copy))
+        kept = None if loss.missing else registry.keep_beside(loss.target)
+        if registry.machines_in(loss.target) is not None:
+            raise FileExistsError(errno.EEXIST, _("there is a list again"), str(loss.target))
+    return kept

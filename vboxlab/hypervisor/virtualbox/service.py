@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from vboxlab.hypervisor.virtualbox.readiness import SERVICES
 from vboxlab.hypervisor.virtualbox.worker import registry
+from vboxlab.language import _
 
 VM_PROCESSES = ("VBoxHeadless", "VirtualBoxVM")
 
@@ -26,7 +27,7 @@ class Service:
         return self.status == "stopped"
 
     def __str__(self) -> str:
-        return f"process {self.pid} (VBoxSVC), {self.status}"
+        return _("process {pid} (VBoxSVC), {status}").format(pid=self.pid, status=self.status)
 
 
 def running_services() -> Iterator[Service]:

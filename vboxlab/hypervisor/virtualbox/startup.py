@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vboxlab.errors import DriverError, DriverUnavailable, SettingsInvalid
 from vboxlab.files import read_json, write_durably
@@ -29,15 +28,16 @@ from vboxlab.hypervisor.virtualbox.readiness import (
     find_interpreter,
     installed_version,
 )
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
-from vboxlab.hypervisor.virtualbox.worker.protocol import LOADING, LOOKING, Failure
+from vboxlab.hypervisor.virtualbox.worker.protocol import LOADING, LOOKING, Failure, Greeting
+from vboxlab.language import _
 
 ATTEMPTS = 3
 # What XPCOM says of VirtualBox's objects while its processes of before are ending ("Class not registered"), and COM for
 # good where its installation is broken.
 NOT_REGISTERED = 0x80040154
 REMEMBERED = "binding.json"
-SETTING = "VBOXLAB_VBOX_PYTHON (vbox_python in the settings)"
 
 
 class Refused(Exception):
@@ -62,7 +62,7 @@ class Starter:
     limits: Limits
     say: Callable[[str], None]
 
-    def start(self) -> tuple[Worker, dict[str, Any]]:
+    def start(self) -> tuple[Worker, Greeting]:
         """Return a worker that is connected, and what it says of itself.
 
         Raises DriverUnavailable, SettingsInvalid for an interpreter that the user named and that does not start, and
@@ -70,28 +70,29 @@ class Starter:
         """
         installation = find_installation()
         if installation is None:
-            raise DriverUnavailable("VirtualBox is not installed", resolution=INSTALL_HINT)
+            raise DriverUnavailable(_("VirtualBox is not installed"), resolution=_(INSTALL_HINT))
         named = self._named()
         problems: list[str] = []
         silent: set[str] = set()
         for binding in self._candidates(installation):
             if named and binding.interpreter != named:
-                self.say(f"{SETTING}: {'; '.join(problems)}; others are tried")
+                text = _("VBOXLAB_VBOX_PYTHON (vbox_python in the settings): {problems}; others are tried")
+                self.say(text.format(problems="; ".join(problems)))
                 named = None
             if binding.interpreter in silent:
                 continue
             try:
                 worker, greeting = self._connected(installation, binding, named)
             except Refused as refused:
-                problems.append(f"{binding}: {refused}")
+                problems.append(_("{binding}: {problem}").format(binding=binding, problem=refused))
                 silent |= {binding.interpreter} if refused.silent else set()
                 continue
             self._remember(binding)
-            for text in greeting.get("mended", ()):
-                self.say(f"mended: {text}")
+            for told in greeting.mended:
+                self.say(_("mended: {what}").format(what=say(told)))
             return worker, greeting
         raise DriverUnavailable(
-            "no interpreter could load VirtualBox's Python binding",
+            _("no interpreter could load VirtualBox's Python binding"),
             details=problems,
             resolution=binding_hint(installed_version(installation)),
         )
@@ -102,14 +103,18 @@ class Starter:
             return None
         found = find_interpreter(self.preferred)
         if found is None:
-            raise self._wrong_setting(f"there is no program {self.preferred} that may be started")
+            why = _("there is no program {program} that may be started").format(program=self.preferred)
+            raise self._wrong_setting(why)
         return found
 
     def _wrong_setting(self, why: str) -> SettingsInvalid:
+        sentence = _("VBOXLAB_VBOX_PYTHON (vbox_python in the settings) names {program}, which does not start")
         return SettingsInvalid(
-            f"{SETTING} names {self.preferred}, which does not start",
+            sentence.format(program=self.preferred),
             details=[why],
-            resolution="name a Python that loads VirtualBox's binding, or none: `vboxlab doctor` shows which is taken",
+            resolution=_(
+                "name a Python that loads VirtualBox's binding, or none: `vboxlab doctor` shows which is taken"
+            ),
         )
 
     def _candidates(self, installation: Installation) -> list[Binding]:
@@ -126,9 +131,7 @@ class Starter:
             text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
             write_durably(self.folder / REMEMBERED, text)
 
-    def _connected(
-        self, installation: Installation, binding: Binding, named: str | None
-    ) -> tuple[Worker, dict[str, Any]]:
+    def _connected(self, installation: Installation, binding: Binding, named: str | None) -> tuple[Worker, Greeting]:
         """Start a worker with a binding. Raises Refused when that is of no use, else the error that it met."""
         problems: list[str] = []
         for attempt in range(1, ATTEMPTS + 1):
@@ -138,13 +141,13 @@ class Starter:
             except Failure as failure:
                 worker.leave(timeout=1.0)
                 self._judge(failure, attempt)
-                problems.append(failure.text)
+                problems.append(say(failure.told))
                 # Several programs that start the service at once get into each other's way.
                 time.sleep(0.5 if failure.kind == "dead" else self.lingers)
             except BaseException as error:
                 worker.leave(timeout=0.0)
                 if isinstance(error, WorkerGone):
-                    raise Refused("ended while loading it") from None
+                    raise Refused(_("ended while loading it")) from None
                 if not isinstance(error, NoGreeting):
                     raise
                 self._judge_silence(error, attempt)
@@ -157,21 +160,24 @@ class Starter:
         except OSError as error:
             if named:
                 raise self._wrong_setting(str(error)) from error
-            raise Refused(f"it does not start: {error}", silent=True) from error
+            raise Refused(_("it does not start: {problem}").format(problem=error), silent=True) from error
 
     def _judge(self, failure: Failure, attempt: int) -> None:
         """Return when a worker that failed so may be tried once more. Raises Refused, or the error."""
         if failure.kind == "binding":
-            raise Refused(failure.text) from failure
-        passing = failure.kind == "lost" or failure.code == NOT_REGISTERED
+            raise Refused(say(failure.told)) from failure
+        passing = failure.kind == "lost" or failure.result_code == NOT_REGISTERED
         if not (failure.kind == "dead" or (passing and attempt < ATTEMPTS)):
             raise to_error(failure) from failure
 
     def _judge_silence(self, silent: NoGreeting, attempt: int) -> None:
         """Return when a worker that was silent may be tried once more: the service may just have been ending."""
-        if silent.doing in ("", LOADING):
-            doing = f" ({silent.doing})" if silent.doing else ""
-            raise Refused(f"no word within {self.limits.starting * attempt:.0f} s{doing}", silent=True)
+        if silent.doing in (None, LOADING):
+            seconds = self.limits.starting * attempt
+            if silent.doing is None:
+                raise Refused(_("no word within {seconds:.0f} s").format(seconds=seconds), silent=True)
+            text = _("no word within {seconds:.0f} s ({doing})").format(seconds=seconds, doing=say(silent.doing))
+            raise Refused(text, silent=True)
         if silent.doing == LOOKING:
             raise silent_service(self.limits.call, self.folder)
         waited = self.limits.starting * sum(range(1, attempt + 1))
@@ -182,21 +188,25 @@ class Starter:
 def no_service(problems: list[str], folder: Path) -> DriverError:
     """Return the error for a service that comes to nothing: another interpreter would not make it live."""
     return DriverError(
-        f"VirtualBox's service did not answer {ATTEMPTS} times",
-        details=[*dict.fromkeys(problems), f"the worker's log is {folder / LOG}"],
-        resolution="look at VBoxSVC.log in VirtualBox's settings folder; if `VBoxManage list vms` does not answer "
-        "either, it may be a machine's settings file that ends it",
+        _("VirtualBox's service did not answer {count} times").format(count=ATTEMPTS),
+        details=[*dict.fromkeys(problems), _("the worker's log is {file}").format(file=folder / LOG)],
+        resolution=_(
+            "look at VBoxSVC.log in VirtualBox's settings folder; if `VBoxManage list vms` does not answer "
+            "either, it may be a machine's settings file that ends it"
+        ),
     )
 
 
 def silent_service(seconds: float, folder: Path) -> DriverError:
     """Return the error for a service that lives and does not answer. It is not ours to end."""
-    running = [str(each) for each in running_services()] or ["no process VBoxSVC of this user is seen"]
+    running = [str(each) for each in running_services()] or [_("no process VBoxSVC of this user is seen")]
     return DriverError(
-        f"VirtualBox's service has not answered for {seconds:.0f} s",
-        details=[*running, f"the worker's log is {folder / LOG}"],
-        resolution="wait if this computer is very busy; if `VBoxManage list vms` does not answer either, that process "
-        "hangs: end it yourself (VMs that run end with it) and run the command again",
+        _("VirtualBox's service has not answered for {seconds:.0f} s").format(seconds=seconds),
+        details=[*running, _("the worker's log is {file}").format(file=folder / LOG)],
+        resolution=_(
+            "wait if this computer is very busy; if `VBoxManage list vms` does not answer either, that process "
+            "hangs: end it yourself (VMs that run end with it) and run the command again"
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,26 +12,29 @@ from typing import Any
 
 import pytest
 
+from tests.unit.hypervisor.virtualbox.stand_in_worker import GREETING, begins, failure, line
 from vboxlab.errors import DriverError, SettingsInvalid
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.process import Limits
-from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, LOOKING
+from vboxlab.hypervisor.virtualbox.worker.calls import ConsoleLog
+from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, LOADING, LOOKING, PROTOCOL, Reply
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts a script as an interpreter")
 # Answers each call, over all its lives, with the next line of a file; "end" makes it end instead.
 WORKER = f"""#!{sys.executable}
 import json, pathlib, sys
 answers = pathlib.Path(__file__).with_name("answers")
-print(json.dumps({{"id": 0, "result": {{"version": "7.2.4"}}}}), flush=True)
+print({GREETING!r}, flush=True)
 for line in sys.stdin:
     first, _, rest = answers.read_text().partition("\\n")
     answers.write_text(rest)
     if first == "end":
         sys.exit()
-    print(json.dumps({{"id": json.loads(line)["id"], **json.loads(first)}}), flush=True)
+    print(json.dumps({{**json.loads(first), "id": json.loads(line)["id"]}}), flush=True)
 """
-DEAD = {"kind": "dead", "text": "the service is gone"}
-STALE = {"kind": "stale", "text": "the service remembers somebody"}
+DEAD = failure("dead", "the service is gone")
+STALE = failure("stale", "the service remembers somebody")
+CALL = ConsoleLog("a handle")
 
 
 @pytest.fixture
@@ -46,10 +50,13 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     made.close()
 
 
+def result(text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(line(Reply(0, "console_log", text)))
+    return fields
+
+
 def answer(tmp_path: Path, *answers: dict[str, Any] | str) -> None:
-    lines = [
-        each if isinstance(each, str) else json.dumps(each if "result" in each else {"error": each}) for each in answers
-    ]
+    lines = [each if isinstance(each, str) else json.dumps(each) for each in answers]
     (tmp_path / "answers").write_text("".join(f"{line}\n" for line in lines))
 
 
@@ -77,9 +84,8 @@ def test_a_service_that_never_lives_is_not_tried_with_every_interpreter(
     (tmp_path / "VBoxSVC").touch()
     (tmp_path / "virtualbox").mkdir()
     worker = tmp_path / "worker.py"
-    dead = {"id": 0, "error": {"kind": "dead", "text": "the service is gone"}}
     worker.write_text(
-        f"#!{sys.executable}\nopen({str(tmp_path / 'starts')!r}, 'a').write('x')\nprint({json.dumps(dead)!r})\n"
+        f"#!{sys.executable}\nopen({str(tmp_path / 'starts')!r}, 'a').write('x')\nprint({json.dumps(DEAD)!r})\n"
     )
     worker.chmod(0o755)
     monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
@@ -98,8 +104,8 @@ def dead_process() -> int:
 def test_a_call_is_made_again_when_worker_or_service_were_lost(
     client: Client, tmp_path: Path, failures: list[Any]
 ) -> None:
-    answer(tmp_path, *failures, {"result": 42})
-    assert client.call("inspect") == 42
+    answer(tmp_path, *failures, result("done"))
+    assert client.call(CALL) == "done"
 
 
 @pytest.mark.parametrize(
@@ -108,36 +114,36 @@ def test_a_call_is_made_again_when_worker_or_service_were_lost(
         ([DEAD, "end", DEAD], "VirtualBox's service ended 3 times during one call"),
         ([DEAD, "end", "end"], "the process that calls VirtualBox ended 3 times during one call"),
         ([STALE, STALE], "remembers somebody"),
-        ([{"kind": "api", "text": "refused"}], "refused"),
+        ([failure("api", "refused")], "refused"),
     ],
 )
 def test_what_does_not_pass_is_said(client: Client, tmp_path: Path, failures: list[Any], said: str) -> None:
-    answer(tmp_path, *failures, {"result": "too late"})
+    answer(tmp_path, *failures, result("too late"))
     with pytest.raises(DriverError, match=said):
-        client.call("inspect")
+        client.call(CALL)
 
 
 def test_the_lock_of_a_process_that_is_dead_is_waited_out(client: Client, tmp_path: Path) -> None:
-    locked = {"kind": "locked", "text": "locked already", "holder": dead_process()}
-    answer(tmp_path, locked, {"result": "done"})
-    assert client.call("delete") == "done"
+    locked = failure("locked", "locked already", holder=dead_process())
+    answer(tmp_path, locked, result("done"))
+    assert client.call(CALL) == "done"
     answer(tmp_path, locked, locked)
     with pytest.raises(DriverError, match="locked already") as caught:
-        client.call("delete")
+        client.call(CALL)
     assert "a program that was killed" in str(caught.value)
 
 
 @pytest.mark.parametrize("holder", [None, 1])
 def test_the_lock_of_a_process_that_lives_is_respected(client: Client, tmp_path: Path, holder: int | None) -> None:
-    answer(tmp_path, {"kind": "locked", "text": "locked already", "holder": holder}, {"result": "done"})
+    answer(tmp_path, failure("locked", "locked already", holder=holder), result("done"))
     with pytest.raises(DriverError, match="locked already") as caught:
-        client.call("delete")
+        client.call(CALL)
     assert "wait for the program that holds it" in str(caught.value)
 
 
-GREETS = 'import sys\nprint(\'{"id": 0, "result": {"version": "7.2.4"}}\', flush=True)\nsys.stdin.read()\n'
+GREETS = f"import sys\nprint({GREETING!r}, flush=True)\nsys.stdin.read()\n"
 SLEEPS = "import time\ntime.sleep(60)\n"
-LOADING = 'print(\'{"id": 0, "text": "loading the binding", "percent": null}\', flush=True)\n'
+LOADS = f"print({begins(LOADING)!r}, flush=True)\n"
 
 
 def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> Path:
@@ -160,9 +166,9 @@ def client_of(tmp_path: Path, named: Path, said: list[str]) -> Client:
     ("text", "why"),
     [
         (SLEEPS, "no word within 2 s"),
-        (LOADING + SLEEPS, "no word within 2 s (loading the binding)"),
+        (LOADS + SLEEPS, "no word within 2 s (loading the binding)"),
         ("import sys\nsys.exit(3)\n", "ended while loading it"),
-        ('print(\'{"id": 0, "error": {"kind": "binding", "text": "too new"}}\')\n', "too new"),
+        (f"print({json.dumps(failure('binding', 'too new'))!r})\n", "too new"),
     ],
 )  # fmt: skip
 def test_a_named_interpreter_that_is_of_no_use_is_said_before_others_are_tried(
@@ -173,7 +179,7 @@ def test_a_named_interpreter_that_is_of_no_use_is_said_before_others_are_tried(
     monkeypatch.setattr(sys, "executable", str(works))
     said: list[str] = []
     client = client_of(tmp_path, named, said)
-    assert client.greeting["version"] == "7.2.4"
+    assert client.greeting.version == "7.2.4"
     client.close()
     (line,) = said
     assert line.startswith("VBOXLAB_VBOX_PYTHON (vbox_python in the settings): ")
@@ -190,7 +196,7 @@ def test_an_interpreter_that_is_silent_is_not_tried_with_every_copy_of_the_bindi
     works = interpreter(tmp_path, monkeypatch, "python3", GREETS)
     monkeypatch.setattr(sys, "executable", str(works))
     client = client_of(tmp_path, named, [])
-    assert client.greeting["version"] == "7.2.4"
+    assert client.greeting.version == "7.2.4"
     client.close()
     assert (tmp_path / "starts").read_text() == "named python3 "
 
@@ -198,8 +204,7 @@ def test_an_interpreter_that_is_silent_is_not_tried_with_every_copy_of_the_bindi
 def test_a_service_that_is_silent_at_the_start_is_no_reason_for_another_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connecting = json.dumps({"id": 0, "text": CONNECTING, "percent": None})
-    named = interpreter(tmp_path, monkeypatch, "named", f"print({connecting!r}, flush=True)\n{SLEEPS}")
+    named = interpreter(tmp_path, monkeypatch, "named", f"print({begins(CONNECTING)!r}, flush=True)\n{SLEEPS}")
     said: list[str] = []
     with pytest.raises(DriverError, match="service has not answered for 6 s"):
         _ = client_of(tmp_path, named, said).greeting
@@ -211,12 +216,12 @@ def test_a_service_that_is_slow_to_show_its_machines_is_given_more_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = "".join(
-        f"print({json.dumps({'id': 0, 'text': text, 'percent': None})!r}, flush=True)\ntime.sleep({seconds})\n"
-        for text, seconds in ((CONNECTING, 1.5), (LOOKING, 3.0))
+        f"print({begins(doing)!r}, flush=True)\ntime.sleep({seconds})\n"
+        for doing, seconds in ((CONNECTING, 1.5), (LOOKING, 3.0))
     )
     named = interpreter(tmp_path, monkeypatch, "named", "import time\n" + begun + GREETS)
     client = client_of(tmp_path, named, [])
-    assert client.greeting["version"] == "7.2.4"
+    assert client.greeting.version == "7.2.4"
     client.close()
     never = "import time\n" + begun + SLEEPS
     with pytest.raises(DriverError, match="service has not answered for 4 s"):
@@ -228,11 +233,39 @@ def test_a_service_that_is_slow_to_show_its_machines_is_given_more_time(
 def test_what_no_interpreter_can_help_is_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    failure = json.dumps({"id": 0, "error": {"kind": kind, "text": "it is so"}})
-    named = interpreter(tmp_path, monkeypatch, "named", f"print({failure!r}, flush=True)\n")
+    said = json.dumps(failure(kind, "it is so"))
+    named = interpreter(tmp_path, monkeypatch, "named", f"print({said!r}, flush=True)\n")
     with pytest.raises(DriverError, match="it is so"):
         _ = client_of(tmp_path, named, []).greeting
     assert (tmp_path / "starts").read_text() == "named "
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (GREETING.replace(f'"protocol": {PROTOCOL}', '"protocol": 99'), "different versions (protocol 1, and 99)"),
+        (GREETING.replace(f'"protocol": {PROTOCOL}, ', ""), "different versions (protocol 1, and None)"),
+        (GREETING.replace('"greeting"', '"song"'), "sent what is not known here: song"),
+        (GREETING.replace('"version"', '"release"'), "a field too many: release"),
+        (GREETING.replace('"7.2.4"', "7"), "a wrong field: version"),
+    ],
+)
+def test_a_worker_of_another_installation_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    named = interpreter(tmp_path, monkeypatch, "named", f"print({said!r}, flush=True)\n{SLEEPS}")
+    with pytest.raises(DriverError, match=re.escape(told)) as caught:
+        _ = client_of(tmp_path, named, []).greeting
+    assert "run the command again" in str(caught.value.resolution)
+    assert (tmp_path / "starts").read_text() == "named ", "no other interpreter would know better"
+
+
+def test_an_answer_that_is_not_understood_ends_its_call_and_no_other(client: Client, tmp_path: Path) -> None:
+    answer(tmp_path, {**result("done"), "result": 3}, {**result("done"), "message": "song"}, result("done"))
+    for told in ("a wrong field: result", "sent what is not known here: song"):
+        with pytest.raises(DriverError, match=told):
+            client.call(CALL)
+    assert client.call(CALL) == "done"
 
 
 def test_a_folder_that_cannot_be_used_is_not_the_interpreters_fault(

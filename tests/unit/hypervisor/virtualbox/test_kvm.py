@@ -9,6 +9,7 @@ import pytest
 from vboxlab.hypervisor.virtualbox import kvm
 from vboxlab.hypervisor.virtualbox.failures import to_error
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import verbatim
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,9 @@ def test_who_starts_a_machine_beside_kvm_is_told_by_version() -> None:
     refusals = ("VERR_SVM_IN_USE", "VERR_VMX_IN_VMX_ROOT_MODE", "VERR_SVM_HOST_SVME_NOT_ENABLED")
     for status in refusals:
         for version in ("7.0.20", "7.2.22", ""):
-            made = to_error(Failure("start", f"refused ({status})", code=0x80004005), "srv-web", version)
+            made = to_error(
+                Failure("start", verbatim(f"refused ({status})"), result_code=0x80004005), "srv-web", version
+            )
             assert kvm.advice(version) in str(made.resolution)
 
 

@@ -134,7 +134,7 @@ def test_nobody_begins_in_a_folder_that_is_being_removed(folder: Path) -> None:
     record = {**RECORD, "what": "delete", "disks": [str(disk), str(folder.parent / "elsewhere.vdi")]}
     (folder.parent / "elsewhere.vdi").touch()
     with layout.removing(QuietHost.connection(), folder, record):
-        with pytest.raises(Failure, match="works on"), layout.making(QuietHost.connection(), folder, RECORD):
+        with pytest.raises(Failure, match="worked-on"), layout.making(QuietHost.connection(), folder, RECORD):
             pass
         assert disk.exists()
     assert not folder.exists()

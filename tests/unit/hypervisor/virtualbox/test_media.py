@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker.media import Medium, judge, refusals
 from vboxlab.hypervisor.virtualbox.worker.settings_file import leaves_nothing
 
@@ -20,7 +21,7 @@ def disk(kind: str, *, port: int = 1, present: bool = True, physical: bool = Fal
 def test_disks_that_snapshots_hold_are_linked(kind: str) -> None:
     found = judge([SYSTEM, disk(kind)])
     assert [judgement.outcome for judgement in found] == ["link", "link"]
-    assert str(found[1]) == f"SATA port 1: /vm/{kind}.vdi: every machine writes to a differencing disk of its own"
+    assert say(found[1].told) == f"SATA port 1: /vm/{kind}.vdi: every machine writes to a differencing disk of its own"
     assert refusals(found) == []
 
 
@@ -38,15 +39,15 @@ def test_disks_that_snapshots_hold_are_linked(kind: str) -> None:
 def test_other_disks_are_left_out_and_refused_as_the_first(medium: Medium, why: str) -> None:
     second, first = judge([SYSTEM, medium]), judge([medium, SYSTEM])
     assert [judgement.outcome for judgement in second] == ["link", "leave out"]
-    assert f"/vm/{medium.kind}.vdi: left out: {why}" in str(second[1])
+    assert f"/vm/{medium.kind}.vdi: left out: {why}" in say(second[1].told)
     assert [judgement.outcome for judgement in first] == ["refuse", "link"]
-    assert [f"SATA port 1: /vm/{medium.kind}.vdi: {why}" in text for text in refusals(first)] == [True]
+    assert [f"SATA port 1: /vm/{medium.kind}.vdi: {why}" in say(told) for told in refusals(first)] == [True]
 
 
 def test_a_disk_that_cannot_be_read_is_refused_wherever_it_is() -> None:
     for media in ([SYSTEM, disk("Normal", present=False)], [disk("Writethrough", present=False), SYSTEM]):
         assert len(refusals(judge(media))) == 1
-        assert "cannot be read" in refusals(judge(media))[0]
+        assert "cannot be read" in say(refusals(judge(media))[0])
 
 
 def test_drives_are_emptied_and_empty_ones_not_mentioned() -> None:
@@ -59,7 +60,7 @@ def test_drives_are_emptied_and_empty_ones_not_mentioned() -> None:
         Medium("Floppy", 0, 0, "Floppy", "/iso/driver.img", "Writethrough"),
     ]
     found = judge(media)
-    assert [str(judgement) for judgement in found[1:]] == [
+    assert [say(judgement.told) for judgement in found[1:]] == [
         "IDE port 1: /iso/debian.iso: machines have an empty DVD drive",
         "IDE port 1 device 1: /iso/gone.iso: machines have an empty DVD drive (the file is gone)",
         "SATA port 3: /dev/sr0: machines have an empty DVD drive (this is a drive of this computer itself)",
@@ -70,7 +71,7 @@ def test_drives_are_emptied_and_empty_ones_not_mentioned() -> None:
 
 @pytest.mark.parametrize("media", [[], [Medium("IDE", 0, 0, "DVD", "/iso/live.iso")]])
 def test_a_vm_without_a_disk_is_refused(media: list[Medium]) -> None:
-    assert refusals(judge(media)) == ["it has no hard disk: there is nothing to clone"]
+    assert [say(told) for told in refusals(judge(media))] == ["it has no hard disk: there is nothing to clone"]
 
 
 @pytest.mark.parametrize(

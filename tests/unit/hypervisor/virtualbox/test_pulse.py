@@ -12,18 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vboxlab.hypervisor.virtualbox.worker import conversion
+from vboxlab.hypervisor.virtualbox.worker.calls import SetMarks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Beat, Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.pulse import BEAT, Pulse, Signs
 from vboxlab.hypervisor.virtualbox.worker.repeating import still_to_do
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
+CHANGED = Told("marks-changed-meanwhile", {"machine": "x"})
 OTHER_FILE_SYSTEM = Path("/dev/shm")
 Settings = dict[str, Any]
 settings = st.dictionaries(st.sampled_from("abc"), st.integers(0, 3))
 
 
-def call_of(noted: Settings) -> Call:
-    return Call({}, lambda _text, _percent: None, noted)
+def call_of(noted: Settings) -> Call[SetMarks]:
+    return Call(SetMarks("x", {}), lambda _doing, _percent: None, noted)
 
 
 def test_a_call_that_gives_signs_gets_on_and_one_that_does_not_grows_old() -> None:
@@ -68,16 +71,16 @@ def test_a_change_is_made_again_only_over_what_the_lost_call_found_or_did(
     before: Settings, wanted: Settings, now: Settings
 ) -> None:
     call = call_of({})
-    assert still_to_do(call, before, wanted, "x"), "made for the first time, it is made"
+    assert still_to_do(call, before, wanted, CHANGED), "made for the first time, it is made"
     assert call.noted == {"before": before}
     keys = before.keys() | wanted.keys() | now.keys()
     foreign = any(now.get(key) not in (before.get(key), wanted.get(key)) for key in keys)
     if foreign:
-        with pytest.raises(Failure, match="somebody has changed x meanwhile") as caught:
-            still_to_do(call, now, wanted, "x")
-        assert caught.value.kind == "changed"
+        with pytest.raises(Failure) as caught:
+            still_to_do(call, now, wanted, CHANGED)
+        assert (caught.value.kind, caught.value.told) == ("changed", CHANGED)
     else:
-        assert still_to_do(call, now, wanted, "x") == (now != wanted)
+        assert still_to_do(call, now, wanted, CHANGED) == (now != wanted)
 
 
 class Signing:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vboxlab.hypervisor.virtualbox.repairs import put_back
+from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
-from vboxlab.hypervisor.virtualbox.worker.registry import Loss, check, find_loss, home, machines_in, put_back
+from vboxlab.hypervisor.virtualbox.worker.registry import Loss, check, find_loss, home, machines_in
 
 OLD, NEW = (
     '<VirtualBox xmlns="http://www.virtualbox.org/"><Global><MachineRegistry>'
@@ -64,10 +66,10 @@ def test_a_lost_list_is_told_and_put_back_only_when_asked(
     state = "is damaged or cut short" if "" in left else "is missing"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795867200))
     told = [f"{target} {state}", f"beside it lies VirtualBox.xml{copy}, whole, of {when}, with {machines} machines"]
-    assert loss.describe() == told
+    assert [say(each) for each in loss.describe()] == told
     with pytest.raises(Failure) as caught:
         check(tmp_path)
-    assert (caught.value.kind, caught.value.details) == ("registry", told)
+    assert (caught.value.kind, caught.value.details) == ("registry", loss.describe())
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     kept = put_back(loss)
     assert machines_in(target) == machines

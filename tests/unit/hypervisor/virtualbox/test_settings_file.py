@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vboxlab.hypervisor.virtualbox.worker.calls import Adapter, Attachment, Snapshot
 from vboxlab.hypervisor.virtualbox.worker.marks import SNAPSHOT_MARKS
 from vboxlab.hypervisor.virtualbox.worker.power import last_start
 from vboxlab.hypervisor.virtualbox.worker.settings_file import leaves_nothing, read
@@ -59,30 +60,18 @@ def file(tmp_path: Path) -> Path:
 def test_adapters_and_snapshots_are_read(file: Path) -> None:
     found = read(file, SNAPSHOT_MARKS)
     assert found is not None
-    assert found["adapters"] == [
-        {
-            "slot": 1, "kind": "internal", "name": "sw-dmz", "subnet": "", "forwards": [], "other_forwards": [],
-            "mac": "08002751F9CC", "cable": False,
-        },
-        {
-            "slot": 8, "kind": "nat", "name": "", "subnet": "10.0.9.0/24", "forwards": [[2222, 22], [8080, 80]],
-            "other_forwards": [[53, 53, "udp", "127.0.0.1"], [80, 80, "tcp", ""]],
-            "mac": "080027C341B3", "cable": True,
-        },
-    ]  # fmt: skip
+    others = ((53, 53, "udp", "127.0.0.1"), (80, 80, "tcp", ""))
+    nat = Attachment("nat", "", "10.0.9.0/24", ((2222, 22), (8080, 80)), others)
+    assert found.adapters == (
+        Adapter(1, Attachment("internal", "sw-dmz"), "08002751F9CC", cable=False),
+        Adapter(8, nat, "080027C341B3", cable=True),
+    )
     taken = "2026-11-25T16:29:1{}+00:00"
-    assert found["snapshots"] == [
-        {
-            "id": "a",
-            "name": "first",
-            "parent": None,
-            "taken_at": taken.format(4),
-            "live": False,
-            "description": "by hand",
-        },
-        {"id": "c", "name": "third", "parent": "a", "taken_at": taken.format(6), "live": True, "description": ""},
-    ]
-    assert found["current_snapshot"] == "c"
+    assert found.snapshots == (
+        Snapshot("a", "first", None, taken.format(4), live=False, description="by hand"),
+        Snapshot("c", "third", "a", taken.format(6), live=True, description=""),
+    )
+    assert found.current_snapshot == "c"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +132,7 @@ def test_a_machine_is_untouched_only_at_a_snapshot_that_can_be_restored(
     file.write_text(FILE.replace('currentSnapshot="{c}"', f'currentSnapshot="{current}" {modified}'))
     found = read(file, SNAPSHOT_MARKS)
     assert found is not None
-    assert found["untouched"] is untouched
+    assert found.untouched is untouched
 
 
 def test_the_last_start_is_told_by_the_log_that_it_began(tmp_path: Path) -> None:

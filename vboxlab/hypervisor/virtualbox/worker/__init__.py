@@ -5,8 +5,9 @@ imports anything but the standard library, the binding and this package, and the
 
 Files that have a twin in vboxlab.hypervisor.qemu are named in vboxlab.hypervisor.virtualbox. Of this side alone:
 
-    main, protocol, pulse
-                   a process at the other end of a pipe: its life, its words, its heartbeat
+    main, pulse    a process at the other end of a pipe: its life, its heartbeat
+    protocol, calls, told, coding
+                   what goes through the pipe: messages, what can be asked, codes for sentences, all as JSON
     presence, locks, repeating
                    it may be killed, or outlive who started it, and a call that was lost is made again
     connection, sessions, versions, host

@@ -13,6 +13,7 @@ from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import CONNECTING, LOADING, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.pulse import Signs
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim, verbatims
 from vboxlab.hypervisor.virtualbox.worker.versions import Differences, differences_of
 
 # Result codes that say that VBoxSVC is gone: XPCOM's and COM's aborted, call failed, server unavailable, disconnected,
@@ -30,18 +31,22 @@ def load_binding(folder: str) -> Any:
 
     VBOX_PROGRAM_PATH and VBOX_SDK_PATH must be set before. Raises Failure.
     """
+    python = sys.version.split()[0]
     try:
-        return _import_from(folder) if folder else importlib.import_module("vboxapi")
+        module = _import_from(folder) if folder else importlib.import_module("vboxapi")
     except Exception as error:  # whatever a package raises that was made for another Python
-        text = f"Python {sys.version.split()[0]} cannot load vboxapi: {type(error).__name__}: {error}"
-        raise Failure("binding", text) from error
+        problem = f"{type(error).__name__}: {error}"
+        raise Failure("binding", Told("binding-not-loaded", {"python": python, "problem": problem})) from error
+    if module is None:
+        raise Failure("binding", Told("no-binding-there", {"python": python, "folder": folder}))
+    return module
 
 
 def _import_from(folder: str) -> Any:
     start = Path(folder) / "__init__.py"
     spec = importlib.util.spec_from_file_location("vboxapi", str(start), submodule_search_locations=[folder])
     if spec is None or spec.loader is None:
-        raise ImportError(f"{folder} holds no Python package")
+        return None
     module = importlib.util.module_from_spec(spec)
     sys.modules["vboxapi"] = module
     spec.loader.exec_module(module)
@@ -58,7 +63,7 @@ class Connection:
         patience: float = 20.0,
         engine: str = "",
         signs: Signs | None = None,
-        begun: Callable[[str], None] = lambda _text: None,
+        begun: Callable[[Told], None] = lambda _told: None,
     ) -> None:
         """Connect. `patience` is how long (seconds) to wait for a lock that somebody else holds.
 
@@ -73,7 +78,7 @@ class Connection:
         except Exception as error:  # xpcom raises a bare Exception where no library of its fits the interpreter
             # On Windows it is the service that does not come (pywin32's com_error).
             kind = "dead" if type(error).__name__ == "com_error" else "binding"
-            raise Failure(kind, f"vboxapi does not start: {error}") from error
+            raise Failure(kind, Told("binding-does-not-start", {"problem": str(error)})) from error
         self.binding = str(Path(module.__file__).parent)
         self.patience = patience
         self.engine = engine
@@ -87,17 +92,17 @@ class Connection:
         self.differences, self.warning = differences_of(self.version)
 
     def _connect(self) -> Any:
-        with self.errors("connecting"):
+        with self.errors(Told("connecting")):
             vbox = self.manager.getVirtualBox()
         if vbox is None:
-            raise Failure("dead", "VirtualBox's service (VBoxSVC) does not answer")
+            raise Failure("dead", Told("service-silent"))
         return vbox
 
     @property
     def vbox(self) -> Any:
         """Return IVirtualBox for this thread: COM objects must not be shared between threads."""
         if not hasattr(self._local, "vbox"):
-            with self.errors("attaching a thread"):
+            with self.errors(Told("attaching-thread")):
                 self.manager.initPerThread()
             self._local.vbox = self._connect()
         return self._local.vbox
@@ -144,13 +149,13 @@ class Connection:
         try:
             return getattr(self.constants, f"{enumeration}_{name}")
         except AttributeError:
-            raise Failure("version", f"this VirtualBox has no {enumeration} {name}") from None
+            raise Failure("version", Told("no-such-value", {"enumeration": enumeration, "name": name})) from None
 
-    def failure(self, error: BaseException, doing: str) -> Failure:
+    def failure(self, error: BaseException, doing: Told) -> Failure:
         """Return an error of the binding as a failure: of kind "dead" when VBoxSVC is gone."""
         code = int(self.manager.xcptGetStatus(error) or 0) & 0xFFFFFFFF
         text = str(self.manager.xcptGetMessage(error) or error)
-        return Failure("dead" if code in DEAD else "api", text, code=code, details=[f"while {doing}"])
+        return Failure("dead" if code in DEAD else "api", verbatim(text), result_code=code, details=[_while(doing)])
 
     @contextlib.contextmanager
     def unless_gone(self) -> Iterator[None]:
@@ -158,18 +163,18 @@ class Connection:
         try:
             yield
         except self.api_error as error:
-            if self.failure(error, "listing").code != GONE:
+            if self.failure(error, Told("listing")).result_code != GONE:
                 raise
 
     @contextlib.contextmanager
-    def errors(self, doing: str) -> Iterator[None]:
+    def errors(self, doing: Told) -> Iterator[None]:
         """Turn the binding's errors into failures that say what was being done."""
         try:
             yield
         except self.api_error as error:
             raise self.failure(error, doing) from error
 
-    def wait(self, progress: Any, doing: str, report: Progress | None = None, *, moves: bool = False) -> None:
+    def wait(self, progress: Any, doing: Told, report: Progress | None = None, *, moves: bool = False) -> None:
         """Wait for an IProgress; a failed one does not raise by itself. Raises Failure with its chain of errors.
 
         One that `moves` gets on only as long as its percentage does: it stands for another process, which may hang.
@@ -194,6 +199,10 @@ class Connection:
             while info is not None and len(texts) < 8:
                 texts.append(str(info.text))
                 info = info.next
-        kind = "dead" if code in DEAD else "api"
-        raise Failure(kind, texts[0] if texts else f"failed with {code:#x}", code=code,
-                      details=[*texts[1:], f"while {doing}"])  # fmt: skip
+        told = verbatim(texts[0]) if texts else Told("failed-with", {"result_code": code})
+        details = [*verbatims(texts[1:]), _while(doing)]
+        raise Failure("dead" if code in DEAD else "api", told, result_code=code, details=details)
+
+
+def _while(doing: Told) -> Told:
+    return Told("while", {"doing": doing})

@@ -9,8 +9,10 @@ from typing import Any
 
 from vboxlab.files import opened_privately
 from vboxlab.hypervisor.virtualbox.worker import layout
+from vboxlab.hypervisor.virtualbox.worker.calls import CreateImage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 FULL = "VERR_DISK_FULL"
 BLOCK = 1 << 22  # bytes copied between two signs that the call gets on
@@ -28,7 +30,7 @@ def give(connection: Connection, file: Path, target: Path) -> None:
         shutil.copymode(file, target)
 
 
-def convert(connection: Connection, files: list[Path], folder: Path, target: Path, call: Call) -> None:
+def convert(connection: Connection, files: list[Path], folder: Path, target: Path, call: Call[CreateImage]) -> None:
     """Make a VDI of a disk: the first of the files, which names the others. They stay, for a call that is made again.
 
     They are opened below a folder that is being made, so that what a killed process leaves registered is found there.
@@ -38,7 +40,7 @@ def convert(connection: Connection, files: list[Path], folder: Path, target: Pat
     own.mkdir(mode=0o700)
     for file in files:
         give(connection, file, own / file.name)
-    with connection.errors("preparing a disk"):
+    with connection.errors(Told("preparing-disk")):
         disk = connection.value_of("DeviceType", "HardDisk")
         access = connection.value_of("AccessMode", "ReadWrite")
         made = connection.vbox.createMedium("VDI", str(target), access, disk)
@@ -47,7 +49,7 @@ def convert(connection: Connection, files: list[Path], folder: Path, target: Pat
     except Failure as failure:
         if failure.kind != "api" or FULL in failure.text:
             raise
-        raise Failure("unreadable", "VirtualBox cannot read it", details=[failure.text]) from failure
+        raise Failure("unreadable", Told("disk-unreadable"), details=[failure.told]) from failure
     finally:
         _let_go(connection, made)
     shutil.rmtree(own)
@@ -59,15 +61,15 @@ def _let_go(connection: Connection, medium: Any) -> None:
         medium.close()
 
 
-def _clone(connection: Connection, file: Path, target: Any, call: Call) -> None:
-    with connection.errors("opening a disk"):
+def _clone(connection: Connection, file: Path, target: Any, call: Call[CreateImage]) -> None:
+    with connection.errors(Told("opening-disk")):
         disk = connection.value_of("DeviceType", "HardDisk")
         access = connection.value_of("AccessMode", "ReadOnly")
         source = connection.vbox.openMedium(str(file), disk, access, False)
     try:
-        with connection.errors("converting a disk"):
+        with connection.errors(Told("converting-disk")):
             standard = connection.value_of("MediumVariant", "Standard")
             progress = source.cloneTo(target, [standard], None)
-        connection.wait(progress, "converting the disk", call.report)
+        connection.wait(progress, Told("converting-the-disk"), call.report)
     finally:
         _let_go(connection, source)

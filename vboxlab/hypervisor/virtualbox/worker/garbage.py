@@ -9,27 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import layout, lookup, marks, ownership
+from vboxlab.hypervisor.virtualbox.worker.calls import CollectGarbage, FindGarbage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, POLL, locked, state_name
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 
-def collect(connection: Connection, call: Call) -> list[str]:
+def collect(connection: Connection, call: Call[CollectGarbage]) -> tuple[Told, ...]:
     """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was."""
-    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"))
+    return tuple(clear(connection, call.arguments.lab, call.arguments.copy))
 
 
-def find(connection: Connection, call: Call) -> list[str]:
+def find(connection: Connection, call: Call[FindGarbage]) -> tuple[Told, ...]:
     """Return what `collect` would remove, changing nothing."""
-    return clear(connection, call.arguments.get("lab"), call.arguments.get("copy"), only_look=True)
+    return tuple(clear(connection, call.arguments.lab, call.arguments.copy, only_look=True))
 
 
 def clear(
     connection: Connection, lab: str | None = None, copy: str | None = None, *, only_look: bool = False
-) -> list[str]:
+) -> list[Told]:
     """Clear what interrupted calls left, of one lab or (lab None) of all; return what it was, or what it would be."""
     top = layout.lab_folder(connection, lab, copy)
-    cleared: list[str] = []
+    cleared: list[Told] = []
     pending: set[Path] = set()
     unused: set[Path] = set()
     for path in sorted(top.rglob(layout.PENDING)) if top.exists() else []:
@@ -42,7 +44,7 @@ def clear(
     for folder, machine in machines:
         with contextlib.suppress(connection.api_error):
             gone = _clear_disks(connection, folder, machine, known.get(folder, []), only_look=only_look)
-            cleared += [f"unused disk {path}" for path in sorted(gone)]
+            cleared += [Told("unused-disk", {"disk": str(path)}) for path in sorted(gone)]
             unused.update(gone)
     if lab is not None:
         return cleared  # the rest is nobody's in particular
@@ -51,7 +53,7 @@ def clear(
         for medium in media if folder not in pending else []:
             with contextlib.suppress(connection.api_error):
                 if Path(str(medium.location)) not in unused and _is_dead(connection, medium, first):
-                    cleared.append(f"entry of the missing disk {medium.location}")
+                    cleared.append(Told("missing-disk", {"disk": str(medium.location)}))
                     if not only_look:
                         medium.close()
     return cleared
@@ -68,7 +70,7 @@ def _clear_disks(
     if not seen or state_name(connection, machine) in ONLINE:
         return []
     if not only_look:
-        with contextlib.suppress(Failure), locked(connection, machine, "clearing unused disks"):
+        with contextlib.suppress(Failure), locked(connection, machine, Told("clearing-disks")):
             return remove_orphans(connection, machine)
         return []
     if not _is_free(connection, machine):

@@ -17,11 +17,14 @@ from vboxlab.hypervisor.virtualbox.worker import (
     snapshots,
     storage,
 )
+from vboxlab.hypervisor.virtualbox.worker.calls import CreateImage, HasImage, ImportAppliance, ListImages, RemoveImage
+from vboxlab.hypervisor.virtualbox.worker.calls import Image as ImageInfo
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.lookup import Image
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import locked
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatims
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_quiet_hardware
 
 SNAPSHOT = "vboxlab-base"
@@ -30,9 +33,9 @@ OS_TYPE = "Debian_64"
 _LEAVES_NOTHING: dict[str, bool] = {}  # by snapshot
 
 
-def exists(connection: Connection, call: Call) -> bool:
+def exists(connection: Connection, call: Call[HasImage]) -> bool:
     """Tell whether there is an image of that name."""
-    return lookup.find_image(connection, call.arguments["name"]) is not None
+    return lookup.find_image(connection, call.arguments.name) is not None
 
 
 def leaves_nothing(image: Image) -> bool:
@@ -52,9 +55,9 @@ def judged(connection: Connection, image: Image) -> list[Judgement]:
     """Return what clones get of an image's media. Raises Failure when it is no use, as it may have become since."""
     if leaves_nothing(image):
         return []
-    with connection.errors(f"looking at the disks of {image.name}"):
-        subject = f"no machine can be made of the base {image.name}, which is the VM {image.machine.name}"
-        return storage.judged(connection, image.snapshot.machine, subject)
+    with connection.errors(Told("looking-at-disks", {"image": image.name})):
+        told = Told("base-of-no-use", {"image": image.name, "vm": str(image.machine.name)})
+        return storage.judged(connection, image.snapshot.machine, told)
 
 
 def _clones(connection: Connection, image: Image) -> list[str]:
@@ -67,22 +70,22 @@ def _clones(connection: Connection, image: Image) -> list[str]:
     return ownership.names_of(connection, handles - {image.machine.id})
 
 
-def list_images(connection: Connection, _call: Call) -> list[dict[str, Any]]:
+def list_images(connection: Connection, _call: Call[ListImages]) -> tuple[ImageInfo, ...]:
     """Return the images with their size in bytes and the machines that depend on them."""
     found = []
-    with connection.errors("listing images"):
+    with connection.errors(Told("listing-images")):
         for image in lookup.all_images(connection):
             size = sum(int(disk.size) for disk in storage.disks_of(connection, image.snapshot.machine))
-            found.append({"name": image.name, "size": size, "clones": _clones(connection, image)})
-    return found
+            found.append(ImageInfo(image.name, size, tuple(_clones(connection, image))))
+    return tuple(found)
 
 
-def create(connection: Connection, call: Call) -> None:
+def create(connection: Connection, call: Call[CreateImage]) -> None:
     """Make an image around a disk, which stays where it is, for a call that is made again. No-op when it exists.
 
     All or nothing. A disk that is no VDI is converted; its files follow it in the list.
     """
-    name, files = call.arguments["name"], [Path(file) for file in call.arguments["files"]]
+    name, files = call.arguments.name, [Path(file) for file in call.arguments.files]
     if lookup.find_image(connection, name) is not None:
         return
     vm_name = lookup.VM_PREFIX + name
@@ -91,17 +94,17 @@ def create(connection: Connection, call: Call) -> None:
     with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         target = _free_place(connection, folder / f"{name}.vdi")
         note([target])
-        if call.arguments["kind"] == "vdi":
+        if call.arguments.kind == "vdi":
             conversion.give(connection, files[0], target)
         else:
             conversion.convert(connection, files, folder, target, call)
-        with connection.errors(f"making the image {name}"):
+        with connection.errors(Told("making-image", {"image": name})):
             machine = _new_machine(connection, settings, vm_name)
             connection.vbox.registerMachine(machine)
             device = connection.value_of("DeviceType", "HardDisk")
             access = connection.value_of("AccessMode", "ReadWrite")
             medium = connection.vbox.openMedium(str(target), device, access, True)  # the lost disk has its UUID
-        with locked(connection, machine, f"making the image {name}") as session:
+        with locked(connection, machine, Told("making-image", {"image": name})) as session:
             own = session.machine
             own.attachDevice(_disk_controller(connection, own), 0, 0, device, medium)
             own.saveSettings()
@@ -114,15 +117,15 @@ def _free_place(connection: Connection, wanted: Path) -> Path:
     When a client is killed that has attached a disk and not saved it, the service (7.2) rolls the machine back, but
     counts the disk as in use until it ends.
     """
-    with connection.errors(f"looking for a place for {wanted.name}"):
+    with connection.errors(Told("looking-for-place", {"file": wanted.name})):
         known = {path for path, _medium in ownership.all_media(connection)}
     names = itertools.chain([wanted], (wanted.with_stem(f"{wanted.stem}-{number}") for number in itertools.count(2)))
     return next(path for path in names if path not in known and not path.exists())
 
 
-def finish(connection: Connection, machine: Any, name: str, call: Call) -> None:
+def finish(connection: Connection, machine: Any, name: str, call: Call[CreateImage] | Call[ImportAppliance]) -> None:
     """Take the snapshot that clones are made from, and mark a registered machine as an image."""
-    with locked(connection, machine, f"making the image {name}") as session:
+    with locked(connection, machine, Told("making-image", {"image": name})) as session:
         snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
         marks.write_label(session.machine, marks.Label(image=name))  # last: what carries the mark is whole
         session.machine.saveSettings()
@@ -151,19 +154,19 @@ def _disk_controller(connection: Connection, machine: Any) -> str:
     return str(machine.addStorageController("SATA", sata).name)
 
 
-def remove(connection: Connection, call: Call) -> None:
+def remove(connection: Connection, call: Call[RemoveImage]) -> None:
     """Remove an image of ours with its disk; of one that is only referred to, forget the reference."""
-    name = call.arguments["name"]
+    name = call.arguments.name
     image = lookup.find_image(connection, name)
     # One of that name that was made since a call was lost is another one.
     if image is None or str(image.machine.id) != call.noted.get("image", str(image.machine.id)):
         garbage.clear(connection)
         return
     call.note(image=str(image.machine.id))
-    with connection.errors(f"removing the image {name}"):
+    with connection.errors(Told("removing-image", {"image": name})):
         clones = _clones(connection, image)
         if clones:
-            raise Failure("image-in-use", f"the image {name} is in use", details=clones)
+            raise Failure("image-in-use", Told("image-in-use", {"image": name}), details=verbatims(clones))
         if not image.owned:
             connection.vbox.setExtraData(lookup.REFERENCE + name, "")
             return
@@ -172,6 +175,7 @@ def remove(connection: Connection, call: Call) -> None:
         disks = ownership.own_disks(connection, image.machine, folder, first)
         loose = ownership.loose_children(connection, disks)
         if loose:
-            raise Failure("image-in-use", f"disks that no machine uses depend on the image {name}", details=loose)
+            told = Told("image-in-use-by-disks", {"image": name})
+            raise Failure("image-in-use", told, details=verbatims(loose))
         record = {"what": "delete", "name": str(image.machine.name)}
     layout.remove_registered(connection, image.machine, record, disks, call.report)

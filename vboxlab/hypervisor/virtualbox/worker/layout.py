@@ -19,6 +19,7 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, remove_held
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL, retried
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim
 
 PENDING = "vboxlab-pending.json"
 FREED_WITHIN = 1.0  # seconds
@@ -42,7 +43,7 @@ def settings_file(connection: Connection, name: str, group: str) -> Path:
     The folder has a suffix to the name that VirtualBox would give it: when a clone's group is changed from its source's
     to ours, VirtualBox moves a folder that is named like the machine, to a wrong place.
     """
-    with connection.errors("asking for the machine folder"):
+    with connection.errors(Told("asking-for-folder")):
         composed = Path(connection.vbox.composeMachineFilename(name, group, "", ""))
     return composed.parent.with_name(composed.parent.name + SUFFIX) / composed.name
 
@@ -89,11 +90,12 @@ def _make_room(connection: Connection, folder: Path, before: dict[str, Any] | No
     if occupant is None and before is not None:
         _empty(connection, folder, before)
     elif occupant is None:
-        raise Failure("folder-exists", f"{folder} exists already and is not vboxlab's", details=[str(folder)])
+        raise Failure("folder-exists", Told("folder-not-ours", {"folder": str(folder)}), details=[verbatim(folder)])
     elif Path(occupant).stem == name:  # made by another thread or process until the folder was ours
-        raise Failure("busy", f"another vboxlab process has just made {name}")
+        raise Failure("busy", Told("just-made", {"machine": name}))
     else:
-        raise Failure("folder-exists", f"{folder} is that of the VM {Path(occupant).stem}", details=[str(folder)])
+        told = Told("folder-of-vm", {"folder": str(folder), "vm": Path(occupant).stem})
+        raise Failure("folder-exists", told, details=[verbatim(folder)])
 
 
 @contextlib.contextmanager
@@ -115,7 +117,7 @@ def remove_registered(
 ) -> None:
     """Unregister a machine and delete its settings and these disks; when interrupted, `garbage.clear` finishes it."""
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
-    doing = f"removing {record['name']}"
+    doing = Told("removing", {"name": record["name"]})
     with connection.errors(doing):
         settings = Path(str(machine.settingsFilePath))
         own = {str(medium.id): str(medium.location) for medium in disks}
@@ -125,9 +127,9 @@ def remove_registered(
             media = retried(connection, lambda: machine.unregister(detach), doing, machine)
             connection.wait(machine.deleteConfig([medium for medium in media if str(medium.id) in own]), doing, report)
         except Failure as failure:
-            if failure.code != IN_USE:
+            if failure.result_code != IN_USE:
                 raise
-            raise Failure("stale", failure.text, code=failure.code, details=failure.details) from failure
+            raise Failure("stale", failure.told, result_code=IN_USE, details=failure.details) from failure
 
 
 @contextlib.contextmanager
@@ -135,7 +137,7 @@ def holding(folder: Path) -> Iterator[None]:
     """Hold a folder that exists, and take it away afterwards if it is empty. Raises Failure when it is in use."""
     with _held(folder, make=True) as stream:
         if _read_record(stream) is not None:
-            raise Failure("busy", f"{folder} was left half-made: it is to be cleared first")
+            raise Failure("busy", Told("left-half-made", {"folder": str(folder)}))
         try:
             yield
         finally:
@@ -149,7 +151,7 @@ def _held(folder: Path, *, make: bool) -> Iterator[IO[str]]:
         folder.mkdir(parents=True, exist_ok=True)
     stream = hold(folder / PENDING, make=make)
     if stream is None:
-        raise Failure("busy", f"another vboxlab process works on {folder}")
+        raise Failure("busy", Told("worked-on", {"folder": str(folder)}))
     with stream:
         yield stream
 
@@ -229,13 +231,13 @@ def _occupant(connection: Connection, folder: Path, record: dict[str, Any] | Non
         return settings
     detach = connection.value_of("CleanupMode", "DetachAllReturnNone")
     # VirtualBox takes a moment to see that the client which held the lock is dead.
-    retried(connection, lambda: unfinished.unregister(detach), f"clearing {folder}", unfinished)
+    retried(connection, lambda: unfinished.unregister(detach), Told("clearing", {"folder": str(folder)}), unfinished)
     return None
 
 
 def _registered(connection: Connection, folder: Path, record: dict[str, Any] | None) -> tuple[str | None, Any]:
     """Return the settings file of the machine registered in a folder, and that machine if it is an unfinished image."""
-    with connection.errors(f"looking into {folder}"):
+    with connection.errors(Told("looking-into", {"folder": str(folder)})):
         settings = registered_folders(connection).get(folder)
         if settings is None or not record or record.get("what") != "image":
             return settings, None
@@ -313,7 +315,7 @@ def by_folder(connection: Connection) -> dict[Path, list[Any]]:
 
 def clear_folder(
     connection: Connection, folder: Path, lab: str | None, copy: str | None, *, only_look: bool
-) -> list[str]:
+) -> list[Told]:
     """Clear a folder that was left half-made; a machine that is registered there only loses the mark."""
     with _held(folder, make=False) as stream:
         record = _read_record(stream)
@@ -327,7 +329,8 @@ def clear_folder(
             if unfinished and _empty(connection, folder, record or {}):
                 return []  # the record stays: whoever looks next goes on
             _let_go(folder, stream)
-    return [f"unfinished machine {(record or {}).get('name') or folder.name}"] if unfinished else []
+    name = (record or {}).get("name") or folder.name
+    return [Told("unfinished-machine", {"machine": name})] if unfinished else []
 
 
 def _wanted(record: dict[str, Any] | None, lab: str | None, copy: str | None) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim
 
 REFERENCE = "vboxlab/image/"  # global extra data: REFERENCE + name -> {"vm": UUID, "snapshot": UUID}
 VM_PREFIX = "vboxlab-image-"
@@ -37,12 +38,11 @@ def find_machine(connection: Connection, handle: str, *, readable: bool = True) 
     try:
         machine = connection.vbox.findMachine(handle)
         if readable and not machine.accessible:
-            raise Failure(
-                "inaccessible", f"the settings of {name_of(machine)} cannot be read", details=[why_unreadable(machine)]
-            )
+            told = Told("settings-unreadable", {"machine": name_of(machine)})
+            raise Failure("inaccessible", told, details=[why_unreadable(machine)])
     except connection.api_error as error:
-        failure = connection.failure(error, "looking for the machine")
-        raise Failure("not-found", failure.text) if failure.code == NOT_FOUND else failure from error
+        failure = connection.failure(error, Told("looking-for-the-machine"))
+        raise Failure("not-found", failure.told) if failure.result_code == NOT_FOUND else failure from error
     return machine
 
 
@@ -51,8 +51,8 @@ def find_named(connection: Connection, name: str) -> Any | None:
     try:
         return connection.vbox.findMachine(name)
     except connection.api_error as error:
-        failure = connection.failure(error, "looking for a machine of that name")
-        if failure.code != NOT_FOUND:
+        failure = connection.failure(error, Told("looking-for-name"))
+        if failure.result_code != NOT_FOUND:
             raise failure from error
     return None
 
@@ -62,10 +62,10 @@ def name_of(machine: Any) -> str:
     return str(machine.name) if machine.accessible else Path(str(machine.settingsFilePath)).stem
 
 
-def why_unreadable(machine: Any) -> str:
+def why_unreadable(machine: Any) -> Told:
     """Return why a machine's settings cannot be read."""
     problem = machine.accessError
-    return str(problem.text) if problem is not None else "VirtualBox does not say why"
+    return verbatim(problem.text) if problem is not None else Told("no-reason-given")
 
 
 def all_images(connection: Connection) -> Iterator[Image]:
@@ -98,7 +98,7 @@ def find_image(connection: Connection, name: str) -> Image | None:
         machine = connection.vbox.findMachine(VM_PREFIX + name)  # the usual case, however many machines there are
         if machine.accessible and marks.read_label(machine).image == name and machine.currentSnapshot is not None:
             return Image(name, machine, machine.currentSnapshot, owned=True)
-    with connection.errors("looking for images"):
+    with connection.errors(Told("looking-for-images")):
         referred = _referred(connection, REFERENCE + name)
         if referred is not None:
             return referred
@@ -109,14 +109,17 @@ def need_image(connection: Connection, name: str) -> Image:
     """Return the image of a name. Raises Failure when it is not there."""
     image = find_image(connection, name)
     if image is None:
-        unreadable = [f"{name_of(each)} cannot be read: {why_unreadable(each)}" for each in _unreadable(connection)]
-        raise Failure("no-image", f"VirtualBox has no image {name}", details=unreadable)
+        unreadable = [
+            Told("image-unreadable", {"machine": name_of(each), "why": why_unreadable(each)})
+            for each in _unreadable(connection)
+        ]
+        raise Failure("no-image", Told("no-image", {"image": name}), details=unreadable)
     return image
 
 
 def _unreadable(connection: Connection) -> list[Any]:
     """Return the unreadable VMs that may be images of ours."""
-    with connection.errors("looking for images"):
+    with connection.errors(Told("looking-for-images")):
         found = [each for each in connection.array(connection.vbox, "machines") if not each.accessible]
         return [each for each in found if name_of(each).startswith(VM_PREFIX)]
 

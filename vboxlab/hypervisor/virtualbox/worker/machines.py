@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,65 +21,76 @@ from vboxlab.hypervisor.virtualbox.worker import (
     snapshots,
     storage,
 )
+from vboxlab.hypervisor.virtualbox.worker.calls import (
+    ConsoleLog,
+    Create,
+    Delete,
+    Details,
+    Inspect,
+    ListMachines,
+    Machine,
+    SetHardware,
+    SetMarks,
+)
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, retried, state_name
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatims
 from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine
 
 CONSOLE_LOG = "console.log"
+UNREADABLE = "Inaccessible"
 # COM1 of a PC, where Debian's kernel and ours write their console.
 SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
 SERIAL_PORTS, PARALLEL_PORTS = 4, 2  # of a machine (ISystemProperties::serialPortCount, parallelPortCount)
 
 
-def describe(connection: Connection, machine: Any, *, full: bool, through_api: bool = False) -> dict[str, Any]:
+def describe(connection: Connection, machine: Any, *, full: bool, through_api: bool = False) -> Machine:
     """Return what is known of a machine; an inaccessible one has a problem and no details.
 
     With `full`, foreign machines have their details too; with `through_api` no settings file is read.
     """
     handle = str(machine.id)
     if not machine.accessible:
-        return _blank(handle, lookup.name_of(machine), "Inaccessible", problem=lookup.why_unreadable(machine))
+        return Machine(handle, lookup.name_of(machine), UNREADABLE, problem=lookup.why_unreadable(machine))
     label = marks.read_label(machine)
     return _described(connection, machine, handle, label, full=full, through_api=through_api)
 
 
 def _described(
     connection: Connection, machine: Any, handle: str, label: marks.Label, *, full: bool, through_api: bool = False
-) -> dict[str, Any]:
-    found = _blank(handle, str(machine.name), state_name(connection, machine))
-    found.update(marks=label.marks, image=label.source)
-    found.update(cpus=int(machine.CPUCount), memory=int(machine.memorySize))
-    if full or marks.LAB in label.marks:
-        settings = Path(str(machine.settingsFilePath))
-        found.update((not through_api and _from_file(connection, machine, settings)) or _from_api(connection, machine))
-        found.update(last_power_change=power.last_power_change(machine, settings, running=found["state"] in ONLINE))
-    return found
+) -> Machine:
+    found = Machine(
+        handle, str(machine.name), state_name(connection, machine), int(machine.CPUCount), int(machine.memorySize),
+        label.source, label.marks,
+    )  # fmt: skip
+    if not full and marks.LAB not in label.marks:
+        return found
+    settings = Path(str(machine.settingsFilePath))
+    details = None if through_api else _from_file(connection, machine, settings)
+    return replace(
+        found,
+        details=details or _from_api(connection, machine),
+        last_power_change=power.last_power_change(machine, settings, running=found.state in ONLINE),
+    )
 
 
-def _from_api(connection: Connection, machine: Any) -> dict[str, Any]:
-    return {"adapters": adapters.read_adapters(connection, machine), **snapshots.read_snapshots(connection, machine)}
+def _from_api(connection: Connection, machine: Any) -> Details:
+    details = snapshots.read_snapshots(connection, machine)
+    return replace(details, adapters=tuple(adapters.read_adapters(connection, machine)))
 
 
-def _from_file(connection: Connection, machine: Any, settings: Path) -> dict[str, Any] | None:
+def _from_file(connection: Connection, machine: Any, settings: Path) -> Details | None:
     """Return adapters and snapshots from the settings file, None when a session may know better."""
     if machine.sessionState != connection.value_of("SessionState", "Unlocked"):
         return None
     return settings_file.read(settings, marks.SNAPSHOT_MARKS)
 
 
-def _blank(handle: str, name: str, state: str, problem: str = "") -> dict[str, Any]:
-    return {
-        "handle": handle, "name": name, "state": state, "cpus": 0, "memory": 0, "image": "", "adapters": [],
-        "marks": {}, "snapshots": [], "current_snapshot": None, "problem": problem, "untouched": False,
-        "last_power_change": "",
-    }  # fmt: skip
-
-
-def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
+def list_machines(connection: Connection, _call: Call[ListMachines]) -> tuple[Machine, ...]:
     """Return every registered machine but images. One that cannot be read is in the list, with the reason."""
     found = []
-    with connection.errors("listing machines"):
+    with connection.errors(Told("listing-machines")):
         registered = connection.array(connection.vbox, "machines")
     for machine in registered:
         try:
@@ -89,29 +101,30 @@ def list_machines(connection: Connection, _call: Call) -> list[dict[str, Any]]:
             if not label.image:
                 found.append(_described(connection, machine, str(machine.id), label, full=False))
         except connection.api_error as error:
-            failure = connection.failure(error, "reading a machine")
+            failure = connection.failure(error, Told("reading-a-machine"))
             if failure.kind == "dead":
                 raise failure from error
             with contextlib.suppress(connection.api_error):  # removed by somebody in this moment
-                found.append(_blank(str(machine.id), str(machine.id), "Inaccessible", problem=failure.text))
-    return found
+                found.append(Machine(str(machine.id), str(machine.id), UNREADABLE, problem=failure.told))
+    return tuple(found)
 
 
-def inspect(connection: Connection, call: Call) -> dict[str, Any]:
+def inspect(connection: Connection, call: Call[Inspect]) -> Machine:
     """Return one machine in full, an inaccessible one with the reason."""
-    machine = lookup.find_machine(connection, call.arguments["handle"], readable=False)
-    with connection.errors("reading the machine"):
-        return describe(connection, machine, full=True, through_api=bool(call.arguments.get("through_api")))
+    machine = lookup.find_machine(connection, call.arguments.handle, readable=False)
+    with connection.errors(Told("reading-the-machine")):
+        return describe(connection, machine, full=True, through_api=call.arguments.through_api)
 
 
-def create(connection: Connection, call: Call) -> dict[str, Any]:
+def create(connection: Connection, call: Call[Create]) -> Machine:
     """Make a linked clone of an image with exactly these adapters and marks. Registered last: all or nothing."""
-    name, group, own = call.arguments["name"], call.arguments["group"], call.arguments["marks"]
-    with connection.errors(f"making {name}"):
+    asked = call.arguments
+    name, group, own = asked.name, asked.group, asked.marks
+    with connection.errors(Told("making", {"machine": name})):
         existing = _existing(connection, call)
         if existing is not None:
             return describe(connection, existing, full=True)
-    image = lookup.need_image(connection, call.arguments["image"])
+    image = lookup.need_image(connection, asked.image)
     judgements = images.judged(connection, image)
     settings = layout.settings_file(connection, name, group)
     folder = settings.parent
@@ -119,63 +132,65 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
     with layout.making(connection, folder, record):
         # Made by another thread or process until the folder was ours.
         if lookup.find_named(connection, name) is not None:
-            raise Failure("busy", f"another vboxlab process has just made {name}")
+            raise Failure("busy", Told("just-made", {"machine": name}))
         machine = _clone(connection, image.snapshot, settings, name, call)
-        with connection.errors(f"setting up {name}"):
+        with connection.errors(Told("setting-up", {"machine": name})):
             if images.leaves_nothing(image):
-                adapters.add_adapters(connection, machine, call.arguments["adapters"])
+                adapters.add_adapters(connection, machine, asked.adapters)
             else:
                 _strip_inherited(connection, machine)
                 storage.strip(connection, machine, judgements, folder)
-                adapters.write_adapters(connection, machine, call.arguments["adapters"], running=False)
+                adapters.write_adapters(connection, machine, asked.adapters, running=False)
             connection.set_array(machine, "groups", [group])
-            marks.write_label(machine, marks.Label(source=call.arguments["image"], marks=own))
-            machine.CPUCount, machine.memorySize = call.arguments["cpus"], call.arguments["memory"]
+            marks.write_label(machine, marks.Label(source=asked.image, marks=own))
+            machine.CPUCount, machine.memorySize = asked.cpus, asked.memory
             _log_console(connection, machine, folder)
             if connection.engine:
                 set_execution_engine(machine, connection.constants, connection.differences, connection.engine)
             machine.saveSettings()
             call.note(made=[*call.noted.get("made", ()), str(machine.id)])
             connection.vbox.registerMachine(machine)
-    made = _blank(str(machine.id), name, "PoweredOff")
-    made.update({key: call.arguments[key] for key in ("cpus", "memory", "image", "marks")})
-    made.update(last_power_change=power.last_power_change(machine, settings, running=False))
-    return {**made, "adapters": sorted(call.arguments["adapters"], key=lambda adapter: adapter["slot"])}
+    return Machine(
+        str(machine.id), name, "PoweredOff", asked.cpus, asked.memory, asked.image, own,
+        Details(tuple(sorted(asked.adapters, key=lambda adapter: adapter.slot))),
+        last_power_change=power.last_power_change(machine, settings, running=False),
+    )  # fmt: skip
 
 
-def _existing(connection: Connection, call: Call) -> Any | None:
+def _existing(connection: Connection, call: Call[Create]) -> Any | None:
     """Return the machine that the same call made before it was lost, None if there is none.
 
     Raises Failure when another machine has the name.
     """
-    name = call.arguments["name"]
+    name = call.arguments.name
     machine = lookup.find_named(connection, name)
     if machine is None:
         return None
     if str(machine.id) in call.noted.get("made", ()):
         return machine
     own = marks.read_marks(machine)
-    owner = (
-        f"lab {'/'.join(own[key] for key in ('lab', 'copy') if own.get(key))}" if own.get("lab") else "not vboxlab's"
-    )
-    raise Failure("conflict", f"a VM named {name} exists already ({owner})")
+    if not own.get("lab"):
+        raise Failure("conflict", Told("vm-exists", {"vm": name}))
+    lab = "/".join(own[key] for key in ("lab", "copy") if own.get(key))
+    raise Failure("conflict", Told("vm-of-lab-exists", {"vm": name, "lab": lab}))
 
 
-def _clone(connection: Connection, snapshot: Any, settings: Path, name: str, call: Call) -> Any:
+def _clone(connection: Connection, snapshot: Any, settings: Path, name: str, call: Call[Create]) -> Any:
     """Return a linked clone that is saved but not registered."""
+    doing = Told("cloning", {"machine": name})
 
     def attempt() -> Any:
-        group = call.arguments["group"]
+        group = call.arguments.group
         machine = create_machine(
             connection.vbox, connection.constants, connection.differences, str(settings), name, group, ""
         )
         mode = connection.value_of("CloneMode", "MachineState")
         link = [connection.value_of("CloneOptions", "Link")]
-        connection.wait(snapshot.machine.cloneTo(machine, mode, link), f"cloning {name}", call.report)
+        connection.wait(snapshot.machine.cloneTo(machine, mode, link), doing, call.report)
         return machine
 
     # Clones of one base get into each other's way for a moment, those of another process too.
-    return retried(connection, attempt, f"cloning {name}")
+    return retried(connection, attempt, doing)
 
 
 def _strip_inherited(connection: Connection, machine: Any) -> None:
@@ -210,16 +225,16 @@ def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
     port.enabled = True
 
 
-def delete(connection: Connection, call: Call) -> None:
+def delete(connection: Connection, call: Call[Delete]) -> None:
     """Remove a machine of ours with the disks that we made for it; whatever else is in its folder stays there."""
     try:
-        machine = lookup.find_machine(connection, call.arguments["handle"])
+        machine = lookup.find_machine(connection, call.arguments.handle)
     except Failure as failure:
         if (call.noted or call.waited) and failure.kind == "not-found":
             garbage.clear(connection)
             return
         raise
-    with connection.errors("removing the machine"):
+    with connection.errors(Told("removing-the-machine")):
         marks.check_ours(machine)
         name, folder = str(machine.name), Path(str(machine.settingsFilePath)).parent
         label = marks.read_label(machine)
@@ -227,10 +242,10 @@ def delete(connection: Connection, call: Call) -> None:
         disks = ownership.own_disks(connection, machine, folder, ownership.first_disks(connection, label.source))
         users = ownership.dependants(connection, machine, disks)
         if users:
-            raise Failure("machine-in-use", f"{name} is in use: disks of other VMs depend on its own", details=users)
+            raise Failure("machine-in-use", Told("machine-in-use", {"machine": name}), details=verbatims(users))
         power.note_power(connection, machine, call, ended=True)
     power.bring_down(connection, machine, hard=True, timeout=0)
-    with connection.errors("removing the machine"):
+    with connection.errors(Told("removing-the-machine")):
         if any(garbage.machines_with_strangers(connection, folder.parent, folder.name)):
             garbage.remove_orphans(connection, machine)
             disks = ownership.without_parents_of_others(connection, disks)
@@ -238,37 +253,39 @@ def delete(connection: Connection, call: Call) -> None:
     layout.remove_registered(connection, machine, record, disks, call.report)
 
 
-def set_marks(connection: Connection, call: Call) -> None:
+def set_marks(connection: Connection, call: Call[SetMarks]) -> None:
     """Set and remove marks, running or not."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    wanted = call.arguments["marks"]
-    with connection.errors("setting marks"):
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    wanted = call.arguments.marks
+    with connection.errors(Told("setting-marks")):
         own = marks.check_ours(machine)
-        if not repeating.still_to_do(call, {key: own.get(key) for key in wanted}, wanted, f"marks of {machine.name}"):
+        told = Told("marks-changed-meanwhile", {"machine": str(machine.name)})
+        if not repeating.still_to_do(call, {key: own.get(key) for key in wanted}, wanted, told):
             return
-    with locked(connection, machine, "setting marks") as session:
+    with locked(connection, machine, Told("setting-marks")) as session:
         marks.change_marks(session.machine, wanted)
         session.machine.saveSettings()
 
 
-def set_hardware(connection: Connection, call: Call) -> None:
+def set_hardware(connection: Connection, call: Call[SetHardware]) -> None:
     """Set processors and memory of a machine that is off."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    wanted = {"cpus": call.arguments["cpus"], "memory": call.arguments["memory"]}
-    with connection.errors("reading the machine"):
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    wanted = {"cpus": call.arguments.cpus, "memory": call.arguments.memory}
+    with connection.errors(Told("reading-the-machine")):
         marks.check_ours(machine)
         now = {"cpus": int(machine.CPUCount), "memory": int(machine.memorySize)}
-        if call.noted and not repeating.still_to_do(call, now, wanted, f"the hardware of {machine.name}"):
+        told = Told("hardware-changed-meanwhile", {"machine": str(machine.name)})
+        if call.noted and not repeating.still_to_do(call, now, wanted, told):
             return
-        power.check_off(connection, machine, "processors and memory")
-        repeating.still_to_do(call, now, wanted, f"the hardware of {machine.name}")
-    with locked(connection, machine, "setting processors and memory") as session:
+        power.check_off(connection, machine)
+        repeating.still_to_do(call, now, wanted, told)
+    with locked(connection, machine, Told("setting-hardware")) as session:
         session.machine.CPUCount, session.machine.memorySize = wanted["cpus"], wanted["memory"]
         session.machine.saveSettings()
 
 
-def console_log(connection: Connection, call: Call) -> str:
+def console_log(connection: Connection, call: Call[ConsoleLog]) -> str:
     """Return the path of the file that a machine of ours writes its serial console to."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    with connection.errors("reading the machine"):
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    with connection.errors(Told("reading-the-machine")):
         return str(Path(str(machine.settingsFilePath)).parent / CONSOLE_LOG)

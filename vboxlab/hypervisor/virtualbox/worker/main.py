@@ -34,26 +34,29 @@ from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     LOOKING,
     Call,
+    Failed,
     Failure,
     Message,
     Noted,
+    NotUnderstood,
     Progress,
     Progressed,
     Reply,
     Request,
-    decode_request,
+    decode,
     encode,
-    failure_fields,
+    failed,
 )
 from vboxlab.hypervisor.virtualbox.worker.pulse import Pulse, Signs
 from vboxlab.hypervisor.virtualbox.worker.sessions import POLL
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim, verbatims
 
 THREADS = 16  # graceful power-offs wait, the rest is short
 GONE_ATTEMPTS = 10  # of a call that looks at what is let go meanwhile
 LEAVE_TIMEOUT = 5.0  # seconds that calls under way may still take once nobody listens any more
-Handler = Callable[[Connection, Call], Any]
+Handler = Callable[[Connection, Any], Any]
 
-CALLS: dict[str, Handler] = {
+HANDLERS: dict[str, Handler] = {
     "machines": machines.list_machines,
     "inspect": machines.inspect,
     "create": machines.create,
@@ -121,7 +124,13 @@ class Server:
         """Serve until the requests end, then let the calls under way come to an end, but not for long."""
         pool = ThreadPoolExecutor(THREADS)
         for line in self._requests:
-            request = decode_request(line)
+            try:
+                request = decode(line)
+            except NotUnderstood as failure:
+                self._send(failed(failure.id, failure))
+                continue
+            if not isinstance(request, Request):
+                continue
             with self._idle:
                 self._under_way += 1
             pool.submit(self._answer, request)
@@ -135,7 +144,7 @@ class Server:
             try:
                 self._send(reply)
             except (TypeError, ValueError) as error:  # a result that is no JSON: the client would wait for ever
-                self._send(Reply(request.id, error=failure_fields(Failure("bug", f"{request.call}: {error}"))))
+                self._send(failed(request.id, Failure("bug", verbatim(f"{request.call}: {error}"))))
         finally:
             with self._idle:
                 self._under_way -= 1
@@ -152,29 +161,29 @@ class Server:
         left = GONE_ATTEMPTS
         while True:
             try:
-                return CALLS[request.call](self._connection, call)
+                return HANDLERS[request.call](self._connection, call)
             except (Failure, self._connection.api_error) as error:
-                failure = failure_of(error, self._connection, request.call)
+                failure = failure_of(error, self._connection, verbatim(request.call))
                 busy = failure.kind == "busy"
-                gone = failure.kind == "api" and failure.code == GONE
+                gone = failure.kind == "api" and failure.result_code == GONE
                 left -= gone
                 if not (busy and time.monotonic() < deadline) and not (gone and left):
                     raise
             call = replace(call, waited=call.waited or busy)
             self._connection.pause(POLL)
 
-    def _reply(self, request: Request) -> Reply:
+    def _reply(self, request: Request) -> Reply | Failed:
         last: list[int | None] = [None]
 
-        def report(text: str, percent: int | None) -> None:
+        def report(doing: Told, percent: int | None) -> None:
             if percent != last[0]:
                 last[0] = percent
-                self._send(Progressed(request.id, text, percent))
+                self._send(Progressed(request.id, doing, percent))
 
         try:
-            return Reply(request.id, self._answered(request, report))
+            return Reply(request.id, request.call, self._answered(request, report))
         except Exception as error:  # noqa: BLE001 -- the pipe is the only place where a bug of the worker can be seen
-            return Reply(request.id, error=failure_fields(failure_of(error, self._connection, request.call)))
+            return failed(request.id, failure_of(error, self._connection, verbatim(request.call)))
 
 
 def take_pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -194,8 +203,8 @@ def main(arguments: list[str]) -> None:
     """Run the worker. It never returns: the normal end of an XPCOM process can hang."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--binding", default="")
-    parser.add_argument("--folder", type=Path, required=True, help="where presence is shown")
-    parser.add_argument("--token", required=True, help="what client and worker call themselves there")
+    parser.add_argument("--folder", type=Path, required=True)  # where presence is shown
+    parser.add_argument("--token", required=True)  # what client and worker call themselves there
     parser.add_argument("--patience", type=float, default=20.0)
     parser.add_argument("--engine", default="")
     options = parser.parse_args(arguments)
@@ -203,21 +212,19 @@ def main(arguments: list[str]) -> None:
     requests, stream = take_pipes()
     answers, signs = Answers(stream), Signs()
     pulse = Pulse(answers.send, signs)
-    greeting, connection, presence = Reply(0, error={}), None, None
+    connection, presence = None, None
     try:
         presence = Presence(options.folder, WORKER, options.token)
         connection = connect(options, answers, signs)
         answers.send(Progressed(0, LOOKING, None))
         mended = mending.mend(connection, registry.registered(connection))
-        greeting = Reply(0, {**host.greeting(connection), "mended": mended})
+        greeting = host.greeting(connection, mended)
     except Exception as error:  # noqa: BLE001 -- nobody sees what is raised here, and takes it for the interpreter's
-        greeting = Reply(0, error=failure_fields(failure_of(error, connection, "connecting")))
-    if connection is not None and greeting.error is None:
+        answers.send(failed(0, failure_of(error, connection, Told("connecting"))))
+    else:
         pulse.watch(connection.is_alive)
         answers.send(greeting)
         Server(connection, requests, answers, options.folder, options.token, signs).serve()
-    else:
-        answers.send(greeting)
     if presence is not None:
         presence.leave()
     sys.stderr.flush()
@@ -228,13 +235,13 @@ def connect(options: argparse.Namespace, answers: Answers, signs: Signs) -> Conn
     """Return the connection to VirtualBox, having said at each step what may never end. Raises Failure."""
     registry.check(registry.home())
 
-    def begun(text: str) -> None:
-        answers.send(Progressed(0, text, None))
+    def begun(doing: Told) -> None:
+        answers.send(Progressed(0, doing, None))
 
     return Connection(options.binding, patience=options.patience, engine=options.engine, signs=signs, begun=begun)
 
 
-def failure_of(error: Exception, connection: Connection | None, doing: str) -> Failure:
+def failure_of(error: Exception, connection: Connection | None, doing: Told) -> Failure:
     """Return any error as the failure that it is.
 
     Of kind "dead" when VirtualBox's service is gone, and "ended" when it answers: what is gone is the VM's process.
@@ -246,18 +253,18 @@ def failure_of(error: Exception, connection: Connection | None, doing: str) -> F
     if failure.kind == "dead" and alive:
         failure.kind = "ended"
     elif failure.kind == "bug" and not alive:  # XPCOM may then give None for an object instead of an error
-        return Failure("dead", repr(error))
+        return Failure("dead", verbatim(repr(error)))
     return failure
 
 
-def _as_failure(error: Exception, connection: Connection | None, doing: str) -> Failure:
+def _as_failure(error: Exception, connection: Connection | None, doing: Told) -> Failure:
     if isinstance(error, Failure):
         return error
     if connection is not None and isinstance(error, connection.api_error):
         return connection.failure(error, doing)
     if isinstance(error, OSError):
-        return Failure("host", str(error))
-    return Failure("bug", repr(error), details=traceback.format_exc().splitlines()[-6:])
+        return Failure("host", verbatim(error))
+    return Failure("bug", verbatim(repr(error)), details=verbatims(traceback.format_exc().splitlines()[-6:]))
 
 
 def _is_alive(connection: Connection) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 KEY = "vboxlab/marks"
 LAB = "lab"
@@ -86,7 +87,7 @@ def check_ours(machine: Any) -> dict[str, str]:
     """Return a machine's marks. Raises Failure unless it carries a lab's mark."""
     own = read_marks(machine)
     if not own.get(LAB):
-        raise Failure("not-ours", f"{machine.name} is no machine of vboxlab's: it is left alone")
+        raise Failure("not-ours", Told("not-ours", {"machine": str(machine.name)}))
     return own
 
 

@@ -11,17 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vboxlab.hypervisor.virtualbox.worker.told import Told
+
 DISK = "HardDisk"
-DRIVES = {"DVD": "DVD drive", "Floppy": "floppy drive"}
 # Kinds that machines write to differencing children of, each to its own.
 HELD = frozenset({"Normal", "MultiAttach"})
-SHARED = "no snapshot holds it, and every machine would write to that very file"
-NOT_HELD = {
-    "Writethrough": SHARED,
-    "Shareable": SHARED,
-    "Immutable": "machines would lose what they wrote to it whenever they start",
-}
-
 Outcome = Literal["link", "leave out", "empty", "refuse"]
 
 
@@ -39,41 +33,50 @@ class Medium:
     physical: bool = False  # a drive or disk of the host itself
 
     @property
-    def place(self) -> str:
-        """Return where it is, for people."""
-        return f"{self.controller} port {self.port}" + (f" device {self.device}" if self.device else "")
+    def place(self) -> Told:
+        """Return where it is."""
+        if self.device:
+            return Told("port-and-device", {"controller": self.controller, "port": self.port, "device": self.device})
+        return Told("port", {"controller": self.controller, "port": self.port})
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What machines get of one medium, and why it is not the thing itself. No medium: it is about the whole VM."""
+    """What machines get of one medium, and why it is not the thing itself. No medium: the VM has no disk."""
 
     medium: Medium | None
     outcome: Outcome
-    why: str = ""
+    why: Told | None = None
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> Told:
+        """Return it as what is to be told."""
         if self.medium is None:
-            return self.why
-        what = f"{self.medium.place}: {self.medium.path}"
+            return Told("no-disk")
+        place, path = self.medium.place, self.medium.path
         if self.outcome == "link":
-            return f"{what}: every machine writes to a differencing disk of its own"
+            return Told("disk-linked", {"place": place, "path": path})
         if self.outcome == "empty":
-            return f"{what}: machines have an empty {DRIVES[self.medium.type]}" + (f" ({self.why})" if self.why else "")
-        return f"{what}: {'left out: ' if self.outcome == 'leave out' else ''}{self.why}"
+            drive = self.medium.type
+            if self.why is None:
+                return Told("drive-emptied", {"place": place, "path": path, "drive": drive})
+            return Told("drive-emptied-since", {"place": place, "path": path, "drive": drive, "why": self.why})
+        if self.outcome == "leave out":
+            return Told("disk-left-out", {"place": place, "path": path, "why": self.why})
+        return Told("disk-refused", {"place": place, "path": path, "why": self.why})
 
 
 def judge(media: Sequence[Medium]) -> list[Judgement]:
     """Return what machines get of a VM's media, in the order of its controllers; of empty drives nothing is said."""
     found = list(_judged(media))
     if not any(medium.type == DISK for medium in media):
-        found.append(Judgement(None, "refuse", "it has no hard disk: there is nothing to clone"))
+        found.append(Judgement(None, "refuse"))
     return found
 
 
-def refusals(judgements: Sequence[Judgement]) -> list[str]:
+def refusals(judgements: Sequence[Judgement]) -> list[Told]:
     """Return why no machines can be made, empty when they can."""
-    return [str(judgement) for judgement in judgements if judgement.outcome == "refuse"]
+    return [judgement.told for judgement in judgements if judgement.outcome == "refuse"]
 
 
 def _judged(media: Sequence[Medium]) -> Iterator[Judgement]:
@@ -84,7 +87,7 @@ def _judged(media: Sequence[Medium]) -> Iterator[Judgement]:
                 yield Judgement(medium, "empty", _why_empty(medium))
             continue
         why = _why_not(medium)
-        if not why:
+        if why is None:
             yield Judgement(medium, "link")
         elif (
             medium is first or not medium.present
@@ -94,17 +97,22 @@ def _judged(media: Sequence[Medium]) -> Iterator[Judgement]:
             yield Judgement(medium, "leave out", why)
 
 
-def _why_not(disk: Medium) -> str:
+def _why_not(disk: Medium) -> Told | None:
     if not disk.present:
-        return "it cannot be read: its file is gone or damaged"
+        return Told("disk-gone-or-damaged")
     if disk.physical:
-        return "it is a disk of this computer itself"
+        return Told("disk-of-host")
     if disk.kind in HELD:
-        return ""
-    return f"it is {disk.kind.lower()}: {NOT_HELD.get(disk.kind, 'vboxlab does not know that kind')}"
+        return None
+    kind = disk.kind.lower()
+    if disk.kind in ("Writethrough", "Shareable"):
+        return Told("disk-shared", {"kind": kind})
+    if disk.kind == "Immutable":
+        return Told("disk-immutable", {"kind": kind})
+    return Told("disk-kind-unknown", {"kind": kind})
 
 
-def _why_empty(medium: Medium) -> str:
+def _why_empty(medium: Medium) -> Told | None:
     if medium.physical:
-        return "this is a drive of this computer itself"
-    return "" if medium.present else "the file is gone"
+        return Told("drive-of-host")
+    return None if medium.present else Told("file-gone")

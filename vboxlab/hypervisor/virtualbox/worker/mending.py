@@ -21,6 +21,7 @@ from vboxlab.hypervisor.virtualbox.worker import marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.registry import keep_beside
 from vboxlab.hypervisor.virtualbox.worker.settings_file import extra_data, parse
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 PREVIOUS = "-prev"
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -28,13 +29,13 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VDI_SIGNATURE, VDI_SIGNATURE_AT, VDI_UUID_AT = b"\x7f\x10\xda\xbe", 0x40, 0x188
 
 
-def mend(connection: Connection, registered: list[Any]) -> list[str]:
-    """Make unreadable machines of ours readable again where that is possible; return what was done, a sentence each.
+def mend(connection: Connection, registered: list[Any]) -> list[Told]:
+    """Make unreadable machines of ours readable again where that is possible; return what was done.
 
     What cannot be mended stays as it is, and so does every machine that is not ours or may not be.
     """
     broken = [found for machine in registered if (found := _broken(connection, machine)) is not None]
-    done: list[str] = []
+    done: list[Told] = []
     for _round in range(2):  # a machine may be unreadable because its base is
         for machine, settings in broken:
             with contextlib.suppress(connection.api_error, OSError):
@@ -44,7 +45,8 @@ def mend(connection: Connection, registered: list[Any]) -> list[str]:
                 if _set_disks_right(connection, settings) or said:
                     # Reading the attribute makes VirtualBox try again (IMachine::accessible).
                     done += said
-                    done += [f"{settings.stem} can be read again ({settings})"] if machine.accessible else []
+                    readable = Told("readable-again", {"machine": settings.stem, "settings": str(settings)})
+                    done += [readable] if machine.accessible else []
     return done
 
 
@@ -56,8 +58,9 @@ def _broken(connection: Connection, machine: Any) -> tuple[Any, Path] | None:
         settings = Path(str(machine.settingsFilePath))
         return (machine, settings) if _is_ours(settings, str(machine.id)) else None
     except connection.api_error as error:
-        if connection.failure(error, "looking for unreadable machines").kind == "dead":
-            raise connection.failure(error, "looking for unreadable machines") from error
+        failure = connection.failure(error, Told("looking-for-unreadable"))
+        if failure.kind == "dead":
+            raise failure from error
         return None
 
 
@@ -75,15 +78,17 @@ def _previous(settings: Path) -> Path:
     return settings.with_name(settings.name + PREVIOUS)
 
 
-def _restore_settings(settings: Path) -> list[str]:
+def _restore_settings(settings: Path) -> list[Told]:
     """Put the previous settings back when the present ones are missing or cut short; return what was done."""
     previous = _previous(settings)
     if parse(settings) is not None or parse(previous) is None:
         return []
-    kept = f"; what was there is kept as {keep_beside(settings).name}" if settings.exists() else ""
+    kept = keep_beside(settings).name if settings.exists() else ""
     with replacing(settings, mode=previous.stat().st_mode & 0o777) as stream, previous.open("rb") as source:
         shutil.copyfileobj(source, stream)
-    return [f"the settings {settings} were cut short: those before them were put back{kept}"]
+    if kept:
+        return [Told("settings-put-back-kept", {"settings": str(settings), "kept": kept})]
+    return [Told("settings-put-back", {"settings": str(settings)})]
 
 
 def _set_disks_right(connection: Connection, settings: Path) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable
 
+from vboxlab.hypervisor.virtualbox.worker.calls import Attachment
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim
 from vboxlab.hypervisor.virtualbox.worker.versions import parse_version
 from vboxlab.listening import Endpoint, local, why_taken
 
@@ -40,16 +42,19 @@ def kind_of(type_name: str) -> tuple[str, str]:
     return known.get(type_name, (type_name, ""))
 
 
-def ports(adapters: list[dict[str, Any]]) -> set[Endpoint]:
+def ports(attachments: Iterable[Attachment]) -> set[Endpoint]:
     """Return the host ports that adapters forward; a foreign VM's may be of UDP, or of other addresses."""
-    plain = {local(int(host_port)) for adapter in adapters for host_port, _guest_port in adapter["forwards"]}
-    others = (forward for adapter in adapters for forward in adapter.get("other_forwards", ()))
-    return plain | {Endpoint(protocol, host, int(host_port)) for host_port, _guest_port, protocol, host in others}
+    found: set[Endpoint] = set()
+    for attachment in attachments:
+        found |= {local(host_port) for host_port, _guest_port in attachment.forwards}
+        found |= {Endpoint(protocol, host, port) for port, _guest_port, protocol, host in attachment.other_forwards}
+    return found
 
 
 def check_ports(wanted: set[Endpoint], name: str) -> None:
     """Raise Failure when a port is taken: VirtualBox would go on and say nothing, but in its log."""
     for endpoint in sorted(wanted):
         if (error := why_taken(endpoint)) is not None:
-            text = f"{endpoint}, which {name} forwards, is taken by another program"
-            raise Failure("port-taken", text, details=[str(error)]) from error
+            protocol, address, port = endpoint
+            told = Told("port-taken", {"protocol": protocol, "address": address, "port": port, "machine": name})
+            raise Failure("port-taken", told, details=[verbatim(error)]) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import adapters, lookup, marks, networks, repeating
+from vboxlab.hypervisor.virtualbox.worker.calls import Delete, PowerOff, Screenshot, Start
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
@@ -25,6 +26,7 @@ from vboxlab.hypervisor.virtualbox.worker.sessions import (
     wait_unlocked,
     with_holder,
 )
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatims
 
 SAVED = frozenset({"Saved", "AbortedSaved"})
 PAUSED = frozenset({"Paused"})
@@ -40,11 +42,11 @@ HEADER_BYTES = 1024
 OPENED = re.compile(rb"Log opened (\S+)")
 
 
-def check_off(connection: Connection, machine: Any, what: str) -> None:
-    """Raise Failure unless the machine is off."""
+def check_off(connection: Connection, machine: Any) -> None:
+    """Raise Failure unless the machine is off, which its processors and memory want."""
     state = state_name(connection, machine)
     if state in ONLINE or state in SAVED:
-        raise Failure("running", f"{machine.name} is not off ({state.lower()}): {what} cannot be changed now")
+        raise Failure("running", Told("hardware-needs-off", {"machine": str(machine.name), "state": state.lower()}))
 
 
 def settle(connection: Connection, machine: Any) -> str:
@@ -77,21 +79,21 @@ def last_start(logs: Path) -> str:
     return ""
 
 
-def start(connection: Connection, call: Call) -> None:
+def start(connection: Connection, call: Call[Start]) -> None:
     """Power a machine on, or resume it; no-op when it runs. Foreign machines may be started too.
 
     The run that a lost call began under a service that died since ends by itself, and holds its ports until then.
     """
-    machine = lookup.find_machine(connection, call.arguments["handle"])
+    machine = lookup.find_machine(connection, call.arguments.handle)
     lost = bool(call.noted)
     deadline = time.monotonic() + (max(connection.patience, ENDS_WITH_SERVICE) if lost else connection.patience)
-    with connection.errors("starting the machine"):
+    with connection.errors(Told("starting-the-machine")):
         call.note(state=state_name(connection, machine))
         while True:
             try:
                 if _bring_up(connection, machine, call):
                     break
-                refused = Failure("locked", f"{machine.name} is locked")
+                refused = Failure("locked", Told("machine-locked", {"machine": str(machine.name)}))
             except Failure as failure:
                 if failure.kind != "port-taken" or not lost:
                     raise
@@ -100,42 +102,44 @@ def start(connection: Connection, call: Call) -> None:
                 raise with_holder(connection, machine, refused) if refused.kind == "locked" else refused
             connection.pause(POLL)
         if settle(connection, machine) not in {"Running", "Paused"}:
-            raise Failure("start", f"{machine.name} started and ended at once", details=_log_lines(machine))
+            told = Told("ended-at-once", {"machine": str(machine.name)})
+            raise Failure("start", told, details=verbatims(_log_lines(machine)))
 
 
-def _bring_up(connection: Connection, machine: Any, call: Call) -> bool:
+def _bring_up(connection: Connection, machine: Any, call: Call[Start]) -> bool:
     """Start or resume a machine unless it runs; return False while somebody holds its lock."""
     state = settle(connection, machine)
     if state == "Running":
         return True
     if state in PAUSED:
-        with locked(connection, machine, "resuming the machine") as session:
+        with locked(connection, machine, Told("resuming-the-machine")) as session:
             console_of(session).resume()
         return True
     if state in ONLINE:
-        raise Failure("stuck", f"{machine.name} is in the state {state}")
-    networks.check_ports(networks.ports(adapters.read_adapters(connection, machine)), str(machine.name))
+        raise Failure("stuck", Told("stuck-in-state", {"machine": str(machine.name), "state": state}))
+    present = (adapter.attachment for adapter in adapters.read_adapters(connection, machine))
+    networks.check_ports(networks.ports(present), str(machine.name))
     try:
         session = _launch(connection, machine, call)
     except connection.api_error as error:
-        failure = connection.failure(error, f"starting {machine.name}")
-        if failure.code in TRANSIENT:
+        failure = connection.failure(error, Told("starting", {"machine": str(machine.name)}))
+        if failure.result_code in TRANSIENT:
             return False
         raise failure from error
     unlock(connection, session)
     return True
 
 
-def _launch(connection: Connection, machine: Any, call: Call) -> Any:
+def _launch(connection: Connection, machine: Any, call: Call[Start]) -> Any:
     session = connection.session()
-    front_end = "gui" if call.arguments["gui"] else "headless"
+    front_end = "gui" if call.arguments.gui else "headless"
     progress = machine.launchVMProcess(session, front_end, [])
     try:
-        connection.wait(progress, f"starting {machine.name}", call.report, moves=True)
+        connection.wait(progress, Told("starting", {"machine": str(machine.name)}), call.report, moves=True)
     except Failure as failure:
         if failure.kind == "api":
-            raise Failure("start", failure.text, code=failure.code,
-                          details=[*failure.details, *_log_lines(machine)]) from failure  # fmt: skip
+            details = [*failure.details, *verbatims(_log_lines(machine))]
+            raise Failure("start", failure.told, result_code=failure.result_code, details=details) from failure
         raise
     return session
 
@@ -149,11 +153,11 @@ def _log_lines(machine: Any) -> list[str]:
     return []
 
 
-def power_off(connection: Connection, call: Call) -> bool:
+def power_off(connection: Connection, call: Call[PowerOff]) -> bool:
     """Bring a machine of ours to the off state; return whether its guest ended by itself."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    hard = call.arguments["how"] == "hard"
-    with connection.errors("switching the machine off"):
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    hard = call.arguments.how == "hard"
+    with connection.errors(Told("switching-off")):
         marks.check_ours(machine)
         was_up = note_power(connection, machine, call)
         state = settle(connection, machine)
@@ -161,11 +165,13 @@ def power_off(connection: Connection, call: Call) -> bool:
         wait_unlocked(connection, machine)
         return not hard and state != "Aborted" and not call.noted.get("plug")
     return bring_down(
-        connection, machine, hard=hard, timeout=call.arguments["timeout"], pulling=lambda: call.note(plug=True)
+        connection, machine, hard=hard, timeout=call.arguments.timeout, pulling=lambda: call.note(plug=True)
     )
 
 
-def note_power(connection: Connection, machine: Any, call: Call, *, ended: bool = False) -> bool:
+def note_power(
+    connection: Connection, machine: Any, call: Call[PowerOff] | Call[Delete], *, ended: bool = False
+) -> bool:
     """Note which run of a machine a call is about to end; return whether one that was lost was about to end it.
 
     Raises Failure when somebody has started or saved the machine since: that run is not ours to end, nor, with `ended`,
@@ -178,9 +184,9 @@ def note_power(connection: Connection, machine: Any, call: Call, *, ended: bool 
         call.note(power=now, state=state)
         return False
     if now.partition(" ")[2] != before.partition(" ")[2] if ended else state in ONLINE and now != before:
-        raise repeating.changed(f"somebody has started {machine.name} meanwhile, and it is left running")
+        raise repeating.changed(Told("started-meanwhile", {"machine": str(machine.name)}))
     if state in SAVED and call.noted["state"] not in SAVED:
-        raise repeating.changed(f"somebody has saved the state of {machine.name} meanwhile, and it is left so")
+        raise repeating.changed(Told("saved-meanwhile", {"machine": str(machine.name)}))
     return bool(call.noted["state"] in ONLINE)
 
 
@@ -191,10 +197,10 @@ def bring_down(
 
     Returns whether its guest ended by itself; `pulling` is called before its plug is pulled.
     """
-    with connection.errors("switching the machine off"):
+    with connection.errors(Told("switching-off")):
         state = settle(connection, machine)
         if state in SAVED:
-            with locked(connection, machine, "discarding the saved state") as session:
+            with locked(connection, machine, Told("discarding-saved-state")) as session:
                 session.machine.discardSavedState(True)
             return False
         if state not in ONLINE:
@@ -210,7 +216,7 @@ def bring_down(
 
 def _press_button(connection: Connection, machine: Any, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
-    with locked(connection, machine, "pressing the power button") as session:
+    with locked(connection, machine, Told("pressing-power-button")) as session:
         console_of(session).powerButton()
     while time.monotonic() < deadline:
         if state_name(connection, machine) not in ONLINE:
@@ -221,43 +227,43 @@ def _press_button(connection: Connection, machine: Any, timeout: float) -> bool:
 
 def _pull_plug(connection: Connection, machine: Any) -> None:
     try:
-        with locked(connection, machine, "pulling the plug") as session:
+        with locked(connection, machine, Told("pulling-plug")) as session:
             if session.console is None:  # it ended by itself meanwhile
                 return
-            connection.wait(session.console.powerDown(), "pulling the plug")
+            connection.wait(session.console.powerDown(), Told("pulling-plug"))
     except Failure:
         if state_name(connection, machine) in ONLINE:
             raise
     deadline = time.monotonic() + SETTLE
     while state_name(connection, machine) in ONLINE:
         if time.monotonic() >= deadline:
-            raise Failure("stuck", f"{machine.name} does not power off")
+            raise Failure("stuck", Told("does-not-power-off", {"machine": str(machine.name)}))
         connection.pause(POLL)
 
 
-def screenshot(connection: Connection, call: Call) -> None:
+def screenshot(connection: Connection, call: Call[Screenshot]) -> None:
     """Write a PNG of the machine's screen to a file."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    with connection.errors("taking a screenshot"):
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    with connection.errors(Told("taking-screenshot")):
         if not is_up(connection, machine):
-            raise Failure("off", f"{machine.name} is off: its screen shows nothing")
+            raise Failure("off", Told("off-without-screen", {"machine": str(machine.name)}))
     deadline = time.monotonic() + SCREEN_APPEARS
     while (picture := _picture(connection, machine)) is None:
         if time.monotonic() >= deadline:
-            raise Failure("screen", f"{machine.name} has drawn nothing on its screen yet")
+            raise Failure("screen", Told("nothing-drawn", {"machine": str(machine.name)}))
         connection.pause(POLL)
-    Path(call.arguments["target"]).write_bytes(picture)
+    Path(call.arguments.target).write_bytes(picture)
 
 
 def _picture(connection: Connection, machine: Any) -> bytes | None:
     # None while the screen has no size yet: between power-on and the first mode that the firmware sets.
     try:
-        with locked(connection, machine, "taking a screenshot") as session:
+        with locked(connection, machine, Told("taking-screenshot")) as session:
             display = console_of(session).display
             width, height = (int(number) for number in display.getScreenResolution(0)[:2])
             png = connection.value_of("BitmapFormat", "PNG")
             return bytes(display.takeScreenShotToArray(0, width or SCREEN_WIDTH, height or SCREEN_HEIGHT, png))
     except Failure as failure:
-        if failure.code == NOT_SUPPORTED and is_up(connection, machine):
+        if failure.result_code == NOT_SUPPORTED and is_up(connection, machine):
             return None
         raise

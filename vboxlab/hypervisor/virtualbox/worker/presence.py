@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 from vboxlab.hypervisor.virtualbox.worker.locks import hold, is_held, remove_held
+from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 WORKER, CLIENT = "worker-", "client-"
 POLL = 0.005
@@ -21,13 +23,14 @@ class Presence:
     """The file of one process."""
 
     def __init__(self, folder: Path, role: str, token: str) -> None:
+        """Make and lock it. Raises OSError, or Failure when another program locks it."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / (role + token)
         deadline = time.monotonic() + HOLD_TIMEOUT
         # Others that look whether it is held lock it for an instant.
         while (stream := hold(self._path)) is None:
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"{self._path} is locked by another program")
+                raise Failure("host", Told("presence-locked", {"file": str(self._path)}))
             time.sleep(POLL)
         self._stream = stream
 

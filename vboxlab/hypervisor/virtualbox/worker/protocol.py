@@ -1,40 +1,82 @@
-"""What goes over the pipe between vboxlab and its worker: one JSON object a line, ASCII only."""
+"""What goes over the pipe between vboxlab and its worker: one JSON object a line, ASCII only.
+
+Both sides read this file and `calls`, which has the arguments and the result of each call. A line names the version of
+the protocol and the kind of message; a line that is no object of JSON is none of ours. What a user is to be told goes
+as codes with values (`told`), never as a sentence.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
+from vboxlab.hypervisor.virtualbox.worker.calls import CALLS, Arguments, name_of, result_of
+from vboxlab.hypervisor.virtualbox.worker.coding import Malformed, plain, read, read_fields
+from vboxlab.hypervisor.virtualbox.worker.told import Told, Value
+
+PROTOCOL = 1  # another one where a message changes in any way: client and worker are then of different installations
 # What a worker says that it begins, before it can be called: each may never end.
-LOADING, CONNECTING = "loading the binding", "connecting to VirtualBox's service"
-LOOKING = "looking at the machines"
-Progress = Callable[[str, "int | None"], None]
+LOADING, CONNECTING = Told("loading-binding"), Told("connecting-to-service")
+LOOKING = Told("looking-at-machines")
+Progress = Callable[[Told, "int | None"], None]
+A = TypeVar("A", bound=Arguments[Any])
 
 
 class Failure(Exception):
-    """A call that failed, in a form that crosses the pipe.
+    """A call that failed.
 
-    `kind` says which of the contract's errors it is ("api" for what VirtualBox itself refused), `code` is VirtualBox's
-    result code as an unsigned number, `holder` the process that holds the lock that was needed, as VirtualBox knows it.
+    `kind` says which of the contract's errors it is ("api" for what VirtualBox itself refused), `told` what happened,
+    `result_code` is VirtualBox's as an unsigned number, `holder` the process that holds the lock that was needed, as
+    VirtualBox knows it.
     """
 
     def __init__(
         self,
         kind: str,
-        text: str,
+        told: Told,
         *,
-        code: int | None = None,
-        details: list[str] | None = None,
+        result_code: int | None = None,
+        details: list[Told] | None = None,
         holder: int | None = None,
     ) -> None:
-        super().__init__(text)
+        super().__init__(kind, told)
         self.kind = kind
-        self.text = text
-        self.code = code
+        self.told = told
+        self.result_code = result_code
         self.details = details or []
         self.holder = holder
+
+    @property
+    def text(self) -> str:
+        """Return what VirtualBox or the system said, "" of what is told by a code of ours."""
+        return str(self.told.values["text"]) if self.told.code == "verbatim" else ""
+
+
+class NotUnderstood(Failure):
+    """A line that is a message, but none of this protocol; `id` is the call that it belongs to (0: none)."""
+
+    def __init__(self, told: Told, id: int) -> None:  # noqa: A002 -- as in the messages
+        super().__init__("protocol", told)
+        self.id = id
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """The first word of a worker that can be called: versions, its interpreter and binding, and what it mended.
+
+    `warning` is what the user should know of VirtualBox's version.
+    """
+
+    version: str
+    api: str
+    python: str
+    interpreter: str
+    binding: str
+    pid: int
+    warning: Told | None = None
+    mended: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,17 +85,29 @@ class Request:
 
     id: int
     call: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: Any  # the call's own class of Arguments
     noted: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The end of a call: a result, or an error as the fields of a Failure."""
+    """The end of a call that was made."""
 
     id: int
-    result: Any = None
-    error: dict[str, Any] | None = None
+    call: str
+    result: Any  # of the call's own type
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The end of a call that failed, or (id 0) of a start that did: the fields of a Failure."""
+
+    id: int
+    kind: str
+    told: Told
+    result_code: int | None = None
+    details: tuple[Told, ...] = ()
+    holder: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +115,16 @@ class Progressed:
     """How far a call is. `percent` is None where that is unknown."""
 
     id: int
-    text: str
+    doing: Told
     percent: int | None
 
 
 @dataclass(frozen=True)
 class Noted:
-    """What a call found, sent before it changes anything: the same call gets it when this one is lost."""
+    """What a call found, sent before it changes anything: the same call gets it when this one is lost.
+
+    It is the worker's own: the client keeps it and gives it back.
+    """
 
     id: int
     note: dict[str, Any]
@@ -81,20 +138,19 @@ class Beat:
     how long each call under way has neither heard from VirtualBox nor done anything.
     """
 
-    id: int
     service: float
     calls: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Generic[A]):
     """A request as the functions that answer it see it.
 
     `noted` is what the same call had noted before it was lost, or before it had to wait: empty when it had changed
     nothing. `waited` says that another vboxlab process was at work on the same machine meanwhile.
     """
 
-    arguments: dict[str, Any]
+    arguments: A
     report: Progress
     noted: dict[str, Any] = field(default_factory=dict)
     tell: Callable[[dict[str, Any]], None] = lambda _note: None
@@ -106,32 +162,70 @@ class Call:
         self.tell(found)
 
 
-Message = Reply | Progressed | Noted | Beat
+Message = Greeting | Request | Reply | Failed | Progressed | Noted | Beat
+MESSAGES: dict[str, type[Message]] = {
+    "greeting": Greeting,
+    "request": Request,
+    "reply": Reply,
+    "failed": Failed,
+    "progressed": Progressed,
+    "noted": Noted,
+    "beat": Beat,
+}
+_KINDS = {kind: name for name, kind in MESSAGES.items()}
 
 
-def encode(message: Request | Message) -> bytes:
-    """Return the line of a message."""
-    return json.dumps(asdict(message), ensure_ascii=True).encode("ascii") + b"\n"
+def request(number: int, arguments: Arguments[Any], noted: dict[str, Any]) -> Request:
+    """Return the request to make a call."""
+    return Request(number, name_of(arguments), arguments, noted)
 
 
-def decode_request(line: bytes) -> Request:
-    """Return the request in a line. Raises ValueError when it is none."""
-    return Request(**json.loads(line))
+def failed(number: int, failure: Failure) -> Failed:
+    """Return a failure as the end of a call."""
+    details = tuple(failure.details)
+    return Failed(number, failure.kind, failure.told, failure.result_code, details, failure.holder)
 
 
-def decode_message(line: bytes) -> Message:
-    """Return the worker's message in a line. Raises ValueError when it is none."""
-    fields = json.loads(line)
-    if not isinstance(fields, dict):
-        raise ValueError(f"not a message: {line[:80]!r}")  # noqa: TRY004 -- one error for all that is no message
-    kinds: dict[str, type[Message]] = {"percent": Progressed, "note": Noted, "service": Beat}
-    kind = next((kinds[name] for name in kinds if name in fields), Reply)
-    return kind(**fields)
+def failure_in(message: Failed) -> Failure:
+    """Return the failure that a call ended with."""
+    return Failure(message.kind, message.told, result_code=message.result_code, details=list(message.details),
+                   holder=message.holder)  # fmt: skip
 
 
-def failure_fields(failure: Failure) -> dict[str, Any]:
-    """Return a failure as the fields of a reply."""
-    return {
-        "kind": failure.kind, "text": failure.text, "code": failure.code, "details": failure.details,
-        "holder": failure.holder,
-    }  # fmt: skip
+def encode(message: Message) -> bytes:
+    """Return the line of a message. Raises TypeError for what is of no type of the protocol."""
+    line = {"protocol": PROTOCOL, "message": _KINDS[type(message)], **plain(message)}
+    return json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Return the message in a line. Raises ValueError when it is none, NotUnderstood for another protocol's."""
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError(line[:80])  # noqa: TRY004 -- one error for all that is no message
+    number = found.get("id")
+    number = number if isinstance(number, int) else 0
+    theirs: Value = found.pop("protocol", None)
+    if theirs != PROTOCOL:
+        raise NotUnderstood(Told("other-protocol", {"theirs": str(theirs), "ours": PROTOCOL}), number)
+    name = found.pop("message", None)
+    kind = MESSAGES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise NotUnderstood(Told("unknown-message", {"message": str(name)}), number)
+    try:
+        return kind(**_typed(read_fields(kind, found, "")))
+    except Malformed as error:
+        raise NotUnderstood(error.told, number) from error
+
+
+def _typed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a message's fields, what goes by the call's name as the call has it."""
+    if "call" in fields:
+        arguments = CALLS.get(fields["call"])
+        if arguments is None:
+            raise Malformed(Told("unknown-call", {"call": fields["call"]}))
+        if "arguments" in fields:
+            fields["arguments"] = read(arguments, fields["arguments"], "arguments")
+        else:
+            fields["result"] = read(result_of(arguments), fields["result"], "result")
+    return fields

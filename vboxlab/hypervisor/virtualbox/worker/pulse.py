@@ -74,7 +74,7 @@ class Pulse:
             time.sleep(BEAT)
             if self._owed:
                 self._owed += 1
-            self._send(Beat(0, max(0, self._owed - 1) * BEAT, self._signs.beat()))
+            self._send(Beat(max(0, self._owed - 1) * BEAT, self._signs.beat()))
 
     def _ask(self, ask: Callable[[], bool]) -> None:
         lives = True

@@ -9,6 +9,7 @@ user's own included, and soon writes that down.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -18,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vboxlab.files import flush, flush_folder, replacing
+from vboxlab.files import flush, flush_folder
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.settings_file import parse
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 FILE = "VirtualBox.xml"
 # A service that lives is between its two renames for much less than that.
@@ -52,14 +54,14 @@ class Loss:
     taken: float = 0.0  # when the copy was written, seconds since the epoch
     machines: int = 0  # how many the copy names
 
-    def describe(self) -> list[str]:
-        """Return what was found, a sentence a line."""
-        state = "is missing" if self.missing else "is damaged or cut short"
+    def describe(self) -> list[Told]:
+        """Return what was found."""
+        lost = str(self.target)
+        state = Told("list-missing", {"file": lost}) if self.missing else Told("list-damaged", {"file": lost})
         if self.copy is None:
-            return [f"{self.target} {state}", f"no whole copy lies beside it ({FILE}-tmp, {FILE}-prev)"]
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.taken))
-        count = "1 machine" if self.machines == 1 else f"{self.machines} machines"
-        return [f"{self.target} {state}", f"beside it lies {self.copy.name}, whole, of {when}, with {count}"]
+            return [state, Told("no-whole-copy", {"file": FILE})]
+        name = self.copy.name
+        return [state, Told("whole-copy", {"copy": name, "taken": self.taken, "machines": self.machines})]
 
 
 def find_loss(folder: Path) -> Loss | None:
@@ -88,31 +90,12 @@ def check(folder: Path) -> None:
     """Raise Failure where the list of machines is lost: a service that starts now would take it for an empty one."""
     loss = find_loss(folder)
     if loss is not None:
-        raise Failure(kind_of(loss), "VirtualBox's list of machines is lost", details=loss.describe())
+        raise Failure(kind_of(loss), Told("list-lost"), details=loss.describe())
 
 
 def kind_of(loss: Loss) -> str:
     """Return which kind of failure a loss is: one that can be repaired, or not."""
     return "registry" if loss.copy is not None else "registry-gone"
-
-
-def put_back(loss: Loss) -> Path | None:
-    """Put the whole copy in the place of a lost list, in one step; return where the damaged file was kept (None: none).
-
-    The copies stay as they are. Raises OSError; FileExistsError when a list has come there meanwhile.
-    """
-    if loss.copy is None:
-        raise FileNotFoundError(2, "there is no copy to put back", str(loss.target))
-    with replacing(loss.target, mode=loss.copy.stat().st_mode & 0o777) as stream:
-        with loss.copy.open("rb") as source:
-            shutil.copyfileobj(source, stream)
-        flush(stream)
-        if machines_in(loss.copy) != loss.machines:
-            raise FileNotFoundError(2, "the copy has changed meanwhile", str(loss.copy))
-        kept = None if loss.missing else keep_beside(loss.target)
-        if machines_in(loss.target) is not None:
-            raise FileExistsError(17, "there is a list again", str(loss.target))
-    return kept
 
 
 def keep_beside(path: Path) -> Path:
@@ -129,7 +112,7 @@ def keep_beside(path: Path) -> Path:
         shutil.copystat(path, kept)
         flush_folder(kept.parent)
         return kept
-    raise FileExistsError(17, "too many files are kept", str(path))
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def machines_in(path: Path) -> int | None:
@@ -145,7 +128,7 @@ def registered(connection: Connection) -> list[Any]:
 
     Raises Failure when it knows none of those in its list: it was started when that was not there.
     """
-    with connection.errors("looking for the list of machines"):
+    with connection.errors(Told("looking-for-list")):
         machines = connection.array(connection.vbox, "machines")
         if machines:
             return machines
@@ -153,6 +136,6 @@ def registered(connection: Connection) -> list[Any]:
     deadline = time.monotonic() + REPLACING_SECONDS
     while machines_in(path):
         if time.monotonic() >= deadline:
-            raise Failure("lost", f"VirtualBox's service does not know the machines of {path}")
+            raise Failure("lost", Told("machines-unknown", {"file": str(path)}))
         time.sleep(POLL)
     return []

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def is_up(connection: Connection, machine: Any) -> bool:
     return state_name(connection, machine) in ONLINE
 
 
-def retried(connection: Connection, call: Callable[[], T], doing: str, machine: Any | None = None) -> T:
+def retried(connection: Connection, call: Callable[[], T], doing: Told, machine: Any | None = None) -> T:
     """Make a call that a lock of somebody else may refuse, again and again until the connection's patience ends.
 
     Raises Failure of kind "locked", saying who holds the machine's lock as far as VirtualBox tells.
@@ -48,16 +49,16 @@ def retried(connection: Connection, call: Callable[[], T], doing: str, machine: 
             failure = connection.failure(error, doing)
         except Failure as error:
             failure = error
-        if failure.code not in TRANSIENT:
+        if failure.result_code not in TRANSIENT:
             raise failure
         if time.monotonic() >= deadline:
-            refused = Failure("locked", failure.text, code=failure.code, details=failure.details)
+            refused = Failure("locked", failure.told, result_code=failure.result_code, details=failure.details)
             raise refused if machine is None else with_holder(connection, machine, refused)
         connection.pause(POLL)
 
 
 @contextlib.contextmanager
-def locked(connection: Connection, machine: Any, doing: str) -> Iterator[Any]:
+def locked(connection: Connection, machine: Any, doing: Told) -> Iterator[Any]:
     """Hold a machine's lock and yield its session: shared with the VM process while it runs, exclusive otherwise.
 
     Changes that were not saved when the block ends are dropped by VirtualBox.
@@ -83,20 +84,27 @@ def console_of(session: Any) -> Any:
     """Return the console of a running machine that a session holds. Raises Failure when its process is gone."""
     console = session.console
     if console is None:
-        raise Failure("ended", "the VM's process has ended")
+        raise Failure("ended", Told("vm-process-ended"))
     return console
 
 
 def with_holder(connection: Connection, machine: Any, failure: Failure) -> Failure:
     """Return a failure that says who holds the machine's lock, as far as VirtualBox tells."""
-    text = "held by an unknown program"
+    told = Told("held-by-unknown")
     with contextlib.suppress(connection.api_error):
-        pid = int(machine.sessionPID)
-        name = str(machine.sessionName) or "a program that does not give its name"
+        pid, name = int(machine.sessionPID), str(machine.sessionName)
         failure.holder = pid if 0 < pid < 0xFFFFFFFF else None
-        text = f"held by {name}" + (f", process {pid}" if failure.holder else "")
-    failure.details.append(text)
+        told = _holder(name, failure.holder)
+    failure.details.append(told)
     return failure
+
+
+def _holder(name: str, pid: int | None) -> Told:
+    if pid is None:
+        return Told("held-by", {"program": name}) if name else Told("held-by-nameless")
+    if name:
+        return Told("held-by-process", {"program": name, "process": pid})
+    return Told("held-by-nameless-process", {"process": pid})
 
 
 def unlock(connection: Connection, session: Any) -> None:
@@ -119,6 +127,6 @@ def wait_unlocked(connection: Connection, machine: Any) -> None:
     deadline = time.monotonic() + min(UNLOCK_TIMEOUT, connection.patience)
     while machine.sessionState != unlocked:
         if time.monotonic() >= deadline:
-            failure = Failure("locked", "the machine is off but its process holds it still")
+            failure = Failure("locked", Told("off-but-held"))
             raise with_holder(connection, machine, failure)
         connection.pause(POLL)

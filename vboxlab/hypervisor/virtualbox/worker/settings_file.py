@@ -11,7 +11,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from vboxlab.hypervisor.virtualbox.worker.calls import Adapter, Attachment, Details, Snapshot
 
 NAMESPACE = "{http://www.virtualbox.org/}"
 # Our kinds of network by the element that says what an adapter is plugged into.
@@ -24,7 +25,7 @@ KINDS = {
     "NATNetwork": "nat-network",
 }
 PROTOCOLS = {"0": "udp", "1": "tcp"}  # NATProtocol (VirtualBox's SDK reference)
-PLAIN = ["tcp", "127.0.0.1"]
+PLAIN = ("tcp", "127.0.0.1")
 MAX_BYTES = 64 << 20  # a settings file with 250 nested snapshots, VirtualBox's own limit, has some 2 MiB
 REMOVED = "[vboxlab removed]\n"  # starts the description of a hidden snapshot
 
@@ -70,7 +71,7 @@ def _is_left(tag: str, element: ET.Element) -> bool:
     return tag == "ExtraDataItem" and element.get("name", "").startswith("GUI/")
 
 
-def read(path: Path, marks_begin: str) -> dict[str, Any] | None:
+def read(path: Path, marks_begin: str) -> Details | None:
     """Return adapters, snapshots and current snapshot, None when the file cannot be read or says something unknown.
 
     `marks_begin` is where the part of a snapshot's description begins that is not for people.
@@ -87,15 +88,15 @@ def read(path: Path, marks_begin: str) -> dict[str, Any] | None:
     shown = {uuid: shown_as for uuid, shown_as, _ in found}
     visible = {uuid for uuid, _, snapshot in found if snapshot is not None}
     current = machine.get("currentSnapshot", "")
-    return {
-        "adapters": sorted((each for each in adapters if each is not None), key=lambda each: int(each["slot"])),
-        "snapshots": [snapshot for _, _, snapshot in found if snapshot is not None],
-        "current_snapshot": shown.get(current),
-        "untouched": current in visible and machine.get("currentStateModified") == "false",
-    }
+    return Details(
+        adapters=tuple(sorted((each for each in adapters if each is not None), key=lambda each: each.slot)),
+        snapshots=tuple(snapshot for _, _, snapshot in found if snapshot is not None),
+        current_snapshot=shown.get(current),
+        untouched=current in visible and machine.get("currentStateModified") == "false",
+    )
 
 
-def _adapter(element: ET.Element) -> dict[str, Any] | None:
+def _adapter(element: ET.Element) -> Adapter | None:
     """Return one adapter, None for one that is not enabled. Raises KeyError for a kind that is not known."""
     if element.get("enabled", "false") != "true":
         return None
@@ -108,35 +109,34 @@ def _adapter(element: ET.Element) -> dict[str, Any] | None:
          rule.get("hostip", ""))
         for rule in rules
     ]  # fmt: skip
-    return {
-        "slot": int(element.attrib["slot"]) + 1,
-        "kind": kind,
-        "name": "" if kind == "nat" else attachment.attrib["name"],
-        "subnet": attachment.get("network", "") if kind == "nat" else "",
-        "forwards": [[host, guest] for host, guest, *rest in forwards if rest == PLAIN],
-        "other_forwards": [list(forward) for forward in forwards if list(forward[2:]) != PLAIN],
-        "mac": element.attrib["MACAddress"].upper(),
-        "cable": element.get("cable", "true") == "true",
-    }
+    attached = Attachment(
+        kind,
+        name="" if kind == "nat" else attachment.attrib["name"],
+        subnet=attachment.get("network", "") if kind == "nat" else "",
+        forwards=tuple(forward[:2] for forward in forwards if forward[2:] == PLAIN),
+        other_forwards=tuple(forward for forward in forwards if forward[2:] != PLAIN),
+    )
+    mac, cable = element.attrib["MACAddress"].upper(), element.get("cable", "true") == "true"
+    return Adapter(int(element.attrib["slot"]) + 1, attached, mac, cable)
 
 
 def _snapshots(
     parent: ET.Element, shown: str | None, marks_begin: str
-) -> Iterator[tuple[str, str | None, dict[str, Any] | None]]:
+) -> Iterator[tuple[str, str | None, Snapshot | None]]:
     """Yield each snapshot's UUID, the id it is shown as, and what it is (None for a hidden one)."""
     for element in parent.findall(f"{NAMESPACE}Snapshot"):
         text = element.findtext(f"{NAMESPACE}Description") or ""
         hidden = text.startswith(REMOVED)
         identifier = element.attrib["uuid"].strip("{}")
         shown_as = shown if hidden else identifier
-        snapshot = {
-            "id": identifier,
-            "name": element.attrib["name"],
-            "parent": shown,
-            "taken_at": _time(element.attrib["timeStamp"]),
-            "live": bool(element.get("stateFile")),
-            "description": text.partition(marks_begin)[0],
-        }
+        snapshot = Snapshot(
+            id=identifier,
+            name=element.attrib["name"],
+            parent=shown,
+            taken_at=_time(element.attrib["timeStamp"]),
+            live=bool(element.get("stateFile")),
+            description=text.partition(marks_begin)[0],
+        )
         yield element.attrib["uuid"], shown_as, None if hidden else snapshot
         for children in element.findall(f"{NAMESPACE}Snapshots"):
             yield from _snapshots(children, shown_as, marks_begin)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import garbage, lookup, marks, ownership, power, repeating, storage
+from vboxlab.hypervisor.virtualbox.worker.calls import DeleteSnapshot, Details, RestoreSnapshot, Snapshot, TakeSnapshot
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure, Progress
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked
 from vboxlab.hypervisor.virtualbox.worker.settings_file import REMOVED
+from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatims
 
 SHORT_ID = 8  # characters of an id that suffice to name it, where they begin no other
 
@@ -31,24 +33,27 @@ def _shown(snapshot: Any) -> str | None:
     return str(snapshot.id) if snapshot is not None else None
 
 
-def read_snapshots(connection: Connection, machine: Any) -> dict[str, Any]:
-    """Return a machine's snapshots, the id of the current one, and whether the machine is still as that one is."""
+def read_snapshots(connection: Connection, machine: Any) -> Details:
+    """Return a machine's snapshots, the id of the current one, and whether the machine is still as that one is.
+
+    Its adapters are left out.
+    """
     found = []
     for snapshot in lookup.all_snapshots(connection, machine):
         if _is_hidden(snapshot):
             continue
-        found.append({
-            "id": str(snapshot.id),
-            "name": str(snapshot.name),
-            "parent": _shown(snapshot.parent),
-            "taken_at": _taken_at(snapshot),
-            "live": bool(snapshot.online),
-            "description": marks.split_description(str(snapshot.description))[0],
-        })  # fmt: skip
+        found.append(Snapshot(
+            id=str(snapshot.id),
+            name=str(snapshot.name),
+            parent=_shown(snapshot.parent),
+            taken_at=_taken_at(snapshot),
+            live=bool(snapshot.online),
+            description=marks.split_description(str(snapshot.description))[0],
+        ))  # fmt: skip
     current = machine.currentSnapshot
     # True from a change of settings or a start on, before its guest runs (SDK: IMachine::currentStateModified).
     modified = current is None or _is_hidden(current) or bool(machine.currentStateModified)
-    return {"snapshots": found, "current_snapshot": _shown(current), "untouched": not modified}
+    return Details(snapshots=tuple(found), current_snapshot=_shown(current), untouched=not modified)
 
 
 def _taken_at(snapshot: Any) -> str:
@@ -73,17 +78,18 @@ def _meant(connection: Connection, machine: Any, word: str) -> list[Any]:
 def _existing(connection: Connection, machine: Any, word: str) -> Any:
     found = _meant(connection, machine, word)
     if not found:
-        raise Failure("no-snapshot", f"{machine.name} has no snapshot {word}")
+        raise Failure("no-snapshot", Told("no-snapshot", {"machine": str(machine.name), "snapshot": word}))
     if len(found) > 1:
-        text = f"{machine.name}: several snapshots may be meant by {word!r}; nothing was changed"
-        raise Failure("several-snapshots", text, details=[f"{s.id}  {s.name}, {_taken_at(s)}" for s in found])
+        told = Told("several-snapshots", {"machine": str(machine.name), "word": word})
+        details = verbatims(f"{each.id}  {each.name}, {_taken_at(each)}" for each in found)
+        raise Failure("several-snapshots", told, details=details)
     return found[0]
 
 
-def take(connection: Connection, call: Call) -> None:
+def take(connection: Connection, call: Call[TakeSnapshot]) -> None:
     """Take a snapshot, of the disks of a machine that is off or of all of one that runs."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    name, doing = call.arguments["name"], f"taking the snapshot {call.arguments['name']}"
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    name, doing = call.arguments.name, Told("taking-snapshot", {"snapshot": call.arguments.name})
     with connection.errors(doing):
         own = marks.check_ours(machine)
         state = power.settle(connection, machine)  # one that a lost call began comes to its end
@@ -93,13 +99,14 @@ def take(connection: Connection, call: Call) -> None:
         ):
             return
         if _has_name(connection, machine, name):
-            raise Failure("snapshot-exists", f"{machine.name} has a snapshot {name} already")
+            told = Told("snapshot-exists", {"machine": str(machine.name), "snapshot": name})
+            raise Failure("snapshot-exists", told)
         up = state in ("Running", "Paused")
-        if up and not call.arguments["live"]:
-            raise Failure("running", f"{machine.name} runs: only a live snapshot can be taken")
+        if up and not call.arguments.live:
+            raise Failure("running", Told("only-live-snapshot", {"machine": str(machine.name)}))
         if call.noted.get("up") and not up:
-            raise repeating.changed(f"{machine.name} has ended meanwhile, and what was to be held of it is gone")
-        text = marks.describe_with_marks(call.arguments["description"], own)
+            raise repeating.changed(Told("ended-meanwhile", {"machine": str(machine.name)}))
+        text = marks.describe_with_marks(call.arguments.description, own)
         call.note(text=text, up=up)
     with locked(connection, machine, doing) as session:
         take_locked(connection, session, name, text, running=state == "Running", report=call.report)
@@ -112,19 +119,19 @@ def take_locked(connection: Connection, session: Any, name: str, text: str, *, r
     # The last argument lets the machine be paused, which one that is not running must allow.
     taken = session.machine.takeSnapshot(name, text, not running)
     progress = taken[0] if isinstance(taken, tuple) else taken  # the snapshot's id comes with it
-    connection.wait(progress, f"taking the snapshot {name}", report)
+    connection.wait(progress, Told("taking-snapshot", {"snapshot": name}), report)
 
 
-def restore(connection: Connection, call: Call) -> None:
+def restore(connection: Connection, call: Call[RestoreSnapshot]) -> None:
     """Bring a machine that is off back to a snapshot, marks included; a saved state that it has is discarded."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    doing = f"restoring the snapshot {call.arguments['name']}"
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    doing = Told("restoring-snapshot", {"snapshot": call.arguments.name})
     with connection.errors(doing):
         marks.check_ours(machine)
         state = power.settle(connection, machine)
-        snapshot = _existing(connection, machine, call.noted.get("snapshot") or call.arguments["name"])
+        snapshot = _existing(connection, machine, call.noted.get("snapshot") or call.arguments.name)
         if state in ONLINE:
-            raise Failure("running", f"{machine.name} runs: it must be off to restore a snapshot")
+            raise Failure("running", Told("restore-needs-off", {"machine": str(machine.name)}))
         before = marks.read_marks(machine)
         kept = marks.split_description(str(snapshot.description))[1]
         if _is_restored(connection, machine, snapshot, kept, call):
@@ -148,7 +155,9 @@ def restore(connection: Connection, call: Call) -> None:
         _sweep(connection, machine, session)
 
 
-def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict[str, str] | None, call: Call) -> bool:
+def _is_restored(
+    connection: Connection, machine: Any, snapshot: Any, kept: dict[str, str] | None, call: Call[RestoreSnapshot]
+) -> bool:
     """Tell whether a call that was lost has restored a machine, and note what is about to be, if none was.
 
     Raises Failure when somebody has started the machine since: the snapshot would throw away what was done then.
@@ -158,7 +167,7 @@ def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict
     if "snapshot" not in call.noted:
         call.note(snapshot=str(snapshot.id), power=power_now, state=state)
         return False
-    used = repeating.changed(f"somebody has used {machine.name} meanwhile, and it is left as it is")
+    used = repeating.changed(Told("used-meanwhile", {"machine": str(machine.name)}))
     if power_now != call.noted["power"]:
         raise used
     current = machine.currentSnapshot
@@ -170,19 +179,19 @@ def _is_restored(connection: Connection, machine: Any, snapshot: Any, kept: dict
     return False
 
 
-def delete(connection: Connection, call: Call) -> None:
+def delete(connection: Connection, call: Call[DeleteSnapshot]) -> None:
     """Remove a snapshot of a machine that is off."""
-    machine = lookup.find_machine(connection, call.arguments["handle"])
-    doing = f"removing the snapshot {call.arguments['name']}"
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    doing = Told("removing-snapshot", {"snapshot": call.arguments.name})
     with connection.errors(doing):
         marks.check_ours(machine)
         state = power.settle(connection, machine)  # one that a lost call began to remove is gone then
         meant = call.noted.get("snapshot")  # and not another one of that name
         if meant and not _meant(connection, machine, meant):
             return
-        snapshot = _existing(connection, machine, meant or call.arguments["name"])
+        snapshot = _existing(connection, machine, meant or call.arguments.name)
         if state in ONLINE:
-            raise Failure("running", f"{machine.name} runs: it must be off to remove a snapshot")
+            raise Failure("running", Told("removal-needs-off", {"machine": str(machine.name)}))
         call.note(snapshot=str(snapshot.id))
     with locked(connection, machine, doing) as session:
         garbage.remove_orphans(connection, machine)
@@ -209,4 +218,4 @@ def _sweep(connection: Connection, machine: Any, session: Any) -> None:
     for snapshot in [each for each in lookup.all_snapshots(connection, machine) if _is_hidden(each)]:
         if _can_go(connection, machine, snapshot):
             with contextlib.suppress(Failure):
-                connection.wait(session.machine.deleteSnapshot(snapshot.id), "removing a hidden snapshot")
+                connection.wait(session.machine.deleteSnapshot(snapshot.id), Told("removing-hidden-snapshot"))

@@ -11,6 +11,7 @@ from vboxlab.hypervisor.virtualbox.worker import media
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.media import Judgement, Medium
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 # A VMDK that stands for a disk or partitions of the host says so in its descriptor ("VMware Virtual Disks - Virtual
 # Disk Format 1.1", createType; VirtualBox manual, "Using a Raw Host Hard Disk From a Guest").
@@ -18,7 +19,7 @@ DESCRIPTOR = 4096  # bytes at the start of such a file, which is only text
 RAW_TYPES = (b'createType="fullDevice"', b'createType="partitionedDevice"')
 
 
-def judged(connection: Connection, machine: Any, subject: str) -> list[Judgement]:
+def judged(connection: Connection, machine: Any, subject: Told) -> list[Judgement]:
     """Return what clones get of the media of a machine (or of a snapshot's). Raises Failure when that is no use."""
     found = media.judge(read(connection, machine))
     refused = media.refusals(found)
@@ -89,7 +90,7 @@ def strip(connection: Connection, machine: Any, judgements: Sequence[Judgement],
     machine.saveSettings()
     for left in dropped:  # what cloning made for an immutable disk; the VM's own disks lie elsewhere
         if left.parent is not None and folder in Path(str(left.location)).parents:
-            connection.wait(left.deleteStorage(), f"removing {left.location}")
+            connection.wait(left.deleteStorage(), Told("removing", {"name": str(left.location)}))
 
 
 def disks_of(connection: Connection, machine: Any) -> list[Any]:

@@ -9,36 +9,38 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import layout, ownership, repeating
+from vboxlab.hypervisor.virtualbox.worker.calls import FindStrays, RemoveStray, Stray
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 
-def find(connection: Connection, call: Call) -> list[dict[str, Any]]:
+def find(connection: Connection, call: Call[FindStrays]) -> tuple[Stray, ...]:
     """Return the files of somebody else's in the folders of a lab's machines, or of (lab None) all, with sizes."""
-    found = _all(connection, call.arguments.get("lab"), call.arguments.get("copy"))
-    return [{"path": str(path), "size": path.lstat().st_size, "why": why} for path, why in found]
+    found = _all(connection, call.arguments.lab, call.arguments.copy)
+    return tuple(Stray(str(path), path.lstat().st_size, why) for path, why in found)
 
 
-def remove(connection: Connection, call: Call) -> None:
+def remove(connection: Connection, call: Call[RemoveStray]) -> None:
     """Remove one of these files. Raises Failure when it is none of them, such as a disk that is used by now."""
-    path = Path(call.arguments["path"])
+    path = Path(call.arguments.path)
     if call.noted and not os.path.lexists(path):
         return
     folder = next((parent for parent in path.parents if parent.name.endswith(layout.SUFFIX)), None)
     if folder is None or not folder.is_dir():
-        raise Failure("not-stray", f"{path} is not in the folder of a machine of vboxlab's")
+        raise Failure("not-stray", Told("not-in-our-folder", {"path": str(path)}))
     with layout.holding(folder):
         if path not in dict(_all(connection, None, None, held=folder)):
-            raise Failure("not-stray", f"{path} is in use, or gone")
+            raise Failure("not-stray", Told("in-use-or-gone", {"path": str(path)}))
         now = path.lstat()
         identity = [now.st_size, now.st_mtime_ns]
         if identity != call.noted.get("file", identity):
-            raise repeating.changed(f"{path} has changed meanwhile, and is left there")
+            raise repeating.changed(Told("file-changed-meanwhile", {"path": str(path)}))
         call.note(file=identity)
         if path.suffix.lower() not in ownership.SUFFIXES:
             path.unlink(missing_ok=True)
         elif not layout.remove_disks(connection, folder, [path]):
-            raise Failure("not-stray", f"another disk depends on {path}: remove that one first")
+            raise Failure("not-stray", Told("disk-depends-on-it", {"path": str(path)}))
         for below in path.parents[: path.parents.index(folder)]:
             with contextlib.suppress(OSError):
                 below.rmdir()
@@ -46,7 +48,7 @@ def remove(connection: Connection, call: Call) -> None:
 
 def _all(
     connection: Connection, lab: str | None, copy: str | None, *, held: Path | None = None
-) -> list[tuple[Path, str]]:
+) -> list[tuple[Path, Told]]:
     top = layout.lab_folder(connection, lab, copy)
     pattern = f"*{layout.SUFFIX}" if lab else f"**/*{layout.SUFFIX}"
     folders = [folder for folder in sorted(top.glob(pattern)) if folder.is_dir()]
@@ -57,7 +59,7 @@ def _all(
     if not suspects:
         return []
     known = layout.by_folder(connection)
-    found: list[tuple[Path, str]] = []
+    found: list[tuple[Path, Told]] = []
     for folder in suspects:
         with contextlib.suppress(connection.api_error):
             found += _in_folder(connection, folder, registered.get(folder), known.get(folder, []))
@@ -74,20 +76,20 @@ def _has_strangers(settings: Path) -> bool:
 
 def _in_folder(
     connection: Connection, folder: Path, settings: str | None, known: list[Any]
-) -> Iterator[tuple[Path, str]]:
+) -> Iterator[tuple[Path, Told]]:
     """Yield what is nobody's in a machine's folder, disks before those that they depend on."""
     used = {Path(str(medium.location)) for medium in known if ownership.is_used(connection, medium)}
     order = [Path(str(medium.location)) for medium in known]
     if settings is None:
         files = [path for path in sorted(folder.rglob("*")) if path.name != layout.PENDING and not path.is_dir()]
-        why = "in the folder of a machine that is gone"
+        why = Told("in-folder-of-gone-machine")
     else:
         machine = connection.vbox.findMachine(settings)
         if not machine.accessible:
             return
         ours = set(ownership.orphans(connection, machine, known))
         files = [path for path in ownership.disk_files(folder) if path not in ours]
-        why = f"a disk in the folder of {machine.name} that no machine uses"
+        why = Told("disk-that-no-machine-uses", {"machine": str(machine.name)})
     for path in sorted(files, key=lambda path: order.index(path) if path in order else -1):
         if path not in used:
             yield path, why

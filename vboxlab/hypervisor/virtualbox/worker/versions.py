@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
+from vboxlab.hypervisor.virtualbox.worker.told import Told, names
 
 Series = tuple[int, int]
 
@@ -48,18 +49,18 @@ def spell(series: Series) -> str:
     return "{}.{}".format(*series)
 
 
-def differences_of(version: str) -> tuple[Differences, str]:
-    """Return the record for a version and a warning ("" if none).
+def differences_of(version: str) -> tuple[Differences, Told | None]:
+    """Return the record for a version and a warning (None: there is none).
 
     Raises Failure for versions older than all that are known; a newer one is taken for the newest known.
     """
     series = parse_version(version)[:2]
-    known = ", ".join(spell(each) for each in sorted(DIFFERENCES))
+    known = names(spell(each) for each in sorted(DIFFERENCES))
     if len(series) == 2 and series in DIFFERENCES:
-        return DIFFERENCES[series], ""
+        return DIFFERENCES[series], None
     if series > NEWEST:
-        return DIFFERENCES[NEWEST], f"VirtualBox {version} is newer than those vboxlab was made for ({known})"
-    raise Failure("version", f"VirtualBox {version} is not supported; supported are {known}")
+        return DIFFERENCES[NEWEST], Told("newer-version", {"version": version, "known": known})
+    raise Failure("version", Told("unsupported-version", {"version": version, "known": known}))
 
 
 def create_machine(
@@ -86,5 +87,5 @@ def set_execution_engine(machine: Any, constants: Any, differences: Differences,
     """Choose how the guest's code is executed ("interpreter" needs no kernel driver). Raises Failure where unknown."""
     wanted = f"VMExecutionEngine_{engine.capitalize()}"
     if not differences.execution_engine or not hasattr(constants, wanted):
-        raise Failure("version", f"this VirtualBox has no execution engine {engine!r}")
+        raise Failure("version", Told("no-engine", {"engine": engine}))
     machine.VMExecutionEngine = getattr(constants, wanted)
