@@ -1,4 +1,4 @@
-"""Texts that look like sentences and are none for users, each with the reason; and the files not looked through yet."""
+"""Texts that look like sentences and are none for users, each with the reason."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("hypervisor/memory_store.py", "MemoryStore.put_stray"): "what a test puts there",
     ("hypervisor/qemu/power.py", "PID_FILE_LOCKED"): "QEMU's words, looked for",
     ("hypervisor/qemu/switch.py", "Switch.command"): "an answer to a program",
+    ("hypervisor/virtualbox/process.py", "BOOTSTRAP"): "a program",
+    ("hypervisor/virtualbox/readiness.py", "WINDOWS_FOLDER"): "a folder",
     ("lab/apply.py", "Applier._run_configurator"): "the level of a note",
     ("lab/clock.py", "set_clock"): "a shell script, and a command to type",
     ("lab/down.py", "down"): "the level of a note",
@@ -133,18 +135,3 @@ _DESCRIBED = {
 NO_SENTENCES.update(
     {(file, where): "a description in the JSON schema" for file in _DESCRIBED for where in _DESCRIBED[file]}
 )
-# Files, and folders of them (with a slash), whose sentences are not all marked yet. It must become empty, and go.
-NOT_YET = {
-    "hypervisor/virtualbox/client.py",
-    "hypervisor/virtualbox/driver.py",
-    "hypervisor/virtualbox/failures.py",
-    "hypervisor/virtualbox/images.py",
-    "hypervisor/virtualbox/kvm.py",
-    "hypervisor/virtualbox/machines.py",
-    "hypervisor/virtualbox/process.py",
-    "hypervisor/virtualbox/readiness.py",
-    "hypervisor/virtualbox/repairs.py",
-    "hypervisor/virtualbox/startup.py",
-    "lab/run_copies.py",
-    "settings.py",
-}  # fmt: skip
