@@ -98,7 +98,7 @@ class Computer:
         own = [
             path for path in sorted(files) if path.exists() and not path.is_relative_to(self.world.folder / "vboxlab")
         ]
-        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in own}
+        return {path: digest_of(path) for path in own}
 
     def run(self, step: Step, deed: Callable[[Sequence[str]], None]) -> Outcome:
         """Run a verb to its end, with its trouble so many milliseconds after its start; `deed` does one of a user's."""
@@ -245,6 +245,11 @@ def _mount_small(folder: Path) -> None:
     """Mount a file system that can be full (mount(2)); it ends with the name space in which this runs."""
     if _libc().mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, b"size=" + ROOM.encode()) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), os.fspath(folder))
+
+
+def digest_of(disk: Path) -> str:
+    """Return what tells a disk's content from any other, "" where there is no such file."""
+    return hashlib.sha256(disk.read_bytes()).hexdigest() if disk.exists() else ""
 
 
 def _marked(machine: ObservedMachine, files: Sequence[Path]) -> ObservedMachine:
