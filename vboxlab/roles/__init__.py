@@ -5,5 +5,5 @@ role.py   its parameters, and the answers of vboxlab.topology.roles.Role; loaded
 rules.py  what must hold in a topology for it
 guest.py  its resources, and the other answers of vboxlab.guest.roles.GuestRole
 slips.py  what students get wrong in its files
-words.py  its sentences
+words.py  its sentences, where they are many; locale/ has them in other languages
 """

@@ -1,6 +1,6 @@
 """Every rule's exact message: tests/golden/topology/bad/CODE.yaml must give CODE.txt, and so for bad-snapshots.
 
-After a wanted change, `VBOXLAB_UPDATE_GOLDEN=1 pytest tests/unit/topology/test_golden.py` writes the .txt files again;
+After a wanted change, `GOLDEN=update pytest tests/unit/topology/test_golden.py` writes the .txt files again;
 read the diff before committing it.
 """
 
@@ -37,7 +37,7 @@ def compare(error: TopologyInvalid, file: Path) -> set[str]:
     """Compare an error with the golden text of a file and return the codes in it."""
     said = f"{error}\n"
     golden = file.with_suffix(".txt")
-    if os.environ.get("VBOXLAB_UPDATE_GOLDEN"):
+    if os.environ.get("GOLDEN") == "update":
         golden.write_text(said, encoding="utf-8")
     assert said == golden.read_text(encoding="utf-8")
     return set(re.findall(r":\d+:\d+: \[([a-z0-9-]+)\]", said))
