@@ -50,13 +50,50 @@ def clear(
         return cleared  # the rest is nobody's in particular
     first = ownership.first_disks(connection)
     for folder, media in known.items():
-        for medium in media if folder not in pending else []:
-            with contextlib.suppress(connection.api_error):
-                if Path(str(medium.location)) not in unused and _is_dead(connection, medium, first):
-                    cleared.append(Told("missing-disk", {"disk": str(medium.location)}))
-                    if not only_look:
-                        medium.close()
+        others = [each for each in media if folder not in pending and _location(connection, each) not in unused]
+        missing = _clear_missing(connection, folder, others, first, only_look=only_look)
+        cleared += [Told("missing-disk", {"disk": path}) for path in missing]
     return cleared
+
+
+def _clear_missing(
+    connection: Connection, folder: Path, known: list[Any], first: set[str], *, only_look: bool
+) -> list[str]:
+    """Forget and return the disks, of those in `known`, whose files are gone from a folder that nobody works in.
+
+    Whoever removes a snapshot or a machine removes a disk's file just before VirtualBox forgets the disk.
+    """
+    seen = [medium for medium in known if _is_dead(connection, medium, first)]
+    if not seen or not _is_left_alone(connection, folder):
+        return []
+    gone = []
+    still = {str(medium.location): medium for medium in ownership.media_in(connection, folder)}
+    for path in [_location(connection, medium) for medium in seen]:
+        with contextlib.suppress(connection.api_error):
+            if str(path) in still and _is_dead(connection, still[str(path)], first):
+                if not only_look:
+                    still[str(path)].close()
+                gone.append(str(path))
+    return sorted(gone) if _is_left_alone(connection, folder) or not only_look else []
+
+
+def _location(connection: Connection, medium: Any) -> Path | None:
+    """Return where a disk is, None of one that was let go since it was listed."""
+    with contextlib.suppress(connection.api_error):
+        return Path(str(medium.location))
+    return None
+
+
+def _is_left_alone(connection: Connection, folder: Path) -> bool:
+    """Tell whether nobody makes or removes a machine in a folder, or holds the one that is there."""
+    if (folder / layout.PENDING).exists():
+        return False
+    settings = layout.registered_folders(connection).get(folder)
+    if settings is None:
+        return True
+    with contextlib.suppress(connection.api_error):
+        return _is_free(connection, connection.vbox.findMachine(settings))
+    return False
 
 
 def _clear_disks(
@@ -73,10 +110,10 @@ def _clear_disks(
         with contextlib.suppress(Failure), locked(connection, machine, Told("clearing-disks")):
             return remove_orphans(connection, machine)
         return []
-    if not _is_free(connection, machine):
+    if not _is_left_alone(connection, folder):
         return []
     still = ownership.orphans(connection, machine, ownership.media_in(connection, folder))
-    return [path for path in still if path in seen] if _is_free(connection, machine) else []
+    return [path for path in still if path in seen] if _is_left_alone(connection, folder) else []
 
 
 def _is_free(connection: Connection, machine: Any) -> bool:
@@ -121,11 +158,13 @@ def _machines_of_labs(connection: Connection) -> Iterator[tuple[Path, Any]]:
 
 
 def _is_dead(connection: Connection, medium: Any, first: set[str]) -> bool:
-    """Tell whether a disk's file is gone that was an image's, or a machine's of ours."""
-    base = medium.base
-    if base is None:
-        return False  # it was let go since it was listed
-    ours = str(base.id) in first or any(
-        parent.name.startswith(lookup.VM_PREFIX) for parent in Path(str(base.location)).parents
-    )
-    return ours and not Path(str(medium.location)).exists() and not ownership.is_used(connection, medium)
+    """Tell whether a disk's file is gone that was an image's, or a machine's of ours; not of one let go meanwhile."""
+    with contextlib.suppress(connection.api_error):
+        base = medium.base
+        if base is None:
+            return False
+        ours = str(base.id) in first or any(
+            parent.name.startswith(lookup.VM_PREFIX) for parent in Path(str(base.location)).parents
+        )
+        return ours and not Path(str(medium.location)).exists() and not ownership.is_used(connection, medium)
+    return False
