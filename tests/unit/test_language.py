@@ -135,6 +135,14 @@ def test_help_is_in_the_language_of_the_settings(tmp_path: Path, capsys: pytest.
     assert "Power a lab's machines off." in capsys.readouterr().out
 
 
+def test_a_terminal_that_lacks_a_character_is_shown_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="iso-8859-1", newline="\n"))
+    output.show_what_can_be_shown()
+    output.say("l’état du nœud est « éteint »… └─")
+    assert shown.getvalue().decode("iso-8859-1") == "l'état du noeud est « éteint »... ??\n"
+
+
 def every_command(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
     with click.Context(command) as context:
         inner = (
