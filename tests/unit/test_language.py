@@ -17,7 +17,7 @@ from vboxlab import language, programs
 from vboxlab.cli import output
 from vboxlab.cli.main import run, vboxlab
 from vboxlab.cli.speech import chosen, in_language
-from vboxlab.errors import EXIT_INVALID, EXIT_USAGE, SettingsInvalid, host_error
+from vboxlab.errors import EXIT_DRIVER, EXIT_INVALID, EXIT_USAGE, SettingsInvalid, host_error
 from vboxlab.language import C_, N_, NC_, _, language_of, n_, paragraphs, speaking
 from vboxlab.settings import load_settings
 from vboxlab.yaml_words import what_is_wrong
@@ -102,6 +102,15 @@ def test_the_command_line_counts_before_the_settings_and_these_before_the_locale
     ]  # fmt: skip
     settings.write_text("language: [\n", encoding="utf-8")
     assert chosen(["up"], environ) == "fr"
+
+
+def test_settings_that_cannot_be_looked_for_are_told_by_who_needs_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VBOXLAB_SETTINGS", "x" * 300)
+    assert run(["list", "--lang", "fr"]) == EXIT_DRIVER
+    assert "nom de fichier trop long" in capsys.readouterr().err
+    assert run(["--help"]) == 0
 
 
 @pytest.mark.parametrize("line", ["--lang fr up", "up --lang fr", "up --lang=fr"])
