@@ -51,7 +51,7 @@ $(STAMP): pyproject.toml hatch_build.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-$(CATALOGUES): %.mo: %.po
+$(CATALOGUES): %.mo: %.po | $(STAMP)
 	@$(BIN)/python -m tests.catalogues --compile
 
 .PHONY: install

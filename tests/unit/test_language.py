@@ -17,7 +17,7 @@ from vboxlab import language, programs
 from vboxlab.cli import output
 from vboxlab.cli.main import run, vboxlab
 from vboxlab.cli.speech import chosen, in_language
-from vboxlab.errors import EXIT_INVALID, EXIT_USAGE, SettingsInvalid, host_error
+from vboxlab.errors import EXIT_DRIVER, EXIT_INVALID, EXIT_USAGE, SettingsInvalid, host_error
 from vboxlab.language import C_, N_, NC_, _, language_of, n_, paragraphs, speaking
 from vboxlab.settings import load_settings
 from vboxlab.yaml_words import what_is_wrong
@@ -104,6 +104,15 @@ def test_the_command_line_counts_before_the_settings_and_these_before_the_locale
     assert chosen(["up"], environ) == "fr"
 
 
+def test_settings_that_cannot_be_looked_for_are_told_by_who_needs_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VBOXLAB_SETTINGS", "x" * 300)
+    assert run(["list", "--lang", "fr"]) == EXIT_DRIVER
+    assert "nom de fichier trop long" in capsys.readouterr().err
+    assert run(["--help"]) == 0
+
+
 @pytest.mark.parametrize("line", ["--lang fr up", "up --lang fr", "up --lang=fr"])
 def test_clicks_own_words_are_french(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(line.split()) == EXIT_USAGE
@@ -133,6 +142,14 @@ def test_help_is_in_the_language_of_the_settings(tmp_path: Path, capsys: pytest.
     (tmp_path / "settings.yaml").unlink()
     assert run(["--help"]) == 0
     assert "Power a lab's machines off." in capsys.readouterr().out
+
+
+def test_a_terminal_that_lacks_a_character_is_shown_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="iso-8859-1", newline="\n"))
+    output.show_what_can_be_shown()
+    output.say("l’état du nœud est « éteint »… └─")
+    assert shown.getvalue().decode("iso-8859-1") == "l'état du noeud est « éteint »... ??\n"
 
 
 def every_command(command: click.Command, name: str) -> list[tuple[str, click.Command]]:

@@ -90,6 +90,7 @@ def vboxlab() -> None:
 def main() -> None:
     """Run the command line and exit with a documented code; no traceback for an expected error."""
     programs.forget_current_folder()
+    output.show_what_can_be_shown()
     hush_interruptions()
     try:
         code = run(sys.argv[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import threading
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
     from vboxlab.errors import VboxlabError
 
 _lock = threading.Lock()
+# What French is set with, for a terminal whose encoding lacks it: plain `fr_FR` is ISO 8859-1 (glibc's SUPPORTED).
+_SUBSTITUTES = {"’": "'", "…": "...", "œ": "oe", "Œ": "OE", "›": ">"}
+
+
+def show_what_can_be_shown() -> None:
+    """Let a character that the terminal's encoding lacks be shown as another, and never be an error."""
+    codecs.register_error("vboxlab", _substituted)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "backslashreplace"):
+            stream.reconfigure(errors="vboxlab")
+
+
+def _substituted(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_SUBSTITUTES.get(each, "?") for each in lacking), error.end
 
 
 def say(text: str = "") -> None:

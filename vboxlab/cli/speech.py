@@ -45,7 +45,7 @@ def _set(environ: Mapping[str, str]) -> str | None:
 
     try:
         return environ.get(f"{ENVIRONMENT_PREFIX}LANGUAGE") or read_settings(settings_path(environ)).get("language")
-    except SettingsInvalid:
+    except (SettingsInvalid, OSError):
         return None
 
 

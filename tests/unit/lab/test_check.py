@@ -319,7 +319,7 @@ def test_a_lab_with_a_finding_of_each_kind(lab: CheckWorld) -> None:
     )
     with speaking("fr"):
         assert told(results["srv-web-bis"].findings[0]).found == (
-            "elle ne tourne pas (éteinte) : l’invité n’a pas été examiné"
+            "elle n’est pas en marche (éteinte) : l’invité n’a pas été examiné"
         )
 
 
@@ -356,8 +356,8 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         "      trouvé : elle est branchée sur : réseau interne `cluster`",
         "      attendu : réseau interne `sw-dmz`",
         "  erreur  la machine virtuelle  [not-running]",
-        "      trouvé : elle ne tourne pas (éteinte) : l’invité n’a pas été examiné",
-        "      attendu : qu’elle tourne",
+        "      trouvé : elle n’est pas en marche (éteinte) : l’invité n’a pas été examiné",
+        "      attendu : qu’elle soit en marche",
         "2 erreurs, 0 avertissement, 0 remarque",
     ]
     assert run(["check", "ha", "srv-web", "--json", "--lang", "en"]) == 1

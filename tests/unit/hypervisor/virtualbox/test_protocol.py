@@ -19,6 +19,7 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
     Beat,
     Message,
     NotUnderstood,
+    Progressed,
     Reply,
     Request,
     decode,
@@ -110,7 +111,14 @@ def test_whatever_is_changed_in_a_message_is_read_or_told(message: Message, data
         decode(json.dumps(found).encode())
 
 
-@pytest.mark.parametrize("line", [b"init exception: oops\n", b"[]\n", b"\n", b"7\n", b"\xff\n"])
+# Nested deeper than Python's own reader goes, and than ours does.
+DEEP = b"[" * 100_000
+DEEPER = encode(Progressed(1, Told("x", {"x": 0}), 5)).replace(
+    b" 0}", b' {"code": "x", "values": {"x": ' * 400 + b"0" + b"}}" * 400 + b"}"
+)
+
+
+@pytest.mark.parametrize("line", [b"init exception: oops\n", b"[]\n", b"\n", b"7\n", b"\xff\n", DEEP, DEEPER])
 def test_what_is_no_message_is_told_apart(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(line)

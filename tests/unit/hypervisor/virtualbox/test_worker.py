@@ -290,3 +290,12 @@ def test_a_request_of_another_vboxlab_is_answered_as_what_it_is(tmp_path: Path) 
         reply = decode(answers.getvalue())
         assert isinstance(reply, Failed)
         assert (reply.id, reply.kind, reply.told.code) == (7, "protocol", code)
+
+
+def test_a_request_that_was_cut_short_or_is_nonsense_ends_nothing(tmp_path: Path) -> None:
+    whole = encode(request(7, Inspect("x"), {}))
+    requests, answers = io.BytesIO(b"oops\n" + b"[" * 100_000 + b"\n" + whole + whole[:30]), io.BytesIO()
+    Server(cast("Connection", VanishedHost(alive=True)), requests, Answers(answers), tmp_path, "1").serve()
+    reply = decode(answers.getvalue())
+    assert isinstance(reply, Failed)
+    assert (reply.id, reply.kind) == (7, "bug")

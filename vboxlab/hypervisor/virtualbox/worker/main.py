@@ -129,6 +129,8 @@ class Server:
             except NotUnderstood as failure:
                 self._send(failed(failure.id, failure))
                 continue
+            except ValueError:  # cut short: its client died while it wrote
+                continue
             if not isinstance(request, Request):
                 continue
             with self._idle:

@@ -200,9 +200,15 @@ def encode(message: Message) -> bytes:
 
 def decode(line: bytes) -> Message:
     """Return the message in a line. Raises ValueError when it is none, NotUnderstood for another protocol's."""
-    found = json.loads(line)
+    try:
+        return _decoded(json.loads(line))
+    except RecursionError as error:  # nested deeper than any message
+        raise ValueError(line[:80]) from error
+
+
+def _decoded(found: Any) -> Message:
     if not isinstance(found, dict):
-        raise ValueError(line[:80])  # noqa: TRY004 -- one error for all that is no message
+        raise ValueError(str(found)[:80])  # noqa: TRY004 -- one error for all that is no message
     number = found.get("id")
     number = number if isinstance(number, int) else 0
     theirs: Value = found.pop("protocol", None)
