@@ -78,10 +78,19 @@ def paragraphs(text: str) -> list[tuple[str, str]]:
 
 
 def add(folder: Path) -> None:
-    """Take sentences from one more folder of catalogues (LANGUAGE/LC_MESSAGES/vboxlab.mo), as a role's is."""
-    if folder not in _speech.folders:
-        _speech.folders = (*_speech.folders, folder)
+    """Take sentences from one more folder of catalogues (LANGUAGE/LC_MESSAGES/vboxlab.mo), as a role's is.
+
+    One that cannot be read is left out, and what gettext raises of it is raised (OSError, ValueError, struct.error).
+    """
+    before = _speech.folders
+    if folder in before:
+        return
+    _speech.folders = (*before, folder)
+    try:
         _speech.load()
+    except Exception:
+        _speech.folders = before
+        raise
 
 
 def speak(language: Language) -> None:

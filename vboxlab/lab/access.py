@@ -123,13 +123,7 @@ class SshGuests:
         adapter = machine.adapter(MANAGEMENT_SLOT)
         if adapter is None:
             raise GuestError(_("{machine}: it has no management adapter").format(machine=machine.machine))
-        executor = self._executor(directory, machine, base, first=True)
-        wait_ready(
-            executor,
-            BOOT_SECONDS * self._patience,
-            alive=lambda: self._alive(machine.handle),
-            on_stage=report,
-        )
+        executor = self._ready(directory, machine, base, first=True, report=report)
         check_identity(executor, adapter.mac)
         report(_("giving it its management address"))
         public_key = _public_half(base.login.key_file)
@@ -161,13 +155,7 @@ class SshGuests:
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> None:
         """Wait until the guest answers and is the one expected; with first, reset the clone's identity."""
-        executor = self._executor(directory, machine, base, first=first)
-        wait_ready(
-            executor,
-            BOOT_SECONDS * self._patience,
-            alive=lambda: self._alive(machine.handle),
-            on_stage=report,
-        )
+        executor = self._ready(directory, machine, base, first=first, report=report)
         adapter = machine.adapter(MANAGEMENT_SLOT)
         if first and adapter is not None:
             report(_("resetting the clone's identity"))
@@ -232,6 +220,14 @@ class SshGuests:
             executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             executor.close()
+
+    def _ready(
+        self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
+    ) -> SshExecutor:
+        """Return the way into a guest once it can be worked with."""
+        executor = self._executor(directory, machine, base, first=first)
+        wait_ready(executor, BOOT_SECONDS * self._patience, alive=lambda: self._alive(machine.handle), on_stage=report)
+        return executor
 
     def _executor(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool = False

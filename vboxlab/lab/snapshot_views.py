@@ -163,10 +163,10 @@ def split_clusters(topology: Topology, observed: ObservedLab, names: Sequence[st
 
 
 def _runs(observed: ObservedLab, topology: Topology, name: str, kind: type[Role]) -> bool:
-    machine = observed.machines.get(name)
-    if machine is None or machine.power is not PowerState.RUNNING:
+    machine, declared = observed.machines.get(name), topology.machines.get(name)
+    if machine is None or declared is None or machine.power is not PowerState.RUNNING:
         return False
-    reached = topology.machines[name].roles_until(_stage(machine, topology), topology.stage_order)
+    reached = declared.roles_until(_stage(machine, topology), topology.stage_order)
     return any(isinstance(role, kind) for role in reached)
 
 

@@ -18,7 +18,7 @@ from vboxlab.topology.model import Topology
 from vboxlab.topology.origins import made_first
 from vboxlab.topology.problems import Problem, invalid
 from vboxlab.topology.source import Source
-from vboxlab.topology.validation import Known
+from vboxlab.topology.subject import Known
 
 
 @dataclass(frozen=True)

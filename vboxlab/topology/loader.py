@@ -14,7 +14,8 @@ from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
-from vboxlab.topology.validation import Known, Subject, problems_of
+from vboxlab.topology.subject import Known, Subject
+from vboxlab.topology.validation import problems_of
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 NOTHING_KNOWN = Known()

@@ -97,13 +97,13 @@ def _found() -> tuple[Mapping[str, InstalledRole], Callable[[], RoleUnusable] | 
     for entry in entry_points(group=GROUP):
         try:
             role = InstalledRole(_loaded(entry), entry)
+            _take_sentences(entry)
         except _NotFit as unfit:
             trouble = trouble or unfit.error
             continue
         if entry.name in found:
             trouble = trouble or partial(_twice, entry.name, found[entry.name], role)
         found.setdefault(entry.name, role)
-        language.add(_catalogues(entry))
     if not found and trouble is None:
         trouble = _none
     ordered = sorted(found.items(), key=lambda item: (item[1].kind.list_order, item[0]))
@@ -135,9 +135,14 @@ def _package(entry: EntryPoint) -> str:
     return entry.module.removesuffix(".role")
 
 
-def _catalogues(entry: EntryPoint) -> Path:
-    """Return the folder beside role.py that has the role's sentences in other languages."""
-    return Path(str(import_module(entry.module).__file__)).with_name("locale")
+def _take_sentences(entry: EntryPoint) -> None:
+    """Take the role's sentences in other languages, from the folder beside its role.py."""
+    folder = Path(str(import_module(entry.module).__file__)).with_name("locale")
+    try:
+        language.add(folder)
+    except Exception as error:  # anybody's file is read here
+        text = N_("its sentences in {folder} cannot be read: {problem}")
+        raise _NotFit(entry, text, folder=str(folder), problem=str(error)) from error
 
 
 def _loaded(entry: EntryPoint) -> type[Role]:
@@ -158,6 +163,9 @@ def _loaded(entry: EntryPoint) -> type[Role]:
     if taken:
         text = N_("its parameter {parameter} has the name of a question that vboxlab asks of roles")
         raise _NotFit(entry, text, parameter=taken[0])
+    order: object = kind.list_order  # what the class says, whatever its annotation
+    if not isinstance(order, int):
+        raise _NotFit(entry, N_("its list_order is {value}; expected a whole number"), value=repr(order))
     return kind
 
 

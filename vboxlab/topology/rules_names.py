@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
-from vboxlab.language import _
+from vboxlab.language import N_, _
 from vboxlab.topology.model import Topology
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
@@ -58,26 +59,18 @@ def lab_name(subject: Subject) -> Iterator[Problem]:
 
 
 def machine_names(subject: Subject) -> Iterator[Problem]:
-    """bad-machine-name, duplicate-name: VirtualBox's rules for VM names; upper and lower case are one to some hosts."""
-    seen: dict[str, str] = {}
+    """bad-machine-name, duplicate-name: VirtualBox's rules for VM names."""
+    yield from _keys(
+        subject,
+        "machines",
+        "bad-machine-name",
+        unfit=N_("the machine's name {value} {fault}; {expected}"),
+        twin=N_("machine `{name}` differs from machine `{other}` only in upper and lower case; expected another name"),
+    )
     for name, machine in subject.topology.machines.items():
-        fault = name_fault(name)
-        if fault:
-            message = _("the machine's name {value} {fault}; {expected}").format(
-                value=show(name or None), fault=fault, expected=_name_expected()
-            )
-            yield subject.problem_of_key("bad-machine-name", ("machines", name), message)
-        first = seen.setdefault(name.casefold(), name)
-        if first != name:
-            message = _(
-                "machine `{machine}` differs from machine `{other}` only in upper and lower case; expected another name"
-            ).format(machine=name, other=first)
-            yield subject.problem_of_key("duplicate-name", ("machines", name), message)
-        if machine.adopt is None:
-            continue
-        place: Place = ("machines", name, "adopt", "vm")
-        fault = name_fault(machine.adopt.vm)
-        if fault:
+        fault = name_fault(machine.adopt.vm) if machine.adopt is not None else None
+        if machine.adopt is not None and fault:
+            place: Place = ("machines", name, "adopt", "vm")
             message = _("the VM's name {value} {fault}").format(value=show(machine.adopt.vm or None), fault=fault)
             yield subject.problem("bad-machine-name", place, message)
 
@@ -160,20 +153,29 @@ def host_names(subject: Subject) -> Iterator[Problem]:
 
 def network_names(subject: Subject) -> Iterator[Problem]:
     """bad-network-name, duplicate-name: the same rules as for machines, since hosts name files after networks."""
+    yield from _keys(
+        subject,
+        "networks",
+        "bad-network-name",
+        unfit=N_("the network's name {value} {fault}; {expected}"),
+        twin=N_("network `{name}` differs from network `{other}` only in upper and lower case; expected another name"),
+    )
+
+
+def _keys(
+    subject: Subject, section: Literal["machines", "networks"], code: str, *, unfit: str, twin: str
+) -> Iterator[Problem]:
+    """Yield the names in a section that are unfit or have a twin: upper and lower case are one to some hosts."""
     seen: dict[str, str] = {}
-    for name in subject.topology.networks:
+    for name in getattr(subject.topology, section):
+        place: Place = (section, name)
         fault = name_fault(name)
         if fault:
-            message = _("the network's name {value} {fault}; {expected}").format(
-                value=show(name or None), fault=fault, expected=_name_expected()
-            )
-            yield subject.problem_of_key("bad-network-name", ("networks", name), message)
+            message = _(unfit).format(value=show(name or None), fault=fault, expected=_name_expected())
+            yield subject.problem_of_key(code, place, message)
         first = seen.setdefault(name.casefold(), name)
         if first != name:
-            message = _(
-                "network `{network}` differs from network `{other}` only in upper and lower case; expected another name"
-            ).format(network=name, other=first)
-            yield subject.problem_of_key("duplicate-name", ("networks", name), message)
+            yield subject.problem_of_key("duplicate-name", place, _(twin).format(name=name, other=first))
 
 
 def stage_names(subject: Subject) -> Iterator[Problem]:

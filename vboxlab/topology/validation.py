@@ -10,9 +10,7 @@ from vboxlab.topology import rules_references as references
 from vboxlab.topology import rules_roles as roles
 from vboxlab.topology.problems import Problem
 from vboxlab.topology.role_rules import problems_of_roles
-from vboxlab.topology.subject import Known, Subject
-
-__all__ = ["RULES", "Known", "Problem", "Subject", "problems_of"]
+from vboxlab.topology.subject import Subject
 
 Rule = Callable[[Subject], Iterator[Problem]]
 

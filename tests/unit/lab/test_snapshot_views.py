@@ -93,3 +93,11 @@ def test_restoring_half_of_a_running_cluster_is_warned_about(world: LabWorld) ->
     assert split_clusters(topology, observed, PAIR) == []
     world.driver.power_off(world.machine("srv-web-bis").handle, "hard")
     assert split_clusters(topology, observe(world.driver, LAB), ["srv-web"]) == []
+
+
+def test_a_node_that_is_no_machine_of_the_topology_is_not_asked_for_its_roles(world: LabWorld) -> None:
+    """Whether the nodes of a cluster exist is a rule of the role's own, which another role may not have."""
+    topology = world.blueprint().topology
+    left = {name: machine for name, machine in topology.machines.items() if name != "srv-web-bis"}
+    observed = observe(world.driver, LAB)
+    assert split_clusters(topology.model_copy(update={"machines": left}), observed, ["srv-web"]) == []

@@ -55,6 +55,7 @@ def test_two_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (ROLE, "Field", "Field is no class that derives from vboxlab.topology.roles.Role"),
         (ROLE.replace('"motd"', '"model"'), "MotdRole", 'its class does not say `role: Literal["motd"]`'),
         (ROLE.replace("text: str", "told_by: str"), "MotdRole", "its parameter told_by has the name of"),
+        (ROLE + '    list_order: ClassVar = "last"', "MotdRole", "its list_order is 'last'; expected a whole number"),
     ],
 )
 def test_what_does_not_load(role: str, kind: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,3 +174,15 @@ def test_a_lab_can_be_destroyed_whatever_is_installed(tmp_path: Path) -> None:
     write_role(tmp_path, role="import nothing_like_that")
     done = python(tmp_path, "-c", DESTROY.format(home=str(tmp_path / "home")))
     assert done.stdout.splitlines() == ["lab ha is gone: 1 machines removed", "0 []"], done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"no catalogue"], ids=["empty", "something else"])
+def test_a_broken_catalogue_is_told_to_who_speaks_its_language(content: bytes, tmp_path: Path) -> None:
+    write_role(tmp_path)
+    (tmp_path / "toy_motd" / "locale" / "fr" / "LC_MESSAGES" / "vboxlab.mo").write_bytes(content)
+    (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
+    assert vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml")).returncode == 0
+    done = vboxlab(tmp_path, "validate", str(tmp_path / "greeting.yaml"), "--lang", "fr")
+    assert done.returncode == EXIT_INVALID
+    assert "le rôle motd de toy-motd 1.0 ne peut pas être chargé" in done.stderr
+    assert "ne peuvent pas être lues" in done.stderr

@@ -16,7 +16,7 @@ from vboxlab.errors import TopologyInvalid
 from vboxlab.topology import problems
 from vboxlab.topology.loader import load_topology, snapshot_set_of
 from vboxlab.topology.source import read_source
-from vboxlab.topology.validation import Known
+from vboxlab.topology.subject import Known
 
 BAD = Path(__file__).parents[2] / "golden" / "topology" / "bad"
 FILES = sorted(BAD.glob("*.yaml"))

@@ -143,13 +143,20 @@ class Machines:
         hardware = replace(definition.hardware, cpus=cpus, memory=memory)
         self._work.definitions.save(replace(definition, hardware=hardware))
 
-    def check_off(self, definition: Definition, consequence: str) -> None:
-        """Raise DriverError unless the machine is off."""
+    def check_stopped(self, definition: Definition, consequence: str) -> None:
+        """Raise DriverError while the machine runs; a saved state is as good as none."""
         with Process(self._work.pid_file(definition.id)) as process:
             runs = process.alive
-        if runs or definition.saved:
-            brief = _("{machine} runs: {consequence}") if runs else _("{machine} has a saved state: {consequence}")
-            brief = brief.format(machine=definition.name, consequence=consequence)
+        if runs:
+            brief = _("{machine} runs: {consequence}").format(machine=definition.name, consequence=consequence)
+            raise DriverError(brief, resolution=_("power it off first"))
+
+    def check_off(self, definition: Definition, consequence: str) -> None:
+        """Raise DriverError unless the machine is off."""
+        self.check_stopped(definition, consequence)
+        if definition.saved:
+            text = _("{machine} has a saved state: {consequence}")
+            brief = text.format(machine=definition.name, consequence=consequence)
             raise DriverError(brief, resolution=_("power it off first"))
 
     def clones(self) -> Mapping[str, Sequence[str]]:

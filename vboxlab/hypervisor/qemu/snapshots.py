@@ -87,14 +87,9 @@ class Snapshots:
         """Bring a machine back to a snapshot. See Driver.restore_snapshot."""
         definition = self._work.owned(machine_id)
         snapshot = self._find(definition, name)
-        with Process(self._work.pid_file(machine_id)) as process:
-            if process.alive:
-                raise DriverError(
-                    _("{machine} runs: the snapshot {snapshot!r} cannot be restored").format(
-                        machine=definition.name, snapshot=name
-                    ),
-                    resolution=_("power it off first"),
-                )
+        self._machines.check_stopped(
+            definition, _("the snapshot {snapshot!r} cannot be restored").format(snapshot=name)
+        )
         restored = replace(
             definition,
             hardware=snapshot.hardware,
@@ -114,14 +109,7 @@ class Snapshots:
         """Remove a snapshot. See Driver.delete_snapshot."""
         definition = self._work.owned(machine_id)
         snapshot = self._find(definition, name)
-        with Process(self._work.pid_file(machine_id)) as process:
-            if process.alive:
-                raise DriverError(
-                    _("{machine} runs: the snapshot {snapshot!r} cannot be deleted").format(
-                        machine=definition.name, snapshot=name
-                    ),
-                    resolution=_("power it off first"),
-                )
+        self._machines.check_stopped(definition, _("the snapshot {snapshot!r} cannot be deleted").format(snapshot=name))
         definition = self._work.settle(definition)
         kept = tuple(
             replace(other, parent=snapshot.parent) if other.parent == snapshot.name else other
