@@ -69,18 +69,11 @@ def check(
 def _report(outcomes: Sequence[CopyResult[Checked]], *, as_json: bool) -> int:
     """Show what was found in each copy, then one line a copy; return the exit code."""
     from vboxlab.cli import summary
-    from vboxlab.operations.run_copies import exit_code
 
-    checked = [outcome.value for outcome in outcomes if outcome.value is not None]
-    if as_json:
-        output.say_json([each.record() for each in checked])
-        code = exit_code(outcomes)
-    else:
-        for each in checked:
-            for line in (f"{each.lab}", *_lines(each), ""):
-                output.say(line)
-        code = summary.report(outcomes, _sum)
-    found = any(not each.is_fine for each in checked)
+    code = summary.report_whole(
+        outcomes, lambda each: each.record(), lambda each: [f"{each.lab}", *_lines(each), ""], _sum, as_json=as_json
+    )
+    found = any(outcome.value is not None and not outcome.value.is_fine for outcome in outcomes)
     return EXIT_CHECK_FAILED if code == EXIT_OK and found else code
 
 

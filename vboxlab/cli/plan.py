@@ -49,16 +49,11 @@ def plan(
 def _report(results: Sequence[CopyResult[Planned]], *, as_json: bool) -> int:
     """Show the plan of each copy, then one line a copy; return the exit code."""
     from vboxlab.cli import summary
-    from vboxlab.operations.run_copies import exit_code
 
     plans = [result.value for result in results if result.value is not None]
-    if as_json:
-        output.say_json([planned.record() for planned in plans])
-        failed = exit_code(results)
-    else:
-        for planned in plans:
-            output.say("\n".join(planned.lines()))
-        failed = summary.report(results, _counted)
+    failed = summary.report_whole(
+        results, lambda planned: planned.record(), lambda planned: planned.lines(), _counted, as_json=as_json
+    )
     return failed or max(map(_exit_code, plans), default=EXIT_OK)
 
 

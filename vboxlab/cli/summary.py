@@ -59,6 +59,27 @@ def report(results: Sequence[CopyResult[T]], words: Callable[[T], str], *, as_js
     return code
 
 
+def report_whole(
+    results: Sequence[CopyResult[T]],
+    record: Callable[[T], Any],
+    lines: Callable[[T], Sequence[str]],
+    words: Callable[[T], str],
+    *,
+    as_json: bool,
+) -> int:
+    """Print all that came out of each copy, then the summary, as JSON the records alone; return the exit code."""
+    from vboxlab.operations.run_copies import exit_code
+
+    values = [result.value for result in results if result.value is not None]
+    if as_json:
+        output.say_json([record(value) for value in values])
+        return exit_code(results)
+    for value in values:
+        for line in lines(value):
+            output.say(line)
+    return report(results, words)
+
+
 def _record(result: CopyResult[T], words: Callable[[T], str]) -> dict[str, Any]:
     error = result.error
     return {
