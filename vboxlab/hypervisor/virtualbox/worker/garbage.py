@@ -67,12 +67,12 @@ def _clear_missing(
     if not seen or not _is_left_alone(connection, folder):
         return []
     gone = []
-    still = {str(medium.location): medium for medium in ownership.media_in(connection, folder)}
+    still = {path: medium for path, medium in ownership.all_media(connection) if folder in path.parents}
     for path in [_location(connection, medium) for medium in seen]:
         with contextlib.suppress(connection.api_error):
-            if str(path) in still and _is_dead(connection, still[str(path)], first):
+            if path in still and _is_dead(connection, still[path], first):
                 if not only_look:
-                    still[str(path)].close()
+                    still[path].close()
                 gone.append(str(path))
     return sorted(gone) if _is_left_alone(connection, folder) or not only_look else []
 
