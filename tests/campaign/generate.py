@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tests.campaign import steps
 from tests.campaign.confirmed import has_pending
@@ -14,6 +15,8 @@ from tests.campaign.deeds import lab_of
 from tests.campaign.disk import MOODS
 from tests.campaign.host import Host
 from tests.campaign.steps import Step, Trouble
+
+T = TypeVar("T")
 
 SNAPSHOTS = ("monday", "tuesday", "plain")
 MACHINES = ("one", "two", "gate", "three")
@@ -56,10 +59,12 @@ SECOND: Mapping[str, Sequence[Sequence[str]]] = {
 
 # What is chosen where the rare is wanted.
 RARE = (
-    "base add", "base remove", "gc", "plan", "status", "delete", "take", "reset", "down", "destroy", "restore", "up",
+    "base add", "base remove", "base remove", "gc", "plan", "status", "delete", "take", "reset", "down", "destroy",
+    "restore", "up",
 )  # fmt: skip
 RARE_PENDING = (
-    "finish", "finish", "finish", "drop", "drop", "plan", "status", "delete", "base add", "gc", "up", "take",
+    "finish", "finish", "finish", "drop", "drop", "plan", "status", "delete", "base add", "base remove", "gc", "up",
+    "take", "reset", "restore", "down", "destroy",
 )  # fmt: skip
 
 # What often goes wrong together, in this order, with other things between.
@@ -110,7 +115,7 @@ class Generator:
     def _weighted(self, odds: Mapping[str, int]) -> str:
         return self._random.choices(list(odds), list(odds.values()))[0]
 
-    def _of(self, choices: Sequence[str]) -> str:
+    def _of(self, choices: Sequence[T]) -> T:
         return self._random.choice(list(choices))
 
     def _lab(self, host: Host) -> str:
@@ -271,8 +276,9 @@ class RareGenerator(Generator):
         """Return the next step, seen what there is."""
         self._count += 1
         if self._count == 1:
-            until = ("--until", "created") if self._random.random() < 0.25 else ()
-            return Step(("up", "first", *until))
+            return Step(
+                ("up", *self._of((("first",), ("first",), ("first", "--until", "created"), ("second", "--yes"))))
+            )
         chance = self._random.random()
         if chance < 0.15:
             return Step((steps.USER, *self._deed(host)))
@@ -282,7 +288,9 @@ class RareGenerator(Generator):
             return Step(words, Trouble(steps.KILL, self._random.randint(15, 50)))
         kinds = RARE_PENDING if pending else RARE
         step = self._verb(host, home, self._of(kinds))
-        if chance < 0.2 or (not host.labs() and step.verb == "up"):
+        if not host.labs() and step.verb == "up":
+            return Step(step.words, Trouble(steps.GUEST, self._random.randint(1, 6)), step.answer)
+        if chance < 0.2:
             return step
         return Step(step.words, self._trouble(step, host), step.answer)
 
@@ -296,7 +304,7 @@ class RareGenerator(Generator):
 
     def _trouble(self, step: Step, host: Host) -> Trouble:
         kinds = [kind for kind in steps.TROUBLES if (step.verb, kind) not in IMPOSSIBLE]
-        kind = self._of(kinds)
+        kind = self._of([*kinds, steps.GUEST, steps.GUEST] if steps.GUEST in kinds else kinds)
         while (found := super()._trouble(step, host)).kind != kind:
             pass
         return replace(found, at=1 + int((found.at - 1) * self._random.random()))

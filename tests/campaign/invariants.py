@@ -30,7 +30,7 @@ def after(step: Step, before: Host, home: Path, host: Host, outcome: Outcome | N
     if outcome is not None:
         wrong += [*bugs(outcome), *promises(step, before, host, outcome)]
         wrong += restores(step, before, host, home, outcome)
-        wrong += [*beside(before, host, outcome), *half_taken(step, host, outcome)]
+        wrong += [*beside(before, host, outcome), *half_taken(step, before, host, outcome)]
     wrong += records(host, home)
     protect_again(host, home)
     host.book.undone = {str(lab): confirmed.undone(home, lab) for lab in host.labs()}
@@ -133,7 +133,7 @@ def promises(step: Step, before: Host, host: Host, outcome: Outcome) -> list[str
     return []
 
 
-def half_taken(step: Step, host: Host, outcome: Outcome) -> list[str]:
+def half_taken(step: Step, before: Host, host: Host, outcome: Outcome) -> list[str]:
     """(g) A snapshot is taken of all machines or of none, unless it is said that some keep it."""
     twice = step.trouble is not None and step.trouble.how == "twice"  # it leaves at once then, as it says
     if step.verb != "snapshot take" or outcome.killed or twice or "it stays there" in outcome.out + outcome.err:
@@ -146,11 +146,17 @@ def half_taken(step: Step, host: Host, outcome: Outcome) -> list[str]:
     for lab in words.labs(host):
         machines = host.of_lab(lab)
         of_set = confirmed.SETS.get((lab.lab, words.arguments[0]), tuple(machines))
-        members = {machines[name].name for name in words.options.get("--machine", of_set) if name in machines}
-        left = (took - deleted) & members
-        if left and left != members:
+        members = [machines[name] for name in words.options.get("--machine", of_set) if name in machines]
+        left = [machine.name for machine in members if _names(machine, before) & took - deleted]
+        if left and len(left) < len(members):
             wrong.append(f"(g) lab {lab}: the snapshot is on {', '.join(sorted(left))}, and on no other machine")
     return wrong
+
+
+def _names(machine: ObservedMachine, before: Host) -> set[str]:
+    """Return the names that a machine had in the course of a step: somebody may have renamed it meanwhile."""
+    earlier = before.machines.get(machine.handle)
+    return {machine.name, earlier.name if earlier else machine.name}
 
 
 def beside(before: Host, host: Host, outcome: Outcome) -> list[str]:
