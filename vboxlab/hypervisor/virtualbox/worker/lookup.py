@@ -75,7 +75,7 @@ def all_images(connection: Connection) -> Iterator[Image]:
             name = marks.read_label(machine).image if machine.accessible else ""
             if name and machine.currentSnapshot is not None:
                 yield Image(name, machine, machine.currentSnapshot, owned=True)
-    for key in connection.array(connection.vbox, "extraDataKeys"):
+    for key in connection.vbox.getExtraDataKeys():  # a method, which is no array attribute for COM
         if not str(key).startswith(REFERENCE):
             continue
         found = _referred(connection, str(key))

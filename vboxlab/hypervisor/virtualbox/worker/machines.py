@@ -198,7 +198,7 @@ def _strip_inherited(connection: Connection, machine: Any) -> None:
 
     The window's memory, shared folders, remote desktop, serial and parallel ports, the recording of the screen.
     """
-    for key in connection.array(machine, "extraDataKeys"):
+    for key in machine.getExtraDataKeys():
         if str(key).startswith("GUI/"):
             machine.setExtraData(key, "")
     for shared in connection.array(machine, "sharedFolders"):
