@@ -36,12 +36,12 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, locked, retried, state_name
 from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatims
-from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine
+from vboxlab.hypervisor.virtualbox.worker.versions import create_machine, set_execution_engine, set_serial_address
 
 CONSOLE_LOG = "console.log"
 UNREADABLE = "Inaccessible"
 # COM1 of a PC, where Debian's kernel and ours write their console.
-SERIAL_PORT = {"IOAddress": 0x3F8, "IRQ": 4}
+SERIAL_ADDRESS, SERIAL_IRQ = 0x3F8, 4
 SERIAL_PORTS, PARALLEL_PORTS = 4, 2  # of a machine (ISystemProperties::serialPortCount, parallelPortCount)
 
 
@@ -218,8 +218,8 @@ def _strip_inherited(connection: Connection, machine: Any) -> None:
 
 def _log_console(connection: Connection, machine: Any, folder: Path) -> None:
     port = machine.getSerialPort(0)
-    for attribute, value in SERIAL_PORT.items():
-        setattr(port, attribute, value)
+    set_serial_address(port, connection.differences, SERIAL_ADDRESS)
+    port.IRQ = SERIAL_IRQ
     port.path = str(folder / CONSOLE_LOG)
     port.hostMode = connection.value_of("PortMode", "RawFile")
     port.enabled = True

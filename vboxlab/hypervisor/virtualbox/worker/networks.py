@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from vboxlab.hypervisor.virtualbox.worker.calls import Attachment
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim
-from vboxlab.hypervisor.virtualbox.worker.versions import parse_version
+from vboxlab.hypervisor.virtualbox.worker.versions import differences_of
 from vboxlab.listening import Endpoint, local, why_taken
 
 # Our kinds of network, VirtualBox's attachment types, and the adapter's attribute that names the network.
@@ -22,12 +22,11 @@ KINDS = {
 # What VirtualBox 7.0 and later have on macOS instead of host-only interfaces: networks made of an address range (its
 # manual, "Host-Only Networking"; its own tests take one for the other there, ValidationKit/testdriver/vboxtestvms.py).
 HOST_ONLY_NETWORK = ("HostOnlyNetwork", "hostOnlyNetwork")
-HOST_ONLY_NETWORKS_SINCE = (7, 0)
 
 
 def attachment_of(kind: str, version: str, platform: str = sys.platform) -> tuple[str, str]:
     """Return VirtualBox's attachment type for a kind of network, and the adapter's attribute that names the network."""
-    if kind == "host-only" and platform == "darwin" and parse_version(version) >= HOST_ONLY_NETWORKS_SINCE:
+    if kind == "host-only" and platform == "darwin" and differences_of(version)[0].host_only_networks:
         return HOST_ONLY_NETWORK
     return KINDS[kind]
 

@@ -1,6 +1,8 @@
-"""What differs between the VirtualBox releases, as data: one record per release series, read nowhere else.
+"""What differs between the VirtualBox releases, as data: one record per release series.
 
-From the change logs of the VirtualBox SDK reference ("Main API change log"), checked by calling 7.2.
+What is called of VirtualBox in another way in one series than in another is called here and nowhere else: a test holds
+all other calls of the worker against tables of each series (tests/virtualbox/series), and tries the functions of this
+file on stand-ins made of them.
 """
 
 from __future__ import annotations
@@ -24,13 +26,15 @@ class Differences:
     platform_object: bool  # chipset and clock belong to IMachine.platform (7.1)
     audio_settings: bool  # the audio adapter belongs to IMachine.audioSettings (7.0)
     execution_engine: bool  # IMachine.VMExecutionEngine exists (7.1)
+    serial_address: bool  # ISerialPort.IOAddress is called so, and no more IOBase (7.1)
+    host_only_networks: bool  # macOS has them instead of host-only interfaces (7.0)
 
 
 DIFFERENCES = {
-    (6, 1): Differences(False, False, False, False, False),
-    (7, 0): Differences(False, True, False, True, False),
-    (7, 1): Differences(True, True, True, True, True),
-    (7, 2): Differences(True, True, True, True, True),
+    (6, 1): Differences(False, False, False, False, False, False, False),
+    (7, 0): Differences(False, True, False, True, False, False, True),
+    (7, 1): Differences(True, True, True, True, True, True, True),
+    (7, 2): Differences(True, True, True, True, True, True, True),
 }
 # The Python versions whose import of the binding was seen to work with a series (Ubuntu's 6.1.50 and 7.0.16, Debian's
 # 7.2.22); others crash, or lack the binding's library.
@@ -81,6 +85,11 @@ def set_quiet_hardware(machine: Any, differences: Differences) -> None:
     (machine.platform if differences.platform_object else machine).RTCUseUTC = True
     audio = machine.audioSettings.adapter if differences.audio_settings else machine.audioAdapter
     audio.enabled = False
+
+
+def set_serial_address(port: Any, differences: Differences, address: int) -> None:
+    """Set the I/O address of a serial port."""
+    setattr(port, "IOAddress" if differences.serial_address else "IOBase", address)
 
 
 def set_execution_engine(machine: Any, constants: Any, differences: Differences, engine: str) -> None:
