@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Literal
 
 from vboxlab.language import NC_
@@ -126,7 +127,7 @@ class ObservedMachine:
     untouched: bool = False  # it is off, and was not started since current_snapshot was taken or restored
     last_power_change: str = ""  # a word of the driver's that is another one after each start and each stop
 
-    @property
+    @cached_property
     def lab(self) -> LabName | None:
         """Return the lab that owns the machine, or None for a foreign one."""
         lab = self.marks.get(MARK_LAB)
@@ -137,7 +138,7 @@ class ObservedMachine:
         """Return the machine's name within its topology."""
         return self.marks.get(MARK_MACHINE, self.name)
 
-    @property
+    @cached_property
     def adopts(self) -> tuple[str, ...]:
         """Return the foreign VMs that stand for machines of its lab; a mark that cannot be read names none."""
         try:
