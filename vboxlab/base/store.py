@@ -220,7 +220,8 @@ class BaseStore:
         directory = self.directory / base.image
         recipe = self._recipe(base.name)
         name = self.layers.image_name(base, packages) if packages else base.image
-        if not driver.has_image(name):
+        present = driver.has_image(name)
+        if not present:
             base.need_current()
         if not self.layers.complete(base, directory, packages, later):
             try:
@@ -230,7 +231,8 @@ class BaseStore:
                 text = _("{problem}: the guests will install {packages}")
                 progress(text.format(problem=error.brief, packages=" ".join(packages)), None)
                 name, packages = base.image, ()
-        if not driver.has_image(name):
+                present = driver.has_image(name)
+        if not present:
             driver.import_image(name, self.layers.disk(base, directory, packages), ours=True, progress=progress)
         return name
 
