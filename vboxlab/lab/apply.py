@@ -71,7 +71,7 @@ class Applier:
             case act.PowerOff(machine=name, how=how):
                 return self._power_off(name, how)
             case act.TakeSnapshots(machines=names, snapshot=snapshot):
-                take_on(self.context.driver, {name: self._handles[name] for name in names}, snapshot)
+                take_on(self.context.driver, {name: self._inspect(name) for name in names}, snapshot)
             case act.RestoreSnapshots(machines=names, snapshot=snapshot):
                 return self._restore(names, snapshot)
             case act.FinishRestore(machines=names):
