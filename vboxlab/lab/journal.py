@@ -193,7 +193,8 @@ def restore_on(
             failed[name] = error
             continue
         journal = replace(journal, done=(*journal.done, name))
-        write_journal(directory.journal, journal)
+        if journal.undone:  # else the record goes away at once
+            write_journal(directory.journal, journal)
     if failed:
         raise LabError(
             _("snapshot {snapshot} could not be restored on {machines}").format(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Literal
 
 from vboxlab.language import NC_
@@ -126,7 +127,7 @@ class ObservedMachine:
     untouched: bool = False  # it is off, and was not started since current_snapshot was taken or restored
     last_power_change: str = ""  # a word of the driver's that is another one after each start and each stop
 
-    @property
+    @cached_property
     def lab(self) -> LabName | None:
         """Return the lab that owns the machine, or None for a foreign one."""
         lab = self.marks.get(MARK_LAB)
