@@ -34,8 +34,8 @@ def read_json(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
-    """Yield a stream for the new content of a file, which replaces the old one in one step, flushed to the disk.
+def replacing(path: Path, *, mode: int = PRIVATE_FILE, durable: bool = True) -> Iterator[BinaryIO]:
+    """Yield a stream for the new content of a file, which replaces the old one in one step, flushed if `durable`.
 
     After a crash the file holds all of the old or all of the new. It has the mode from its first byte (Windows knows no
     such modes: there the folder's rights count). When the block raises, the old file stays as it is. Raises OSError.
@@ -45,13 +45,15 @@ def replacing(path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(number, "wb") as stream:
             yield stream
-            flush(stream)
+            if durable:
+                flush(stream)
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    flush_folder(path.parent)
+    if durable:
+        flush_folder(path.parent)
 
 
 def write_durably(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> None:
@@ -141,7 +143,10 @@ def opened_privately(path: str, flags: int) -> int:
 
 def remove_durably(path: Path) -> None:
     """Remove a file, flushed to the disk; none there is fine. Raises OSError."""
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
     flush_folder(path.parent)
 
 

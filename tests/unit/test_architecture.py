@@ -183,7 +183,7 @@ ONE_SIDED = {
     "its list of VMs and disks is the user's too": {
         "lookup", "marks", "foreign", "media", "storage", "ownership", "conversion",
     },
-    "its files can be damaged, and are read": {"settings_file", "registry", "mending", "repairs"},
+    "its files can be damaged, and are read": {"settings_file", "looking", "registry", "mending", "repairs"},
 }  # fmt: skip
 
 

@@ -214,7 +214,7 @@ def test_machine_settings_of_any_content_are_left_to_virtualbox(content: bytes) 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.vbox"
         path.write_bytes(content)
-        assert read(path, "x") is None
+        assert read(path) is None
         assert not leaves_nothing(path)
 
 
@@ -237,4 +237,5 @@ SNAPSHOT = "<Snapshot uuid='a' name='a' timeStamp='2026-11-25T16:29:14Z'>"
 def test_xml_that_says_something_unknown_is_left_to_virtualbox(tmp_path: Path, xml: str) -> None:
     path = tmp_path / "m.vbox"
     path.write_text(xml)
-    assert read(path, "x") is None
+    found = read(path)
+    assert found is None or None in (found.adapters, found.snapshots)

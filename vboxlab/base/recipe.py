@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from vboxlab.base.mirror import Mirror
 from vboxlab.topology.addressing import MANAGEMENT_FILE, MANAGEMENT_STANZA
@@ -260,3 +261,9 @@ DEBIAN12 = Recipe(
 )  # fmt: skip
 
 RECIPES = {DEBIAN12.name: DEBIAN12}
+
+
+@cache
+def digest_of(recipe: str, public_key: str) -> str:
+    """Return the digest of a base that is made by a recipe for a key: that of one recipe is asked for time and again."""
+    return RECIPES[recipe].digest(public_key)

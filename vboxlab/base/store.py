@@ -24,7 +24,7 @@ from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.layers import Layers
 from vboxlab.base.mirror import find_mirror
 from vboxlab.base.model import ADDING, GONE, NEW, Base, Login
-from vboxlab.base.recipe import RECIPES, Recipe
+from vboxlab.base.recipe import RECIPES, Recipe, digest_of
 from vboxlab.errors import BaseError, VboxlabError
 from vboxlab.files import (
     PRIVATE_FILE,
@@ -220,7 +220,8 @@ class BaseStore:
         directory = self.directory / base.image
         recipe = self._recipe(base.name)
         name = self.layers.image_name(base, packages) if packages else base.image
-        if not driver.has_image(name):
+        present = driver.has_image(name)
+        if not present:
             base.need_current()
         if not self.layers.complete(base, directory, packages, later):
             try:
@@ -230,7 +231,8 @@ class BaseStore:
                 text = _("{problem}: the guests will install {packages}")
                 progress(text.format(problem=error.brief, packages=" ".join(packages)), None)
                 name, packages = base.image, ()
-        if not driver.has_image(name):
+                present = driver.has_image(name)
+        if not present:
             driver.import_image(name, self.layers.disk(base, directory, packages), ours=True, progress=progress)
         return name
 
@@ -354,7 +356,7 @@ class BaseStore:
         public = key_file(self.settings.home).with_suffix(".pub")
         if name not in RECIPES or not public.exists():
             return None
-        return RECIPES[name].digest(public.read_text(encoding="ascii", errors="replace").strip())
+        return digest_of(name, public.read_text(encoding="ascii", errors="replace").strip())
 
     def _discard(self, directory: Path) -> None:
         """Remove a finished directory such that a killed process leaves no half one under its name."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from vboxlab.base.model import Base
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
 from vboxlab.guest.role_registry import resources_for
@@ -72,7 +71,7 @@ class Applier:
             case act.PowerOff(machine=name, how=how):
                 return self._power_off(name, how)
             case act.TakeSnapshots(machines=names, snapshot=snapshot):
-                take_on(self.context.driver, {name: self._handles[name] for name in names}, snapshot)
+                take_on(self.context.driver, {name: self._inspect(name) for name in names}, snapshot)
             case act.RestoreSnapshots(machines=names, snapshot=snapshot):
                 return self._restore(names, snapshot)
             case act.FinishRestore(machines=names):
@@ -109,7 +108,7 @@ class Applier:
 
     def _create(self, name: str, report: Reporter) -> str:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
-        image = self._image(self.context.bases.get(self._base_name(name)), wanted.image, report)
+        image = self._image(self._base_name(name), wanted.image, report)
         marks = {key: value for key, value in self.desired.marks.items() if value and key != MARK_TOPOLOGY}
         marks[MARK_ORIGIN] = self.desired.topology.name
         spec = self.desired.machines[name].spec(self.desired.naming.names, marks)
@@ -120,15 +119,18 @@ class Applier:
             self._handles[name] = created.handle
         return _("from {image}").format(image=image)
 
-    def _image(self, base: Base, packages: tuple[str, ...], report: Reporter) -> str:
+    def _image(self, base: str, packages: tuple[str, ...], report: Reporter) -> str:
         """Return the image with those packages; one that could not be made is not tried again for the next machine."""
-        if (base.name, packages) in self._no_image:
-            raise self._no_image[base.name, packages]
+        bases, images, wanted = self.context.bases, self.context.images, (base, packages)
+        if wanted in self._no_image:
+            raise self._no_image[wanted]
         try:
-            return self.context.bases.ensure_image(self.context.driver, base, packages, progress=report)
+            if wanted not in images:
+                images[wanted] = bases.ensure_image(self.context.driver, bases.get(base), packages, progress=report)
         except VboxlabError as error:
-            self._no_image[base.name, packages] = error
+            self._no_image[wanted] = error
             raise
+        return images[wanted]
 
     def _introduce(self, name: str, report: Reporter) -> str:
         machine = self._inspect(name)

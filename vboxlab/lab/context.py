@@ -42,6 +42,8 @@ class Context:
     listing: Listing | None = None  # set by operations on many copies
     ports: Reservations = field(default_factory=Reservations)
     confirm: Confirm = refuse
+    # The driver's images that were made ready in this run, by base and packages: not asked for again for each machine.
+    images: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     plain_free: bool | None = None  # whether a new lab may have the plain names; None: nobody has claimed them for it
 
     def directory(self, lab: LabName) -> LabDirectory:

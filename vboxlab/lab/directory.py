@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from vboxlab.credentials import HIDDEN, redacted
 from vboxlab.errors import LabBusy
 from vboxlab.events import EventSink, Note
-from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, read_json, write_durably
+from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, read_json, replacing
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 
@@ -102,7 +102,8 @@ class LabDirectory:
         try:
             self.ensure()  # the one who had the lock may have removed the folder
             clear_drafts(self.path)
-            write_durably(holder_file, json.dumps(_ourselves()))
+            with replacing(holder_file, durable=False) as stream:  # it means nothing once its writer has ended
+                stream.write(json.dumps(_ourselves()).encode())
             yield
         finally:
             holder_file.unlink(missing_ok=True)

@@ -37,7 +37,8 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
         context.events(ActionProgress("images", None, text, percent))
 
     for base, packages in images:
-        context.bases.ensure_image(context.driver, context.bases.get(base), packages, progress=report)
+        found = context.bases.get(base)
+        context.images[base, packages] = context.bases.ensure_image(context.driver, found, packages, progress=report)
     for base, before, after in deltas:
         found = context.bases.get(base)
         if found.prepared:

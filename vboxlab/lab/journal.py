@@ -193,7 +193,8 @@ def restore_on(
             failed[name] = error
             continue
         journal = replace(journal, done=(*journal.done, name))
-        write_journal(directory.journal, journal)
+        if journal.undone:  # else the record goes away at once
+            write_journal(directory.journal, journal)
     if failed:
         raise LabError(
             _("snapshot {snapshot} could not be restored on {machines}").format(
@@ -212,15 +213,19 @@ def restore_on(
 
 
 def _begin(driver: Driver, machines: Mapping[str, ObservedMachine], snapshot: str, before: Journal | None) -> Journal:
-    """Switch the machines off and return the record of a restore that has restored nothing yet."""
-    off: list[str] = []
+    """Switch off what is not, and return the record of a restore that has restored nothing yet.
+
+    One that was seen off under the lab's lock is so still, or somebody has started it since: then it is not restored.
+    """
+    was: list[str] = []
+    stopped = {name: machine.last_power_change for name, machine in machines.items()}
     try:
-        for name, machine in machines.items():
+        on = {name: machine for name, machine in machines.items() if machine.power is not PowerState.OFF}
+        for name, machine in on.items():
             driver.power_off(machine.handle, "hard")
-            off.append(name)
-        stopped = {name: driver.inspect(machine.handle).last_power_change for name, machine in machines.items()}
+            was.append(name)
+        stopped |= {name: driver.inspect(machine.handle).last_power_change for name, machine in on.items()}
     except VboxlabError as error:
-        was = [name for name in off if machines[name].power is not PowerState.OFF]
         error.details = (*error.details, _("{snapshot} was restored on no machine").format(snapshot=snapshot))
         if was:
             error.details = (*error.details, _("switched off: {machines}").format(machines=", ".join(was)))

@@ -106,19 +106,21 @@ def check_has(
 
 
 def take_on(
-    driver: Driver, handles: Mapping[str, str], snapshot: str, *, live: bool = False, description: str = ""
+    driver: Driver, machines: Mapping[str, ObservedMachine], snapshot: str, *, live: bool = False, description: str = ""
 ) -> None:
-    """Take a snapshot of several machines; when one fails, those taken are deleted again.
+    """Take a snapshot of several machines, given as they are; when one fails, those taken are deleted again.
 
-    Without a description, each says what its machine is then. Raises the first failure as DriverError.
+    Without a description, each says what its machine is. Raises the first failure as DriverError.
     """
-    begun: dict[str, ObservedMachine] = {}  # by name, as they were before
+    begun: dict[str, ObservedMachine] = {}
     try:
-        for name, handle in handles.items():
-            machine = driver.inspect(handle)
+        for name, machine in machines.items():
             begun[name] = machine
-            driver.take_snapshot(handle, snapshot, live=live, description=description or description_of(machine))
+            text = description or description_of(machine)
+            driver.take_snapshot(machine.handle, snapshot, live=live, description=text)
     except VboxlabError as error:
+        if isinstance(error, MachineConflict):  # the one of that name is somebody else's
+            begun.popitem()
         left = [name for name, machine in begun.items() if not _undo(driver, machine, snapshot)]
         brief = _("snapshot {snapshot} was not taken: {problem}").format(snapshot=snapshot, problem=error.brief)
         stays = _("if it is on {machine}, it stays there: it could not be deleted")
@@ -210,7 +212,7 @@ def take(
 
     try:
         on_each(context, observed.name, running, N_("power off"), stop, jobs=jobs)
-        take_on(context.driver, {machine.machine: machine.handle for machine in machines}, snapshot, live=live)
+        take_on(context.driver, {machine.machine: machine for machine in machines}, snapshot, live=live)
     except VboxlabError as error:
         afterwards(error, start_again)
         raise

@@ -66,7 +66,7 @@ def reset(request: ResetRequest, door: Door) -> list[CopyResult[Reset]]:
 
     with opened(door, request.driver, many=True) as session:
         chosen = choose(session, request.lab, request)
-        lost = {entry.lab: _lost(session, entry, request.snapshot) for entry in chosen}
+        lost = {} if request.yes else {entry.lab: _lost(session, entry, request.snapshot) for entry in chosen}
         question, keep = (_KEPT_BEFORE, request.keep) if request.keep else (DONE_IN, "")
         confirm = ask_for_all(door, lost, yes=request.yes, question=question, snapshot=keep)
         confirming = session.having(confirm=confirm)

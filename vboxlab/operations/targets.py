@@ -90,7 +90,7 @@ def find_target(
     A topology file that is broken or gone does not hide a lab that exists: the problem is kept in the target.
     """
     everything = list(session.context.machines())
-    existing = {lab for lab in labs(everything) if lab.copy == copy}
+    existing = {machine.lab for machine in everything if machine.lab is not None and machine.lab.copy == copy}
     try:
         found = load_blueprint(session.library, name, values or {}, copy, everything)
     except (TopologyInvalid, UsageError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -122,7 +122,7 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
             targets[entry.lab] = target
         except VboxlabError as error:
             wrong.append(CopyResult(entry.lab, "failed", step=_("read the topology"), error=error))
-    lost = {lab: _lost(session.context, target, request.until) for lab, target in targets.items()}
+    lost = {} if request.yes else _losses(session.context, targets, request.until)
     session = session.having(confirm=ask_for_all(session.door, lost, yes=request.yes))
     _prepare(session.context, list(targets.values()), request)
 
@@ -144,12 +144,14 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
     return sorted([*wrong, *results], key=lambda result: [entry.lab for entry in chosen].index(result.lab))
 
 
-def _lost(context: Context, target: Target, until: str | None) -> list[str]:
-    """Return the machines of a copy that lose work; none where it cannot be planned: there `up` will fail."""
-    try:
-        return list(losses_on_the_way(context, target.needed, target.lab, until=until))
-    except VboxlabError:
-        return []
+def _losses(context: Context, targets: Mapping[LabName, Target], until: str | None) -> dict[LabName, list[str]]:
+    """Return the machines of each copy that lose work: none where it cannot be planned, there `up` will fail."""
+    there = {machine.lab for machine in context.machines()}
+    lost: dict[LabName, list[str]] = {}
+    for lab in targets.keys() & there:
+        with suppress(VboxlabError):
+            lost[lab] = list(losses_on_the_way(context, targets[lab].needed, lab, until=until))
+    return {lab: lost[lab] for lab in targets if lab in lost}
 
 
 def _prepare(context: Context, targets: Sequence[Target], request: UpRequest) -> None:

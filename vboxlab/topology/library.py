@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.settings import Settings
@@ -14,6 +15,8 @@ from vboxlab.topology.loader import NO_VALUES, NOTHING_KNOWN, snapshot_set_of, t
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.source import Source, read_source
 from vboxlab.topology.subject import Known
+
+K = TypeVar("K")
 
 
 class Library:
@@ -25,19 +28,29 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._topologies: dict[str, Path] = {}
+        self._topologies: dict[str, Path | UsageError] = {}
+        self._sets: dict[tuple[str, Path | None], Path | UsageError] = {}
         self._read: dict[Path, Source | TopologyInvalid | UsageError] = {}
 
     def find_topology(self, name: str) -> Path:
         """Return the file of a topology named by name or path. Raises UsageError as the catalog does."""
-        with self._lock:
-            if name not in self._topologies:
-                self._topologies[name] = find_topology(name, self._settings)
-            return self._topologies[name]
+        return self._found(self._topologies, name, lambda: find_topology(name, self._settings))
 
     def find_snapshot_set(self, name: str, near: Path | None = None) -> Path:
         """Return the file of a snapshot set; `near` is the file of the topology that names it. Raises UsageError."""
-        return find_snapshot_set(name, self._settings, near)
+        return self._found(self._sets, (name, near), lambda: find_snapshot_set(name, self._settings, near))
+
+    def _found(self, known: dict[K, Path | UsageError], key: K, find: Callable[[], Path]) -> Path:
+        with self._lock:
+            if key not in known:
+                try:
+                    known[key] = find()
+                except UsageError as error:
+                    known[key] = error
+            found = known[key]
+        if isinstance(found, UsageError):
+            raise found
+        return found
 
     def source(self, path: Path) -> Source:
         """Return what a file holds. Raises UsageError when it cannot be read, TopologyInvalid when it is not YAML."""

@@ -46,35 +46,36 @@ def test_a_snapshot_is_taken_with_the_machines_off_and_they_run_again(world: Lab
 
 
 def test_a_snapshot_that_fails_in_the_middle_is_taken_back(world: LabWorld) -> None:
-    handles = {name: world.machine(name).handle for name in PAIR}
     for name in PAIR:
-        world.driver.power_off(handles[name], "hard")
-    world.driver.take_snapshot(handles["srv-web-bis"], "x")
+        world.driver.power_off(world.machine(name).handle, "hard")
+    seen_before = {name: world.machine(name) for name in PAIR}
+    world.driver.take_snapshot(seen_before["srv-web-bis"].handle, "x")  # by somebody, since the lab was looked at
     with pytest.raises(DriverError) as caught:
-        take_on(world.driver, handles, "x")
+        take_on(world.driver, seen_before, "x")
     assert caught.value.brief.startswith("snapshot x was not taken: srv-web-bis has a snapshot 'x' already")
     assert not world.machine("srv-web").has_snapshot("x")
+    assert world.machine("srv-web-bis").has_snapshot("x")
     world.store.fail("delete_snapshot")
     with pytest.raises(DriverError) as caught:
-        take_on(world.driver, handles, "x")
+        take_on(world.driver, seen_before, "x")
     assert caught.value.details[-1] == "if it is on srv-web, it stays there: it could not be deleted"
 
 
 def test_a_snapshot_is_taken_back_where_the_call_failed_after_its_effect(world: LabWorld) -> None:
-    handles = {name: world.machine(name).handle for name in PAIR}
     for name in PAIR:
-        world.driver.power_off(handles[name], "hard")
+        world.driver.power_off(world.machine(name).handle, "hard")
+    machines = {name: world.machine(name) for name in PAIR}
 
     class Losing(MemoryDriver):
         """A driver that loses its connection once the second snapshot is taken."""
 
         def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
             super().take_snapshot(handle, name, live=live, description=description)
-            if handle == handles["srv-web-bis"]:
+            if handle == machines["srv-web-bis"].handle:
                 raise DriverError("the connection was lost")
 
     with pytest.raises(DriverError, match="the connection was lost"):
-        take_on(Losing(world.store), handles, "x")
+        take_on(Losing(world.store), machines, "x")
     assert not any(world.machine(name).has_snapshot("x") for name in PAIR)
 
 

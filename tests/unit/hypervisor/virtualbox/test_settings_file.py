@@ -6,18 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from vboxlab.hypervisor.virtualbox.worker.calls import Adapter, Attachment, Snapshot
+from vboxlab.hypervisor.virtualbox.worker.calls import Adapter, Attachment, Details, Snapshot
 from vboxlab.hypervisor.virtualbox.worker.marks import SNAPSHOT_MARKS
 from vboxlab.hypervisor.virtualbox.worker.power import last_start
-from vboxlab.hypervisor.virtualbox.worker.settings_file import leaves_nothing, read
+from vboxlab.hypervisor.virtualbox.worker.settings_file import details_of, leaves_nothing, read
 
 FILE = """<?xml version="1.0"?>
 <VirtualBox xmlns="http://www.virtualbox.org/" version="1.20-linux">
   <Machine uuid="{m}" name="srv-web" currentSnapshot="{c}">
+    <ExtraData><ExtraDataItem name="vboxlab/marks" value="{}"/></ExtraData>
     <Snapshot uuid="{a}" name="first" timeStamp="2026-11-25T16:29:14Z">
       <Description>by hand
 [vboxlab marks] {}</Description>
-      <Hardware><Network><Adapter slot="0" enabled="true" MACAddress="0"><NAT/></Adapter></Network></Hardware>
+      <Hardware>
+        <Network><Adapter slot="0" enabled="true" MACAddress="0"><NAT/></Adapter></Network>
+        <StorageControllers><StorageController name="SATA">
+          <AttachedDevice type="HardDisk" port="0" device="0"><Image uuid="{then}"/></AttachedDevice>
+          <AttachedDevice type="DVD" port="1" device="0"><Image uuid="{disc}"/></AttachedDevice>
+        </StorageController></StorageControllers>
+      </Hardware>
       <Snapshots>
         <Snapshot uuid="{b}" name="(removed) second" timeStamp="2026-11-25T16:29:15Z">
           <Description>[vboxlab removed]
@@ -29,6 +36,10 @@ FILE = """<?xml version="1.0"?>
       </Snapshots>
     </Snapshot>
     <Hardware>
+      <Memory RAMSize="2048"/>
+      <StorageControllers><StorageController name="SATA">
+        <AttachedDevice type="HardDisk" port="0" device="0"><Image uuid="{now}"/></AttachedDevice>
+      </StorageController></StorageControllers>
       <Network>
         <Adapter slot="7" enabled="true" MACAddress="080027c341b3" type="virtio">
           <DisabledModes><InternalNetwork name="intnet"/></DisabledModes>
@@ -45,6 +56,7 @@ FILE = """<?xml version="1.0"?>
         <Adapter slot="1" MACAddress="0800274077EC" type="virtio"/>
       </Network>
     </Hardware>
+    <Platform architecture="x86"><CPU count="2"/></Platform>
   </Machine>
 </VirtualBox>
 """
@@ -57,9 +69,17 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_adapters_and_snapshots_are_read(file: Path) -> None:
-    found = read(file, SNAPSHOT_MARKS)
+def details(file: Path) -> Details:
+    """Return what is told of the machine, which the file must say."""
+    found = read(file)
     assert found is not None
+    assert found.adapters is not None
+    assert found.snapshots is not None
+    return details_of(found.adapters, found.snapshots, found.current, found.modified, SNAPSHOT_MARKS)
+
+
+def test_adapters_and_snapshots_are_read(file: Path) -> None:
+    found = details(file)
     others = ((53, 53, "udp", "127.0.0.1"), (80, 80, "tcp", ""))
     nat = Attachment("nat", "", "10.0.9.0/24", ((2222, 22), (8080, 80)), others)
     assert found.adapters == (
@@ -75,24 +95,51 @@ def test_adapters_and_snapshots_are_read(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "left"),
     [
-        ('<InternalNetwork name="sw-dmz"/>', '<GenericInterface driver="UDPTunnel"/>'),
-        ('<InternalNetwork name="sw-dmz"/>', ""),
-        ("</VirtualBox>", ""),
-        ("<Machine", "<MachineEncrypted"),
-        ('timeStamp="2026-11-25T16:29:14Z"', 'timeStamp="yesterday"'),
-        ('hostport="2222"', ""),
+        ('<InternalNetwork name="sw-dmz"/>', '<GenericInterface driver="UDPTunnel"/>', {"adapters"}),
+        ('<InternalNetwork name="sw-dmz"/>', "", {"adapters"}),
+        ('timeStamp="2026-11-25T16:29:14Z"', 'timeStamp="yesterday"', {"snapshots"}),
+        ('hostport="2222"', "", {"adapters"}),
+        ('RAMSize="2048"', "", {"memory"}),
+        ('RAMSize="2048"', 'RAMSize="much"', {"memory"}),
+        ('<Platform architecture="x86"><CPU count="2"/></Platform>', "", {"cpus"}),
     ],
 )
-def test_what_is_not_understood_is_left_to_the_api(file: Path, old: str, new: str) -> None:
-    text = FILE.replace(old, new).replace("</Machine>", "</MachineEncrypted>" if "Encrypted" in new else "</Machine>")
-    file.write_text(text)
-    assert read(file, SNAPSHOT_MARKS) is None
+def test_what_is_not_understood_is_left_to_the_api(file: Path, old: str, new: str, left: set[str]) -> None:
+    file.write_text(FILE.replace(old, new))
+    found = read(file)
+    assert found is not None
+    assert {name for name in ("cpus", "memory", "adapters", "snapshots") if getattr(found, name) is None} == left
+
+
+@pytest.mark.parametrize(("old", "new"), [("</VirtualBox>", ""), ("Machine", "MachineEncrypted")])
+def test_what_is_no_whole_machine_is_left_to_the_api(file: Path, old: str, new: str) -> None:
+    file.write_text(FILE.replace(old, new))
+    assert read(file) is None
 
 
 def test_a_file_that_is_gone_is_left_to_the_api(tmp_path: Path) -> None:
-    assert read(tmp_path / "gone.vbox", SNAPSHOT_MARKS) is None
+    assert read(tmp_path / "gone.vbox") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "cpus"),
+    [
+        ('<Platform architecture="x86"><CPU count="2"/></Platform>', 2),
+        ('<Platform architecture="x86"><CPU/></Platform>', 1),  # VirtualBox leaves out what is the default
+        ('<Hardware><CPU count="4"><PAE enabled="false"/></CPU></Hardware>', 4),  # before 7.1
+    ],
+)
+def test_who_a_machine_is_is_read(file: Path, written: str, cpus: int) -> None:
+    text = FILE.replace('<Platform architecture="x86"><CPU count="2"/></Platform>', "")
+    file.write_text(text.replace("</Machine>", f"{written}</Machine>"))
+    found = read(file)
+    assert found is not None
+    assert (found.id, found.name, found.memory) == ("m", "srv-web", 2048)
+    assert found.extra_data == {"vboxlab/marks": "{}"}
+    assert found.disks == {"now", "then"}
+    assert found.cpus == cpus
 
 
 @pytest.mark.parametrize(
@@ -130,9 +177,7 @@ def test_a_machine_is_untouched_only_at_a_snapshot_that_can_be_restored(
     file: Path, current: str, modified: str, untouched: bool
 ) -> None:
     file.write_text(FILE.replace('currentSnapshot="{c}"', f'currentSnapshot="{current}" {modified}'))
-    found = read(file, SNAPSHOT_MARKS)
-    assert found is not None
-    assert found.untouched is untouched
+    assert details(file).untouched is untouched
 
 
 def test_the_last_start_is_told_by_the_log_that_it_began(tmp_path: Path) -> None:

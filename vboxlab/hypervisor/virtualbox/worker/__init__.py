@@ -14,7 +14,7 @@ Files that have a twin in vboxlab.hypervisor.qemu are named in vboxlab.hyperviso
                    VirtualBox's API: its objects, its locks on machines, its releases, what it knows of this host
     lookup, marks, foreign
                    VMs of others are in the same list as ours: found there, told apart, taken as images
-    settings_file, registry, mending
+    settings_file, looking, registry, mending
                    VirtualBox's own files: read faster than asked for, and found damaged
     media, storage, ownership, conversion
                    disks and drives, which VirtualBox keeps a list of and other VMs may have a part in

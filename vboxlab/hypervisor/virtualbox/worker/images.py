@@ -10,6 +10,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     conversion,
     garbage,
     layout,
+    looking,
     lookup,
     marks,
     ownership,
@@ -53,8 +54,6 @@ def leaves_nothing(image: Image) -> bool:
 
 def judged(connection: Connection, image: Image) -> list[Judgement]:
     """Return what clones get of an image's media. Raises Failure when it is no use, as it may have become since."""
-    if leaves_nothing(image):
-        return []
     with connection.errors(Told("looking-at-disks", {"image": image.name})):
         told = Told("base-of-no-use", {"image": image.name, "vm": str(image.machine.name)})
         return storage.judged(connection, image.snapshot.machine, told)
@@ -127,7 +126,9 @@ def finish(connection: Connection, machine: Any, name: str, call: Call[CreateIma
     """Take the snapshot that clones are made from, and mark a registered machine as an image."""
     with locked(connection, machine, Told("making-image", {"image": name})) as session:
         snapshots.take_locked(connection, session, SNAPSHOT, SNAPSHOT_TEXT, running=False, report=call.report)
-        marks.write_label(session.machine, marks.Label(image=name))  # last: what carries the mark is whole
+        marks.write_label(
+            session.machine, marks.Label(id=str(machine.id), image=name)
+        )  # last: what carries the mark is whole
         session.machine.saveSettings()
 
 
@@ -170,12 +171,12 @@ def remove(connection: Connection, call: Call[RemoveImage]) -> None:
         if not image.owned:
             connection.vbox.setExtraData(lookup.REFERENCE + name, "")
             return
-        folder = Path(str(image.machine.settingsFilePath)).parent
+        seen = looking.look_at(connection, image.machine)
         first = {str(disk.base.id) for disk in storage.disks_of(connection, image.snapshot.machine)}
-        disks = ownership.own_disks(connection, image.machine, folder, first)
+        disks = ownership.own_disks(connection, image.machine, seen, first)
         loose = ownership.loose_children(connection, disks)
         if loose:
             told = Told("image-in-use-by-disks", {"image": name})
             raise Failure("image-in-use", told, details=verbatims(loose))
-        record = {"what": "delete", "name": str(image.machine.name)}
-    layout.remove_registered(connection, image.machine, record, disks, call.report)
+        record = {"what": "delete", "name": seen.name}
+    layout.remove_registered(connection, image.machine, seen.settings, record, disks, call.report)

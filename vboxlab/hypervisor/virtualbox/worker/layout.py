@@ -10,7 +10,7 @@ import contextlib
 import glob
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -113,19 +113,28 @@ def removing(connection: Connection, folder: Path, record: dict[str, Any]) -> It
 
 
 def remove_registered(
-    connection: Connection, machine: Any, record: dict[str, Any], disks: list[Any], report: Progress
+    connection: Connection,
+    machine: Any,
+    settings: Path,
+    record: dict[str, Any],
+    disks: Mapping[str, Any],
+    report: Progress,
 ) -> None:
-    """Unregister a machine and delete its settings and these disks; when interrupted, `garbage.clear` finishes it."""
+    """Unregister a machine and delete its settings and these disks, by UUID.
+
+    When interrupted, `garbage.clear` finishes it.
+    """
     detach = connection.value_of("CleanupMode", "DetachAllReturnHardDisksOnly")
     doing = Told("removing", {"name": record["name"]})
     with connection.errors(doing):
-        settings = Path(str(machine.settingsFilePath))
-        own = {str(medium.id): str(medium.location) for medium in disks}
-    record = {**record, "settings": settings.stem, "disks": sorted(own.values())}
+        places = sorted(str(medium.location) for medium in disks.values())
+    record = {**record, "settings": settings.stem, "disks": places}
     with removing(connection, settings.parent, record), connection.errors(doing):
         try:
             media = retried(connection, lambda: machine.unregister(detach), doing, machine)
-            connection.wait(machine.deleteConfig([medium for medium in media if str(medium.id) in own]), doing, report)
+            connection.wait(
+                machine.deleteConfig([medium for medium in media if str(medium.id) in disks]), doing, report
+            )
         except Failure as failure:
             if failure.result_code != IN_USE:
                 raise

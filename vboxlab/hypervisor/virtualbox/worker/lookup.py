@@ -96,8 +96,10 @@ def find_image(connection: Connection, name: str) -> Image | None:
     """Return the image of a name, None if there is none."""
     with contextlib.suppress(connection.api_error):
         machine = connection.vbox.findMachine(VM_PREFIX + name)  # the usual case, however many machines there are
-        if machine.accessible and marks.read_label(machine).image == name and machine.currentSnapshot is not None:
-            return Image(name, machine, machine.currentSnapshot, owned=True)
+        if machine.accessible and marks.read_label(machine).image == name:
+            snapshot = machine.currentSnapshot
+            if snapshot is not None:
+                return Image(name, machine, snapshot, owned=True)
     with connection.errors(Told("looking-for-images")):
         referred = _referred(connection, REFERENCE + name)
         if referred is not None:

@@ -12,13 +12,13 @@ from vboxlab.hypervisor.virtualbox.worker import (
     garbage,
     images,
     layout,
+    looking,
     lookup,
     marks,
     ownership,
     power,
     repeating,
     settings_file,
-    snapshots,
     storage,
 )
 from vboxlab.hypervisor.virtualbox.worker.calls import (
@@ -45,61 +45,70 @@ SERIAL_ADDRESS, SERIAL_IRQ = 0x3F8, 4
 SERIAL_PORTS, PARALLEL_PORTS = 4, 2  # of a machine (ISystemProperties::serialPortCount, parallelPortCount)
 
 
-def describe(connection: Connection, machine: Any, *, full: bool, through_api: bool = False) -> Machine:
+def describe(connection: Connection, machine: Any, *, through_api: bool = False) -> Machine:
     """Return what is known of a machine; an inaccessible one has a problem and no details.
 
-    With `full`, foreign machines have their details too; with `through_api` no settings file is read.
+    With `through_api` no settings file is read.
     """
-    handle = str(machine.id)
-    if not machine.accessible:
-        return Machine(handle, lookup.name_of(machine), UNREADABLE, problem=lookup.why_unreadable(machine))
-    label = marks.read_label(machine)
-    return _described(connection, machine, handle, label, full=full, through_api=through_api)
+    return _described(connection, machine, full=True, through_api=through_api)[0]
 
 
 def _described(
-    connection: Connection, machine: Any, handle: str, label: marks.Label, *, full: bool, through_api: bool = False
-) -> Machine:
-    found = Machine(
-        handle, str(machine.name), state_name(connection, machine), int(machine.CPUCount), int(machine.memorySize),
-        label.source, label.marks,
-    )  # fmt: skip
-    if not full and marks.LAB not in label.marks:
-        return found
+    connection: Connection, machine: Any, *, full: bool, through_api: bool = False
+) -> tuple[Machine, marks.Label]:
+    """Return what is known of a machine, with the details of a foreign one or an image only in `full`."""
+    handle = str(machine.id)
+    if not machine.accessible:
+        unreadable = Machine(handle, lookup.name_of(machine), UNREADABLE, problem=lookup.why_unreadable(machine))
+        return unreadable, marks.Label()
     settings = Path(str(machine.settingsFilePath))
-    details = None if through_api else _from_file(connection, machine, settings)
-    return replace(
-        found,
-        details=details or _from_api(connection, machine),
-        last_power_change=power.last_power_change(machine, settings, running=found.state in ONLINE),
+    written = None if through_api else looking.written(connection, machine, handle, settings)
+    label = marks.read_label(machine) if written is None else marks.label_in(written.extra_data, handle)
+    cpus, memory = (None, None) if written is None else (written.cpus, written.memory)
+    state = state_name(connection, machine)
+    found = Machine(
+        handle,
+        str(machine.name) if written is None else written.name,
+        state,
+        int(machine.CPUCount) if cpus is None else cpus,
+        int(machine.memorySize) if memory is None else memory,
+        label.source,
+        label.marks,
     )
+    if full or marks.LAB in label.marks:
+        found = replace(
+            found,
+            details=_details(connection, machine, written),
+            last_power_change=power.last_power_change(machine, settings, running=state in ONLINE),
+        )
+    return found, label
 
 
-def _from_api(connection: Connection, machine: Any) -> Details:
-    details = snapshots.read_snapshots(connection, machine)
-    return replace(details, adapters=tuple(adapters.read_adapters(connection, machine)))
-
-
-def _from_file(connection: Connection, machine: Any, settings: Path) -> Details | None:
-    """Return adapters and snapshots from the settings file, None when a session may know better."""
-    if machine.sessionState != connection.value_of("SessionState", "Unlocked"):
-        return None
-    return settings_file.read(settings, marks.SNAPSHOT_MARKS)
+def _details(connection: Connection, machine: Any, written: settings_file.Settings | None) -> Details:
+    if written is not None and written.adapters is not None and written.snapshots is not None:
+        return settings_file.details_of(
+            written.adapters, written.snapshots, written.current, written.modified, marks.SNAPSHOT_MARKS
+        )
+    current = machine.currentSnapshot
+    return settings_file.details_of(
+        adapters.read_adapters(connection, machine),
+        tuple(looking.snapshots_of(connection, machine)),
+        None if current is None else str(current.id),
+        # True from a change of settings or a start on, before its guest runs (SDK: IMachine::currentStateModified).
+        bool(machine.currentStateModified),
+        marks.SNAPSHOT_MARKS,
+    )
 
 
 def list_machines(connection: Connection, _call: Call[ListMachines]) -> tuple[Machine, ...]:
     """Return every registered machine but images. One that cannot be read is in the list, with the reason."""
-    found = []
+    found: list[Machine] = []
     with connection.errors(Told("listing-machines")):
         registered = connection.array(connection.vbox, "machines")
     for machine in registered:
         try:
-            if not machine.accessible:
-                found.append(describe(connection, machine, full=False))
-                continue
-            label = marks.read_label(machine)
-            if not label.image:
-                found.append(_described(connection, machine, str(machine.id), label, full=False))
+            described, label = _described(connection, machine, full=False)
+            found += [] if label.image else [described]
         except connection.api_error as error:
             failure = connection.failure(error, Told("reading-a-machine"))
             if failure.kind == "dead":
@@ -113,7 +122,7 @@ def inspect(connection: Connection, call: Call[Inspect]) -> Machine:
     """Return one machine in full, an inaccessible one with the reason."""
     machine = lookup.find_machine(connection, call.arguments.handle, readable=False)
     with connection.errors(Told("reading-the-machine")):
-        return describe(connection, machine, full=True, through_api=call.arguments.through_api)
+        return describe(connection, machine, through_api=call.arguments.through_api)
 
 
 def create(connection: Connection, call: Call[Create]) -> Machine:
@@ -123,9 +132,10 @@ def create(connection: Connection, call: Call[Create]) -> Machine:
     with connection.errors(Told("making", {"machine": name})):
         existing = _existing(connection, call)
         if existing is not None:
-            return describe(connection, existing, full=True)
+            return describe(connection, existing)
     image = lookup.need_image(connection, asked.image)
-    judgements = images.judged(connection, image)
+    clean = images.leaves_nothing(image)
+    judgements = [] if clean else images.judged(connection, image)
     settings = layout.settings_file(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
@@ -135,23 +145,24 @@ def create(connection: Connection, call: Call[Create]) -> Machine:
             raise Failure("busy", Told("just-made", {"machine": name}))
         machine = _clone(connection, image.snapshot, settings, name, call)
         with connection.errors(Told("setting-up", {"machine": name})):
-            if images.leaves_nothing(image):
+            handle = str(machine.id)
+            if clean:
                 adapters.add_adapters(connection, machine, asked.adapters)
             else:
                 _strip_inherited(connection, machine)
                 storage.strip(connection, machine, judgements, folder)
                 adapters.write_adapters(connection, machine, asked.adapters, running=False)
             connection.set_array(machine, "groups", [group])
-            marks.write_label(machine, marks.Label(source=asked.image, marks=own))
             machine.CPUCount, machine.memorySize = asked.cpus, asked.memory
             _log_console(connection, machine, folder)
             if connection.engine:
                 set_execution_engine(machine, connection.constants, connection.differences, connection.engine)
+            marks.write_label(machine, marks.Label(id=handle, source=asked.image, marks=own))  # saves all of it
             machine.saveSettings()
-            call.note(made=[*call.noted.get("made", ()), str(machine.id)])
+            call.note(made=[*call.noted.get("made", ()), handle])
             connection.vbox.registerMachine(machine)
     return Machine(
-        str(machine.id), name, "PoweredOff", asked.cpus, asked.memory, asked.image, own,
+        handle, name, "PoweredOff", asked.cpus, asked.memory, asked.image, own,
         Details(tuple(sorted(asked.adapters, key=lambda adapter: adapter.slot))),
         last_power_change=power.last_power_change(machine, settings, running=False),
     )  # fmt: skip
@@ -235,22 +246,22 @@ def delete(connection: Connection, call: Call[Delete]) -> None:
             return
         raise
     with connection.errors(Told("removing-the-machine")):
-        marks.check_ours(machine)
-        name, folder = str(machine.name), Path(str(machine.settingsFilePath)).parent
-        label = marks.read_label(machine)
-        own = label.marks
-        disks = ownership.own_disks(connection, machine, folder, ownership.first_disks(connection, label.source))
-        users = ownership.dependants(connection, machine, disks)
+        seen = looking.look_at_ours(connection, machine)
+        name, folder, label = seen.name, seen.settings.parent, seen.label
+        first = ownership.first_disks(connection, label.source)
+        disks = ownership.own_disks(connection, machine, seen, first)
+        users = ownership.dependants(connection, seen.handle, disks)
         if users:
             raise Failure("machine-in-use", Told("machine-in-use", {"machine": name}), details=verbatims(users))
-        power.note_power(connection, machine, call, ended=True)
+        power.note_power(connection, machine, seen.settings, call, ended=True)
     power.bring_down(connection, machine, hard=True, timeout=0)
     with connection.errors(Told("removing-the-machine")):
         if any(garbage.machines_with_strangers(connection, folder.parent, folder.name)):
             garbage.remove_orphans(connection, machine)
             disks = ownership.without_parents_of_others(connection, disks)
+    own = label.marks
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    layout.remove_registered(connection, machine, record, disks, call.report)
+    layout.remove_registered(connection, machine, seen.settings, record, disks, call.report)
 
 
 def set_marks(connection: Connection, call: Call[SetMarks]) -> None:

@@ -36,6 +36,11 @@ def read_label(machine: Any) -> Label:
     return parse_label(text, str(machine.id)) if text else Label()
 
 
+def label_in(extra_data: Mapping[str, str], machine: str) -> Label:
+    """Return the label in the extra data of the machine of a UUID, an empty one when it has none of its own."""
+    return parse_label(extra_data.get(KEY, ""), machine)
+
+
 def are_damaged(machine: Any) -> bool:
     """Tell whether a machine has a label that cannot be read: it may be ours, so it counts as somebody else's."""
     text = str(machine.getExtraData(KEY) or "")
@@ -62,8 +67,11 @@ def _is_marks(found: object) -> bool:
 
 
 def write_label(machine: Any, label: Label) -> None:
-    """Write a label on a machine, which must be locked, or not be registered yet."""
-    machine.setExtraData(KEY, json.dumps(asdict(replace(label, id=str(machine.id))), ensure_ascii=True))
+    """Write a label on the machine that it names, which must be locked, or not be registered yet: it is saved at once.
+
+    The same label is the same text, which VirtualBox does not write again.
+    """
+    machine.setExtraData(KEY, json.dumps(asdict(label), ensure_ascii=True, sort_keys=True))
 
 
 def read_marks(machine: Any) -> dict[str, str]:
@@ -76,11 +84,6 @@ def change_marks(machine: Any, marks: Mapping[str, str | None]) -> None:
     label = read_label(machine)
     merged = {**label.marks, **marks}
     write_label(machine, replace(label, marks={name: value for name, value in merged.items() if value is not None}))
-
-
-def replace_marks(machine: Any, marks: Mapping[str, str]) -> None:
-    """Give a locked machine exactly these marks."""
-    write_label(machine, replace(read_label(machine), marks=dict(marks)))
 
 
 def check_ours(machine: Any) -> dict[str, str]:

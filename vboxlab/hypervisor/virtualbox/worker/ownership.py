@@ -9,13 +9,15 @@ import contextlib
 import json
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.looking import Look
+from vboxlab.hypervisor.virtualbox.worker.settings_file import Settings
 
 # Extra data of a machine that a restore is or was under way of: place -> UUID of the disk that it throws away, without
 # hyphens, so that looking for the UUIDs that settings name does not find these.
@@ -27,6 +29,7 @@ CHILD = re.compile(r"\{([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}\.\w+")
 # the block map and the data, geometry, unused, disk size, block size, extra, blocks, blocks in use, UUIDs: its own,
 # that of its last change, its parent's.
 VDI = struct.Struct("<64xII4xI4x256xI4x20x8x4x4xII16s16x16s")
+_FIRST_DISKS: dict[str, set[str]] = {}  # by snapshot of an image of ours
 VDI_SIGNATURE, VDI_VERSION, VDI_DIFFERENCING, VDI_FREE = 0xBEDA107F, 0x00010001, 4, b"\xff\xff\xff\xff"
 
 
@@ -61,41 +64,60 @@ def media_in(connection: Connection, folder: Path) -> list[Any]:
 def first_disks(connection: Connection, source: str = "") -> set[str]:
     """Return the UUIDs of the disks that clones of an image lead back to; where it is not there, of all images."""
     image = lookup.find_image(connection, source) if source else None
-    known = [image] if image is not None else lookup.all_images(connection)
+    if image is None:
+        return {disk for each in lookup.all_images(connection) for disk in _first_disks(connection, each)}
+    if not image.owned:
+        return _first_disks(connection, image)
+    snapshot = str(image.snapshot.id)
+    if snapshot not in _FIRST_DISKS:  # a snapshot of ours stays as it is
+        _FIRST_DISKS[snapshot] = _first_disks(connection, image)
+    return _FIRST_DISKS[snapshot]
+
+
+def _first_disks(connection: Connection, image: lookup.Image) -> set[str]:
     found = set()
-    for each in known:
-        with contextlib.suppress(connection.api_error):
-            for disk in storage.disks_of(connection, each.snapshot.machine):
-                if connection.name_of("MediumType", disk.base.type) in media.HELD:
-                    found.add(str(disk.base.id))
+    with contextlib.suppress(connection.api_error):
+        for disk in storage.disks_of(connection, image.snapshot.machine):
+            if connection.name_of("MediumType", disk.base.type) in media.HELD:
+                found.add(str(disk.base.id))
     return found
 
 
-def own_disks(connection: Connection, machine: Any, folder: Path, first: set[str]) -> list[Any]:
+def own_disks(connection: Connection, machine: Any, seen: Look, first: set[str]) -> dict[str, Any]:
     """Return the disks in a machine's folder that it has, now or in a snapshot, and that lead back to an image."""
-    found = {}
-    for state in (machine, *(snapshot.machine for snapshot in lookup.all_snapshots(connection, machine))):
-        for medium in storage.disks_of(connection, state):
-            if folder in Path(str(medium.location)).parents and str(medium.base.id) in first:
-                found[str(medium.id)] = medium
-    return list(found.values())
+    folder = seen.settings.parent
+    return {
+        handle: medium
+        for handle, medium in _disks_with_snapshots(connection, machine, seen.written)
+        if folder in Path(str(medium.location)).parents and str(medium.base.id) in first
+    }
 
 
-def without_parents_of_others(connection: Connection, disks: list[Any]) -> list[Any]:
+def _disks_with_snapshots(connection: Connection, machine: Any, written: Settings | None) -> list[tuple[str, Any]]:
+    """Return the disks that a machine has, now or in a snapshot, with their UUIDs."""
+    if written is not None:
+        disk, access = connection.value_of("DeviceType", media.DISK), connection.value_of("AccessMode", "ReadOnly")
+        with contextlib.suppress(connection.api_error):  # of one that was changed since
+            # VirtualBox knows them all: it opens nothing.
+            return [(each, connection.vbox.openMedium(each, disk, access, False)) for each in sorted(written.disks)]
+    states = (machine, *(snapshot.machine for snapshot in lookup.all_snapshots(connection, machine)))
+    return [(str(medium.id), medium) for state in states for medium in storage.disks_of(connection, state)]
+
+
+def without_parents_of_others(connection: Connection, disks: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of some disks that no other disk depends on which holds something, such as one that was detached."""
-    chosen = {str(medium.id): medium for medium in disks}
+    chosen = dict(disks)
     while True:
         kept = [key for key, medium in chosen.items() if _loose_children(connection, medium, set(chosen))]
         if not kept:
-            return list(chosen.values())
+            return chosen
         for key in kept:
             del chosen[key]
 
 
-def loose_children(connection: Connection, disks: list[Any]) -> list[str]:
+def loose_children(connection: Connection, disks: Mapping[str, Any]) -> list[str]:
     """Return the paths of the disks that depend on some disks, hold something and are used by no machine."""
-    own = {str(medium.id) for medium in disks}
-    found = [child for medium in disks for child in _loose_children(connection, medium, own)]
+    found = [child for medium in disks.values() for child in _loose_children(connection, medium, set(disks))]
     return sorted(str(child.location) for child in found if not is_used(connection, child))
 
 
@@ -112,16 +134,16 @@ def _holds_something(connection: Connection, medium: Any) -> bool:
     return any(_holds_something(connection, child) for child in connection.array(medium, "children"))
 
 
-def dependants(connection: Connection, machine: Any, disks: list[Any]) -> list[str]:
-    """Return the names of the other machines whose disks depend on a machine's, as linked clones of it do."""
+def dependants(connection: Connection, machine: str, disks: Mapping[str, Any]) -> list[str]:
+    """Return the names of the other machines whose disks depend on those of a machine, as linked clones of it do."""
     handles: set[str] = set()
-    todo = list(disks)
+    todo = list(disks.values())
     while todo:
         medium = todo.pop()
         with connection.unless_gone():
             todo += connection.array(medium, "children")
             handles |= set(connection.array(medium, "machineIds"))
-    return names_of(connection, handles - {machine.id})
+    return names_of(connection, handles - {machine})
 
 
 def names_of(connection: Connection, handles: set[str]) -> list[str]:
@@ -222,12 +244,12 @@ def is_named(disk: Path, settings: str) -> bool:
 
 
 def note_discarded(connection: Connection, machine: Any) -> None:
-    """Write into a locked machine's settings, to be saved by the caller, which disks a restore is to throw away."""
+    """Write into a locked machine's settings which disks a restore is to throw away: VirtualBox saves it at once."""
     machine.setExtraData(DISCARDED, json.dumps(_places(connection, machine)))
 
 
 def forget_discarded(machine: Any) -> None:
-    """Take that note back in a locked machine's settings, to be saved by the caller."""
+    """Take that note back in a locked machine's settings."""
     machine.setExtraData(DISCARDED, "")
 
 

@@ -159,7 +159,7 @@ def power_off(connection: Connection, call: Call[PowerOff]) -> bool:
     hard = call.arguments.how == "hard"
     with connection.errors(Told("switching-off")):
         marks.check_ours(machine)
-        was_up = note_power(connection, machine, call)
+        was_up = note_power(connection, machine, Path(str(machine.settingsFilePath)), call)
         state = settle(connection, machine)
     if was_up and state not in ONLINE:  # it is off since a call that was lost
         wait_unlocked(connection, machine)
@@ -170,7 +170,7 @@ def power_off(connection: Connection, call: Call[PowerOff]) -> bool:
 
 
 def note_power(
-    connection: Connection, machine: Any, call: Call[PowerOff] | Call[Delete], *, ended: bool = False
+    connection: Connection, machine: Any, settings: Path, call: Call[PowerOff] | Call[Delete], *, ended: bool = False
 ) -> bool:
     """Note which run of a machine a call is about to end; return whether one that was lost was about to end it.
 
@@ -178,7 +178,7 @@ def note_power(
     to throw away once it has ended.
     """
     state = settle(connection, machine)
-    now = last_power_change(machine, Path(str(machine.settingsFilePath)), running=state in ONLINE)
+    now = last_power_change(machine, settings, running=state in ONLINE)
     before = call.noted.get("power")
     if before is None:
         call.note(power=now, state=state)

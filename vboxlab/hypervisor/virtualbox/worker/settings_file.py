@@ -1,4 +1,4 @@
-"""A machine's adapters and snapshots read from its settings file: one look instead of some forty calls.
+"""A machine read from its settings file: one look instead of some fifty calls.
 
 VirtualBox writes the file at every change that lasts, so for a machine that no session holds it says what the API says
 (tests/virtualbox compares both). What is not understood is left to the API. Format: VirtualBox's
@@ -8,7 +8,8 @@ src/VBox/Main/xml/VirtualBox-settings.xsd, the same in this for 6.1 to 7.2.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -71,29 +72,109 @@ def _is_left(tag: str, element: ET.Element) -> bool:
     return tag == "ExtraDataItem" and element.get("name", "").startswith("GUI/")
 
 
-def read(path: Path, marks_begin: str) -> Details | None:
-    """Return adapters, snapshots and current snapshot, None when the file cannot be read or says something unknown.
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot with the whole text of its description; `parent` is the one above it, hidden or not."""
+
+    id: str
+    name: str
+    parent: str | None
+    text: str
+    taken_at: str
+    live: bool
+
+    @property
+    def hidden(self) -> bool:
+        """Tell whether it was removed, as far as the user sees."""
+        return self.text.startswith(REMOVED)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a settings file says of its machine. Memory is in MiB; None stands for what is left to the API.
+
+    Snapshots come parents first, `disks` are the UUIDs of those that the machine has, now or in a snapshot.
+    """
+
+    id: str
+    name: str
+    cpus: int | None
+    memory: int | None
+    extra_data: Mapping[str, str]
+    adapters: tuple[Adapter, ...] | None
+    snapshots: tuple[Kept, ...] | None
+    current: str | None
+    modified: bool
+    disks: frozenset[str]
+
+
+def read(path: Path) -> Settings | None:
+    """Return what a settings file says, None when it cannot be read."""
+    root = parse(path)
+    machine = root.find(f"{NAMESPACE}Machine") if root is not None else None
+    if root is None or machine is None:
+        return None
+    hardware = f"{NAMESPACE}Hardware/{NAMESPACE}"
+    cpu = machine.find(f"{NAMESPACE}Platform/{NAMESPACE}CPU")  # since 7.1
+    return Settings(
+        _uuid(machine.get("uuid", "")),
+        machine.get("name", ""),
+        _number(cpu if cpu is not None else machine.find(f"{hardware}CPU"), "count", "1"),
+        _number(machine.find(f"{hardware}Memory"), "RAMSize", ""),
+        extra_data(root),
+        _adapters(machine),
+        _all_snapshots(machine),
+        _uuid(machine.get("currentSnapshot", "")) or None,
+        machine.get("currentStateModified") != "false",
+        frozenset(
+            _uuid(image.get("uuid", ""))
+            for image in machine.iterfind(f".//{NAMESPACE}AttachedDevice[@type='HardDisk']/{NAMESPACE}Image")
+        ),
+    )
+
+
+def details_of(
+    adapters: Sequence[Adapter], snapshots: Sequence[Kept], current: str | None, modified: bool, marks_begin: str
+) -> Details:
+    """Return what is told of a machine: its snapshots but for those that are hidden, whose children stand for them.
 
     `marks_begin` is where the part of a snapshot's description begins that is not for people.
     """
-    root = parse(path)
-    machine = root.find(f"{NAMESPACE}Machine") if root is not None else None
-    if machine is None:
-        return None
+    shown: dict[str | None, str | None] = {None: None}
+    for kept in snapshots:
+        shown[kept.id] = shown[kept.parent] if kept.hidden else kept.id
+    visible = tuple(
+        Snapshot(kept.id, kept.name, shown[kept.parent], kept.taken_at, kept.live, kept.text.partition(marks_begin)[0])
+        for kept in snapshots
+        if not kept.hidden
+    )
+    standing = shown.get(current)
+    untouched = standing is not None and standing == current and not modified
+    return Details(tuple(sorted(adapters, key=lambda each: each.slot)), visible, standing, untouched)
+
+
+def _uuid(text: str) -> str:
+    return text.strip("{}")
+
+
+def _number(element: ET.Element | None, attribute: str, default: str) -> int | None:
+    text = "" if element is None else element.get(attribute, default)
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _adapters(machine: ET.Element) -> tuple[Adapter, ...] | None:
     try:
-        adapters = [_adapter(each) for each in machine.findall(f"{NAMESPACE}Hardware/{NAMESPACE}Network/*")]
-        found = list(_snapshots(machine, None, marks_begin))
+        found = [_adapter(each) for each in machine.findall(f"{NAMESPACE}Hardware/{NAMESPACE}Network/*")]
+    except (ValueError, KeyError):
+        return None
+    return tuple(each for each in found if each is not None)
+
+
+def _all_snapshots(machine: ET.Element) -> tuple[Kept, ...] | None:
+    try:
+        return tuple(_snapshots(machine, None))
     except (ValueError, KeyError, OverflowError, RecursionError):
         return None
-    shown = {uuid: shown_as for uuid, shown_as, _ in found}
-    visible = {uuid for uuid, _, snapshot in found if snapshot is not None}
-    current = machine.get("currentSnapshot", "")
-    return Details(
-        adapters=tuple(sorted((each for each in adapters if each is not None), key=lambda each: each.slot)),
-        snapshots=tuple(snapshot for _, _, snapshot in found if snapshot is not None),
-        current_snapshot=shown.get(current),
-        untouched=current in visible and machine.get("currentStateModified") == "false",
-    )
 
 
 def _adapter(element: ET.Element) -> Adapter | None:
@@ -120,26 +201,19 @@ def _adapter(element: ET.Element) -> Adapter | None:
     return Adapter(int(element.attrib["slot"]) + 1, attached, mac, cable)
 
 
-def _snapshots(
-    parent: ET.Element, shown: str | None, marks_begin: str
-) -> Iterator[tuple[str, str | None, Snapshot | None]]:
-    """Yield each snapshot's UUID, the id it is shown as, and what it is (None for a hidden one)."""
-    for element in parent.findall(f"{NAMESPACE}Snapshot"):
-        text = element.findtext(f"{NAMESPACE}Description") or ""
-        hidden = text.startswith(REMOVED)
-        identifier = element.attrib["uuid"].strip("{}")
-        shown_as = shown if hidden else identifier
-        snapshot = Snapshot(
-            id=identifier,
+def _snapshots(above: ET.Element, parent: str | None) -> Iterator[Kept]:
+    for element in above.findall(f"{NAMESPACE}Snapshot"):
+        kept = Kept(
+            id=_uuid(element.attrib["uuid"]),
             name=element.attrib["name"],
-            parent=shown,
+            parent=parent,
+            text=element.findtext(f"{NAMESPACE}Description") or "",
             taken_at=_time(element.attrib["timeStamp"]),
             live=bool(element.get("stateFile")),
-            description=text.partition(marks_begin)[0],
         )
-        yield element.attrib["uuid"], shown_as, None if hidden else snapshot
+        yield kept
         for children in element.findall(f"{NAMESPACE}Snapshots"):
-            yield from _snapshots(children, shown_as, marks_begin)
+            yield from _snapshots(children, kept.id)
 
 
 def _time(text: str) -> str:

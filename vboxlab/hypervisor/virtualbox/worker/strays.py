@@ -54,8 +54,12 @@ def _all(
     folders = [folder for folder in sorted(top.glob(pattern)) if folder.is_dir()]
     # A folder that is being worked on, or was left so, is not looked into.
     free = [folder for folder in folders if folder == held or not (folder / layout.PENDING).exists()]
+    # Of a lab each machine is asked for by itself: to look through all for each of many labs would be a square.
+    suspects = [folder for folder in free if lab is None or not _is_plain(connection, folder)]
+    if not suspects:
+        return []
     registered = layout.registered_folders(connection)
-    suspects = [folder for folder in free if folder not in registered or _has_strangers(Path(registered[folder]))]
+    suspects = [folder for folder in suspects if folder not in registered or _has_strangers(Path(registered[folder]))]
     if not suspects:
         return []
     known = layout.by_folder(connection)
@@ -64,6 +68,15 @@ def _all(
         with contextlib.suppress(connection.api_error):
             found += _in_folder(connection, folder, registered.get(folder), known.get(folder, []))
     return found
+
+
+def _is_plain(connection: Connection, folder: Path) -> bool:
+    """Tell whether a folder is surely that of a registered machine whose settings name every disk that is there."""
+    for settings in folder.glob("*.vbox"):
+        with contextlib.suppress(connection.api_error):
+            connection.vbox.findMachine(str(settings))
+            return not _has_strangers(settings)
+    return False
 
 
 def _has_strangers(settings: Path) -> bool:
