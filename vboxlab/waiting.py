@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TypeVar
 
 from tenacity import RetryError, Retrying, retry_if_result, wait_fixed
 
 from vboxlab.errors import WaitTimeout
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from vboxlab.base.model import ADDING, GONE, Base, Login
 from vboxlab.errors import BaseError
 from vboxlab.files import flush_folder, make_private_folder, publish, write_durably
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file

@@ -7,13 +7,14 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.credentials import Address, known, redacted
 from vboxlab.errors import BaseError
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import DEFAULT_MIRROR, Settings
 
 DEFAULT_SECURITY = "http://deb.debian.org/debian-security"

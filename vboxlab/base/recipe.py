@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from vboxlab.base.mirror import Mirror
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import MANAGEMENT_FILE, MANAGEMENT_STANZA
 from vboxlab.topology.model import MANAGEMENT_ADDRESS
 

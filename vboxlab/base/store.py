@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -37,6 +36,7 @@ from vboxlab.files import (
 )
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings, claim_home
 
 DEFAULT = "debian12"

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +18,7 @@ from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.hostkeys import forget, pinned_key
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 if TYPE_CHECKING:
     import paramiko

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 
 from vboxlab.errors import DriverUnavailable, UsageError
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings, claim_home
 
 Say = Callable[[str], None]

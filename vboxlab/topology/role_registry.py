@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial, reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -18,6 +17,7 @@ from pydantic import Field
 from vboxlab import language
 from vboxlab.errors import RoleUnusable
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.roles import Role
 
 GROUP = "vboxlab.roles"

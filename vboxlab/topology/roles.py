@@ -15,11 +15,12 @@ the others may import it, and are loaded when they are asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+
+from vboxlab.lazily import dataclass
 
 
 class Parameters(BaseModel):

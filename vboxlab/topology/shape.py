@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.pydantic_words import told
 from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, kinds_of, model_for
 from vboxlab.topology.model import MANAGEMENT_SLOT

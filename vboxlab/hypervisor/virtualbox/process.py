@@ -10,7 +10,6 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -44,6 +43,7 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
 )
 from vboxlab.hypervisor.virtualbox.worker.told import Told
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 R = TypeVar("R")
 LOG = "worker.log"

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.errors import DriverError, DriverUnavailable, SettingsInvalid
@@ -32,6 +31,7 @@ from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker.protocol import LOADING, LOOKING, Failure, Greeting
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 ATTEMPTS = 3
 # What XPCOM says of VirtualBox's objects while its processes of before are ending ("Class not registered"), and COM for

@@ -10,12 +10,12 @@ import json
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.lazily import dataclass
 
 # Extra data of a machine that a restore is or was under way of: place -> UUID of the disk that it throws away, without
 # hyphens, so that looking for the UUIDs that settings name does not find these.

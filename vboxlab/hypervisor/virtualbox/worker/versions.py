@@ -6,11 +6,11 @@ From the change logs of the VirtualBox SDK reference ("Main API change log"), ch
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.told import Told, names
+from vboxlab.lazily import dataclass
 
 Series = tuple[int, int]
 
