@@ -16,7 +16,7 @@ PICTURE = ROOT.parent / "docs" / "architecture.md"
 LAYERS = [
     {"language", "lazily", "__init__"},
     {
-        "credentials", "errors", "events", "files", "listening", "programs", "pydantic_words", "settings",
+        "credentials", "errors", "events", "files", "home", "listening", "programs", "pydantic_words", "settings",
         "settings_file", "waiting", "yaml_words",
     },
     {"topology"},

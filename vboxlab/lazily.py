@@ -41,7 +41,7 @@ class _Unmade:
             new()
             return object.__new__(kind)
 
-        cls.__new__ = __new__  # type: ignore[method-assign,assignment]
+        cls.__new__ = __new__  # type: ignore[method-assign]
         cls.__dataclass_fields__ = self  # type: ignore[attr-defined]
 
     def __get__(self, _object: object, _owner: type | None = None) -> Any:

@@ -94,7 +94,8 @@ def test_threads_that_meet_at_the_first_object_all_get_one() -> None:
         class Met:
             number: int
 
-        together, made = threading.Barrier(4), []
+        together = threading.Barrier(4)
+        made: list[Met] = []
 
         def make(barrier: threading.Barrier = together, kind: type[Met] = Met, into: list[Met] = made) -> None:
             barrier.wait()

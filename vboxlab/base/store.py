@@ -34,10 +34,11 @@ from vboxlab.files import (
     read_json,
     write_durably,
 )
+from vboxlab.home import claim_home
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
-from vboxlab.settings import Settings, claim_home
+from vboxlab.settings import Settings
 
 DEFAULT = "debian12"
 UNFINISHED = (NEW, ADDING, GONE)
