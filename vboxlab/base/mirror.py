@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -87,6 +85,9 @@ def find_mirror(settings: Settings, apt: Path = APT_DIRECTORY) -> Mirror:
 
 def check_reachable(mirror: Mirror, suite: str, timeout: float = 20.0) -> None:
     """Fetch the suite's release file (timeout in seconds). Raises BaseError naming the mirror and the setting."""
+    import urllib.error
+    import urllib.request
+
     url = f"{mirror.uri}/dists/{suite}/InRelease"
     headers = next((login.headers for login in mirror.logins if login.url == mirror.uri), {})
     handlers = [urllib.request.ProxyHandler({"http": mirror.proxy, "https": mirror.proxy})] if mirror.proxy else []

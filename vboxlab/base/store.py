@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from vboxlab.base import builder
 from vboxlab.base.added import AddedBase, AddedBases, NewBase, elsewhere
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.jobs import NoNamespaces
@@ -263,6 +260,8 @@ class BaseStore:
     @contextmanager
     def locked(self, progress: Progress = no_progress) -> Iterator[None]:
         """Hold the lock of this home's bases; another process building is waited for, and said so."""
+        from filelock import FileLock, Timeout
+
         claim_home(self.settings.home)
         make_private_folder(self.directory)
         lock = FileLock(self.directory / "bases.lock", mode=PRIVATE_FILE, thread_local=False)
@@ -312,6 +311,8 @@ class BaseStore:
         make_room: Callable[[], None],
         progress: Progress,
     ) -> None:
+        from vboxlab.base import builder
+
         new = self.directory / NEW
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)

@@ -26,7 +26,8 @@ from vboxlab.lazily import dataclass
 class Parameters(BaseModel):
     """Base of everything that a topology file says: immutable, and nothing unknown accepted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # A model that is part of another is never built by itself: only what a file says is, when one is read.
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Route(Parameters):
