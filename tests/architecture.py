@@ -14,9 +14,9 @@ ROOT = Path(vboxlab.__file__).parent
 PICTURE = ROOT.parent / "docs" / "architecture.md"
 # Lowest first; a module may import from its own layer and from those below. `guest` and `base` stand side by side.
 LAYERS = [
-    {"language", "__init__"},
+    {"language", "lazily", "__init__"},
     {
-        "credentials", "errors", "events", "files", "listening", "programs", "pydantic_words", "settings",
+        "credentials", "errors", "events", "files", "home", "listening", "programs", "pydantic_words", "settings",
         "settings_file", "waiting", "yaml_words",
     },
     {"topology"},

@@ -45,7 +45,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("hypervisor/memory_store.py", "MemoryStore.put_stray"): "what a test puts there",
     ("hypervisor/qemu/power.py", "PID_FILE_LOCKED"): "QEMU's words, looked for",
     ("hypervisor/qemu/switch.py", "Switch.command"): "an answer to a program",
-    ("hypervisor/virtualbox/process.py", "BOOTSTRAP"): "a program",
+    ("hypervisor/virtualbox/launch.py", "BOOTSTRAP"): "a program",
     ("hypervisor/virtualbox/readiness.py", "WINDOWS_FOLDER"): "a folder",
     ("lab/apply.py", "Applier._run_configurator"): "the level of a note",
     ("lab/clock.py", "set_clock"): "a shell script, and a command to type",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote, urlsplit
+
+from vboxlab.lazily import dataclass
 
 HIDDEN = "…"
 # RFC 3986, 3.2.1: what stands before the last @ of the authority; people also leave an @ in a password as it is.

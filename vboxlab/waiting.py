@@ -6,13 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TypeVar
-
-from tenacity import RetryError, Retrying, retry_if_result, wait_fixed
 
 from vboxlab.errors import WaitTimeout
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,17 +48,10 @@ def wait_until(condition: Callable[[], T | None], deadline: Deadline, *, what: s
 
     Raises WaitTimeout, naming what was waited for, at the deadline; errors of the condition pass through.
     """
-    retrying = Retrying(
-        retry=retry_if_result(lambda value: not value),
-        stop=lambda _state: deadline.expired,
-        wait=wait_fixed(every),
-        sleep=lambda seconds: time.sleep(deadline.capped(seconds)),
-    )
-    try:
-        found: T | None = retrying(condition)
-    except RetryError:
-        raise WaitTimeout(_("{what} did not happen in time").format(what=what)) from None
-    assert found is not None  # noqa: S101 -- Retrying returns only true values
+    while not (found := condition()):
+        if deadline.expired:
+            raise WaitTimeout(_("{what} did not happen in time").format(what=what))
+        time.sleep(deadline.capped(every))
     return found
 
 

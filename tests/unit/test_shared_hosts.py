@@ -20,9 +20,10 @@ from vboxlab.base.recipe import DEBIAN12, sources_files
 from vboxlab.cli.main import run
 from vboxlab.credentials import Address, known, redacted, without_secrets
 from vboxlab.errors import BaseError, GuestError, SettingsInvalid
+from vboxlab.home import claim_home
 from vboxlab.hypervisor.doctor import examine
 from vboxlab.lab.directory import shown_command
-from vboxlab.settings import Settings, claim_home, load_settings
+from vboxlab.settings import Settings, load_settings
 
 PROXY = "planted-proxy-word"
 MIRROR = "planted-mirror-word"

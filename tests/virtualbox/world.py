@@ -17,7 +17,8 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 from tests.contract.worlds import World, files_below, raw_content
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.virtualbox import readiness
-from vboxlab.hypervisor.virtualbox.driver import ENGINE_VARIABLE, VirtualBoxDriver
+from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
+from vboxlab.hypervisor.virtualbox.launch import ENGINE_VARIABLE
 from vboxlab.hypervisor.virtualbox.worker import registry
 from vboxlab.planning.observed import ObservedMachine
 

@@ -10,17 +10,20 @@ import json
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cache
 from pathlib import Path
-from typing import Literal
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, Literal
 
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import ADDING, GONE, Base, Login
 from vboxlab.errors import BaseError
 from vboxlab.files import flush_folder, make_private_folder, publish, write_durably
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 RECORD = "added.json"
 PASSWORD = "password"  # noqa: S105 -- the name of a file
@@ -104,7 +107,11 @@ def elsewhere(added: AddedBase, driver: str) -> BaseError:
     return BaseError(text.format(**values), resolution=resolution.format(**values))
 
 
-_CODEC = TypeAdapter(AddedBase)
+@cache
+def _codec() -> TypeAdapter[AddedBase]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(AddedBase)
 
 
 def _check(own: bool) -> None:
@@ -131,7 +138,7 @@ class AddedBases:
     @staticmethod
     def _read(path: Path) -> AddedBase:
         try:
-            found = _CODEC.validate_json(path.read_bytes(), strict=True)
+            found = _codec().validate_json(path.read_bytes(), strict=True)
             _check(found.name == path.parent.name)
         except (OSError, ValueError) as error:
             name, folder = path.parent.name, path.parent

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vboxlab.base.tree import MERGED, Difference, Entry
+from vboxlab.lazily import dataclass
 
 NOT_APPLICABLE = 3  # exit code of the script when the machine is not in the state the delta was made for
 STATUS = "var/lib/dpkg/status"

@@ -6,12 +6,12 @@ import os
 import struct
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.errors import BaseError
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 
 PARTITION_START = 1024 * 1024  # bytes; room for a boot loader before it, and aligned as every partitioning tool does
 _SECTOR = 512

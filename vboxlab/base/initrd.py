@@ -9,10 +9,10 @@ from __future__ import annotations
 import lzma
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from vboxlab.errors import BaseError
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 _INIT = """\
 #!/bin/busybox sh

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from vboxlab.errors import BaseError
 from vboxlab.files import PRIVATE_FILE, clear_drafts, make_private_folder, write_durably
 from vboxlab.language import _
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 def key_file(home: Path) -> Path:
@@ -23,6 +23,8 @@ def ensure_key(home: Path) -> tuple[Path, str]:
 
     Raises BaseError when the public half is gone and the private one cannot be read.
     """
+    from filelock import FileLock
+
     private = key_file(home)
     public = private.with_suffix(".pub")
     make_private_folder(private.parent)
@@ -45,6 +47,9 @@ def _is_public_line(public: Path) -> bool:
 
 
 def _make(private: Path, public: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     key = Ed25519PrivateKey.generate()
     write_durably(public, _public_line(key))
     text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
@@ -52,6 +57,7 @@ def _make(private: Path, public: Path) -> None:
 
 
 def _load(private: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
     try:
@@ -72,4 +78,6 @@ def _unreadable(private: Path, reason: str) -> BaseError:
 
 
 def _public_line(key: Ed25519PrivateKey) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii") + " vboxlab\n"

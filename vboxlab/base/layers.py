@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder, publish, read_json, write_durably
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings
 
 _RECORD = "layer.json"

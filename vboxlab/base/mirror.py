@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.credentials import Address, known, redacted
 from vboxlab.errors import BaseError
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import DEFAULT_MIRROR, Settings
 
 DEFAULT_SECURITY = "http://deb.debian.org/debian-security"
@@ -86,6 +85,9 @@ def find_mirror(settings: Settings, apt: Path = APT_DIRECTORY) -> Mirror:
 
 def check_reachable(mirror: Mirror, suite: str, timeout: float = 20.0) -> None:
     """Fetch the suite's release file (timeout in seconds). Raises BaseError naming the mirror and the setting."""
+    import urllib.error
+    import urllib.request
+
     url = f"{mirror.uri}/dists/{suite}/InRelease"
     headers = next((login.headers for login in mirror.logins if login.url == mirror.uri), {})
     handlers = [urllib.request.ProxyHandler({"http": mirror.proxy, "https": mirror.proxy})] if mirror.proxy else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from vboxlab.base.delta import PackageDelta
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 # Beside bases and layers: what is being made, recorded or removed, by whoever holds the lock of this home's bases.
 NEW, ADDING, GONE = ".new", ".adding", ".gone"

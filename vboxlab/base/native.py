@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
 from vboxlab import programs
@@ -27,6 +27,7 @@ from vboxlab.base.disk import write_file_system
 from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder, write_durably
 from vboxlab.language import Language, _, speak, spoken
+from vboxlab.lazily import dataclass
 
 _APT = (
     "apt-get", "-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-confold",

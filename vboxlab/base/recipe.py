@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 
 from vboxlab.base.mirror import Mirror
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import MANAGEMENT_FILE, MANAGEMENT_STANZA
 from vboxlab.topology.model import MANAGEMENT_ADDRESS
 
@@ -265,5 +266,5 @@ RECIPES = {DEBIAN12.name: DEBIAN12}
 
 @cache
 def digest_of(recipe: str, public_key: str) -> str:
-    """Return the digest of a base that is made by a recipe for a key: that of one recipe is asked for time and again."""
+    """Return the digest of a base made by a recipe for a key: one is asked for time and again."""
     return RECIPES[recipe].digest(public_key)

@@ -11,12 +11,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from vboxlab.base import builder
 from vboxlab.base.added import AddedBase, AddedBases, NewBase, elsewhere
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.jobs import NoNamespaces
@@ -35,9 +31,11 @@ from vboxlab.files import (
     read_json,
     write_durably,
 )
+from vboxlab.home import claim_home
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.language import C_, _
-from vboxlab.settings import Settings, claim_home
+from vboxlab.lazily import dataclass
+from vboxlab.settings import Settings
 
 DEFAULT = "debian12"
 UNFINISHED = (NEW, ADDING, GONE)
@@ -264,6 +262,8 @@ class BaseStore:
     @contextmanager
     def locked(self, progress: Progress = no_progress) -> Iterator[None]:
         """Hold the lock of this home's bases; another process building is waited for, and said so."""
+        from filelock import FileLock, Timeout
+
         claim_home(self.settings.home)
         make_private_folder(self.directory)
         lock = FileLock(self.directory / "bases.lock", mode=PRIVATE_FILE, thread_local=False)
@@ -313,6 +313,8 @@ class BaseStore:
         make_room: Callable[[], None],
         progress: Progress,
     ) -> None:
+        from vboxlab.base import builder
+
         new = self.directory / NEW
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)

@@ -6,8 +6,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from vboxlab.lazily import dataclass
 
 # Never part of a difference: caches, logs of the installation itself, and what only lives while a machine runs.
 PASSING = (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vboxlab.base.store import BaseStore
 from vboxlab.hypervisor.driver import Driver
+from vboxlab.lazily import dataclass
 
 
 @dataclass(frozen=True)

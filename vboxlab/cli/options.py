@@ -58,11 +58,19 @@ def copies(command: Callable[..., Any]) -> Callable[..., Any]:
     return one(some(every(chosen)))
 
 
-def driver(command: F) -> F:
-    """Add --driver."""
+def driver(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --driver. What the driver needs first begins before the verb is loaded."""
+
+    @functools.wraps(command)
+    def ahead(*arguments: Any, driver: str | None, **others: Any) -> Any:
+        from vboxlab.operations.ahead import begun
+
+        with begun(driver):
+            return command(*arguments, driver=driver, **others)
+
     return click.option(
         "--driver", type=click.Choice(["auto", "virtualbox", "qemu"]), help=N_("Hypervisor to use (default: auto).")
-    )(command)
+    )(ahead)
 
 
 def as_json(command: F) -> F:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, Protocol, get_args
 
 from vboxlab.errors import GuestError
@@ -13,6 +13,7 @@ from vboxlab.guest.reasons import in_words
 from vboxlab.guest.resources import Await, Package, Resource
 from vboxlab.guest.script import EXIT_PACKAGES_MISSING, AptOptions, compile_script
 from vboxlab.language import C_, N_, _, n_
+from vboxlab.lazily import dataclass
 
 Status = Literal["unchanged", "changed", "would-change", "failed", "skipped", "missing"]
 APT_SECONDS = 900.0  # what an apt-get run may take in an emulated guest

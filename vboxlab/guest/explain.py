@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.guest.explain_steps import Copy, steps_for
 from vboxlab.guest.place import Place, static_addresses
@@ -13,6 +13,7 @@ from vboxlab.guest.role_registry import in_guest, resources_for
 from vboxlab.guest.steps import SECRET
 from vboxlab.guest.wording import attached_to, block, code
 from vboxlab.language import C_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 

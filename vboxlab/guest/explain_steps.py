@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from vboxlab.guest.pages import page_seen
@@ -27,6 +26,7 @@ from vboxlab.guest.roles import Seen
 from vboxlab.guest.steps import SECRET, Steps, content_of
 from vboxlab.guest.wording import code
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 EDITOR = "nano"
 _FENCES = {".html": "html", ".conf": "text", ".rules": "text"}

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from vboxlab.lazily import dataclass
 
 HOSTNAME = "/etc/hostname"
 

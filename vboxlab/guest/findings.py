@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import Attachment
 
 Severity = Literal["error", "warning", "hint"]

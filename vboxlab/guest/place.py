@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.roles import DNS_PORTS, Role

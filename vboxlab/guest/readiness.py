@@ -9,12 +9,13 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.ssh import SshExecutor
 from vboxlab.language import C_, NC_, _
+from vboxlab.lazily import dataclass
 from vboxlab.waiting import Deadline
 
 PAUSE = 0.2  # seconds between two connections

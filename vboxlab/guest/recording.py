@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed
+from vboxlab.lazily import dataclass
 
 Answer = Completed | Callable[[str, bytes], Completed]
 

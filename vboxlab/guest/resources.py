@@ -6,7 +6,9 @@ A later resource with the same key replaces an earlier one (a later stage has th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from vboxlab.lazily import dataclass
 
 Argv = tuple[str, ...]
 

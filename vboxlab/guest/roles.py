@@ -6,7 +6,6 @@ The topology's side, and which files a role consists of, is vboxlab.topology.rol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -16,6 +15,7 @@ from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Await, Command, File, Resource
 from vboxlab.guest.steps import Steps
 from vboxlab.guest.wording import Texts
+from vboxlab.lazily import dataclass
 from vboxlab.topology.roles import Role
 
 OfRole = TypeVar("OfRole", bound=Role)

@@ -15,7 +15,6 @@ import hashlib
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -37,6 +36,7 @@ from vboxlab.guest.resources import (
     Sysctl,
 )
 from vboxlab.language import C_, N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import DEFAULT_MIRROR
 
 END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64

@@ -9,16 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.hostkeys import forget, pinned_key
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 if TYPE_CHECKING:
     import paramiko
@@ -93,6 +91,8 @@ class SshExecutor:
         with self._connecting:
             if self._transport is not None and self._transport.is_active():
                 return
+            from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
             self._drop()
             if self._outdated_pin:
                 forget(self._known_hosts, self._machine)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from vboxlab.guest.reasons import in_words
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.wording import Texts, attached_to, printable
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import Attachment
 from vboxlab.topology.role_registry import installed_roles
 

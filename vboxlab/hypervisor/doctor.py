@@ -13,7 +13,6 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +23,7 @@ from vboxlab.hypervisor.virtualbox.repairs import find_repair
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts, Facts, Interface
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings
 
 Verdict = Literal["ok", "note", "warning", "problem"]

@@ -15,10 +15,10 @@ Common to all calls:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
 from vboxlab.topology.addressing import LabName
 

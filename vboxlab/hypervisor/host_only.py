@@ -8,8 +8,9 @@ that is there stands for itself, also when it allows nothing; without one a defa
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
+
+from vboxlab.lazily import dataclass
 
 FILE = Path("/etc/vbox/networks.conf")
 DEFAULT = ipaddress.IPv4Network("192.168.56.0/21")

@@ -8,13 +8,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vboxlab.errors import DriverError, VboxlabError
 from vboxlab.hypervisor.driver import Stray
 from vboxlab.hypervisor.virtualbox.worker.media import Medium
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState, SnapshotState
 from vboxlab.topology.addressing import LabName
 

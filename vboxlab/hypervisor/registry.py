@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vboxlab.errors import DriverUnavailable, UsageError
-from vboxlab.hypervisor.driver import Driver
+from vboxlab.home import claim_home
 from vboxlab.language import _
-from vboxlab.settings import Settings, claim_home
+from vboxlab.lazily import dataclass
+
+if TYPE_CHECKING:
+    from vboxlab.hypervisor.driver import Driver
+    from vboxlab.settings import Settings
 
 Say = Callable[[str], None]
 DRIVER_NAMES = ("auto", "virtualbox", "qemu", "memory")
@@ -58,6 +64,18 @@ def open_driver(settings: Settings, preferred: str | None = None, say: Say = say
             details=[_("drivers: {drivers}").format(drivers=", ".join(DRIVER_NAMES))],
         )
     return _open_usable(settings, say)
+
+
+def begun(name: str, home: Path, *, python: Path | None, patience: float) -> AbstractContextManager[None]:
+    """Return a block around a verb in which the driver's first call need not wait so long, where that can be.
+
+    `name` is as for open_driver; the others are as in the settings. What is amiss is told by open_driver alone.
+    """
+    if name != "virtualbox" and (name != "auto" or why_no_virtualbox()):
+        return nullcontext()
+    from vboxlab.hypervisor.virtualbox import launch
+
+    return launch.begun(home, preferred=str(python) if python else None, patience=patience)
 
 
 def why_no_virtualbox(*, guests: bool = True) -> str:

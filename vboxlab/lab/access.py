@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta, apply_delta_script
@@ -24,6 +23,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.listening import LOOPBACK
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings

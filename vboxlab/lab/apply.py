@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
@@ -17,6 +17,7 @@ from vboxlab.lab.engine import Reporter
 from vboxlab.lab.journal import finish_restore, restore_on
 from vboxlab.lab.snapshot_sets import take_on
 from vboxlab.language import C_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import BEFORE_STAGES

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from vboxlab.errors import LabError
 from vboxlab.language import N_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName
 from vboxlab.topology.model import Topology

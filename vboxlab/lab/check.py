@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vboxlab.errors import UsageError, VboxlabError
 from vboxlab.guest.differences import guest_findings
@@ -15,6 +14,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.up import Blueprint, make_plan
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName

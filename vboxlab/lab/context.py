@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.base.model import Bases
 from vboxlab.errors import UsageError
@@ -15,6 +15,7 @@ from vboxlab.lab.guests import Guests
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.ports import Reservations
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName

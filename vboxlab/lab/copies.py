@@ -7,11 +7,12 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from vboxlab.errors import UsageError
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.topology.problems import did_you_mean, one_of
 
 COLUMN = "copy"

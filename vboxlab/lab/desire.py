@@ -6,13 +6,13 @@ import getpass
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from vboxlab.guest.canonical import digest
 from vboxlab.guest.first_digest import earlier_digests
 from vboxlab.guest.resources import packages
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.ports import Reservations, management_ports
+from vboxlab.lazily import dataclass
 from vboxlab.listening import is_free
 from vboxlab.planning.desired import Desired, DesiredMachine, desired_machine, stages_of
 from vboxlab.planning.names import choose_names

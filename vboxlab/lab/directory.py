@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from vboxlab.credentials import HIDDEN, redacted
 from vboxlab.errors import LabBusy
 from vboxlab.events import EventSink, Note
@@ -83,6 +81,8 @@ class LabDirectory:
         Raises LabBusy. The lock ends with the process that holds it, however that ends (filelock uses the operating
         system's file locks).
         """
+        from filelock import FileLock, Timeout
+
         self.ensure()
         lock = FileLock(str(self.path / LOCK), mode=PRIVATE_FILE)
         holder_file = self.path / HOLDER

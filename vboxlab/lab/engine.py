@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.errors import VboxlabError, host_error
 from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, EventSink
+from vboxlab.lazily import dataclass
 from vboxlab.planning.actions import Action, Contact, Start
 from vboxlab.planning.describe import subject, title
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from vboxlab.files import remove_durably, write_durably
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PendingRestore, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshot_states import would_lose

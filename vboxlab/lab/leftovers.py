@@ -6,7 +6,6 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.events import EventSink, Note
@@ -14,6 +13,7 @@ from vboxlab.hypervisor.driver import Stray
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import HOLDER, LOCK, LabDirectory
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
 

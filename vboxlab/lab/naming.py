@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from filelock import FileLock, Timeout
-
 from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.lab.context import Context
 from vboxlab.topology.addressing import LabName
@@ -30,6 +28,8 @@ def claiming(context: Context, lab: LabName) -> Iterator[Context]:
     if context.plain_free is not None or any(machine.lab == lab for machine in context.machines(lab)):
         yield context
         return
+    from filelock import FileLock, Timeout
+
     folder = context.settings.home / FOLDER
     make_private_folder(folder)
     lock = FileLock(folder / "-".join(filter(None, (context.driver.name, lab.copy))), mode=PRIVATE_FILE)

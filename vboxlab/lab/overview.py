@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.files import read_json
@@ -12,6 +11,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import in_words
 from vboxlab.planning.desired import adapters
 from vboxlab.planning.names import recorded_names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vboxlab.errors import CopyStopped, LabError, SnapshotNotFound, VboxlabError
 from vboxlab.lab.context import Context
@@ -13,6 +12,7 @@ from vboxlab.lab.observe import begin, settle
 from vboxlab.lab.snapshot_sets import check_has, check_takable, lost_by_restore, restore, take
 from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import LabName

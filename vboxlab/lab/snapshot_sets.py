@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from vboxlab.base.model import Base
 from vboxlab.errors import CapabilityMissing, DriverError, LabError, MachineConflict, SnapshotNotFound, VboxlabError
@@ -14,6 +13,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.each import afterwards, on_each
 from vboxlab.lab.journal import check_not_pending, restore_on
 from vboxlab.language import C_, N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
 from vboxlab.planning.snapshot_states import description_of, would_lose
 from vboxlab.planning.snapshots import check_one_each, doubtful, short_id

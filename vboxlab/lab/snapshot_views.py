@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vboxlab.language import C_, N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.actions import Plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.desired import Desired

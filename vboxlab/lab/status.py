@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vboxlab.language import NC_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import in_words
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import MARK_STAGE, MARK_TOPOLOGY, AdapterState, ObservedLab

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from vboxlab.base.added import AddedBase
@@ -14,6 +14,7 @@ from vboxlab.events import ActionProgress, EventSink
 from vboxlab.hypervisor.driver import Driver, Progress
 from vboxlab.hypervisor.registry import open_driver, others_in_use
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.settings import Settings, load_settings
 

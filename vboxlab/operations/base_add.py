@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.base.added import NewBase, Origin
@@ -12,6 +11,7 @@ from vboxlab.credentials import known
 from vboxlab.errors import BaseError, UsageError, said_by_system
 from vboxlab.hypervisor.registry import open_driver
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.base import progress_of
 from vboxlab.operations.door import Door
 from vboxlab.settings import load_settings

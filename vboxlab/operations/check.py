@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from vboxlab.guest.telling import Told, told
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.check import check as compare
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias, TypeVar
 
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.events import EventSink
 from vboxlab.lab.observe import labs
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.run_copies import CopyResult, run_copies, shares
 from vboxlab.operations.session import Session

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vboxlab.errors import UsageError
 from vboxlab.lab.down import destroy as remove
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.questions import shortened

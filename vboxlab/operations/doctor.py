@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from vboxlab.base.mirror import check_reachable, find_mirror
@@ -12,6 +12,7 @@ from vboxlab.errors import BaseError, VboxlabError
 from vboxlab.hypervisor.doctor import Finding, Needs, examine, whatever_it_meets
 from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import list_topologies

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vboxlab.lab.down import down as power_off
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest

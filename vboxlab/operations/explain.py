@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.errors import UsageError
 from vboxlab.guest import explain as answer_key
@@ -11,6 +11,7 @@ from vboxlab.guest.explain import Surroundings
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.up import Blueprint
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.targets import load_blueprint
 from vboxlab.settings import load_settings
 from vboxlab.topology.library import Library

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from vboxlab.base.store import BaseStore
 from vboxlab.base.unused import UnusedLayer, remove_layers, unused_layers
@@ -11,6 +10,7 @@ from vboxlab.errors import LabBusy, UsageError
 from vboxlab.hypervisor.driver import Stray
 from vboxlab.lab.leftovers import LabFolder, describe_stray, leftover_folders, remove_folder, spell_size
 from vboxlab.language import C_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import Session, opened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from vboxlab.errors import DriverUnavailable
@@ -13,6 +13,7 @@ from vboxlab.lab.graphs.mermaid import render_mermaid
 from vboxlab.lab.graphs.svg import render_svg
 from vboxlab.lab.up import make_plan
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened
 from vboxlab.operations.targets import load_blueprint, only_target

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.errors import UsageError
 from vboxlab.lab.copies import Roll, check_name, read_copies
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 PATIENCE = 600.0  # seconds to wait for a lab that another vboxlab works on
 PATIENCE_FOR_COPIES = 10.0  # the same for each of several copies: short, so that the others are not held up

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vboxlab.errors import VboxlabError
 from vboxlab.lab.observe import settle
 from vboxlab.lab.reset import lost_by_reset
 from vboxlab.lab.reset import reset as bring_back
 from vboxlab.language import N_
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, choose, each
 from vboxlab.operations.door import Door
 from vboxlab.operations.questions import DONE_IN, Question, ask_for_all

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, Literal, TypeVar
 
 from vboxlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_COPIES, CopyStopped, VboxlabError, host_error
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, EventSink, Note
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import in_threads
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from vboxlab.base.store import BaseStore
@@ -12,6 +12,7 @@ from vboxlab.hypervisor.registry import open_driver
 from vboxlab.lab.access import SshGuests
 from vboxlab.lab.context import Context
 from vboxlab.lab.listing import Listing
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.planning.observed import PowerState
 from vboxlab.settings import Settings, load_settings

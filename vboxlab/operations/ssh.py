@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
 from vboxlab import programs
 from vboxlab.base.model import Base
@@ -12,6 +11,7 @@ from vboxlab.lab.access import way_in
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import need_machine, observe
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened
 from vboxlab.operations.targets import only_target

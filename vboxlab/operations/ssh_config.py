@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vboxlab.lab.access import way_in
 from vboxlab.lab.observe import observe
+from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened
 from vboxlab.operations.targets import only_target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from vboxlab.errors import TopologyInvalid, UsageError
@@ -14,6 +14,7 @@ from vboxlab.lab.overview import LabStatus, overview
 from vboxlab.lab.status import MachineStatus, machine_statuses
 from vboxlab.lab.up import make_plan
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import choose
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.observe import labs
 from vboxlab.lab.up import Blueprint
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.session import Session
 from vboxlab.planning.observed import MARK_ORIGIN, MARK_TOPOLOGY, ObservedMachine, current_topology
 from vboxlab.topology.addressing import LabName

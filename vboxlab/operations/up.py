@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from vboxlab.errors import CopyStopped, UsageError, VboxlabError
 from vboxlab.events import Note
@@ -16,6 +15,7 @@ from vboxlab.lab.observe import see
 from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
 from vboxlab.lab.up import up as bring_up
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, each, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.questions import ask_for_all, asking

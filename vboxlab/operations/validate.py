@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from vboxlab.base.recipe import RECIPES
 from vboxlab.base.store import BaseStore
 from vboxlab.errors import RoleUnusable, TopologyInvalid, UsageError
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import snapshot_set_names
 from vboxlab.topology.library import Library

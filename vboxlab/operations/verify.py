@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
 from vboxlab.errors import VboxlabError
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.request import LabRequest

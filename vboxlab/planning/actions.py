@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import AdapterState, PowerOffHow
 from vboxlab.topology.addressing import LabName
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import AdapterState, Attachment, Forward
 
 Kind = Literal["missing", "extra", "network", "nat", "cable", "mac"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import same_network
 from vboxlab.planning.names import Naming
 from vboxlab.planning.observed import Attachment, ObservedLab, ObservedMachine, PowerState

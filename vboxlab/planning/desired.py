@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
+from vboxlab.lazily import dataclass
 from vboxlab.planning.names import Naming
 from vboxlab.planning.observed import (
     MARK_COPY,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import devices, in_words
 from vboxlab.planning.desired import Desired, DesiredMachine
 from vboxlab.planning.observed import (

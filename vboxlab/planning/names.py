@@ -8,9 +8,10 @@ names a foreign VM has. Labs of versions that did not mark it have the plain nam
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Topology

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import cached_property
 from typing import Literal
 
 from vboxlab.language import NC_
+from vboxlab.lazily import dataclass
 from vboxlab.listening import LOOPBACK
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import MANAGEMENT_SLOT, NetworkKind

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import get_args
 
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import (
     MARK_DESIRED,
     MARK_STAGE,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+from vboxlab.lazily import dataclass
 from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT
 
 # PCI slots of VirtualBox's PIIX3 adapters 1..8; Debian's predictable names follow from them (seen on 7.2).

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.language import C_, N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings
 from vboxlab.topology.problems import nearest
 from vboxlab.topology.source import Source, read_source

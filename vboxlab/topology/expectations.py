@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from vboxlab.language import C_, N_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.topology.model import Machine, SnapshotSet, Topology
 from vboxlab.topology.problems import Place
 from vboxlab.topology.source import Data

@@ -115,7 +115,7 @@ class Topology(Parameters):
     networks: dict[str, Network]
     machines: dict[str, Machine]
     stages: tuple[Stage, ...] = ()
-    verify: Scenario = Field(default_factory=Scenario)
+    verify: Scenario = Field(default_factory=Scenario.model_construct)
 
     @property
     def stage_order(self) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from vboxlab.errors import TopologyInvalid
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 
 # Where a value stands in a file: keys and list places from the top, for example ("machines", "srv-web", "adapters", 0).
 Place = tuple[str | int, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial, reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -18,9 +17,11 @@ from pydantic import Field
 from vboxlab import language
 from vboxlab.errors import RoleUnusable
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.roles import Role
 
 GROUP = "vboxlab.roles"
+_OURS = "vboxlab.roles."  # modules of roles that have been tested
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ def _loaded(entry: EntryPoint) -> type[Role]:
     if not (isinstance(kind, type) and issubclass(kind, Role)):
         text = N_("{value} is no class that derives from vboxlab.topology.roles.Role")
         raise _NotFit(entry, text, value=entry.value)
+    if not entry.module.startswith(_OURS):
+        _build(kind, entry)
     names = kind.model_fields["role"].annotation
     if get_origin(names) is not Literal or get_args(names) != (entry.name,):
         raise _NotFit(entry, N_('its class does not say `role: Literal["{role}"]`'), role=entry.name)
@@ -167,6 +170,15 @@ def _loaded(entry: EntryPoint) -> type[Role]:
     if not isinstance(order, int):
         raise _NotFit(entry, N_("its list_order is {value}; expected a whole number"), value=repr(order))
     return kind
+
+
+def _build(kind: type[Role], entry: EntryPoint) -> None:
+    """See that a model can be made of a role's parameters, which nobody else looks at before a topology is read."""
+    try:
+        kind.model_rebuild()
+    except Exception as error:  # whatever pydantic makes of anybody's annotations
+        text = N_("{subject}: {problem}")
+        raise _NotFit(entry, text, subject=type(error).__name__, problem=str(error)) from error
 
 
 def _unusable(entry: EntryPoint, why: str) -> RoleUnusable:

@@ -15,17 +15,19 @@ the others may import it, and are loaded when they are asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from vboxlab.lazily import dataclass
+
 
 class Parameters(BaseModel):
     """Base of everything that a topology file says: immutable, and nothing unknown accepted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # A model that is part of another is never built by itself: only what a file says is, when one is read.
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Route(Parameters):

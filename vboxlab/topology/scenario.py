@@ -139,7 +139,7 @@ class Measure(Step):
     observe: Seconds = Field(default=3.0, description="seconds sampled on after served_by have answered")
     within: Seconds = Field(default=60.0, description="seconds that served_by have to answer, times --time-scale")
     detection: Detection | None = None
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Field(default_factory=Limits.model_construct)
 
     @property
     def machines(self) -> tuple[str, ...]:

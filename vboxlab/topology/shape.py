@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.pydantic_words import told
 from vboxlab.topology.expectations import Expectation, expectation_at, expectation_inside, keys_of, kinds_of, model_for
 from vboxlab.topology.model import MANAGEMENT_SLOT
@@ -22,6 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _NONE: Mapping[str, Data] = MappingProxyType({})
 _MOST_ROUNDS = 10
+_BUILDING = threading.Lock()  # a model is built when one is first made, which threads may ask for at once
 _CODES = {
     "missing": "missing-key",
     "extra_forbidden": "unknown-key",
@@ -72,7 +75,8 @@ def fit(model: type[Model], data: dict[str, Data], source: Source, fillers: Mapp
         rest = {**_without(data, dropped, (), result.kept), **(filled if attempt else {})}
         found: list[_Misfit] = []
         try:
-            result.model = model.model_validate(rest, by_alias=True, by_name=False)
+            with _BUILDING:
+                result.model = model.model_validate(rest, by_alias=True, by_name=False)
         except ValidationError as error:
             found = [
                 _Misfit(result.original(_resolve(rest, each["type"], each["loc"])), dict(each))

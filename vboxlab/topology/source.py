@@ -7,7 +7,7 @@ are None. What a text means is decided by the model, so YAML 1.1's surprises (`n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from yaml.scanner import Scanner
 
 from vboxlab.errors import UsageError
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.problems import Place, Position, Problem, invalid
 from vboxlab.yaml_words import told
 

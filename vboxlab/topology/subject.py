@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
 
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.parameters import names_in

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import singledispatch
 from typing import TypeVar
 
 from vboxlab.errors import GuestError, InfrastructureTrouble, WaitTimeout
 from vboxlab.guest.executor import Completed
 from vboxlab.language import C_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.topology import checks as wanted
 from vboxlab.verification.clocks import measure_offset
 from vboxlab.verification.probes import ProbeSpec, probe

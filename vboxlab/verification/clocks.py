@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 CLOCK_SCRIPT = "date +%s.%N"
 CLOCK_TIMEOUT = 30.0

@@ -6,12 +6,13 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from vboxlab.errors import GuestError, VboxlabError, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.scenario import CableFault, Fault, PowerOffFault, RebootFault, ServiceFault, StartFault
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, wait_until

@@ -11,10 +11,11 @@ The first two cross machines, so they carry the uncertainty of the clocks; the i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import reduce
 
 from vboxlab.language import C_, N_, NC_, _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.topology.scenario import Detection, Measure
 from vboxlab.verification.clocks import Interval, combine, exactly, measure_offset
 from vboxlab.verification.faults import Faults

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.resources import files
 from urllib.parse import urlsplit
 
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.guest.executor import Executor, Stream
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 from vboxlab.verification.clocks import Interval, combine, offset_bounds
 from vboxlab.verification.samples import ClockReading, End, ProberLines, Refusal, Sample
 from vboxlab.waiting import Deadline

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 ADDRESSES_SCRIPT = "ip -o -4 addr show"
 IPVS_SCRIPT = "ipvsadm -Ln"

@@ -6,10 +6,11 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
+from vboxlab.lazily import dataclass
 from vboxlab.verification.samples import Sample
 
 StepOutcome = Literal["passed", "failed", "warning", "skipped", "error"]

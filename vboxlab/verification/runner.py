@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from vboxlab import __version__
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, EventSink, Note, discard
 from vboxlab.language import C_, N_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.scenario import FaultStep, Measure, Scenario, ScenarioStep
 from vboxlab.verification import checks, measures

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
 from urllib.parse import unquote
 
 from vboxlab.language import NC_, _, n_
+from vboxlab.lazily import dataclass
 
 Outcome = Literal["ok", "refused", "timeout", "broken", "unreachable"]
 OUTCOMES: tuple[str, ...] = get_args(Outcome)

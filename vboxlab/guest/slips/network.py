@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Interface
 
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, Where, in_file
 from vboxlab.guest.place import Place
+from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import MANAGEMENT_INTERFACE, interface_name
 from vboxlab.topology.model import Adapter
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
@@ -17,6 +17,7 @@ from vboxlab.hypervisor.diskfiles import raw, vhd, vmdk
 from vboxlab.hypervisor.diskfiles.kinds import opened, refusing
 from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, Unfit, Window, cut_short
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 
 MAX_DESCRIPTION = 8 << 20
 MAX_MEMBERS = 1000

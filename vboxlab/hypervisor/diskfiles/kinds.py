@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ from vboxlab.errors import BaseError
 from vboxlab.hypervisor.diskfiles import qcow2, raw, vdi, vhd, vhdx, vmdk
 from vboxlab.hypervisor.diskfiles.reading import Unfit, Window
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 Kind = Literal["qcow2", "raw", "vdi", "vmdk", "vhd", "vhdx"]
 KINDS: tuple[Kind, ...] = ("qcow2", "raw", "vdi", "vmdk", "vhd", "vhdx")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from vboxlab.hypervisor.diskfiles.reading import SECTOR, Unfit, Window, cut_short, damaged
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 
 MAGIC = b"QFI\xfb"
 # version, backing file at and length, cluster bits, disk size, encryption, entries and place of the first level

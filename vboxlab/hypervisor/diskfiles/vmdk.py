@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from vboxlab.hypervisor.diskfiles.reading import AGAIN, SECTOR, WHOLE, Unfit, Window, cut_short, damaged
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 
 MAGIC = b"KDMV"
 DESCRIPTOR_START = re.compile(rb"#\s?Disk Descriptor ?File")

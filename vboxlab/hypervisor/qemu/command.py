@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.hypervisor.qemu.definition import Definition
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import AdapterState, Forward
 from vboxlab.topology.addressing import PCI_SLOTS
 from vboxlab.topology.model import MANAGEMENT_SLOT

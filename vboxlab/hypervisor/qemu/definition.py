@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +15,7 @@ from vboxlab.errors import DriverError, MachineNotFound, host_error
 from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
 from vboxlab.topology.addressing import LabName
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,6 +21,7 @@ from vboxlab.hypervisor.driver import ImageInfo, Progress
 from vboxlab.hypervisor.qemu.command import Kernel
 from vboxlab.hypervisor.qemu.layout import DISK_LOCK, Layout, held, remove_tree
 from vboxlab.language import C_, _
+from vboxlab.lazily import dataclass
 from vboxlab.waiting import Deadline
 
 KERNEL_FILE = "vmlinuz"

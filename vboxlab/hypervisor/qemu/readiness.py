@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.command import Program
 from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 
 BINARY = "qemu-system-x86_64"
 # The first release whose -netdev dgram knows UNIX sockets (QEMU 7.2 change log, "Network").

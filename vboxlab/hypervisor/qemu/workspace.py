@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vboxlab.errors import MachineConflict, MachineNotFound
@@ -15,6 +15,7 @@ from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, Layout, held
 from vboxlab.hypervisor.qemu.networks import Switches
 from vboxlab.hypervisor.qemu.readiness import Readiness
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 PID_FILE = "pid"
 CONSOLE_FILE = "console.log"

@@ -15,7 +15,7 @@ that name is here too (machines, adapters, images), it puts what the worker tell
 
 Of this side alone, since QEMU is no service with an API, settings and a user of its own:
 
-    process, startup
+    launch, process, startup
                    the worker as a process, and the interpreters that it can run under
     failures       the worker's refusals as errors; sentences/ has the words for what it tells
     service, kvm   who else on this host decides whether VMs run: VirtualBox's service, and KVM

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from vboxlab.errors import DriverError, VboxlabError
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.failures import to_error
-from vboxlab.hypervisor.virtualbox.process import LOG, CallSilent, Limits, ServiceSilent, Worker, WorkerGone
+from vboxlab.hypervisor.virtualbox.launch import LOG, arguments_of, folder_of
+from vboxlab.hypervisor.virtualbox.process import CallSilent, Limits, ServiceSilent, Worker, WorkerGone
 from vboxlab.hypervisor.virtualbox.service import vm_process
 from vboxlab.hypervisor.virtualbox.startup import ATTEMPTS, Starter, silent_service
 from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, name_of
@@ -48,10 +49,9 @@ class Client:
         `say` is told what a worker mended of ours, and what takes unusually long.
         """
         self._lingers = lingers
-        self._folder = home.absolute() / "virtualbox"
+        self._folder = folder_of(home)
         self._limits = limits or Limits()
-        argv = ["--patience", str(patience), "--engine", engine]
-        self._starter = Starter(self._folder, argv, preferred, lingers, self._limits, say)
+        self._starter = Starter(self._folder, arguments_of(patience, engine), preferred, lingers, self._limits, say)
         self._changed = threading.Condition()
         self._worker: Worker | None = None
         self._failure: VboxlabError | None = None  # of the last start that failed

@@ -15,6 +15,7 @@ from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, asked_adapter, asked_attachment
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.images import Images
+from vboxlab.hypervisor.virtualbox.launch import ENGINE_VARIABLE
 from vboxlab.hypervisor.virtualbox.machines import asked_machine, checked, observed
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker import calls
@@ -22,8 +23,6 @@ from vboxlab.language import _
 from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
 from vboxlab.topology.addressing import LabName
 
-# For hosts without the kernel driver, such as the test harness: "interpreter" lets VMs start there, very slowly.
-ENGINE_VARIABLE = "VBOXLAB_VIRTUALBOX_ENGINE"
 CONSOLE_TAIL_BYTES = 65536
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from vboxlab import programs
 from vboxlab.errors import BaseError
 from vboxlab.files import PRIVATE_FILE, make_private_folder
@@ -84,6 +82,8 @@ class Images:
     @contextmanager
     def _draft(self) -> Iterator[Path]:
         """Give an empty folder, which is gone afterwards; one at a time."""
+        from filelock import FileLock
+
         make_private_folder(self._folder)
         with FileLock(self._folder / "lock", mode=PRIVATE_FILE):
             draft = self._folder / "draft"

@@ -1,29 +1,19 @@
-"""The worker as a process: started, called, heard, and ended."""
+"""The worker as a process that was launched: called, heard, and ended."""
 
 from __future__ import annotations
 
-import errno
-import os
 import queue
-import subprocess
 import threading
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from vboxlab import programs
-from vboxlab.errors import DriverError
-from vboxlab.files import make_private_folder, opened_privately
 from vboxlab.hypervisor.driver import Progress
-from vboxlab.hypervisor.virtualbox.readiness import Binding
+from vboxlab.hypervisor.virtualbox.launch import Launched
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, name_of
-from vboxlab.hypervisor.virtualbox.worker.presence import CLIENT, Presence
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     CONNECTING,
     LOOKING,
@@ -44,29 +34,10 @@ from vboxlab.hypervisor.virtualbox.worker.protocol import (
 )
 from vboxlab.hypervisor.virtualbox.worker.told import Told
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 R = TypeVar("R")
-LOG = "worker.log"
-PRESENCE = "presence"
-PACKAGE = Path(__file__).parents[3]
-EXHAUSTED = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # whatever program was to be started
-KILLED_WITHIN = 5.0  # seconds
 TICK = 1.0  # seconds between two looks whether a call is still heard of
-# The worker's interpreter may lack what vboxlab's other packages import, so their __init__ modules are stood in for.
-# Its path begins with the current folder (it may be too old for -P, and -I would hide what a user installed for
-# himself), so nothing but sys is imported before that is gone: entries that do not begin with a root or a drive.
-BOOTSTRAP = """
-import sys
-sys.path[:] = [entry for entry in sys.path if entry[:1] in ("/", "\\\\") or entry[1:3] in (":\\\\", ":/")]
-import types
-root, names = sys.argv[1], ["vboxlab", "hypervisor", "virtualbox"]
-for depth in range(len(names)):
-    module = types.ModuleType(".".join(names[: depth + 1]))
-    module.__path__ = ["/".join([root, *names[: depth + 1]])]
-    sys.modules[module.__name__] = module
-from vboxlab.hypervisor.virtualbox.worker.main import main
-main(sys.argv[2:])
-"""
 
 
 @dataclass(frozen=True)
@@ -104,39 +75,9 @@ class NoGreeting(Exception):
 class Worker:
     """One worker process."""
 
-    def __init__(
-        self,
-        binding: Binding,
-        argv: list[str],
-        environment: Mapping[str, str],
-        folder: Path,
-        working: Path,
-        limits: Limits,
-        say: Callable[[str], None],
-    ) -> None:
-        """Start it. Raises OSError when its interpreter does not start, DriverError when no program would."""
-        token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._limits, self._say = limits, say
-        self._presence = _show_presence(folder, token)
-        known = ["--binding", binding.folder, "--folder", str(folder / PRESENCE), "--token", token]
-        try:
-            with open(folder / LOG, "ab", opener=opened_privately) as errors:
-                self._process = programs.start(
-                    [binding.interpreter, "-c", BOOTSTRAP, str(PACKAGE), *known, *argv],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    env=environment,
-                    cwd=working,  # always there: VirtualBox's service lives on in it
-                    # Ctrl-C must not reach the worker, nor VBoxSVC and the VMs that it starts.
-                    start_new_session=os.name != "nt",
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-                )
-        except BaseException as error:
-            self._presence.leave()
-            if isinstance(error, OSError) and error.errno in EXHAUSTED:
-                raise _host_trouble(_("no process can be started"), str(error)) from error
-            raise
+    def __init__(self, launched: Launched, limits: Limits, say: Callable[[str], None]) -> None:
+        """Listen to one that was launched."""
+        self._launched, self._limits, self._say = launched, limits, say
         self.under_way = 0  # calls that were not answered: its client counts
         self.stuck = False  # a call in it does not get on, and is waited for no more
         self.silenced = False  # ended because VirtualBox's service does not answer
@@ -153,7 +94,7 @@ class Worker:
     @property
     def pid(self) -> int:
         """Return the worker's process id."""
-        return self._process.pid
+        return self._launched.pid
 
     @property
     def ended(self) -> bool:
@@ -161,8 +102,7 @@ class Worker:
         return self._ended
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 -- it was asked for
-        with self._process.stdout as lines:
+        with self._launched.answers as lines:
             for line in lines:
                 self._words += 1
                 with suppress(ValueError):  # a word of the interpreter's, and none of the worker's
@@ -216,10 +156,9 @@ class Worker:
             if self._ended:
                 raise WorkerGone
             self._answers[request.id] = queue.SimpleQueue()
-            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
             try:
-                self._process.stdin.write(encode(request))
-                self._process.stdin.flush()
+                self._launched.requests.write(encode(request))
+                self._launched.requests.flush()
             except (OSError, ValueError):  # ended, or closed by another thread
                 raise WorkerGone from None
         try:
@@ -269,19 +208,9 @@ class Worker:
 
     def leave(self, timeout: float) -> None:
         """Close the pipe, which makes the worker end; end it by force when it does not."""
-        if timeout <= 0:
-            self._process.kill()  # first: closing the pipe of one that does not read waits for it
-        with suppress(OSError, ValueError):
-            assert self._process.stdin is not None  # noqa: S101 -- it was asked for
-            self._process.stdin.close()
-        try:
-            self._process.wait(max(timeout, KILLED_WITHIN) if timeout <= 0 else timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            with suppress(subprocess.TimeoutExpired):  # it hangs in the system: it dies when that lets it
-                self._process.wait(KILLED_WITHIN)
+        self._launched.end(timeout)
         self._reader.join(max(timeout, 0.5))
-        self._presence.leave()
+        self._launched.leave()
 
 
 def _message_in(line: bytes) -> Message:
@@ -295,17 +224,3 @@ def _message_in(line: bytes) -> Message:
 def _end(message: Message | None) -> Failure | WorkerGone:
     """Return what ends a wait for another message."""
     return failure_in(message) if isinstance(message, Failed) else WorkerGone()
-
-
-def _show_presence(folder: Path, token: str) -> Presence:
-    try:
-        make_private_folder(folder / PRESENCE)
-        with open(folder / LOG, "ab", opener=opened_privately):
-            return Presence(folder / PRESENCE, CLIENT, token)
-    except (OSError, Failure) as error:
-        why = say(error.told) if isinstance(error, Failure) else str(error)
-        raise _host_trouble(_("{folder} cannot be used").format(folder=folder), why) from error
-
-
-def _host_trouble(brief: str, why: str) -> DriverError:
-    return DriverError(brief, details=[why], resolution=_("look at the folder's rights, free space and memory"))

@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.hypervisor.virtualbox.worker.versions import PYTHONS, parse_version, spell
 from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
 
 INSTALL_HINT = N_(
     "install VirtualBox 7.2: https://www.virtualbox.org/wiki/Downloads, or on Debian `apt install virtualbox`"

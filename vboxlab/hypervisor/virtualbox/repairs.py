@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.errors import DriverError
@@ -16,6 +15,7 @@ from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker import registry
 from vboxlab.language import _, n_
+from vboxlab.lazily import dataclass
 
 # VirtualBox's service ends five seconds after its last client.
 SERVICE_ENDS = 8.0

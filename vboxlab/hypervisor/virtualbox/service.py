@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from vboxlab.hypervisor.virtualbox.readiness import SERVICES
 from vboxlab.hypervisor.virtualbox.worker import registry
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 VM_PROCESSES = ("VBoxHeadless", "VirtualBoxVM")
 

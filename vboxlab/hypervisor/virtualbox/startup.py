@@ -6,24 +6,21 @@ Another interpreter is tried only where the one before is the reason: it does no
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from vboxlab.errors import DriverError, DriverUnavailable, SettingsInvalid
-from vboxlab.files import read_json, write_durably
+from vboxlab.files import write_durably
 from vboxlab.hypervisor.virtualbox.failures import to_error
-from vboxlab.hypervisor.virtualbox.process import LOG, Limits, NoGreeting, Worker, WorkerGone
+from vboxlab.hypervisor.virtualbox.launch import LOG, REMEMBERED, candidates, launch_of, worker_of
+from vboxlab.hypervisor.virtualbox.process import Limits, NoGreeting, Worker, WorkerGone
 from vboxlab.hypervisor.virtualbox.readiness import (
     INSTALL_HINT,
     Binding,
     Installation,
     binding_hint,
-    find_bindings,
     find_installation,
     find_interpreter,
     installed_version,
@@ -32,12 +29,12 @@ from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
 from vboxlab.hypervisor.virtualbox.worker.protocol import LOADING, LOOKING, Failure, Greeting
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 ATTEMPTS = 3
 # What XPCOM says of VirtualBox's objects while its processes of before are ending ("Class not registered"), and COM for
 # good where its installation is broken.
 NOT_REGISTERED = 0x80040154
-REMEMBERED = "binding.json"
 
 
 class Refused(Exception):
@@ -56,7 +53,7 @@ class Starter:
     """
 
     folder: Path
-    argv: list[str]
+    arguments: tuple[str, ...]
     preferred: str | None
     lingers: float
     limits: Limits
@@ -74,7 +71,7 @@ class Starter:
         named = self._named()
         problems: list[str] = []
         silent: set[str] = set()
-        for binding in self._candidates(installation):
+        for binding in candidates(installation, self.preferred, self.folder):
             if named and binding.interpreter != named:
                 text = _("VBOXLAB_VBOX_PYTHON (vbox_python in the settings): {problems}; others are tried")
                 self.say(text.format(problems="; ".join(problems)))
@@ -117,15 +114,6 @@ class Starter:
             ),
         )
 
-    def _candidates(self, installation: Installation) -> list[Binding]:
-        found = find_bindings(installation, self.preferred)
-        with suppress(OSError, ValueError, TypeError):
-            remembered = Binding(**read_json(self.folder / REMEMBERED))
-            if remembered in found and not self.preferred:
-                found.remove(remembered)
-                found.insert(0, remembered)
-        return found
-
     def _remember(self, binding: Binding) -> None:
         with suppress(OSError):
             text = json.dumps({"interpreter": binding.interpreter, "folder": binding.folder})
@@ -154,13 +142,13 @@ class Starter:
         raise no_service(problems, self.folder)
 
     def _started(self, installation: Installation, binding: Binding, named: str | None) -> Worker:
-        environment = worker_environment(installation, os.environ)
         try:
-            return Worker(binding, self.argv, environment, self.folder, installation.program, self.limits, self.say)
+            launched = worker_of(launch_of(installation, binding, self.arguments, self.folder))
         except OSError as error:
             if named:
                 raise self._wrong_setting(str(error)) from error
             raise Refused(_("it does not start: {problem}").format(problem=error), silent=True) from error
+        return Worker(launched, self.limits, self.say)
 
     def _judge(self, failure: Failure, attempt: int) -> None:
         """Return when a worker that failed so may be tried once more. Raises Refused, or the error."""
@@ -208,19 +196,3 @@ def silent_service(seconds: float, folder: Path) -> DriverError:
             "hangs: end it yourself (VMs that run end with it) and run the command again"
         ),
     )
-
-
-def worker_environment(installation: Installation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the worker, and thus of the VirtualBox service that it may start.
-
-    On Linux the service takes the encoding of file names from the locale: under plain C, names with accents fail.
-    """
-    environment = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
-    if environment.get("VBOX_USER_HOME"):  # the worker works in another folder
-        environment["VBOX_USER_HOME"] = str(Path(environment["VBOX_USER_HOME"]).absolute())
-    environment["VBOX_PROGRAM_PATH"] = str(installation.program)
-    environment["VBOX_SDK_PATH"] = str(installation.sdk)
-    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
-    if sys.platform.startswith("linux") and "utf" not in locale.lower():
-        environment["LC_ALL"] = "C.UTF-8"
-    return environment

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from vboxlab.lab.graphs.drawing import State
 from vboxlab.language import NC_
+from vboxlab.lazily import dataclass
 
 
 @dataclass(frozen=True)

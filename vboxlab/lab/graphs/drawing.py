@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
 from vboxlab.lab.status import machine_statuses
 from vboxlab.language import C_, N_, NC_, _
+from vboxlab.lazily import dataclass
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import interface_name

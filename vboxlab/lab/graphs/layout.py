@@ -6,12 +6,12 @@ Each machine stands in a column of its own as far down as its cables reach, so t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import permutations
 from textwrap import wrap
 
 from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, Link
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 
 PERMUTED = 7  # networks up to which all orders are tried
 WRAPPED = 36  # characters of a line below a machine's adapters

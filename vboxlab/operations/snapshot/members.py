@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from vboxlab.base.model import Base
 from vboxlab.errors import TopologyInvalid, UsageError, VboxlabError
 from vboxlab.lab.observe import need_machine, settle
 from vboxlab.lab.snapshot_sets import BaseOf
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.questions import DONE_IN, Question, ask_for_all, asking

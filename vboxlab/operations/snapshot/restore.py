@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vboxlab.events import Note
 from vboxlab.lab import snapshot_sets
 from vboxlab.lab.journal import drop_restore, finish_restore
 from vboxlab.lab.observe import begin, settle
 from vboxlab.lab.snapshot_views import split_clusters
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import Session

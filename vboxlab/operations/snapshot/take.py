@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vboxlab.lab import snapshot_sets
 from vboxlab.lab.observe import begin
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import Session

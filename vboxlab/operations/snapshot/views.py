@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from vboxlab.lab.observe import observed_lab
 from vboxlab.lab.snapshot_sets import SnapshotRow, check_has, snapshot_rows
 from vboxlab.lab.snapshot_views import RestoreDiff, restore_diff, split_clusters, tree_lines
 from vboxlab.lab.up import make_plan
+from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import choose
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, Where, in_file
 from vboxlab.guest.place import Place
+from vboxlab.lazily import dataclass
 from vboxlab.roles.lvs.role import LvsRole
 from vboxlab.topology.problems import nearest
 

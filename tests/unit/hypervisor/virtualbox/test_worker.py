@@ -15,11 +15,10 @@ import vboxlab.hypervisor.virtualbox.worker as worker_package
 from vboxlab.errors import BaseError, DriverError, DriverUnavailable, MachineConflict, MachineNotFound, SnapshotNotFound
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.failures import CODES, STATUSES, to_error
+from vboxlab.hypervisor.virtualbox.launch import BOOTSTRAP, PACKAGE, worker_environment
 from vboxlab.hypervisor.virtualbox.machines import group_of, observed
-from vboxlab.hypervisor.virtualbox.process import BOOTSTRAP, PACKAGE
 from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
-from vboxlab.hypervisor.virtualbox.startup import worker_environment
 from vboxlab.hypervisor.virtualbox.worker import marks, networks
 from vboxlab.hypervisor.virtualbox.worker.calls import Details, Inspect, Machine
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
@@ -31,7 +30,7 @@ from vboxlab.planning.observed import PowerState
 
 WORKER = Path(worker_package.__file__).parent
 # What the worker shares with the rest: it needs nothing else either.
-ALONE = ("vboxlab.files", "vboxlab.language", "vboxlab.listening")
+ALONE = ("vboxlab.files", "vboxlab.language", "vboxlab.lazily", "vboxlab.listening")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ Both sides read this file. A machine is named by its handle, VirtualBox's UUID; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, Literal, TypeVar
 
 from vboxlab.hypervisor.virtualbox.worker.told import Told
+from vboxlab.lazily import dataclass
 
 R = TypeVar("R")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.settings_file import Kept, Settings
 from vboxlab.hypervisor.virtualbox.worker.told import Told
+from vboxlab.lazily import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from vboxlab.hypervisor.virtualbox.worker import marks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim
+from vboxlab.lazily import dataclass
 
 REFERENCE = "vboxlab/image/"  # global extra data: REFERENCE + name -> {"vm": UUID, "snapshot": UUID}
 VM_PREFIX = "vboxlab-image-"

@@ -207,6 +207,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--binding", default="")
     parser.add_argument("--folder", type=Path, required=True)  # where presence is shown
     parser.add_argument("--token", required=True)  # what client and worker call themselves there
+    parser.add_argument("--ahead", action="store_true")  # nothing is to be changed before a line comes
     parser.add_argument("--patience", type=float, default=20.0)
     parser.add_argument("--engine", default="")
     options = parser.parse_args(arguments)
@@ -214,16 +215,17 @@ def main(arguments: list[str]) -> None:
     requests, stream = take_pipes()
     answers, signs = Answers(stream), Signs()
     pulse = Pulse(answers.send, signs)
-    connection, presence = None, None
+    connection, presence, greeting = None, None, None
     try:
         presence = Presence(options.folder, WORKER, options.token)
         connection = connect(options, answers, signs)
-        answers.send(Progressed(0, LOOKING, None))
-        mended = mending.mend(connection, registry.registered(connection))
-        greeting = host.greeting(connection, mended)
+        if not options.ahead or requests.readline():
+            answers.send(Progressed(0, LOOKING, None))
+            mended = mending.mend(connection, registry.registered(connection))
+            greeting = host.greeting(connection, mended)
     except Exception as error:  # noqa: BLE001 -- nobody sees what is raised here, and takes it for the interpreter's
         answers.send(failed(0, failure_of(error, connection, Told("connecting"))))
-    else:
+    if connection is not None and greeting is not None:
         pulse.watch(connection.is_alive)
         answers.send(greeting)
         Server(connection, requests, answers, options.folder, options.token, signs).serve()

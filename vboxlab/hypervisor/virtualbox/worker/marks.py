@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.told import Told
+from vboxlab.lazily import dataclass
 
 KEY = "vboxlab/marks"
 LAB = "lab"

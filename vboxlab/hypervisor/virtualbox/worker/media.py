@@ -8,10 +8,10 @@ manual, "Special Image Write Modes"; IMedium::type.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from vboxlab.hypervisor.virtualbox.worker.told import Told
+from vboxlab.lazily import dataclass
 
 DISK = "HardDisk"
 # Kinds that machines write to differencing children of, each to its own.

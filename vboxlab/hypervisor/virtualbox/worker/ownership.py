@@ -10,7 +10,6 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.looking import Look
 from vboxlab.hypervisor.virtualbox.worker.settings_file import Settings
+from vboxlab.lazily import dataclass
 
 # Extra data of a machine that a restore is or was under way of: place -> UUID of the disk that it throws away, without
 # hyphens, so that looking for the UUIDs that settings name does not find these.

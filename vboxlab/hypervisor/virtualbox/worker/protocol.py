@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from vboxlab.hypervisor.virtualbox.worker.calls import CALLS, Arguments, name_of, result_of
 from vboxlab.hypervisor.virtualbox.worker.coding import Malformed, plain, read, read_fields
 from vboxlab.hypervisor.virtualbox.worker.told import Told, Value
+from vboxlab.lazily import dataclass
 
 PROTOCOL = 1  # another one where a message changes in any way: client and worker are then of different installations
 # What a worker says that it begins, before it can be called: each may never end.

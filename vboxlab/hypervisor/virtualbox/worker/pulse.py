@@ -9,9 +9,9 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Beat
+from vboxlab.lazily import dataclass
 
 BEAT = 2.0  # seconds
 

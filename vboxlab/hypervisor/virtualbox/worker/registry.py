@@ -15,7 +15,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.settings_file import parse
 from vboxlab.hypervisor.virtualbox.worker.told import Told
+from vboxlab.lazily import dataclass
 
 FILE = "VirtualBox.xml"
 # A service that lives is between its two renames for much less than that.

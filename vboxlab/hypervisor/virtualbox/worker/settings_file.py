@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from vboxlab.hypervisor.virtualbox.worker.calls import Adapter, Attachment, Details, Snapshot
+from vboxlab.lazily import dataclass
 
 NAMESPACE = "{http://www.virtualbox.org/}"
 # Our kinds of network by the element that says what an adapter is plugged into.

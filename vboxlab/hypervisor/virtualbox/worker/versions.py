@@ -8,11 +8,11 @@ file on stand-ins made of them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure
 from vboxlab.hypervisor.virtualbox.worker.told import Told, names
+from vboxlab.lazily import dataclass
 
 Series = tuple[int, int]
 
