@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from vboxlab.errors import BaseError, LabError, VboxlabError
@@ -18,7 +18,6 @@ from vboxlab.lab.look import look_into
 from vboxlab.lab.naming import with_names_claimed
 from vboxlab.lab.observe import begin, observed_lab, settle
 from vboxlab.language import N_, _, n_
-from vboxlab.lazily import dataclass
 from vboxlab.planning.actions import (
     Action,
     Configure,
