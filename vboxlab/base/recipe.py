@@ -266,5 +266,5 @@ RECIPES = {DEBIAN12.name: DEBIAN12}
 
 @cache
 def digest_of(recipe: str, public_key: str) -> str:
-    """Return the digest of a base made by a recipe for a key: one is asked for time and again."""
+    """Return the digest of a base that is made by a recipe for a key, which is asked for time and again."""
     return RECIPES[recipe].digest(public_key)

@@ -138,6 +138,7 @@ def test_who_a_machine_is_is_read(file: Path, written: str, cpus: int) -> None:
     assert found is not None
     assert (found.id, found.name, found.memory) == ("m", "srv-web", 2048)
     assert found.extra_data == {"vboxlab/marks": "{}"}
+    assert found.attached == {("SATA", "0", "0"): "now"}
     assert found.disks == {"now", "then"}
     assert found.cpus == cpus
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, storage
+from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, settings_file, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.looking import Look
 from vboxlab.hypervisor.virtualbox.worker.settings_file import Settings
@@ -243,9 +243,15 @@ def is_named(disk: Path, settings: str) -> bool:
     return (child[1] if child else disk.name) in settings
 
 
-def note_discarded(connection: Connection, machine: Any) -> None:
-    """Write into a locked machine's settings which disks a restore is to throw away: VirtualBox saves it at once."""
-    machine.setExtraData(DISCARDED, json.dumps(_places(connection, machine)))
+def note_discarded(connection: Connection, machine: Any, settings: Path) -> None:
+    """Write down which disks a restore is to throw away, in the settings of a machine that a session of ours holds.
+
+    All that the session changed is saved: the settings file is right, and VirtualBox writes the note into it at once.
+    """
+    written = settings_file.read(settings)
+    attached = {} if written is None else written.attached
+    now = {":".join(place): disk.replace("-", "") for place, disk in attached.items()}
+    machine.setExtraData(DISCARDED, json.dumps(now or _places(connection, machine)))
 
 
 def forget_discarded(machine: Any) -> None:

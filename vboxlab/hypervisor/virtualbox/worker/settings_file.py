@@ -8,7 +8,7 @@ src/VBox/Main/xml/VirtualBox-settings.xsd, the same in this for 6.1 to 7.2.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -93,7 +93,8 @@ class Kept:
 class Settings:
     """What a settings file says of its machine. Memory is in MiB; None stands for what is left to the API.
 
-    Snapshots come parents first, `disks` are the UUIDs of those that the machine has, now or in a snapshot.
+    Snapshots come parents first. `attached` are the UUIDs of the disks that the machine has now, by the names of their
+    controllers, ports and devices, and `disks` those that it has now or in a snapshot.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Settings:
     snapshots: tuple[Kept, ...] | None
     current: str | None
     modified: bool
+    attached: Mapping[tuple[str, str, str], str]
     disks: frozenset[str]
 
 
@@ -126,10 +128,8 @@ def read(path: Path) -> Settings | None:
         _all_snapshots(machine),
         _uuid(machine.get("currentSnapshot", "")) or None,
         machine.get("currentStateModified") != "false",
-        frozenset(
-            _uuid(image.get("uuid", ""))
-            for image in machine.iterfind(f".//{NAMESPACE}AttachedDevice[@type='HardDisk']/{NAMESPACE}Image")
-        ),
+        dict(_attached(machine.findall(f"{hardware}StorageControllers/{NAMESPACE}StorageController"))),
+        frozenset(disk for _place, disk in _attached(machine.iter(f"{NAMESPACE}StorageController"))),
     )
 
 
@@ -155,6 +155,15 @@ def details_of(
 
 def _uuid(text: str) -> str:
     return text.strip("{}")
+
+
+def _attached(controllers: Iterable[ET.Element]) -> Iterator[tuple[tuple[str, str, str], str]]:
+    for controller in controllers:
+        for device in controller.findall(f"{NAMESPACE}AttachedDevice[@type='HardDisk']"):
+            image = device.find(f"{NAMESPACE}Image")
+            if image is not None:
+                place = (controller.get("name", ""), device.get("port", ""), device.get("device", ""))
+                yield place, _uuid(image.get("uuid", ""))
 
 
 def _number(element: ET.Element | None, attribute: str, default: str) -> int | None:

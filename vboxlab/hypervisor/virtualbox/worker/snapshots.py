@@ -96,7 +96,7 @@ def restore(connection: Connection, call: Call[RestoreSnapshot]) -> None:
         # Marks first: killed in between, the machine claims less than its disk holds, never more.
         if kept is not None:
             marks.write_label(own, replace(seen.label, marks=kept))
-        ownership.note_discarded(connection, own)
+        ownership.note_discarded(connection, own, seen.settings)
         try:
             connection.wait(own.restoreSnapshot(own.findSnapshot(snapshot.id)), doing, call.report)
         except Failure:
