@@ -340,8 +340,8 @@ class _Collector(threading.Thread):
 def _whole(script: str) -> bytes:
     """Return what a shell reads from its standard input to run a script without any.
 
-    In braces it is read to its end before any of it runs: cut short it does nothing, and no command of it takes the rest
-    for its own input.
+    In braces it is read to its end before any of it runs: cut short it does nothing, and no command of it takes what is
+    left for its own input.
     """
     return f"{_PATH}\n{{\n{script}\n}} </dev/null\n".encode()
 
