@@ -14,8 +14,9 @@ resolv_conf=${VBOXLAB_ROOT-}/etc/resolv.conf # VBOXLAB_ROOT is for tests
 written=${VBOXLAB_ROOT-}/var/lib/vboxlab/written # "DIGEST  PATH" of all that we ever wrote
 dpkg=${VBOXLAB_ROOT-}/var/lib/dpkg
 known=
-[ ! -r "$written" ] || known=$(cat "$written")
+units=' '        # "UNIT=STATE " of all that systemd was asked about
 reload_units=0
+changing=0       # whether anything may be otherwise than it was when it was asked for
 
 report() { # INDEX STATUS REASON
     reason=$3
@@ -27,7 +28,7 @@ report() { # INDEX STATUS REASON
 }
 
 may_change() { # INDEX REASON: whether changes are on; reports what would change otherwise
-    [ "$apply" = 1 ] && return 0
+    if [ "$apply" = 1 ]; then changing=1; return 0; fi
     report "$1" would-change "$2"
     return 1
 }
@@ -72,6 +73,11 @@ unlike() { # "RAWMODE OWNER GROUP" RAWMODE OWNER GROUP: says how the second diff
     [ "$2:$3" = "$5:$6" ] || printf 'owner is %s:%s instead of %s:%s' "$5" "$6" "$2" "$3"
 }
 
+recall() { # sets $known to what we wrote so far, when that is first needed: one call a byte, and no process
+    [ -z "$known" ] && [ -r "$written" ] || return 0
+    while IFS= read -r line; do known=$known$nl$line; done <"$written"
+}
+
 somebodys() { # PATH: whether what stands there is neither what we wrote nor what a package brings
     [ "$fresh" = 0 ] || return 1
     case $nl$stats in
@@ -79,6 +85,7 @@ somebodys() { # PATH: whether what stands there is neither what we wrote nor wha
         *) return 1 ;; # it is not there, or came with a package a moment ago
     esac
     [ -f "$1" ] && [ ! -L "$1" ] || return 0
+    recall
     set -- "$1" $(sha256sum <"$1")
     case $nl$known$nl in *"$nl$2  $1$nl"*) return 1 ;; esac
     set -- "$1" $(md5sum <"$1")
@@ -101,6 +108,7 @@ keep() { # INDEX PATH: keeps beside what somebody changed, before it is overwrit
 
 remember() { # PATH DIGEST: that we wrote it
     [ "$apply" = 1 ] || return 0
+    recall
     case $nl$known$nl in *"$nl$2  $1$nl"*) return 0 ;; esac
     known="$known$nl$2  $1"
     { (umask 077; [ -d "${written%/*}" ] || mkdir -p "${written%/*}"; printf '%s  %s\n' "$2" "$1" >>"$written"); } 2>/dev/null
@@ -171,7 +179,7 @@ seconds() { # sets $now to the seconds since the guest's boot, without a process
     now=${now%.*}
 }
 
-apt() { # ARGUMENT...: apt-get with the options given by the caller of the script
+fetch() { # ARGUMENT...: apt-get with the options given by the caller of the script
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
         -o Acquire::Retries=2 $apt_options "$@" </dev/null 2>&1
 }
@@ -201,7 +209,8 @@ resolves() { # whether a name server of the guest knows the host that packages c
 install_missing() { # apt_within: seconds for the mirror to become reachable
     [ -n "$missing" ] || return 0
     if [ "$apply" != 1 ]; then report_packages would-change 'not installed'; return; fi
-    if apt --no-download --no-install-recommends install $missing >/dev/null; then
+    changing=1
+    if fetch --no-download --no-install-recommends install $missing >/dev/null; then
         report_packages changed 'not installed'
         return
     fi
@@ -222,7 +231,7 @@ install_missing() { # apt_within: seconds for the mirror to become reachable
 update_and_install() { # says what failed
     seconds
     apt_deadline=$((now + apt_within))
-    until said=$(apt -o APT::Update::Error-Mode=any update); do
+    until said=$(fetch -o APT::Update::Error-Mode=any update); do
         seconds
         if [ "$now" -ge "$apt_deadline" ]; then
             echo "apt-get update: $(printf %s "$said" | grep -E '^[EW]:' | tail -n 3)"
@@ -230,7 +239,7 @@ update_and_install() { # says what failed
         fi
         sleep 2
     done
-    said=$(apt --no-install-recommends install $missing) && return 0
+    said=$(fetch --no-install-recommends install $missing) && return 0
     echo "apt-get install: $(printf %s "$said" | tail -n 3)"
     return 1
 }
@@ -252,7 +261,7 @@ host_name() { # INDEX NAME
     fi
 }
 
-interface() { # INDEX NAME ADDRESS GATEWAY: $addresses is the output of ip -br -4 addr, $defaults of ip -4 route
+interface() { # INDEX NAME ADDRESS GATEWAY: $addresses is what ip says of addresses and default routes
     if [ ! -d "/sys/class/net/$2" ]; then
         report "$1" failed "the guest has no $2 (it has: $(cd /sys/class/net && echo *))"
         return
@@ -271,7 +280,7 @@ END
         *) why="has$found"; why="${why% } instead of $3" ;;
     esac
     if [ -z "$why" ] && [ -n "$4" ]; then
-        case "$defaults$nl" in
+        case "$addresses$nl" in
             *"default via $4 dev $2 "*) ;;
             *) why="no default route through $4" ;;
         esac
@@ -284,11 +293,29 @@ END
     if attempt ifup "$2"; then report "$1" changed "$why"; else report "$1" failed "ifup $2: $said"; fi
 }
 
-sysctl() { # INDEX NAME VALUE FILE PROCPATH PATTERN: PATTERN is NAME as a regular expression
+sets() { # FILE NAME VALUE: whether a line of the file is NAME=VALUE, with spaces or without
+    [ -r "$1" ] || return 1
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+            *=*=*) continue ;;
+            *"$2"*=*"$3"*) ;;
+            *) continue ;;
+        esac
+        trimmed "${line%%=*}" "$2" && trimmed "${line#*=}" "$3" && return 0
+    done <"$1"
+    return 1
+}
+
+trimmed() { # TEXT WORD: whether the text is the word with spaces around it
+    text=${1#"${1%%[! $tab]*}"}
+    [ "${text%"${text##*[! $tab]}"}" = "$2" ]
+}
+
+setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN: of the kernel; PATTERN is NAME as a regular expression
     current= why=
     if [ -r "$5" ]; then read -r current <"$5"; fi
     [ "$current" = "$3" ] || why="is ${current:-not there}"
-    grep -Eq "^[[:space:]]*$6[[:space:]]*=[[:space:]]*$3[[:space:]]*\$" "$4" 2>/dev/null || why="${why:-not in $4}"
+    sets "$4" "$2" "$3" || why="${why:-not in $4}"
     if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
     keep "$1" "$4" || { report "$1" failed "$said"; return; }
     may_change "$1" "$why" || return
@@ -306,8 +333,11 @@ sysctl() { # INDEX NAME VALUE FILE PROCPATH PATTERN: PATTERN is NAME as a regula
 
 # crypt(3) with the present hash as salt gives the present hash exactly when the password is the same.
 password() { # INDEX USER: the password is on standard input, in base64
-    said=$(base64 -d | perl -e '
-        my ($user, $apply) = @ARGV; local $/; my $wanted = <STDIN>; my $hash = (getpwnam $user)[1];
+    said=$(perl -e '
+        my ($user, $apply) = @ARGV; local $/; my $coded = <STDIN>;
+        $coded =~ tr#A-Za-z0-9+/##cd; $coded =~ tr#A-Za-z0-9+/# -_#; # the alphabet of uuencode
+        my $wanted = join "", map { unpack "u", chr(32 + int(length($_) * 3 / 4)) . $_ } $coded =~ /(.{1,60})/g;
+        my $hash = (getpwnam $user)[1];
         defined $hash or do { print "there is no user $user"; exit 1 };
         my $made = length $hash > 1 ? crypt($wanted, $hash) : undef;
         exit 0 if defined $made && $made eq $hash;
@@ -329,15 +359,27 @@ password() { # INDEX USER: the password is on standard input, in base64
 
 # --- services: load_N, active_N and enabled_N hold what systemd says of the N-th
 
+systemctl() { # as the program; but whether a unit runs is not asked again while nothing can have changed
+    if [ "$changing" = 0 ] && [ $# = 3 ] && [ "$1 $2" = '--quiet is-active' ]; then
+        case $units in
+            *" $3.service="*) # systemctl(1) takes one that reloads for active as well
+                state=${units#*" $3.service="}
+                case ${state%% *} in active | reloading) return 0 ;; *) return 3 ;; esac
+                ;;
+        esac
+    fi
+    command systemctl "$@"
+}
+
 read_units() { # N UNIT...: asks systemd about all at once, and keeps the answers from N on
     number=$1
     shift
     while IFS= read -r line; do
         case $line in
             LoadState=*) eval "load_$number=\${line#*=}" ;;
-            ActiveState=*) eval "active_$number=\${line#*=}" ;;
+            ActiveState=*) eval "active_$number=\${line#*=}"; units="$units${1-}=${line#*=} " ;;
             UnitFileState=*) eval "enabled_$number=\${line#*=}" ;;
-            '') number=$((number + 1)) ;;
+            '') number=$((number + 1)); [ $# = 0 ] || shift ;;
         esac
     done <<END
 $(systemctl show -p LoadState -p ActiveState -p UnitFileState "$@" 2>&1)
@@ -367,7 +409,7 @@ read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how th
     esac
 }
 
-service() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds between stop and start
+unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds between stop and start
     case $broken in
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
     esac

@@ -179,9 +179,8 @@ class _Compiler:
             parts.append(f"apt_host={quoted(self._apt_host())}")
             parts += self._apt_files()
         if self._of(Interface):
-            parts.append("addresses=$(ip -br -4 addr)")
-        if any(r.gateway for _index, r in self._of(Interface)):
-            parts.append("defaults=$(ip -4 route show default)")
+            asked = "addr\nroute show default" if any(r.gateway for _index, r in self._of(Interface)) else "addr"
+            parts.append(f"addresses=$(ip -br -4 -batch - <<'{END}'\n{asked}\n{END}\n)")
         if self._services:
             units = " ".join(f"{_plain('name', name)}.service" for name in self._services)
             parts.append(f"read_units 0 {units}")
@@ -248,16 +247,16 @@ class _Compiler:
             case Sysctl(name, value, file):
                 proc = "/proc/sys/" + _plain("value", name).replace(".", "/")
                 pattern = quoted(name.replace(".", "\\."))
-                return f"sysctl {index} {name} {_plain('value', value)} {_plain('path', file)} {proc} {pattern}"
+                return f"setting {index} {name} {_plain('value', value)} {_plain('path', file)} {proc} {pattern}"
             case Password(user, secret):
                 data = base64.b64encode(_encoded(self._secret(secret))).decode()
                 return f"password {index} {_plain('name', user)} <<'{END}'\n{data}\n{END}"
             case Command(_, run, unless):
-                functions = f"unless_{index}() {{ {words(unless)}; }}\nrun_{index}() {{ {words(run)}; }}"
+                functions = f"unless_{index}() {_condition(unless)}\nrun_{index}() {{ {words(run)}; }}"
                 return f"{functions}\ncommand_done {index}"
             case Service(name, enabled, running, pause):
                 number = self._services.index(name)
-                return f"service {index} {name} {number} {_yes_no(enabled)} {_yes_no(running)} {pause}"
+                return f"unit {index} {name} {number} {_yes_no(enabled)} {_yes_no(running)} {pause}"
             case _:
                 return ""
 
@@ -266,7 +265,20 @@ class _Compiler:
         nudge = f"nudge_{index}() {{ {words(wanted.nudge)}; }}\n" if wanted.nudge else ""
         after = round(wanted.nudge_after * self._time_scale) if wanted.nudge else "-"
         unit = _plain("name", wanted.unit) if wanted.unit else "-"
-        return f"until_{index}() {{ {words(wanted.until)}; }}\n{nudge}await {index} {seconds} {after} {unit}"
+        return f"until_{index}() {_condition(wanted.until)}\n{nudge}await {index} {seconds} {after} {unit}"
+
+
+def _condition(argv: Sequence[str]) -> str:
+    """Return the body of a function that tells whether a condition holds.
+
+    What a shell shall say of it this one says itself, in a subshell: that is a process less to start. A script that
+    looks at its own name has a shell of its own.
+    """
+    match argv:
+        case ("sh", "-c", script, _name, *arguments) if "$0" not in script and "${0" not in script:
+            return f"( set -- {words(arguments)}; eval {quoted(script)}; )"
+        case _:
+            return f"{{ {words(argv)}; }}"
 
 
 def _wrapped(data: bytes) -> str:

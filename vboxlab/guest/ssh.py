@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 # Debian gives these to root's login shells only; sysctl, ip and ipvsadm are asked as the login user too.
+_SHELL = "sh"
 _PATH = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 PATIENCE = 60.0  # seconds for each step of a login: an emulated guest on a busy host needs most of them
 
@@ -207,10 +208,11 @@ class SshExecutor:
         The script travels ahead of stdin in the same stream, so it is in no command line and as long as it likes.
         """
         deadline = time.monotonic() + timeout
-        channel = self._start(script, root)
+        channel = self._start(_with_data(script) if stdin else _SHELL, root)
+        sent = script.encode() + stdin if stdin else _whole(script)
         stderr = _Collector(channel.recv_stderr)
         stdout = _Collector(channel.recv)
-        sender = threading.Thread(target=_send, args=(channel, self._ahead(script, root) + stdin), daemon=True)
+        sender = threading.Thread(target=_send, args=(channel, self._ahead(root) + sent), daemon=True)
         for thread in (sender, stdout, stderr):
             thread.start()
         for thread in (stdout, stderr):
@@ -232,8 +234,8 @@ class SshExecutor:
     @contextlib.contextmanager
     def stream(self, script: str, *, stdin: bytes = b"", root: bool = False) -> Iterator[SshStream]:
         """Start a script and give its output line by line; leaving the context ends it."""
-        channel = self._start(script, root)
-        channel.sendall(self._ahead(script, root) + stdin)
+        channel = self._start(_with_data(script), root)
+        channel.sendall(self._ahead(root) + script.encode() + stdin)
         stream = SshStream(channel)
         try:
             yield stream
@@ -257,13 +259,13 @@ class SshExecutor:
             self._transport.close()
             self._transport = None
 
-    def _start(self, script: str, root: bool) -> paramiko.Channel:
+    def _start(self, shell: str, root: bool) -> paramiko.Channel:
         import paramiko
 
         for attempt in (1, 2):
             try:
                 channel = self._connected().open_session(timeout=30)
-                channel.exec_command(self._command(len(script.encode()), root))
+                channel.exec_command(self._command(shell, root))
             except (paramiko.SSHException, EOFError, OSError) as error:
                 self.close()
                 if attempt == 2:
@@ -275,19 +277,17 @@ class SshExecutor:
                 return channel
         raise AssertionError
 
-    def _command(self, length: int, root: bool) -> str:
-        # head reads no byte more than it is told, so the rest of the stream is the script's standard input.
-        shell = "sh -c " + shlex.quote(f'{_PATH}; eval "$(head -c {length})"')
+    def _command(self, shell: str, root: bool) -> str:
         if not root or self._access.user == "root":
             return shell
         if self._access.root_by == "su":
             return f"su root -c {shlex.quote(shell)}"
         return f"sudo -S -p '' {shell}" if self._access.root_password else f"sudo -n {shell}"
 
-    def _ahead(self, script: str, root: bool) -> bytes:
+    def _ahead(self, root: bool) -> bytes:
         password = self._access.root_password
         asked = root and self._access.user != "root" and password is not None
-        return (f"{password()}\n" if asked and password else "").encode() + script.encode()
+        return (f"{password()}\n" if asked and password else "").encode()
 
 
 class SshStream:
@@ -335,6 +335,23 @@ class _Collector(threading.Thread):
     def text(self) -> str:
         """Return what came so far."""
         return self._data.decode(errors="replace")
+
+
+def _whole(script: str) -> bytes:
+    """Return what a shell reads from its standard input to run a script without any.
+
+    In braces it is read to its end before any of it runs: cut short it does nothing, and no command of it takes what is
+    left for its own input.
+    """
+    return f"{_PATH}\n{{\n{script}\n}} </dev/null\n".encode()
+
+
+def _with_data(script: str) -> str:
+    """Return the command that runs a script which comes ahead of its standard input.
+
+    head reads no byte more than it is told, so the rest of the stream is left.
+    """
+    return "sh -c " + shlex.quote(f'{_PATH}; eval "$(head -c {len(script.encode())})"')
 
 
 def _send(channel: paramiko.Channel, data: bytes) -> None:

@@ -14,6 +14,8 @@ from vboxlab.planning.observed import MARK_CONTACTED, GuestLook, ObservedLab, Po
 from vboxlab.planning.planner import machines_of
 from vboxlab.waiting import in_threads
 
+AT_ONCE = 8  # guests: to look is to wait for the guest
+
 
 def look_into(
     context: Context, desired: Desired, observed: ObservedLab, plan: act.Plan, *, jobs: int
@@ -58,4 +60,4 @@ def look_into(
         told = tuple(text.format(subject=result.key, problem=in_words(result.reason)) for result in differences)
         return GuestLook(told, report.kept)
 
-    return dict(zip(names, in_threads(look, names, width=jobs), strict=True))
+    return dict(zip(names, in_threads(look, names, width=max(jobs, AT_ONCE)), strict=True))

@@ -65,7 +65,9 @@ class GuestRoot:
 
     def network(self, addresses: str, default: str) -> None:
         """Let `ip` answer as in the guest."""
-        self.say("ip", f"case $1 in\n-br) cat <<'END'\n{addresses}\nEND\n;;\n*) echo '{default}' ;;\nesac")
+        answers = f"cat <<'END'\n{addresses}\nEND"
+        asked = f'case "$*" in\n*-batch*) {answers}\necho "{default}" ;;\n-br*) {answers}\n;;'
+        self.say("ip", f"{asked}\n*) echo '{default}' ;;\nesac")
 
     def executor(self) -> HostExecutor:
         return RootedExecutor(self.place.machine.name, self.root / "answers", root=self.root)

@@ -347,8 +347,9 @@ def test_interfaces_are_compared_with_what_the_kernel_has(tmp_path: Path, progra
     program(
         programs,
         "ip",
-        f'case "$*" in "-br -4 addr") echo "{loopback} UP 192.168.200.51/24 192.168.200.5/24";;'
-        '*default*) echo "default via 192.168.200.254 dev lo onlink";; esac',
+        '[ "$*" != "-br -4 -batch -" ] || while read -r what; do case $what in '
+        f'addr) echo "{loopback} UP 192.168.200.51/24 192.168.200.5/24";; '
+        '*default*) echo "default via 192.168.200.254 dev lo onlink";; esac; done',
     )
     for name in ("ifup", "ifdown"):
         program(programs, name, f'echo {name} "$*" >>{log}')

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 from vboxlab.errors import DriverError
-from vboxlab.hypervisor.qemu.client import MonitorRefused
 from vboxlab.hypervisor.qemu.command import (
     DEFAULT_NAT_SUBNET,
     backend,
@@ -18,6 +17,7 @@ from vboxlab.hypervisor.qemu.command import (
     nic_id,
 )
 from vboxlab.hypervisor.qemu.definition import Definition
+from vboxlab.hypervisor.qemu.failures import MonitorRefused
 from vboxlab.hypervisor.qemu.machines import check_adapters
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import Workspace

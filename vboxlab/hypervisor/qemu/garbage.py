@@ -10,10 +10,11 @@ from pathlib import Path
 
 from vboxlab.errors import DriverError
 from vboxlab.files import PRIVATE_FILE, make_private_folder
-from vboxlab.hypervisor.qemu.client import Process, is_listening
+from vboxlab.hypervisor.qemu.client import Process
 from vboxlab.hypervisor.qemu.definition import DEFINITION_FILE, Definition, decode, disk_path
 from vboxlab.hypervisor.qemu.images import run_disk_tool, run_on_disk
 from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
+from vboxlab.hypervisor.qemu.looks import is_listening
 from vboxlab.hypervisor.qemu.networks import socket_is_read
 from vboxlab.hypervisor.qemu.workspace import Workspace
 from vboxlab.language import _

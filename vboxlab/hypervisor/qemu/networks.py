@@ -15,9 +15,9 @@ from vboxlab import programs
 from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.hypervisor.qemu import switch as switch_program
-from vboxlab.hypervisor.qemu.client import is_listening
 from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.hypervisor.qemu.layout import Layout
+from vboxlab.hypervisor.qemu.looks import is_listening
 from vboxlab.language import _
 from vboxlab.listening import local, why_taken
 from vboxlab.planning.observed import AdapterState

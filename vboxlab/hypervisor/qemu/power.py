@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable, WaitTimeout
-from vboxlab.hypervisor.qemu.client import MonitorGone, MonitorRefused, Process, QemuEndedAtOnce, launch
+from vboxlab.hypervisor.qemu.client import Process, launch
 from vboxlab.hypervisor.qemu.command import RunPaths, nic_id, qemu_command
 from vboxlab.hypervisor.qemu.definition import Definition, disk_path
+from vboxlab.hypervisor.qemu.failures import MonitorGone, MonitorRefused, QemuEndedAtOnce
 from vboxlab.hypervisor.qemu.images import LOCKED_SECONDS, await_disk, is_locked
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, ERRORS_FILE, Workspace

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from vboxlab.errors import MachineConflict, MachineNotFound
-from vboxlab.hypervisor.qemu.client import Monitors, is_listening
+from vboxlab.hypervisor.qemu.client import Monitors
 from vboxlab.hypervisor.qemu.definition import Definition, Definitions, DefinitionUnreadable, disk_path
 from vboxlab.hypervisor.qemu.images import ImageStore, run_on_disk
 from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, Layout, held
+from vboxlab.hypervisor.qemu.looks import is_listening
 from vboxlab.hypervisor.qemu.networks import Switches
 from vboxlab.hypervisor.qemu.readiness import Readiness
 from vboxlab.language import _

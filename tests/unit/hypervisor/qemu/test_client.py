@@ -17,7 +17,8 @@ if sys.platform == "win32":
     pytest.skip("needs UNIX sockets", allow_module_level=True)
 
 from tests.unit.listening import serve_each
-from vboxlab.hypervisor.qemu.client import MonitorGone, Monitors
+from vboxlab.hypervisor.qemu.client import Monitors
+from vboxlab.hypervisor.qemu.failures import MonitorGone
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}, "capabilities": []}}
 ALL = 3  # greeting, capabilities, status
@@ -38,8 +39,11 @@ def emulator(path: Path, answers: int, owed: Sequence[Sequence[object]] = ()) ->
                 connection.sendall(json.dumps(message).encode() + b"\r\n")
             if answers:
                 connection.sendall(json.dumps(GREETING).encode() + b"\r\n")
+            heard = ""
             for _ in range(answers - 1):
-                request = json.loads(connection.recv(4096))
+                heard = heard or connection.recv(4096).decode()
+                request, end = json.JSONDecoder().raw_decode(heard)
+                heard = heard[end:].lstrip()
                 reply = {"return": {"status": "running"}, **{key: request[key] for key in ("id",) if key in request}}
                 connection.sendall(json.dumps(reply).encode() + b"\r\n")
             if answers == ALL:
@@ -93,9 +97,11 @@ def test_what_was_owed_to_another_client_is_not_taken_for_ours(
     monitors: Monitors, tmp_path: Path, first: Sequence[object]
 ) -> None:
     path = tmp_path / "qmp"
-    with emulator(path, ALL, owed=[[], first, first]):
-        # states looks first whether anybody listens, which is a connection of its own
+    with emulator(path, ALL, owed=[first]):
         assert monitors.states([path]) == ["running"]
+    path.unlink()
+    with emulator(path, ALL, owed=[first, first]):
+        assert monitors.execute(path, ("query-status", {})) == {"status": "running"}
 
 
 def test_a_stranger_at_the_socket_is_not_asked_for_ever(monitors: Monitors, tmp_path: Path) -> None:
