@@ -1,4 +1,4 @@
-"""Conversations with QEMU through the library qemu.qmp, whose coroutines run on an event loop in a thread of its own."""
+"""Conversations with QEMU through the library qemu.qmp, whose coroutines run on a loop in a thread of its own."""
 
 from __future__ import annotations
 
