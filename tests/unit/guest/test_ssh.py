@@ -23,7 +23,7 @@ from vboxlab.base.store import BaseStore
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.hostkeys import forget, pin, pinned_key
 from vboxlab.guest.readiness import _Banner
-from vboxlab.guest.resources import Await, File
+from vboxlab.guest.resources import Await, File, Resource
 from vboxlab.guest.ssh import Access, SshExecutor, _whole
 from vboxlab.lab.access import SshGuests
 from vboxlab.lab.directory import LabDirectory
@@ -226,7 +226,7 @@ def test_a_look_into_a_guest_is_one_connection_one_login_and_one_command(server:
     pin(directory.known_hosts, "srv-web", server.host_key)
     guests = SshGuests(Settings(home=tmp_path / "home"), BaseStore(Settings(home=tmp_path)), lambda _handle: True)
     before = len(server.log.read_text().splitlines())
-    resources = [File(str(file), "page\n"), Await("there", ("test", "-e", str(file)))]
+    resources: list[Resource] = [File(str(file), "page\n"), Await("there", ("test", "-e", str(file)))]
     report = guests.configure(directory, machine, base, resources, changes=False, installed=())
     guests.close()
     assert report.summary == "2 unchanged"
