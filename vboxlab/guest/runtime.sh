@@ -312,9 +312,15 @@ trimmed() { # TEXT WORD: whether the text is the word with spaces around it
 }
 
 setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN: of the kernel; PATTERN is NAME as a regular expression
-    current= why=
-    if [ -r "$5" ]; then read -r current <"$5"; fi
-    [ "$current" = "$3" ] || why="is ${current:-not there}"
+    why=
+    case $changing$nl$sums$nl in
+        0*"$nl$5: OK$nl"*) ;;
+        *) # not read by the shell: a number is there for the first read(2) only, and dash reads byte by byte
+            current=
+            [ ! -r "$5" ] || current=$(cat "$5")
+            [ "$current" = "$3" ] || why="is ${current:-not there}"
+            ;;
+    esac
     sets "$4" "$2" "$3" || why="${why:-not in $4}"
     if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
     keep "$1" "$4" || { report "$1" failed "$said"; return; }
@@ -414,7 +420,7 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
     esac
     eval "load=\${load_$3-} active=\${active_$3-} enabled=\${enabled_$3-}"
-    if [ "$load" != loaded ]; then # installed a moment ago
+    if [ "$load" != loaded ] && [ "$changing" = 1 ]; then # installed a moment ago
         read_units 999 "$2.service"
         load=${load_999-} active=${active_999-} enabled=${enabled_999-}
     fi

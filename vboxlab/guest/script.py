@@ -41,6 +41,7 @@ from vboxlab.settings import DEFAULT_MIRROR
 
 END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64
 EXIT_PACKAGES_MISSING = 9
+NEWLINE = b"\n"
 _PLAIN = {
     "path": re.compile(r"/[A-Za-z0-9._+@:/-]+"),
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*"),
@@ -163,9 +164,11 @@ class _Compiler:
         wanted = self._of(File)
         touched = [r.path for _index, r in wanted] + [r.path for _index, r in self._of(AbsentFile)]
         touched += [r.file for _index, r in self._of(Sysctl)]
-        if wanted:
-            digests = "\n".join(f"{self._digest(r)}  {r.path}" for _index, r in wanted)
-            parts.append(f"sums=$(sha256sum -c 2>/dev/null <<'{END}'\n{digests}\n{END}\n)")
+        digests = [f"{self._digest(r)}  {r.path}" for _index, r in wanted]
+        digests += [f"{_sha256(_encoded(r.value) + NEWLINE)}  {_proc(r)}" for _index, r in self._of(Sysctl)]
+        if digests:
+            lines = "\n".join(digests)
+            parts.append(f"sums=$(sha256sum -c 2>/dev/null <<'{END}'\n{lines}\n{END}\n)")
         if touched:
             paths = " ".join(_plain("path", path) for path in dict.fromkeys(touched))
             parts.append(f"stats=$(stat -c '%n %f %U %G' {paths} 2>/dev/null)")
@@ -214,7 +217,7 @@ class _Compiler:
         return _encoded(file.content)
 
     def _digest(self, file: File) -> str:
-        return hashlib.sha256(self._content(file)).hexdigest()
+        return _sha256(self._content(file))
 
     def _secret(self, name: str) -> str:
         try:
@@ -245,9 +248,9 @@ class _Compiler:
     def _declared(self, index: int, resource: Resource) -> str:
         match resource:
             case Sysctl(name, value, file):
-                proc = "/proc/sys/" + _plain("value", name).replace(".", "/")
                 pattern = quoted(name.replace(".", "\\."))
-                return f"setting {index} {name} {_plain('value', value)} {_plain('path', file)} {proc} {pattern}"
+                told = f"{name} {_plain('value', value)} {_plain('path', file)} {_proc(resource)} {pattern}"
+                return f"setting {index} {told}"
             case Password(user, secret):
                 data = base64.b64encode(_encoded(self._secret(secret))).decode()
                 return f"password {index} {_plain('name', user)} <<'{END}'\n{data}\n{END}"
@@ -279,6 +282,14 @@ def _condition(argv: Sequence[str]) -> str:
             return f"( set -- {words(arguments)}; eval {quoted(script)}; )"
         case _:
             return f"{{ {words(argv)}; }}"
+
+
+def _proc(setting: Sysctl) -> str:
+    return "/proc/sys/" + _plain("value", setting.name).replace(".", "/")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _wrapped(data: bytes) -> str:

@@ -184,6 +184,105 @@ def test_a_failed_file_skips_its_service_and_the_waiting_but_nothing_else(tmp_pa
     assert results[3] == ("skipped", "not waited for, because something failed")
 
 
+def test_where_all_is_right_a_guest_is_asked_in_few_processes(tmp_path: Path, programs: Path) -> None:
+    """Under emulation each process costs some 20 ms: what can be asked for at once is, and what is known is not."""
+    log = tmp_path / "log"
+    answers = {
+        "dpkg-query": "printf 'apache2 installed\\nheartbeat installed\\n'",
+        "systemctl": "printf 'LoadState=loaded\\nActiveState=active\\nUnitFileState=static\\n\\n'; "
+        "printf 'LoadState=loaded\\nActiveState=inactive\\nUnitFileState=disabled\\n'",
+        "ip": "echo 'lo UP 127.0.0.1/8'; echo 'default via 192.168.200.254 dev lo onlink'",
+    }
+    for name in ("sha256sum", "stat", "cat", "head", "grep", "sh", "base64", *answers):
+        program(programs, name, f"echo {name} >>{log}\n" + answers.get(name, f'exec {shutil.which(name)} "$@"'))
+    (tmp_path / "sysctl.conf").write_text("#net.ipv4.ip_forward=1\nkernel.pid_max = VALUE\n")
+    value = Path("/proc/sys/kernel/pid_max").read_text().strip()
+    settings_file = tmp_path / "sysctl.conf"
+    settings_file.write_text(settings_file.read_text().replace("VALUE", value))
+    left = 'systemctl --quiet is-active heartbeat || ! systemctl --quiet is-active "$1"'
+    resources: list[Resource] = [
+        file(tmp_path / "a", "one"),
+        file(tmp_path / "b", "two"),
+        Package("apache2"),
+        Package("heartbeat"),
+        Interface("lo", "127.0.0.1/8", "192.168.200.254"),
+        Sysctl("kernel.pid_max", value, str(settings_file)),
+        Service("heartbeat"),
+        Service("apache2", enabled=False, running=False),
+        Command("handed over", ("false",), ("sh", "-c", left, "sh", "apache2")),
+        Await("settled", ("sh", "-c", '[ -d "$1" ]', "sh", str(tmp_path))),
+    ]
+    for name, content in (("a", "one"), ("b", "two")):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o644)
+    for changes in (False, True):
+        log.unlink(missing_ok=True)
+        assert run(resources, changes=changes, path=programs) == (0, [("unchanged", "")] * len(resources))
+        assert log.read_text().split() == ["sha256sum", "stat", "dpkg-query", "ip", "systemctl"]
+
+
+def test_a_unit_is_asked_about_again_once_something_was_changed(tmp_path: Path, programs: Path) -> None:
+    started = tmp_path / "started"
+    program(
+        programs,
+        "systemctl",
+        f"case $* in show*) printf 'LoadState=loaded\\nActiveState=inactive\\nUnitFileState=static\\n';; "
+        f"*start*) touch {started};; *is-active*) [ -e {started} ];; esac",
+    )
+    running = Await("running", ("sh", "-c", 'systemctl --quiet is-active "$1"', "sh", "server"), 1)
+    assert run([running, Service("server")], changes=False, path=programs) == (
+        0,
+        [("would-change", "is not so now"), ("would-change", "not running (inactive)")],
+    )
+    code, results = run([running, Service("server")], path=programs)
+    assert (code, results) == (0, [("unchanged", ""), ("changed", "not running (inactive)")])
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("kernel.pid_max=VALUE", True),
+        ("\t kernel.pid_max = VALUE \t", True),
+        ("#kernel.pid_max=VALUE", False),
+        ("kernel.pid_max=VALUE0", False),
+        ("xkernel.pid_max=VALUE", False),
+        ("kernel-pid_max=VALUE", False),
+        ("kernel.pid_max=VALUE=VALUE", False),
+        ("kernel.pid_max VALUE", False),
+    ],
+)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_setting_is_in_its_file_where_a_line_says_so(tmp_path: Path, line: str, right: bool, shell: str) -> None:
+    value = Path("/proc/sys/kernel/pid_max").read_text().strip()
+    (tmp_path / "conf").write_text("# a = b\n" + line.replace("VALUE", value))
+    expected = ("unchanged", "") if right else ("would-change", f"not in {tmp_path}/conf")
+    resources = [Sysctl("kernel.pid_max", value, str(tmp_path / "conf"))]
+    assert run(resources, changes=False, shell=shell) == (0, [expected])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_condition_of_the_shell_has_its_arguments_and_breaks_nothing(tmp_path: Path, shell: str) -> None:
+    conditions = {
+        ("sh", "-c", '[ "$1" = "a b" ] && [ $# = 2 ]; exit', "sh", "a b", "'"): "unchanged",
+        ("sh", "-c", "exit 3", "sh"): "would-change",
+        ("sh", "-c", "apply=1 changing=7 failures=9; false", "sh"): "would-change",
+        ("sh", "-c", "if then", "sh"): "would-change",
+        ("sh", "-c", '[ "$0" = name ]', "name"): "unchanged",
+        ("sh", "-c", "true"): "unchanged",
+    }
+    resources = [Command(str(number), ("false",), argv) for number, argv in enumerate(conditions)]
+    code, results = run(resources, changes=False, shell=shell)
+    assert (code, [status for status, _reason in results]) == (0, list(conditions.values()))
+
+
+def test_the_script_shadows_no_program_but_systemctl() -> None:
+    """What a role's condition calls is the program: a function of that name would be taken for it."""
+    functions = re.findall(r"^(\w+)\(\)", compile_script([], changes=True, secrets={}), re.MULTILINE)
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert [name for name in functions if shutil.which(name, path=path)] in ([], ["systemctl"])
+    assert not {"apt", "ip", "service", "sysctl"} & set(functions)
+
+
 def test_services_are_asked_about_once_and_only_those_notified_restart(tmp_path: Path, programs: Path) -> None:
     log = tmp_path / "log"
     program(

@@ -18,10 +18,19 @@ from pathlib import Path
 import pytest
 
 from tests.unit.listening import serve_each
+from vboxlab.base.model import Base, Login
+from vboxlab.base.store import BaseStore
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.hostkeys import forget, pin, pinned_key
 from vboxlab.guest.readiness import _Banner
-from vboxlab.guest.ssh import Access, SshExecutor
+from vboxlab.guest.resources import Await, File, Resource
+from vboxlab.guest.ssh import Access, SshExecutor, _whole
+from vboxlab.lab.access import SshGuests
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.planning.observed import AdapterState, Attachment, Forward, ObservedMachine, PowerState
+from vboxlab.settings import Settings
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import MANAGEMENT_SLOT
 from vboxlab.waiting import Deadline
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
@@ -36,6 +45,7 @@ class Sshd:
     key_file: Path
     host_key: str
     known_hosts: Path
+    log: Path
     process: subprocess.Popen[bytes]
 
     def executor(self, *, first_contact: bool = False, key_file: Path | None = None) -> SshExecutor:
@@ -64,9 +74,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     port = free_port()
     (folder / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
-        f"StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile {folder}/pid\nPasswordAuthentication no\n"
+        f"StrictModes no\nLogLevel VERBOSE\nUsePAM no\nPermitRootLogin yes\nPidFile {folder}/pid\n"
+        "PasswordAuthentication no\n"
     )
-    process = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(folder / "config")], stderr=subprocess.DEVNULL)
+    log = folder / "log"
+    process = subprocess.Popen([str(SSHD), "-D", "-E", str(log), "-f", str(folder / "config")])
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -76,7 +88,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     host_key = " ".join((folder / "host.pub").read_text().split()[:2])
     known_hosts = folder / "known_hosts"
     pin(known_hosts, "srv-web", host_key)
-    yield Sshd(port, folder / "user", host_key, known_hosts, process)
+    yield Sshd(port, folder / "user", host_key, known_hosts, log, process)
     process.terminate()
     process.wait(10)
 
@@ -199,6 +211,42 @@ def test_a_refused_login_says_which_user_and_what_with(server: Sshd, tmp_path: P
     with pytest.raises(GuestError) as caught:
         executor.run("true")
     assert caught.value.brief == f"srv-web: {getpass.getuser()} may not log in with the key of its base"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes root in the guest")
+def test_a_look_into_a_guest_is_one_connection_one_login_and_one_command(server: Sshd, tmp_path: Path) -> None:
+    file = tmp_path / "page"
+    file.write_text("page\n")
+    file.chmod(0o644)
+    base = Base("debian12", Login(getpass.getuser(), server.key_file), "debian12", prepared=True, digest="")
+    forward = Forward(server.port, 22)
+    adapter = AdapterState(MANAGEMENT_SLOT, Attachment("nat", forwards=(forward,)), "080027000001")
+    machine = ObservedMachine("id", "srv-web", PowerState.RUNNING, 1, 64, "", (adapter,), {"machine": "srv-web"})
+    directory = LabDirectory(tmp_path / "home", LabName("ha"))
+    pin(directory.known_hosts, "srv-web", server.host_key)
+    guests = SshGuests(Settings(home=tmp_path / "home"), BaseStore(Settings(home=tmp_path)), lambda _handle: True)
+    before = len(server.log.read_text().splitlines())
+    resources: list[Resource] = [File(str(file), "page\n"), Await("there", ("test", "-e", str(file)))]
+    report = guests.configure(directory, machine, base, resources, changes=False, installed=())
+    guests.close()
+    assert report.summary == "2 unchanged"
+    said = server.log.read_text().splitlines()[before:]
+    counted = [
+        sum(line.startswith(word) for line in said)
+        for word in ("Connection from", "Accepted publickey", "Starting session: command", "Failed")
+    ]
+    assert counted == [1, 1, 1, 0], said
+
+
+def test_a_script_that_is_cut_short_does_nothing(server: Sshd, tmp_path: Path) -> None:
+    sent = _whole(f"touch {tmp_path}/one\ntouch {tmp_path}/two")
+    ended = subprocess.run(["sh"], input=sent[:-20], capture_output=True, check=False)
+    assert ended.returncode != 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_does_not_take_the_rest_of_the_script_for_its_input(executor: SshExecutor) -> None:
+    assert executor.run("cat\necho end # of it").stdout == "end\n"
 
 
 def test_nobody_there_is_said_with_address_and_port(tmp_path: Path) -> None:

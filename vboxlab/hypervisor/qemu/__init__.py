@@ -19,4 +19,6 @@ Of this side alone, since VirtualBox has it of its own:
     command        a definition as QEMU's command line; VirtualBox makes its own
     switch         the internal networks' program; VirtualBox has them built in
     workspace      what the parts share; the worker's share its connection
+    looks, conversations, refusals
+                   what is asked of QEMU's processes, with a library and without, and what they refuse
 """

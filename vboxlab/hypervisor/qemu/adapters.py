@@ -17,9 +17,9 @@ from vboxlab.hypervisor.qemu.command import (
     nic_id,
 )
 from vboxlab.hypervisor.qemu.definition import Definition
-from vboxlab.hypervisor.qemu.failures import MonitorRefused
 from vboxlab.hypervisor.qemu.machines import check_adapters
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
+from vboxlab.hypervisor.qemu.refusals import MonitorRefused
 from vboxlab.hypervisor.qemu.workspace import Workspace
 from vboxlab.language import C_, _
 from vboxlab.planning.adapters import devices

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from vboxlab import programs
 from vboxlab.errors import DriverError
 from vboxlab.hypervisor.qemu import looks
-from vboxlab.hypervisor.qemu.failures import QemuEndedAtOnce
+from vboxlab.hypervisor.qemu.refusals import QemuEndedAtOnce
 from vboxlab.language import _
 from vboxlab.waiting import Deadline
 

@@ -1,4 +1,4 @@
-"""Conversations with QEMU by the library qemu.qmp, whose coroutines run on an event loop in a thread of its own."""
+"""Conversations with QEMU through the library qemu.qmp, whose coroutines run on a loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qemu.qmp import ConnectError, ExecuteError, QMPClient, QMPError
 from qemu.qmp.qmp_client import GreetingError, NegotiationError
 from tenacity import retry, retry_if_exception, stop_after_attempt
 
-from vboxlab.hypervisor.qemu.failures import MonitorGone, MonitorRefused
+from vboxlab.hypervisor.qemu.refusals import MonitorGone, MonitorRefused
 from vboxlab.language import _
 from vboxlab.waiting import Deadline
 

@@ -50,23 +50,21 @@ class _Question:
         self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.setblocking(False)
-        self.connected = False
         self._id = secrets.token_hex(8)
         self._read = b""
 
-    def connect(self) -> bool:
-        """Connect and ask; tell whether there is a process. Its queue may be full: then it is asked another time."""
+    def ask(self) -> bool | None:
+        """Connect and ask; tell whether there is a process. None: its queue is full, so nothing is asked yet."""
         commands = {"execute": "qmp_capabilities"}, {"execute": "query-status", "id": self._id}
         try:
             self.socket.connect(str(self.path))
             self.socket.sendall("".join(json.dumps(command) + "\n" for command in commands).encode())
         except BlockingIOError:
-            return True
+            return None
         except (BrokenPipeError, ConnectionResetError):
             pass  # it ends: read what it says of that
         except OSError:
             return False
-        self.connected = True
         return True
 
     def hear(self) -> str | None:
@@ -79,7 +77,7 @@ class _Question:
             return ""
         *lines, self._read = (self._read + data).split(b"\n")
         for line in lines:
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError, AttributeError):  # not QEMU
                 message = json.loads(line)
                 if message.get("id") == self._id:
                     return str(message["return"]["status"]) if "return" in message else ""
@@ -88,20 +86,19 @@ class _Question:
 
 def _ask(questions: Sequence[_Question], deadline: Deadline) -> list[str | None]:
     answers: dict[_Question, str | None] = {}
+    waiting = list(questions)
     with selectors.DefaultSelector() as selector:
         try:
-            while not deadline.expired:
-                for question in questions:
-                    if question.connected or question in answers:
-                        continue
-                    if not question.connect():
-                        answers[question] = None
-                    elif question.connected:
+            while len(answers) < len(questions) and not deadline.expired:
+                asked = {question: question.ask() for question in waiting}
+                waiting = [question for question in waiting if asked[question] is None]
+                answers.update((question, None) for question, there in asked.items() if there is False)
+                for question, there in asked.items():
+                    if there:
                         selector.register(question.socket, selectors.EVENT_READ, question)
-                all_asked = all(question.connected or question in answers for question in questions)
-                if len(answers) == len(questions):
+                if not selector.get_map() and not waiting:
                     break
-                for key, _events in selector.select(deadline.capped(STATUS_TIMEOUT if all_asked else PAUSE)):
+                for key, _events in selector.select(deadline.capped(PAUSE if waiting else STATUS_TIMEOUT)):
                     state = key.data.hear()
                     if state is not None:
                         answers[key.data] = state

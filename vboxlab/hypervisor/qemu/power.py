@@ -14,9 +14,9 @@ from vboxlab.errors import CapabilityMissing, DriverError, DriverUnavailable, Wa
 from vboxlab.hypervisor.qemu.client import Process, launch
 from vboxlab.hypervisor.qemu.command import RunPaths, nic_id, qemu_command
 from vboxlab.hypervisor.qemu.definition import Definition, disk_path
-from vboxlab.hypervisor.qemu.failures import MonitorGone, MonitorRefused, QemuEndedAtOnce
 from vboxlab.hypervisor.qemu.images import LOCKED_SECONDS, await_disk, is_locked
 from vboxlab.hypervisor.qemu.networks import check_ports_free, port_taken
+from vboxlab.hypervisor.qemu.refusals import MonitorGone, MonitorRefused, QemuEndedAtOnce
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, ERRORS_FILE, Workspace
 from vboxlab.language import N_, _
 from vboxlab.planning.observed import PowerOffHow, PowerState

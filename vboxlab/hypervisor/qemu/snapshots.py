@@ -18,9 +18,9 @@ from vboxlab.errors import DriverError, MachineConflict
 from vboxlab.hypervisor.qemu.client import Process
 from vboxlab.hypervisor.qemu.command import DISK_NODE
 from vboxlab.hypervisor.qemu.definition import Definition, Snapshot, disk_path
-from vboxlab.hypervisor.qemu.failures import MonitorRefused
 from vboxlab.hypervisor.qemu.images import run_on_disk
 from vboxlab.hypervisor.qemu.machines import Machines
+from vboxlab.hypervisor.qemu.refusals import MonitorRefused
 from vboxlab.hypervisor.qemu.workspace import Workspace
 from vboxlab.language import _
 from vboxlab.planning.snapshots import need_snapshot

@@ -18,7 +18,7 @@ if sys.platform == "win32":
 
 from tests.unit.listening import serve_each
 from vboxlab.hypervisor.qemu.client import Monitors
-from vboxlab.hypervisor.qemu.failures import MonitorGone
+from vboxlab.hypervisor.qemu.refusals import MonitorGone
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}, "capabilities": []}}
 ALL = 3  # greeting, capabilities, status
