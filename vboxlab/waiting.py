@@ -55,12 +55,20 @@ def wait_until(condition: Callable[[], T | None], deadline: Deadline, *, what: s
     return found
 
 
-def in_threads(work: Callable[[T], R], items: Iterable[T], *, width: int, name: str = "work") -> list[R]:
+def in_threads(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    width: int,
+    name: str = "work",
+    hurry: Callable[[], object] = lambda: None,
+) -> list[R]:
     """Do the same to several things, at most `width` at once, and return what came of each, in their order.
 
-    The first error passes through once what is under way has ended; what has not begun never does. Waits in short
-    turns: on Windows no Ctrl-C is seen by a thread that waits for a lock (Python's threading, Lock.acquire: only "on
-    POSIX"), as Future.result, Executor.map and leaving an executor do.
+    The first error passes through once what is under way has ended; what has not begun never does. `hurry` is called
+    on Ctrl-C, for what is under way to end soon. Waits in short turns: on Windows no Ctrl-C is seen by a thread that
+    waits for a lock (Python's threading, Lock.acquire: only "on POSIX"), as Future.result, Executor.map and leaving an
+    executor do.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, width), thread_name_prefix=name)
     under_way: set[int] = set()  # threads: a Ctrl-C may come before the future of what has begun is in our hands
@@ -80,6 +88,10 @@ def in_threads(work: Callable[[T], R], items: Iterable[T], *, width: int, name: 
             done, not_done = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
             if not not_done or any(future.exception() is not None for future in done):
                 break
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        hurry()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         while under_way or not all(future.done() for future in futures):

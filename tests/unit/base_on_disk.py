@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vboxlab.base.keys import ensure_key
 from vboxlab.base.recipe import RECIPES
-from vboxlab.base.store import BaseStore, image_name
+from vboxlab.base.store import BaseStore
+from vboxlab.base.stored import image_name
 from vboxlab.lab.desire import package_sets
 from vboxlab.settings import Settings
 from vboxlab.topology.model import Topology

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vboxlab.base.delta import PackageDelta
-from vboxlab.base.model import Base, Login
+from vboxlab.base.model import Base, Login, Wanted
 from vboxlab.errors import BaseError, GuestError, UsageError
 from vboxlab.events import Event
 from vboxlab.guest.configurator import ResourceResult, StageReport, Status
@@ -46,6 +46,7 @@ class InstantBases:
     missing: set[str] = field(default_factory=set)
     stock: set[str] = field(default_factory=set)  # bases whose guests know nothing of vboxlab
     outdated: set[str] = field(default_factory=set)  # bases of an older recipe
+    built: list[tuple[str, tuple[Wanted, ...]]] = field(default_factory=list)
 
     def get(self, name: str) -> Base:
         if name in self.missing:
@@ -54,6 +55,15 @@ class InstantBases:
         return Base(
             name, Login("root"), name, prepared=not stock, digest="0", stock=stock, current=name not in self.outdated
         )
+
+    def can_build(self, name: str) -> bool:
+        return name in self.missing | self.outdated
+
+    def build(self, name: str, progress: Progress = no_progress, *, layers: Sequence[Wanted] = ()) -> Base:
+        self.missing.discard(name)
+        self.outdated.discard(name)
+        self.built.append((name, tuple(layers)))
+        return self.get(name)
 
     def need_image(self, driver: Driver, base: Base) -> None:
         pass

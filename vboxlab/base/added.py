@@ -19,6 +19,7 @@ from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.model import ADDING, GONE, Base, Login
 from vboxlab.errors import BaseError
 from vboxlab.files import flush_folder, make_private_folder, publish, write_durably
+from vboxlab.hypervisor.driver import Driver, Progress
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
 
@@ -187,3 +188,15 @@ class AddedBases:
         (self._directory / added.name).rename(gone)
         flush_folder(self._directory)
         shutil.rmtree(gone)
+
+
+def hand_over(new: NewBase, driver: Driver, progress: Progress) -> str:
+    """Let the driver have a base's image, and say what was done."""
+    origin = new.origin
+    if origin.kind == "vm":
+        return driver.adopt_image(new.name, origin.what, snapshot=origin.snapshot, progress=progress)
+    if origin.kind == "ova":
+        driver.import_appliance(new.name, Path(origin.what), progress)
+    else:
+        driver.import_image(new.name, Path(origin.what), progress=progress)
+    return _("{name} was imported from {file}").format(name=new.name, file=origin.what)

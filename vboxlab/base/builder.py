@@ -10,21 +10,25 @@ import sys
 import tarfile
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from vboxlab import programs
 from vboxlab.base import disk, initrd
-from vboxlab.base.jobs import run_job, scratch_directory, tethered_command
+from vboxlab.base.jobs import remove_tree, run_job, scratch_directory, side_by_side, tethered_command
 from vboxlab.base.mirror import Mirror, check_reachable, unreachable
-from vboxlab.base.native import LOGINS, Job, Step
-from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files
+from vboxlab.base.native import LOGINS, Job, Step, listed, turn
+from vboxlab.base.recipe import Recipe, TreeFile, key_files, sources_files, sources_text
 from vboxlab.errors import BaseError
-from vboxlab.files import PRIVATE_FILE, write_durably
+from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.language import N_, _
 
+Beside = Callable[[Path, Path, Path], None]
+
 _SETUP_PATH = "/root/.vboxlab-setup"
+_LISTS = "lists"
 _STAGES = (
     (re.compile(r"^I: running apt-get update"), N_("reading the package lists"), 2),
     (re.compile(r"^I: downloading packages"), N_("downloading the essential packages"), 5),
@@ -46,10 +50,20 @@ _MIRROR_TROUBLE = re.compile(
 )
 
 
-def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progress: Progress = no_progress) -> None:
+def build(
+    recipe: Recipe,
+    mirror: Mirror,
+    public_key: str,
+    target: Path,
+    cache: Path,
+    progress: Progress = no_progress,
+    beside: Sequence[Beside] = (),
+) -> None:
     """Build a base into the existing empty directory `target`: root.tar[.zst], disk.qcow2 and the boot files.
 
-    Raises BaseError when programs are missing, the mirror is not reachable or a step fails.
+    The package lists are left in `cache`, for jobs of vboxlab.base.native. What is to be done `beside` begins with the
+    tree, while the base's own disk is made; it is called with the tree, the directory with the boot files and an empty
+    one to work in. Raises BaseError when programs are missing, the mirror is not reachable or a step fails.
     """
     if sys.platform != "linux":
         raise BaseError(
@@ -69,19 +83,46 @@ def build(recipe: Recipe, mirror: Mirror, public_key: str, target: Path, progres
         make_tree(recipe, mirror, public_key, tree, progress)
         tree.chmod(PRIVATE_FILE)  # zstd gives its outcome the same rights
         progress(_("making the boot files"), 84)
-        write_boot_files(recipe, tree, target)
-        boot = tree_files_tar([TreeFile("/boot/initrd-vboxlab.img", (target / "initrd.img").read_bytes())])
-        write_durably(target / "boot.tar", boot)
-        progress(_("making the disk"), 87)
-        raw = scratch / "disk.raw"
-        step = Step((), disk=str(raw))
-        run_job(
-            Job((str(tree), str(target / "boot.tar")), (), str(scratch), "", (step,), recipe.disk_mib, recipe.label)
+        side_by_side(
+            (
+                lambda: write_boot_files(recipe, tree, target),
+                lambda: keep_tree(tree, target),
+                lambda: keep_lists(recipe, mirror, tree.with_name(_LISTS), cache),
+            )
         )
-        disk.to_qcow2(raw, target / "disk.qcow2")
-        progress(_("keeping the tree for package layers"), 96)
-        keep_tree(tree, target)
+        progress(_("making the disk"), 87)
+        works: tuple[Beside, ...] = (partial(_make_disk, recipe), *beside)
+        side_by_side([partial(_work_in, scratch / str(n), each, tree, target) for n, each in enumerate(works)])
     progress(_("done"), 100)
+
+
+def _work_in(place: Path, work: Beside, tree: Path, target: Path) -> None:
+    """Do a piece of work in a place that is gone afterwards: memory is short with several trees in it."""
+    make_private_folder(place)
+    try:
+        work(tree, target, place)
+    finally:
+        remove_tree(place)
+
+
+def _make_disk(recipe: Recipe, tree: Path, target: Path, place: Path) -> None:
+    raw = place / "disk.raw"
+    step = Step((), disk=str(raw))
+    run_job(Job((str(tree), str(target / "boot.tar")), (), str(place), "", (step,), recipe.disk_mib, recipe.label))
+    disk.to_qcow2(raw, target / "disk.qcow2")
+
+
+def keep_lists(recipe: Recipe, mirror: Mirror, lists: Path, cache: Path) -> None:
+    """Put the package lists of a build into the cache of package layers, which then need not fetch them."""
+    make_private_folder(cache / "lists")
+    with turn(cache):
+        for file in lists.iterdir():
+            if file.is_file() and file.name != "lock":
+                copy = cache / "lists" / file.name
+                write_durably(copy, file.read_bytes())
+                times = file.stat()
+                os.utime(copy, ns=(times.st_atime_ns, times.st_mtime_ns))  # apt asks the mirror what is newer
+        write_durably(listed(cache, sources_text(recipe, mirror).encode()), "")
 
 
 def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progress: Progress) -> None:
@@ -92,6 +133,8 @@ def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progr
     write_durably(overlay, tree_files_tar(files), mode=0o644)  # read under mmdebstrap's user ids; nothing secret
     logins = tree.with_name("logins.tar")
     write_durably(logins, tree_files_tar([TreeFile(LOGINS, mirror.netrc, 0o600)]))
+    lists = tree.with_name(_LISTS)
+    make_private_folder(lists)
     selections = "".join(f"{line}\\n" for line in recipe.debconf)
     argv = [
         "--variant=apt",
@@ -103,6 +146,7 @@ def make_tree(recipe: Recipe, mirror: Mirror, public_key: str, tree: Path, progr
         f"--customize-hook=tar-in {overlay} /",
         f'--customize-hook=chroot "$1" sh {_SETUP_PATH}',
         f'--customize-hook=rm "$1"{_SETUP_PATH}',
+        f"--customize-hook=sync-out /var/lib/apt/lists {lists}",
         recipe.suite,
         str(tree),
         *mirror.sources(recipe.suite),
@@ -191,12 +235,17 @@ def _stock_directory(directory: str) -> bool:
 
 
 def write_boot_files(recipe: Recipe, tree: Path, target: Path) -> None:
-    """Write vmlinuz, initrd.img and cmdline beside the disk: what boots it without a boot loader in the guest."""
+    """Write vmlinuz, initrd.img and cmdline beside the disk, which boot it without a boot loader in the guest.
+
+    boot.tar has what of that belongs into the tree, for the boot loader.
+    """
     with tarfile.open(tree) as archive:
         kernel = initrd.read_kernel(archive, recipe.modules, recipe.more_modules)
     write_durably(target / "vmlinuz", initrd.uncompressed_kernel(kernel.image))
     write_durably(target / "initrd.img", initrd.build_initrd(kernel))
     write_durably(target / "cmdline", recipe.command_line + "\n")
+    boot = tree_files_tar([TreeFile("/boot/initrd-vboxlab.img", (target / "initrd.img").read_bytes())])
+    write_durably(target / "boot.tar", boot)
 
 
 def keep_tree(tree: Path, target: Path) -> None:

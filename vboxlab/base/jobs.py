@@ -8,8 +8,9 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.language import _
+from vboxlab.waiting import in_threads
 
 
 class NoNamespaces(BaseError):
@@ -28,6 +30,55 @@ class NoNamespaces(BaseError):
 
 PASSABLE = 0o711  # others may go on to what they are named, and see nothing
 _MEMORY_NEEDED = 6 * 1024**3  # bytes free in RAM before a tree is built there: tree, tar, disk and their copies
+_MEMORY_BESIDE = 2 * 1024**3  # for each further tree and disk at the same time
+
+
+class _Running:
+    """The workers that do jobs for this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[str]] = set()
+        self._ended: set[subprocess.Popen[str]] = set()
+
+    @contextmanager
+    def having(self, process: subprocess.Popen[str]) -> Iterator[None]:
+        with self._lock:
+            self._processes.add(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._processes.discard(process)
+
+    def end(self) -> None:
+        """End them all: each is the first process of a namespace, and takes the others in it along."""
+        with self._lock:
+            self._ended |= self._processes
+            for process in self._processes:
+                process.kill()
+
+    def ended(self, process: subprocess.Popen[str]) -> bool:
+        with self._lock:
+            return process in self._ended
+
+
+_RUNNING = _Running()
+
+
+def trees_at_once() -> int:
+    """Return how many jobs with trees can be done at the same time: as processors are there, and memory is left."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    beside = (_free_memory() - _MEMORY_NEEDED) // _MEMORY_BESIDE
+    return processors if beside < 0 else min(processors, 1 + beside)  # without the memory they are not in it
+
+
+def side_by_side(works: Sequence[Callable[[], object]]) -> None:
+    """Do jobs at the same time, see trees_at_once.
+
+    Raises the first failure: what has not begun by then never does, what runs is waited for. Ctrl-C ends their jobs.
+    """
+    in_threads(lambda work: work(), works, width=trees_at_once(), name="base", hurry=_RUNNING.end)
 
 
 def namespace_command(argv: Sequence[str]) -> list[str]:
@@ -53,9 +104,12 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
     command = namespace_command(programs.module("vboxlab.base.native"))
     trouble: list[str] = []
     finished = False
-    with programs.start(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
+    with (
+        programs.start(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        ) as process,
+        _RUNNING.having(process),
+    ):
         assert process.stdin  # noqa: S101 -- all three are pipes
         assert process.stdout  # noqa: S101
         assert process.stderr  # noqa: S101
@@ -76,6 +130,8 @@ def run_job(job: Job, progress: Progress = no_progress) -> None:
         stderr = process.stderr.read()
     if finished:
         return
+    if _RUNNING.ended(process):
+        raise BaseError(_("interrupted"))
     if trouble:
         raise BaseError(trouble[0], details=trouble[1:])
     raise NoNamespaces(
@@ -108,7 +164,7 @@ def scratch_directory(owner: Path) -> Iterator[Path]:
     mark = hashlib.sha256(f"{os.geteuid()}:{owner}".encode()).hexdigest()[:12]
     places = [parent / f"vboxlab-{mark}" for parent in (memory, aside)]
     for place in places:
-        _remove(place)
+        remove_tree(place)
     passage = places[0] if roomy else places[1]
     try:
         passage.mkdir(mode=PASSABLE)
@@ -121,10 +177,10 @@ def scratch_directory(owner: Path) -> Iterator[Path]:
         make_private_folder(passage / "own")
         yield passage / "own"
     finally:
-        _remove(passage)
+        remove_tree(passage)
 
 
-def _remove(place: Path) -> None:
+def remove_tree(place: Path) -> None:
     """Remove the directory with all that subordinate ids own in it, and never anything that is mounted below it.
 
     Raises BaseError when something stays.

@@ -10,18 +10,23 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vboxlab.base import disk
+from vboxlab.base import builder, disk
 from vboxlab.base.delta import Manifest, PackageDelta
-from vboxlab.base.jobs import NoNamespaces, run_job, scratch_directory
+from vboxlab.base.jobs import NoNamespaces, remove_tree, run_job, scratch_directory, trees_at_once
 from vboxlab.base.mirror import find_mirror
-from vboxlab.base.model import GONE, NEW, Base
+from vboxlab.base.model import GONE, NEW, Base, Wanted
 from vboxlab.base.native import Job, Step
 from vboxlab.base.recipe import Recipe
+from vboxlab.base.sharing import Shared
 from vboxlab.errors import BaseError
 from vboxlab.files import make_private_folder, publish, read_json, write_durably
 from vboxlab.hypervisor.driver import Progress
@@ -45,6 +50,19 @@ class _Wanted:
     later: tuple[str, ...]
     delta: Path | None
 
+    @property
+    def name(self) -> str:
+        """Return the name of what is made, and of the draft that it is made in."""
+        return "+".join(path.name for path in (self.layer, self.delta) if path)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What layers are made from."""
+
+    tree: Path  # root.tar
+    files: Path  # the directory with the boot files, named as the base's image
+
 
 class Layers:
     """The layers and deltas below one home. Callers hold the lock of the home's bases."""
@@ -52,6 +70,11 @@ class Layers:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.directory = settings.home / "layers"
+        self.cache = settings.home / "cache" / "apt"
+        self._begun = time.time()
+        self._room = threading.BoundedSemaphore(trees_at_once())
+        self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._scratch = Shared(lambda: scratch_directory(self.directory))
 
     def image_name(self, base: Base, packages: Sequence[str]) -> str:
         """Return the name of the image of a base with these packages."""
@@ -85,19 +108,71 @@ class Layers:
     ) -> None:  # fmt: skip
         """Make the layer, and the delta to the later packages, unless they are there.
 
-        Without packages the layer is the base itself. Raises BaseError.
+        Without packages the layer is the base itself. Threads make different layers at the same time, and wait for one
+        that another is making. Raises BaseError.
         """
+        with self._making[self.disk(base, base_directory, packages).parent.name]:
+            wanted = self._missing(base, base_directory, packages, later)
+            if wanted is None:
+                return
+            if sys.platform != "linux":
+                raise NoNamespaces(_("packages can be installed natively on Linux only"))
+            disk.require(disk.disk_tools())
+            source = _source(recipe, base_directory)
+            with self._room, self._scratch.having() as scratch:
+                place = scratch / wanted.name
+                make_private_folder(place)
+                try:
+                    self._draft(recipe, source, wanted, place, progress)
+                    self._finish(wanted)
+                finally:
+                    remove_tree(place)
+                    self._forget(wanted)
+
+    def beside(
+        self, recipe: Recipe, base: Base, base_directory: Path, sets: Iterable[Wanted], progress: Progress
+    ) -> tuple[tuple[builder.Beside, ...], Callable[[], None]]:
+        """Return the making of the layers of a base that is just being built, and what publishes them.
+
+        Those that fail are told of by the latter, with BaseError, once all others are there.
+        """
+        found = (self._missing(base, base_directory, packages, later, new=True) for packages, later in sets)
+        wanted = [each for each in found if each]
+        failed: list[BaseError] = []
+
+        def draft(what: _Wanted, tree: Path, files: Path, place: Path) -> None:
+            try:
+                self._draft(recipe, _Source(tree, files), what, place, progress)
+            except BaseError as error:
+                failed.append(error)
+                self._forget(what)
+
+        def publish_all() -> None:
+            for each in wanted:
+                if self._drafted(each).is_dir():
+                    self._finish(each)
+                    self._forget(each)
+            if failed:
+                raise failed[0]
+
+        return tuple(partial(draft, each) for each in wanted), publish_all
+
+    def _missing(
+        self, base: Base, base_directory: Path, packages: tuple[str, ...], later: tuple[str, ...], *, new: bool = False
+    ) -> _Wanted | None:
+        """Return what is to be made, all of it for a new base; None when everything is there."""
         layer = self.disk(base, base_directory, packages).parent
-        make_layer = not (layer / "disk.qcow2").exists()
-        make_delta = not self.has_delta(base, packages, later)
-        if make_layer or make_delta:
-            wanted = _Wanted(
-                packages=tuple(sorted(set(packages))),
-                layer=layer if make_layer else None,
-                later=tuple(sorted(set(later) - set(packages))) if make_delta else (),
-                delta=self._delta_directory(base, packages, later) if make_delta else None,
-            )
-            self._make(recipe, base_directory, wanted, progress)
+        make_layer = bool(packages) if new else not (layer / "disk.qcow2").exists()
+        more = tuple(sorted(set(later) - set(packages)))
+        make_delta = bool(more) if new else not self.has_delta(base, packages, later)
+        if not make_layer and not make_delta:
+            return None
+        return _Wanted(
+            packages=tuple(sorted(set(packages))),
+            layer=layer if make_layer else None,
+            later=more if make_delta else (),
+            delta=self._delta_directory(base, packages, later) if make_delta else None,
+        )
 
     def find_delta(self, base: Base, before: Sequence[str], after: Sequence[str]) -> PackageDelta | None:
         """Return the delta from one set of packages to another; None when it is not made or cannot be."""
@@ -113,7 +188,8 @@ class Layers:
         """Remove layers with the deltas that start from them; a killed process leaves no half one under its name."""
         gone = self.directory / GONE
         for layer in layers:
-            for path in (self.directory / layer, *self.directory.glob(f"{layer}+*")):
+            found = [self.directory / layer] if (self.directory / layer).exists() else []
+            for path in (*found, *self.directory.glob(f"{layer}+*")):
                 shutil.rmtree(gone, ignore_errors=True)
                 path.rename(gone)
                 shutil.rmtree(gone)
@@ -122,46 +198,43 @@ class Layers:
         start = self.image_name(base, before) if before else base.image
         return self.directory / f"{start}+{_set_digest(set(later) - set(before))}{_DELTA}"
 
-    def _make(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, progress: Progress) -> None:
-        if sys.platform != "linux":
-            raise NoNamespaces(_("packages can be installed natively on Linux only"))
-        disk.require(disk.disk_tools())
-        new = self.directory / NEW
+    def _drafted(self, wanted: _Wanted) -> Path:
+        return self.directory / NEW / wanted.name
+
+    def _forget(self, wanted: _Wanted) -> None:
+        shutil.rmtree(self._drafted(wanted), ignore_errors=True)
+        with suppress(OSError):  # others are being made
+            self._drafted(wanted).parent.rmdir()
+
+    def _draft(self, recipe: Recipe, source: _Source, wanted: _Wanted, place: Path, progress: Progress) -> None:
+        """Make everything that is wanted, but for its name. Raises BaseError."""
+        new = self._drafted(wanted)
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)
-        try:
-            with scratch_directory(self.directory) as scratch:
-                raw = scratch / "disk.raw"
-                run_job(self._job(recipe, base_directory, wanted, scratch, new), progress)
-                if wanted.layer:
-                    progress(_("writing the disk"), None)
-                    disk.to_qcow2(raw, new / "layer" / "disk.qcow2")
-            if wanted.delta:
-                _finish(new / "delta", wanted.later, wanted.delta)
-            if wanted.layer:
-                for name in _BOOT_FILES:
-                    write_durably(new / "layer" / name, (base_directory / name).read_bytes())
-                _finish(new / "layer", wanted.packages, wanted.layer)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+        run_job(self._job(recipe, source, wanted, place, new), progress)
+        if wanted.layer:
+            progress(_("writing the disk"), None)
+            disk.to_qcow2(place / "disk.raw", new / "layer" / "disk.qcow2")
+            for name in _BOOT_FILES:
+                write_durably(new / "layer" / name, (source.files / name).read_bytes())
 
-    def _job(self, recipe: Recipe, base_directory: Path, wanted: _Wanted, scratch: Path, new: Path) -> Job:
+    def _finish(self, wanted: _Wanted) -> None:
+        new = self._drafted(wanted)
+        if wanted.delta:
+            _finish(new / "delta", wanted.later, wanted.delta)
+        if wanted.layer:
+            _finish(new / "layer", wanted.packages, wanted.layer)
+
+    def _job(self, recipe: Recipe, source: _Source, wanted: _Wanted, scratch: Path, new: Path) -> Job:
         """Return the worker's job: from the base, or from the layer when that exists, step by step."""
-        tree = next(base_directory.glob("root.tar*"), None)
-        if tree is None:
-            text = _("the base {name} is not whole: {folder} has no root.tar")
-            resolution = _("put it back from a backup, or `vboxlab base build {name} --again`")
-            raise BaseError(
-                text.format(name=recipe.name, folder=base_directory), resolution=resolution.format(name=recipe.name)
-            )
-        trees = [str(tree), str(base_directory / "boot.tar")]
+        trees = [str(source.tree), str(source.files / "boot.tar")]
         removed: tuple[str, ...] = ()
         steps = []
         if wanted.layer:
             make_private_folder(new / "layer")
             steps.append(_step(wanted.packages, new / "layer", disk=str(scratch / "disk.raw"), whole=True))
         elif wanted.packages:
-            start = self.directory / f"{base_directory.name}-{_set_digest(wanted.packages)}"
+            start = self.directory / f"{source.files.name}-{_set_digest(wanted.packages)}"
             trees.append(str(start / _ARCHIVE))
             with _reading(start / _CHANGES) as changes:
                 removed = tuple(map(str, changes["removed"]))
@@ -171,10 +244,21 @@ class Layers:
         mirror = find_mirror(self.settings)
         options = [option.replace(' "', "=").rstrip('";') for option in mirror.options]
         return Job(
-            trees=tuple(trees), removed=removed, scratch=str(scratch), cache=str(self.settings.home / "cache" / "apt"),
+            trees=tuple(trees), removed=removed, scratch=str(scratch), cache=str(self.cache), since=self._begun,
             steps=tuple(steps), disk_mib=recipe.disk_mib, label=recipe.label, apt_options=tuple(options),
             environment=tuple(mirror.environment.items()), logins=mirror.netrc,
         )  # fmt: skip
+
+
+def _source(recipe: Recipe, base_directory: Path) -> _Source:
+    tree = next(base_directory.glob("root.tar*"), None)
+    if tree is None:
+        text = _("the base {name} is not whole: {folder} has no root.tar")
+        resolution = _("put it back from a backup, or `vboxlab base build {name} --again`")
+        raise BaseError(
+            text.format(name=recipe.name, folder=base_directory), resolution=resolution.format(name=recipe.name)
+        )
+    return _Source(tree, base_directory)
 
 
 @contextmanager

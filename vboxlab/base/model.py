@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,9 @@ from vboxlab.lazily import dataclass
 
 # Beside bases and layers: what is being made, recorded or removed, by whoever holds the lock of this home's bases.
 NEW, ADDING, GONE = ".new", ".adding", ".gone"
+
+
+Wanted = tuple[tuple[str, ...], tuple[str, ...]]  # packages of a layer, and those that later stages want beyond them
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class Base:
     size: int = 0
     stock: bool = False  # knows nothing of vboxlab: a clone is first reached over adapter 1, with DHCP
     current: bool = True  # else its recipe or key has changed since it was built: good for the machines that it has
+    packages: frozenset[str] = frozenset()  # that every image of it has, as far as is known
+
+    def lacking(self, packages: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the packages that the base does not come with."""
+        return tuple(package for package in packages if package not in self.packages)
 
     def need_current(self) -> None:
         """Raise BaseError unless new machines may be made of the base."""
@@ -57,6 +66,15 @@ class Bases(Protocol):
         """Return a base, one that is out of date where there is no current one.
 
         Raises BaseError with the bases that exist and the command that makes it.
+        """
+
+    def can_build(self, name: str) -> bool:
+        """Tell whether a base is missing, or out of date, and can be built here."""
+
+    def build(self, name: str, progress: Progress = no_progress, *, layers: Sequence[Wanted] = ()) -> Base:
+        """Build a base unless it is there and up to date, and return it.
+
+        These layers are made beside its disk, from the tree that it is made from. Raises BaseError.
         """
 
     def need_image(self, driver: Driver, base: Base) -> None:

@@ -7,6 +7,7 @@ as long as the parent lives; it reports progress and its result as lines of JSON
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -20,18 +21,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, field
 from pathlib import Path
 
+from filelock import FileLock
+
 from vboxlab import programs
 from vboxlab.base import delta as deltas
 from vboxlab.base import tree as trees
 from vboxlab.base.disk import write_file_system
 from vboxlab.errors import BaseError
-from vboxlab.files import make_private_folder, write_durably
+from vboxlab.files import PRIVATE_FILE, make_private_folder, write_durably
 from vboxlab.language import Language, _, speak, spoken
 from vboxlab.lazily import dataclass
 
 _APT = (
     "apt-get", "-q", "-y", "-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-confold",
     "-o", "Dpkg::Options::=--force-unsafe-io", "-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Languages=none",
+    "-o", "Debug::NoLocking=1",  # lists and archives are written in turn (see turn); the tree is this job's alone
 )  # fmt: skip
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -43,6 +47,7 @@ _ENVIRONMENT = {
 _LEFT_BY_APT = (
     "var/log/dpkg.log", "var/log/alternatives.log", "var/cache/apt/pkgcache.bin", "var/cache/apt/srcpkgcache.bin",
 )  # fmt: skip
+_INSTALL = ("install", "--no-install-recommends")
 _POLICY = "usr/sbin/policy-rc.d"
 LOGINS = "/etc/apt/auth.conf.d/vboxlab-build.conf"  # while packages are installed
 
@@ -69,6 +74,7 @@ class Job:
     steps: tuple[Step, ...]
     disk_mib: int
     label: str
+    since: float = 0.0  # package lists that were fetched since then (of time.time) are new enough; 0: fetch them
     apt_options: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of apt: a proxy
     logins: str = field(default="", repr=False)  # of the mirror (apt_auth.conf(5))
@@ -125,7 +131,6 @@ def _work(job: Job) -> None:
         (root / path).unlink(missing_ok=True)
     for name in ("lists", "archives") if job.cache else ():
         make_private_folder(Path(job.cache) / name / "partial")
-    updated = False
     before: dict[str, trees.Entry] = {}
     if any(step.archive for step in job.steps):
         report("progress", _("looking at the base"))
@@ -135,9 +140,9 @@ def _work(job: Job) -> None:
         if step.packages:
             report("progress", _("installing {packages}").format(packages=" ".join(step.packages)))
             with _logged_in(root, job.logins):
-                if not updated:
-                    _apt(root, job, "update")
-                    updated = True
+                with turn(Path(job.cache)):
+                    _update(root, job)
+                    _apt(root, job, *_INSTALL, "--download-only", *step.packages)
                 _install(root, job, step.packages)
         if step.archive:
             after = trees.index(root, before)
@@ -181,6 +186,25 @@ mount --bind {shlex.quote(str(cache / "archives"))} {inside}/var/cache/apt/archi
 
 
 @contextmanager
+def turn(cache: Path) -> Iterator[None]:
+    """Have the cache to ourselves: jobs side by side fetch one after the other, and nothing twice."""
+    with FileLock(cache / "turn.lock", mode=PRIVATE_FILE):
+        yield
+
+
+def listed(cache: Path, sources: bytes) -> Path:
+    """Return the file whose time of change says when the package lists of these sources were fetched into the cache."""
+    return cache / f"listed-{hashlib.sha256(sources).hexdigest()[:12]}"
+
+
+def _update(root: Path, job: Job) -> None:
+    stamp = listed(Path(job.cache), (root / "etc/apt/sources.list").read_bytes())
+    if not job.since or not stamp.exists() or stamp.stat().st_mtime < job.since:
+        _apt(root, job, "update")
+        write_durably(stamp, "")
+
+
+@contextmanager
 def _logged_in(root: Path, logins: str) -> Iterator[None]:
     """Let apt in the tree know the mirror's users and passwords for as long as it works."""
     file = root / LOGINS.lstrip("/")
@@ -197,7 +221,7 @@ def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
     policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")  # invoke-rc.d(8): no service is started
     policy.chmod(0o755)
     try:
-        _apt(root, job, "install", "--no-install-recommends", *packages)
+        _apt(root, job, *_INSTALL, "--no-download", *packages)
     finally:
         policy.unlink()
     for name in _LEFT_BY_APT:

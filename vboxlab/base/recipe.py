@@ -59,9 +59,14 @@ class Recipe:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sources_text(recipe: Recipe, mirror: Mirror) -> str:
+    """Return the tree's list of package sources."""
+    return "".join(f"{line}\n" for line in mirror.sources(recipe.suite))
+
+
 def sources_files(recipe: Recipe, mirror: Mirror) -> tuple[TreeFile, ...]:
     """Return the apt configuration of the tree: the mirror's sources and the options they need."""
-    files = [TreeFile("/etc/apt/sources.list", "".join(f"{line}\n" for line in mirror.sources(recipe.suite)))]
+    files = [TreeFile("/etc/apt/sources.list", sources_text(recipe, mirror))]
     if mirror.options:
         files.append(TreeFile("/etc/apt/apt.conf.d/90mirror", "".join(f"{option}\n" for option in mirror.options)))
     return tuple(files)

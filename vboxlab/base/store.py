@@ -10,17 +10,19 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from vboxlab.base.added import AddedBase, AddedBases, NewBase, elsewhere
+from vboxlab.base.added import AddedBase, AddedBases, NewBase, elsewhere, hand_over
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.jobs import NoNamespaces
 from vboxlab.base.keys import ensure_key, key_file
 from vboxlab.base.layers import Layers
 from vboxlab.base.mirror import find_mirror
-from vboxlab.base.model import ADDING, GONE, NEW, Base, Login
+from vboxlab.base.model import ADDING, GONE, NEW, Base, Login, Wanted
 from vboxlab.base.recipe import RECIPES, Recipe, digest_of
+from vboxlab.base.sharing import Shared
+from vboxlab.base.stored import StoredBase, check_unused, image_name
 from vboxlab.errors import BaseError, VboxlabError
 from vboxlab.files import (
     PRIVATE_FILE,
@@ -34,36 +36,12 @@ from vboxlab.files import (
 from vboxlab.home import claim_home
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
 from vboxlab.language import C_, _
-from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings
 
 DEFAULT = "debian12"
 UNFINISHED = (NEW, ADDING, GONE)
 _RECORD = "base.json"
 _RECORDS = f"[!.]*/{_RECORD}"  # of what has its final name
-
-
-@dataclass(frozen=True)
-class StoredBase:
-    """A base as it lies on this host's disk."""
-
-    name: str
-    digest: str
-    directory: Path
-    built: float  # seconds since the epoch
-    current: bool  # its recipe and key are today's
-    size: int  # bytes on disk, without layers
-    layers: tuple[str, ...]  # names of the images made from it with packages
-
-    @property
-    def image(self) -> str:
-        """Return the name of its image within a driver."""
-        return image_name(self.name, self.digest)
-
-
-def image_name(name: str, digest: str) -> str:
-    """Return the name of a base's image within a driver."""
-    return f"{name}-{digest[:12]}"
 
 
 class BaseStore:
@@ -74,6 +52,7 @@ class BaseStore:
         self.directory = settings.home / "bases"
         self.layers = Layers(settings)
         self.added = AddedBases(settings.home)
+        self._lock = Shared(self._locked)
 
     def get(self, name: str) -> Base:
         """Return a base: the current one, else the newest, for the machines that it has. See Bases.get."""
@@ -87,6 +66,10 @@ class BaseStore:
             raise BaseError(_("base {name} is not built yet").format(name=name), resolution=resolution)
         return self._base(recipe, max(found, key=lambda base: (base.current, base.built)))
 
+    def can_build(self, name: str) -> bool:
+        """Tell whether a base is missing, or out of date, and can be built here. See Bases.can_build."""
+        return name in RECIPES and not any(base.name == name and base.current for base in self.list())
+
     def build(
         self,
         name: str = DEFAULT,
@@ -94,9 +77,11 @@ class BaseStore:
         *,
         again: bool = False,
         drivers: Sequence[Driver] = (),
+        layers: Sequence[Wanted] = (),
     ) -> Base:
         """Build a base unless it is there (with `again` also then) and return it.
 
+        These layers are made beside its disk, from the tree that it is made from (see Layers.beside).
         With `again` the old one and its layers go once the new one is built. Raises BaseError when it cannot be built,
         and, with `again`, while machines of one of the drivers are clones of the old one: their disks would be lost.
         """
@@ -106,9 +91,9 @@ class BaseStore:
             digest = recipe.digest(public_key)
             final = self.directory / image_name(name, digest)
             old = [base for base in self.list() if base.directory == final] if again else []
-            _check_unused(name, old, drivers)
+            check_unused(name, old, drivers)
             if again or not final.exists():
-                self._build(recipe, public_key, digest, final, lambda: self._drop(name, old, drivers), progress)
+                self._build(recipe, digest, layers, lambda: self._drop(name, old, drivers), progress)
         return self.get(name)
 
     def add(self, new: NewBase, driver: Driver, progress: Progress = no_progress) -> str:
@@ -119,7 +104,7 @@ class BaseStore:
         new.check()
         with self.locked(progress):
             self._check_free(new.name, driver)
-            said = _hand_over(new, driver, progress)
+            said = hand_over(new, driver, progress)
             try:
                 self.added.write(new, driver.name)
             except BaseException:
@@ -174,11 +159,11 @@ class BaseStore:
 
     def _drop(self, which: str, bases: Sequence[StoredBase], drivers: Sequence[Driver]) -> None:
         """Remove bases with their layers and the drivers' images. Raises BaseError while machines are clones of one."""
-        for driver, images in zip(drivers, _check_unused(which, bases, drivers), strict=True):
+        for driver, images in zip(drivers, check_unused(which, bases, drivers), strict=True):
             for image in images:
                 driver.remove_image(image)
         for base in bases:
-            self.layers.discard(base.layers)
+            self.layers.discard((*base.layers, base.image))
             self._discard(base.directory)
 
     def _remove_added(self, name: str, added: AddedBase | None, driver: Driver) -> tuple[str, ...]:
@@ -217,6 +202,7 @@ class BaseStore:
             return added.image
         directory = self.directory / base.image
         recipe = self._recipe(base.name)
+        packages, later = base.lacking(packages), base.lacking(later)
         name = self.layers.image_name(base, packages) if packages else base.image
         present = driver.has_image(name)
         if not present:
@@ -249,6 +235,7 @@ class BaseStore:
             return None
         recipe = self._recipe(base.name)
         directory = self.directory / base.image
+        before, after = base.lacking(before), base.lacking(after)
         found = self.layers.find_delta(base, before, after)
         if found is not None or not set(after) - set(before):
             return found
@@ -259,9 +246,15 @@ class BaseStore:
             return None
         return self.layers.find_delta(base, before, after)
 
+    def locked(self, progress: Progress = no_progress) -> AbstractContextManager[None]:
+        """Hold the lock of this home's bases; another process building is waited for, and said so.
+
+        Threads of one store hold it together.
+        """
+        return self._lock.having(progress)
+
     @contextmanager
-    def locked(self, progress: Progress = no_progress) -> Iterator[None]:
-        """Hold the lock of this home's bases; another process building is waited for, and said so."""
+    def _locked(self, progress: Progress) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         claim_home(self.settings.home)
@@ -301,45 +294,61 @@ class BaseStore:
         login = Login(recipe.user, key_file=key_file(self.settings.home))
         return Base(
             stored.name, login, stored.image, prepared=True, digest=stored.digest, size=stored.size,
-            current=stored.current,
+            current=stored.current, packages=stored.packages,
         )  # fmt: skip
 
     def _build(
         self,
         recipe: Recipe,
-        public_key: str,
         digest: str,
-        final: Path,
+        layers: Sequence[Wanted],
         make_room: Callable[[], None],
         progress: Progress,
     ) -> None:
         from vboxlab.base import builder
 
         new = self.directory / NEW
+        public_key = ensure_key(self.settings.home)[1]
+        final = self.directory / image_name(recipe.name, digest)
+        base = Base(
+            recipe.name,
+            Login(recipe.user),
+            final.name,
+            prepared=True,
+            digest=digest,
+            packages=frozenset(recipe.packages),
+        )
+        # A further set of later packages for the same layer is made once it is wanted.
+        sets = {base.lacking(packages): base.lacking(later) for packages, later in reversed(layers)}
+        beside, publish_layers = self.layers.beside(recipe, base, final, sets.items(), progress)
         shutil.rmtree(new, ignore_errors=True)
         make_private_folder(new)
         try:
-            builder.build(recipe, find_mirror(self.settings), public_key, new, progress)
-            record = {"name": recipe.name, "digest": digest, "built": time.time()}
+            builder.build(recipe, find_mirror(self.settings), public_key, new, self.layers.cache, progress, beside)
+            record = {"name": recipe.name, "digest": digest, "built": time.time(), "packages": recipe.packages}
             write_durably(new / _RECORD, json.dumps(record))
             flush_tree(new)  # takes its time, and may find the disk full: until then the old one stays
             make_room()
             publish(new, final)
+            publish_layers()
         finally:
-            shutil.rmtree(new, ignore_errors=True)
+            for folder in (self.directory, self.layers.directory):
+                shutil.rmtree(folder / NEW, ignore_errors=True)
 
     def _stored(self, directory: Path) -> StoredBase | None:
         file = directory / _RECORD
         try:
             record = read_json(file)
             name, digest, built = str(record["name"]), str(record["digest"]), float(record["built"])
+            packages = frozenset(map(str, record.get("packages", ())))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(file, error) from error
         size = sum(map(bytes_on_disk, directory.iterdir()))
         image = image_name(name, digest)
-        return StoredBase(name, digest, directory, built, digest == self._wanted(name), size, self.layers.of(image))
+        current, layers = digest == self._wanted(name), self.layers.of(image)
+        return StoredBase(name, digest, directory, built, current, size, layers, packages)
 
     def _damaged(self, file: Path, error: Exception) -> BaseError:
         """Return the error for a record that cannot be read: its folder has the disk that machines are clones of."""
@@ -366,34 +375,3 @@ class BaseStore:
         shutil.rmtree(gone, ignore_errors=True)
         directory.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def _check_unused(which: str, bases: Sequence[StoredBase], drivers: Sequence[Driver]) -> list[list[str]]:
-    """Return each driver's images of bases, layers first. Raises BaseError while machines are clones of one."""
-    known = [{image.name: image.clones for image in driver.images()} for driver in drivers]
-    names = [name for base in bases for name in (*base.layers, base.image)]
-    used = [
-        _("{name}: {value}").format(name=name, value=", ".join(clones[name]))
-        for clones in known
-        for name in names
-        if clones.get(name)
-    ]
-    if used:
-        raise BaseError(
-            _("base {name} cannot be removed: machines are linked clones of it").format(name=which),
-            details=used,
-            resolution=_("destroy their labs first: vboxlab destroy LAB"),
-        )
-    return [[name for name in names if name in clones] for clones in known]
-
-
-def _hand_over(new: NewBase, driver: Driver, progress: Progress) -> str:
-    """Let the driver have a base's image, and say what was done."""
-    origin = new.origin
-    if origin.kind == "vm":
-        return driver.adopt_image(new.name, origin.what, snapshot=origin.snapshot, progress=progress)
-    if origin.kind == "ova":
-        driver.import_appliance(new.name, Path(origin.what), progress)
-    else:
-        driver.import_image(new.name, Path(origin.what), progress=progress)
-    return _("{name} was imported from {file}").format(name=new.name, file=origin.what)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--gui", is_flag=True, help=N_("Start the machines with a window."))
 @click.option("--at-most-running", type=click.IntRange(min=1), metavar="N",
               help=N_("Work through the copies N at a time, each powered off again when it is up."))  # fmt: skip
+@click.option("--build", is_flag=True, help=N_("Build the base first where it is missing, package layers beside it."))
 @click.option("--force", is_flag=True, help=N_("Go on although memory, disk or ports do not suffice."))
 def up(
     topology: str,
@@ -43,6 +44,7 @@ def up(
     yes: bool,
     as_json: bool,
     gui: bool,
+    build: bool,
     force: bool,
 ) -> int:
     """Bring a lab up to TOPOLOGY: create, boot and configure what is missing, check the rest.
@@ -57,7 +59,7 @@ def up(
 
     request = UpRequest(
         topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience, until=until,
-        at_most=at_most_running, gui=gui, force=force, yes=yes,
+        at_most=at_most_running, gui=gui, build=build, force=force, yes=yes,
     )  # fmt: skip
     with output.progress(as_json=as_json) as events:
         result = bring_up(request, Terminal(events))

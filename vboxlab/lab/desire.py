@@ -28,6 +28,11 @@ class PackageSets:
     image: tuple[str, ...]
     by_stage: Mapping[str | None, tuple[str, ...]]
 
+    @property
+    def later(self) -> tuple[tuple[str, ...], ...]:
+        """Return the sets of packages that stages bring a machine of the image to, the next one first."""
+        return tuple(dict.fromkeys(each for each in self.by_stage.values() if not set(each) <= set(self.image)))
+
 
 def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tuple[str, ...]]) -> PackageSets:
     """Say which packages belong in the machine's image: those of all stages, or up to its first snapshot.

@@ -1,15 +1,70 @@
-"""Making the images and package deltas of many labs ready once, before any of them begins."""
+"""The images and package deltas that labs need: which they are, and making them ready once, before a lab begins."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 
+from vboxlab.base.jobs import side_by_side
+from vboxlab.errors import VboxlabError
 from vboxlab.events import ActionFinished, ActionProgress, ActionStarted
+from vboxlab.hypervisor.driver import Progress
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import members_of, package_sets
-from vboxlab.lab.up import Blueprint
+from vboxlab.lab.up import Blueprint, source_of
 from vboxlab.language import _, n_
+
+Images = dict[tuple[str, tuple[str, ...]], tuple[tuple[str, ...], ...]]
+
+
+def wanted_images(blueprints: Iterable[Blueprint]) -> Images:
+    """Return the images that labs need, by base and packages, and what sets of packages later stages want."""
+    images: Images = {}
+    for blueprint in blueprints:
+        topology = blueprint.topology
+        for machine in topology.owned_machines:
+            wanted = package_sets(topology, machine, members_of(blueprint.sets))
+            key = machine.base or topology.base, wanted.image
+            images[key] = tuple(dict.fromkeys((*images.get(key, ()), *wanted.later)))
+    return images
+
+
+def with_sources(blueprint: Blueprint) -> Iterator[Blueprint]:
+    """Yield a topology and those from which it starts, directly or not, as far as they can be read."""
+    seen: set[str] = set()
+    with suppress(VboxlabError):  # told where it is needed
+        while blueprint.topology.name not in seen:
+            seen.add(blueprint.topology.name)
+            yield blueprint
+            source = source_of(blueprint)
+            if source is None:
+                return
+            blueprint = blueprint.load(source.topology)
+
+
+def build_missing(context: Context, blueprints: Iterable[Blueprint]) -> None:
+    """Build the bases of which the labs' machines will be made and that are not there or out of date.
+
+    The package layers that the labs need are made beside them. Raises BaseError.
+    """
+    sets: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+    for (base, packages), later in wanted_images(each for one in blueprints for each in with_sources(one)).items():
+        sets.setdefault(base, []).append((packages, later[0] if later else ()))
+    for base, layers in sets.items():
+        if context.bases.can_build(base):
+            with _telling(context, "base", _("build base {name}").format(name=base)) as report:
+                context.bases.build(base, report, layers=layers)
+
+
+@contextmanager
+def _telling(context: Context, name: str, title: str) -> Iterator[Progress]:
+    """Tell of a piece of work as of an action."""
+    begin = time.monotonic()
+    context.events(ActionStarted(name, None, title))
+    yield lambda text, percent: context.events(ActionProgress(name, None, text, percent))
+    context.events(ActionFinished(name, None, title, time.monotonic() - begin))
 
 
 def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
@@ -17,18 +72,7 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
 
     Raises BaseError.
     """
-    images: dict[tuple[str, tuple[str, ...]], None] = {}
-    deltas: dict[tuple[str, tuple[str, ...], tuple[str, ...]], None] = {}
-    for blueprint in blueprints:
-        topology = blueprint.topology
-        for machine in topology.owned_machines:
-            base = machine.base or topology.base
-            wanted = package_sets(topology, machine, members_of(blueprint.sets))
-            images[base, wanted.image] = None
-            for packages in wanted.by_stage.values():
-                if not set(packages) <= set(wanted.image):
-                    deltas[base, wanted.image, packages] = None
-
+    images = wanted_images(blueprints)
     title = _("prepare images")
     begin = time.monotonic()
     context.events(ActionStarted("images", None, title))
@@ -36,13 +80,15 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
     def report(text: str, percent: int | None) -> None:
         context.events(ActionProgress("images", None, text, percent))
 
-    for base, packages in images:
+    def make(base: str, packages: tuple[str, ...], later: tuple[tuple[str, ...], ...]) -> None:
         found = context.bases.get(base)
-        context.images[base, packages] = context.bases.ensure_image(context.driver, found, packages, progress=report)
-    for base, before, after in deltas:
-        found = context.bases.get(base)
-        if found.prepared:
-            context.bases.package_delta(found, before, after, progress=report)
+        first = later[0] if later else ()
+        image = context.bases.ensure_image(context.driver, found, packages, first, progress=report)
+        context.images[base, packages] = image
+        for after in later if found.prepared else ():
+            context.bases.package_delta(found, packages, after, progress=report)
+
+    side_by_side([partial(make, base, packages, later) for (base, packages), later in images.items()])
     count = len(images)
     summary = n_("{count} shared by all copies", "{count} shared by all copies", count).format(count=count)
     context.events(ActionFinished("images", None, title, time.monotonic() - begin, summary))

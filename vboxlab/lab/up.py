@@ -138,14 +138,14 @@ def _come_first(blueprint: Blueprint) -> frozenset[str]:
     names: frozenset[str] = frozenset()
     seen = {blueprint.topology.name}
     with suppress(VboxlabError):  # of one that cannot be read is told where it is needed
-        while (source := _source_of(blueprint)) is not None and source.topology not in seen:
+        while (source := source_of(blueprint)) is not None and source.topology not in seen:
             seen.add(source.topology)
             blueprint = blueprint.load(source.topology)
             names |= {machine.name for machine in blueprint.topology.owned_machines}
     return names
 
 
-def _source_of(blueprint: Blueprint) -> SnapshotSet | None:
+def source_of(blueprint: Blueprint) -> SnapshotSet | None:
     """Return the snapshot set of another topology that one starts from, None when there is none."""
     start_from = blueprint.topology.start_from
     source = next((entry for entry in blueprint.sets if entry.name == start_from), None)
@@ -159,7 +159,7 @@ def missing_source(
 
     A machine that is right for the topology has not, nor one that is right for what comes `later`.
     """
-    source = _source_of(blueprint)
+    source = source_of(blueprint)
     if source is None:
         return None
     there = blueprint.topology.name

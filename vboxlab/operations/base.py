@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from vboxlab.base.added import AddedBase
-from vboxlab.base.store import BaseStore, StoredBase
+from vboxlab.base.store import BaseStore
+from vboxlab.base.stored import StoredBase
 from vboxlab.events import ActionProgress, EventSink
 from vboxlab.hypervisor.driver import Driver, Progress
 from vboxlab.hypervisor.registry import open_driver, others_in_use

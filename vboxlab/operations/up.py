@@ -10,7 +10,7 @@ from vboxlab.events import Note
 from vboxlab.lab.capacity import check_capacity, demand, room, shortfalls
 from vboxlab.lab.context import Context
 from vboxlab.lab.down import down
-from vboxlab.lab.images import ensure_images
+from vboxlab.lab.images import build_missing, ensure_images
 from vboxlab.lab.observe import see
 from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
 from vboxlab.lab.up import up as bring_up
@@ -35,13 +35,15 @@ class UpRequest(LabRequest):
     """Which topology to bring up, and how far.
 
     `until`: a stage, or `created` for everything but the boot. `at_most`: so many copies at a time, each powered off
-    again when it is up. `force`: although memory, disk or ports do not suffice. `yes`: work may be thrown away.
+    again when it is up. `build`: bases that are missing are built. `force`: although memory, disk or ports do not
+    suffice. `yes`: work may be thrown away.
     """
 
     topology: str
     until: str | None = None
     at_most: int | None = None
     gui: bool = False
+    build: bool = False
     force: bool = False
     yes: bool = False
 
@@ -81,6 +83,8 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
     target = entry.target(session)
     _check_stage(target, request.until)
     _warn_of_shortfalls(session.context, target, request.until)
+    if request.build:
+        build_missing(session.context, [target.needed])
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         done = bring_up(own.context, target.needed, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
@@ -165,6 +169,8 @@ def _prepare(context: Context, targets: Sequence[Target], request: UpRequest) ->
         for line in shortfalls(demands, left, at_most_running=request.at_most):
             context.events(Note(line, level="warning"))
     blueprints = [target.needed for target in targets]
+    if request.build:
+        build_missing(context, blueprints)
     for target in targets if boots else ():
         with suppress(VboxlabError):  # of one that cannot be planned its own `up` tells
             missing = missing_source(context, target.needed, target.lab, see(context, target.lab))

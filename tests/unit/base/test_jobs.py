@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vboxlab import programs
-from vboxlab.base.jobs import namespace_command, run_job, scratch_directory, tethered_command
+from vboxlab.base.jobs import namespace_command, run_job, scratch_directory, side_by_side, tethered_command
 from vboxlab.base.native import Job, Step
 from vboxlab.errors import BaseError
 from vboxlab.language import speaking
@@ -111,3 +111,38 @@ def test_what_a_killed_build_left_is_removed_first(tmp_path: Path) -> None:
     with scratch_directory(tmp_path) as scratch:
         assert scratch == place
         assert list(scratch.iterdir()) == []
+
+
+def test_the_first_failure_of_works_side_by_side_is_raised_and_nothing_more_begins() -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        raise BaseError("no")
+
+    def work() -> None:
+        time.sleep(0.2)
+        done.append(1)
+
+    with pytest.raises(BaseError, match="no"):
+        side_by_side([fail, *[work] * 40])
+    assert len(done) < 40
+
+
+@needs_namespaces
+def test_an_interruption_ends_the_jobs_of_works_side_by_side(tmp_path: Path) -> None:
+    """A tree that never ends, as a pipe, keeps the worker; Ctrl-C comes to the thread that waits for all works."""
+    os.mkfifo(tmp_path / "endless")
+    script = f"""
+import os, signal, threading, time
+from vboxlab.base.jobs import run_job, side_by_side
+from vboxlab.base.native import Job
+def said(text, percent):
+    os.kill(os.getpid(), signal.SIGINT)
+job = Job(({str(tmp_path / "endless")!r},), (), {str(tmp_path)!r}, "", (), 32, "label")
+try:
+    side_by_side([lambda: run_job(job, said)])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "interrupted\n"

@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from vboxlab.base.keys import ensure_key
+from vboxlab.base.model import Wanted
 from vboxlab.base.recipe import DEBIAN12, Recipe
-from vboxlab.base.store import BaseStore, image_name
+from vboxlab.base.store import BaseStore
+from vboxlab.base.stored import image_name
 from vboxlab.base.unused import remove_layers
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Progress
@@ -148,11 +150,12 @@ class Elsewhere(BaseStore):
     broken = False
 
     def _build(
-        self, recipe: Recipe, public_key: str, digest: str, final: Path, make_room: Callable[[], None], _p: Progress
+        self, recipe: Recipe, digest: str, layers: Sequence[Wanted], make_room: Callable[[], None], progress: Progress
     ) -> None:
         if self.broken:
             raise BaseError("no mirror answers")
         make_room()
+        final = self.directory / image_name(recipe.name, digest)
         final.mkdir()
         (final / "disk.qcow2").write_bytes(b"new")
         (final / "base.json").write_text(json.dumps({"name": recipe.name, "digest": digest, "built": 2000.0}))
@@ -213,3 +216,22 @@ def test_a_second_builder_waits_and_says_so(store: BaseStore, tmp_path: Path) ->
     lock.release()
     waiting.join(10)
     assert said == ["waiting for another vboxlab process that builds"]
+
+
+def test_packages_that_the_base_comes_with_make_no_layer(store: BaseStore, tmp_path: Path) -> None:
+    image = put_base(tmp_path)
+    record = tmp_path / "bases" / image / "base.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "packages": DEBIAN12.packages}))
+    base = store.get("debian12")
+    assert base.lacking(("apache2", "curl", "tzdata")) == ("apache2",)
+    assert store.ensure_image(MemoryDriver(), base, ("curl", "tzdata"), ("nftables",)) == image
+    assert store.package_delta(base, ("curl",), ("curl", "tzdata")) is None
+
+
+def test_a_base_can_be_built_while_it_is_missing_or_out_of_date(store: BaseStore, tmp_path: Path) -> None:
+    assert store.can_build("debian12")
+    put_base(tmp_path, "0" * 64)
+    assert store.can_build("debian12")
+    put_base(tmp_path)
+    assert not store.can_build("debian12")
+    assert not store.can_build("debian11")

@@ -16,7 +16,7 @@ from vboxlab.errors import LabBusy, LabError
 from vboxlab.events import EventSink, discard
 from vboxlab.lab.capacity import CLONE_MIB, PROCESS_MIB, Demand, Room, check_capacity, demand, room, shortfalls
 from vboxlab.lab.down import destroy
-from vboxlab.lab.images import ensure_images
+from vboxlab.lab.images import build_missing, ensure_images, wanted_images
 from vboxlab.lab.leftovers import leftover_folders, remove_folder
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import observe
@@ -105,6 +105,18 @@ def test_the_work_grows_with_the_class_and_not_with_its_square(world: LabWorld) 
 def test_images_are_made_once_and_before(world: LabWorld) -> None:
     blueprints = [world.blueprint("failover", {"student": f"s{number}"}) for number in range(5)]
     assert ensure_images(world.context, blueprints) == len(world.bases.asked) == 4
+
+
+def test_a_missing_base_is_built_with_the_layers_of_all_topologies_on_the_way(world: LabWorld) -> None:
+    world.bases.missing.add("debian12")
+    blueprint = world.blueprint("loadbalancing")
+    build_missing(world.context, [blueprint])
+    ((name, layers),) = world.bases.built
+    wanted = wanted_images([blueprint, blueprint.load("failover")])
+    assert (name, [packages for packages, _later in layers]) == ("debian12", [packages for _base, packages in wanted])
+    assert len(layers) > len(wanted_images([blueprint]))
+    build_missing(world.context, [blueprint])
+    assert len(world.bases.built) == 1
 
 
 def test_what_a_lab_will_take(world: LabWorld) -> None:

@@ -1,0 +1,177 @@
+"""Package layers, made by real workers in a tree that has a shell and, for apt-get, a script that keeps a diary."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.base.test_jobs import needs_namespaces
+from vboxlab.base.jobs import trees_at_once
+from vboxlab.base.layers import Layers
+from vboxlab.base.model import NEW, Base, Login
+from vboxlab.base.native import listed
+from vboxlab.base.recipe import Recipe
+from vboxlab.errors import BaseError
+from vboxlab.hypervisor.driver import no_progress
+from vboxlab.settings import Settings
+
+pytestmark = [
+    needs_namespaces,
+    pytest.mark.skipif(
+        any(
+            shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None for name in ("mke2fs", "qemu-img", "zstd")
+        ),
+        reason="mke2fs, qemu-img and zstd needed",
+    ),
+]
+
+IMAGE = "tiny-000000000000"
+BASE = Base("tiny", Login("root"), IMAGE, prepared=True, digest="0", packages=frozenset({"sudo"}))
+RECIPE = Recipe("tiny", "suite", "root", ("sudo",), (), (), "", 32, "tiny", (), (), "")
+SOURCES = b"deb http://mirror.example suite main\n"
+CACHE = "/var/cache/apt/archives"
+# An installation ends once another one has begun, where there is one to come (`company`).
+APT = f"""#!/bin/sh
+for word; do case $word in
+    update) what=update ;;
+    install) what=install ;;
+    --download-only) what=fetch ;;
+    -*|*=*) ;;
+    *) package=$word ;;
+esac; done
+echo "$what $package" >> {CACHE}/diary
+[ "$package" != broken ] || {{ echo "E: no such package"; exit 1; }}
+if [ "$what" = install ]; then
+    : > /etc/$package; : > {CACHE}/begun-$package
+    while [ -e {CACHE}/company ] && [ "$(echo {CACHE}/begun-*)" = "{CACHE}/begun-$package" ]; do :; done
+fi
+"""
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Layers:
+    return Layers(Settings(home=tmp_path))
+
+
+@pytest.fixture
+def base_directory(tmp_path: Path) -> Path:
+    return put_tree(tmp_path / "bases" / IMAGE)
+
+
+def put_tree(directory: Path) -> Path:
+    """Put the files of a base into a directory: its tree has a shell with the libraries that this host's needs."""
+    directory.mkdir(parents=True)
+    for name in ("vmlinuz", "initrd.img", "cmdline"):
+        (directory / name).write_text(name)
+    tree = directory.parent / f"{directory.name}-tree"
+    for name in ("dev", "proc", "run", "tmp", "etc/apt", "usr/bin", "usr/sbin", "var/lib/apt/lists", "var/log",
+                 "var/lib/dpkg", CACHE.strip("/")):  # fmt: skip
+        (tree / name).mkdir(parents=True)
+    (tree / "etc/resolv.conf").touch()
+    (tree / "var/lib/dpkg/status").touch()
+    (tree / "etc/apt/sources.list").write_bytes(SOURCES)
+    (tree / "usr/bin/apt-get").write_text(APT)
+    (tree / "usr/bin/apt-get").chmod(0o755)
+    shell = Path("/bin/sh").resolve()
+    needed = subprocess.run(["ldd", shell], capture_output=True, text=True, check=True).stdout.split()
+    for library in {word for word in needed if word.startswith("/")}:
+        place = tree / library.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, place)
+    (tree / "bin").mkdir()
+    shutil.copy(shell, tree / "bin/sh")
+    for name in ("root.tar", "boot.tar"):
+        with tarfile.open(directory / name, "w") as archive:
+            for path in sorted(tree.iterdir()) if name == "root.tar" else ():
+                archive.add(path, path.name)
+    shutil.rmtree(tree)
+    return directory
+
+
+def ensure(layers: Layers, directory: Path, *packages: str, later: tuple[str, ...] = ()) -> None:
+    layers.ensure(RECIPE, BASE, directory, packages, later, no_progress)
+
+
+def diary(layers: Layers) -> list[str]:
+    return (layers.cache / "archives" / "diary").read_text().splitlines()
+
+
+def at_once(*works: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.skipif(trees_at_once() < 2, reason="one processor, or little memory")
+def test_layers_are_made_side_by_side_and_the_lists_fetched_once(layers: Layers, base_directory: Path) -> None:
+    (layers.cache / "archives").mkdir(parents=True)
+    (layers.cache / "archives" / "company").touch()
+    at_once(lambda: ensure(layers, base_directory, "apache2"), lambda: ensure(layers, base_directory, "dnsmasq"))
+    assert [layers.packages_of(name) for name in layers.of(IMAGE)] in (
+        [("apache2",), ("dnsmasq",)], [("dnsmasq",), ("apache2",)]
+    )  # fmt: skip
+    assert sorted(diary(layers)) == [
+        "fetch apache2", "fetch dnsmasq", "install apache2", "install dnsmasq", "update "
+    ]  # fmt: skip
+    assert not (layers.directory / NEW).exists()
+
+
+def test_one_layer_is_made_once_for_all_who_wait_for_it(layers: Layers, base_directory: Path) -> None:
+    at_once(*[lambda: ensure(layers, base_directory, "apache2") for _ in range(3)])
+    assert diary(layers) == ["update ", "fetch apache2", "install apache2"]
+
+
+def test_what_later_stages_want_is_installed_over_the_layer_in_the_same_tree(
+    layers: Layers, base_directory: Path
+) -> None:
+    ensure(layers, base_directory, "apache2", later=("apache2", "heartbeat"))
+    assert diary(layers)[1:] == ["fetch apache2", "install apache2", "fetch heartbeat", "install heartbeat"]
+    assert layers.complete(BASE, base_directory, ("apache2",), ("heartbeat",))
+
+
+def test_lists_of_an_earlier_run_are_fetched_again(tmp_path: Path, base_directory: Path) -> None:
+    for packages in ("apache2", "dnsmasq"):
+        ensure(Layers(Settings(home=tmp_path)), base_directory, packages)
+    assert diary(Layers(Settings(home=tmp_path))).count("update ") == 2
+
+
+def test_layers_are_made_beside_a_base_from_lists_that_its_build_has_fetched(
+    tmp_path: Path, layers: Layers, base_directory: Path
+) -> None:
+    final = tmp_path / "bases" / "not-yet"
+    (layers.cache / "archives").mkdir(parents=True)
+    listed(layers.cache, SOURCES).touch()
+    works, publish = layers.beside(RECIPE, BASE, final, [(("apache2",), ()), (("dnsmasq",), ()), ((), ())], no_progress)
+    for number, each in enumerate(works):
+        place = tmp_path / str(number)
+        place.mkdir()
+        each(base_directory / "root.tar", base_directory, place)
+    assert layers.of(IMAGE) == ()  # without its base a layer is nothing
+    publish()
+    assert sorted(layers.packages_of(name) for name in layers.of(IMAGE)) == [("apache2",), ("dnsmasq",)]
+    assert "update " not in diary(layers)
+
+
+def test_a_layer_that_fails_beside_a_base_is_told_of_when_all_others_are_there(
+    tmp_path: Path, layers: Layers, base_directory: Path
+) -> None:
+    works, publish = layers.beside(
+        RECIPE, BASE, tmp_path / "not-yet", [(("broken",), ()), (("apache2",), ())], no_progress
+    )
+    for number, each in enumerate(works):
+        place = tmp_path / str(number)
+        place.mkdir()
+        each(base_directory / "root.tar", base_directory, place)
+    with pytest.raises(BaseError) as caught:
+        publish()
+    assert caught.value.details == ("E: no such package",)
+    assert [layers.packages_of(name) for name in layers.of(IMAGE)] == [("apache2",)]
+    assert not (layers.directory / NEW).exists()
