@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vboxlab.base import builder, disk
+from vboxlab.base import disk
 from vboxlab.base.delta import Manifest, PackageDelta
 from vboxlab.base.jobs import NoNamespaces, remove_tree, run_job, scratch_directory, trees_at_once
 from vboxlab.base.mirror import find_mirror
@@ -33,6 +33,10 @@ from vboxlab.hypervisor.driver import Progress
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings
+
+if TYPE_CHECKING:
+    from vboxlab.base import builder
+
 
 _RECORD = "layer.json"
 _ARCHIVE = "delta.tar.zst"
@@ -134,17 +138,16 @@ class Layers:
     ) -> tuple[tuple[builder.Beside, ...], Callable[[], None]]:
         """Return the making of the layers of a base that is just being built, and what publishes them.
 
-        Those that fail are told of by the latter, with BaseError, once all others are there.
+        One that fails is left out: whoever needs it makes it again then, and fails as for a base that is there.
         """
         found = (self._missing(base, base_directory, packages, later, new=True) for packages, later in sets)
         wanted = [each for each in found if each]
-        failed: list[BaseError] = []
 
         def draft(what: _Wanted, tree: Path, files: Path, place: Path) -> None:
             try:
                 self._draft(recipe, _Source(tree, files), what, place, progress)
             except BaseError as error:
-                failed.append(error)
+                progress(error.brief, None)
                 self._forget(what)
 
         def publish_all() -> None:
@@ -152,8 +155,6 @@ class Layers:
                 if self._drafted(each).is_dir():
                     self._finish(each)
                     self._forget(each)
-            if failed:
-                raise failed[0]
 
         return tuple(partial(draft, each) for each in wanted), publish_all
 

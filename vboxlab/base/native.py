@@ -21,8 +21,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, field
 from pathlib import Path
 
-from filelock import FileLock
-
 from vboxlab import programs
 from vboxlab.base import delta as deltas
 from vboxlab.base import tree as trees
@@ -188,6 +186,8 @@ mount --bind {shlex.quote(str(cache / "archives"))} {inside}/var/cache/apt/archi
 @contextmanager
 def turn(cache: Path) -> Iterator[None]:
     """Have the cache to ourselves: jobs side by side fetch one after the other, and nothing twice."""
+    from filelock import FileLock
+
     with FileLock(cache / "turn.lock", mode=PRIVATE_FILE):
         yield
 

@@ -12,7 +12,7 @@ from vboxlab.events import Note
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
-from vboxlab.lab.desire import PackageSets, digest_of, package_sets
+from vboxlab.lab.desire import digest_of, package_sets
 from vboxlab.lab.engine import Reporter
 from vboxlab.lab.journal import finish_restore, restore_on
 from vboxlab.lab.snapshot_sets import take_on
@@ -109,7 +109,7 @@ class Applier:
 
     def _create(self, name: str, report: Reporter) -> str:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
-        image = self._image(self._base_name(name), wanted, report)
+        image = self._image(self._base_name(name), wanted.image, report)
         marks = {key: value for key, value in self.desired.marks.items() if value and key != MARK_TOPOLOGY}
         marks[MARK_ORIGIN] = self.desired.topology.name
         spec = self.desired.machines[name].spec(self.desired.naming.names, marks)
@@ -120,16 +120,14 @@ class Applier:
             self._handles[name] = created.handle
         return _("from {image}").format(image=image)
 
-    def _image(self, base: str, sets: PackageSets, report: Reporter) -> str:
+    def _image(self, base: str, packages: tuple[str, ...], report: Reporter) -> str:
         """Return the image with those packages; one that could not be made is not tried again for the next machine."""
-        bases, images, wanted = self.context.bases, self.context.images, (base, sets.image)
+        bases, images, wanted = self.context.bases, self.context.images, (base, packages)
         if wanted in self._no_image:
             raise self._no_image[wanted]
         try:
             if wanted not in images:
-                later = sets.later[0] if sets.later else ()
-                found = bases.get(base)
-                images[wanted] = bases.ensure_image(self.context.driver, found, sets.image, later, progress=report)
+                images[wanted] = bases.ensure_image(self.context.driver, bases.get(base), packages, progress=report)
         except VboxlabError as error:
             self._no_image[wanted] = error
             raise

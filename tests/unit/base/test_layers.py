@@ -160,18 +160,22 @@ def test_layers_are_made_beside_a_base_from_lists_that_its_build_has_fetched(
     assert "update " not in diary(layers)
 
 
-def test_a_layer_that_fails_beside_a_base_is_told_of_when_all_others_are_there(
+def test_a_layer_that_fails_beside_a_base_is_told_of_and_left_out(
     tmp_path: Path, layers: Layers, base_directory: Path
 ) -> None:
+    said: list[str] = []
     works, publish = layers.beside(
-        RECIPE, BASE, tmp_path / "not-yet", [(("broken",), ()), (("apache2",), ())], no_progress
-    )
+        RECIPE, BASE, tmp_path / "not-yet", [(("broken",), ()), (("apache2",), ())],
+        lambda text, _percent: said.append(text),
+    )  # fmt: skip
     for number, each in enumerate(works):
         place = tmp_path / str(number)
         place.mkdir()
         each(base_directory / "root.tar", base_directory, place)
-    with pytest.raises(BaseError) as caught:
-        publish()
-    assert caught.value.details == ("E: no such package",)
+    publish()
+    assert "apt-get install --no-install-recommends --download-only broken failed" in said
     assert [layers.packages_of(name) for name in layers.of(IMAGE)] == [("apache2",)]
     assert not (layers.directory / NEW).exists()
+    with pytest.raises(BaseError, match="broken failed") as caught:
+        ensure(layers, base_directory, "broken")
+    assert caught.value.details == ("E: no such package",)
