@@ -27,6 +27,7 @@ from pathlib import Path
 
 from benchmarks.virtualbox_class import MACHINES, TOPOLOGY, world_with_base
 from tests.unit.base_on_disk import put_base
+from vboxlab.lab.copies import MOST
 
 SIZES: Mapping[str, Sequence[int]] = {
     "memory": (10, 30, 100, 300, 1000, 3000),
@@ -39,7 +40,9 @@ Medians = Mapping[str, Sequence[float]]
 
 def commands(topology: Path, machines: int) -> dict[str, tuple[str, ...]]:
     """Return the command lines that are measured."""
-    which = ("--copies", f"1-{machines // MACHINES}")
+    copies = machines // MACHINES
+    ranges = (f"{first}-{min(first + MOST - 1, copies)}" for first in range(1, copies + 1, MOST))
+    which = ("--copies", ",".join(ranges))
     make = ("up", str(topology), "--until", "created", *which)
     return {
         "up": make,

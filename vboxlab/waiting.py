@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from vboxlab.errors import WaitTimeout
@@ -81,12 +83,13 @@ def in_threads(
             under_way.discard(threading.get_ident())
 
     futures: list[Future[R]] = []
+    ended: SimpleQueue[Future[R]] = SimpleQueue()
     try:
         for item in items:
-            futures.append(pool.submit(begin, item))  # noqa: PERF401 -- what was submitted before a Ctrl-C is known then
-        while True:
-            done, not_done = wait(futures, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
-            if not not_done or any(future.exception() is not None for future in done):
+            futures.append(pool.submit(begin, item))  # what was submitted before a Ctrl-C is known then
+            futures[-1].add_done_callback(ended.put)
+        for _each in futures:
+            if _next(ended).exception() is not None:
                 break
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -98,3 +101,9 @@ def in_threads(
             time.sleep(POLL_SECONDS / 10)
     failed = next((future for future in futures if not future.cancelled() and future.exception() is not None), None)
     return [failed.result()] if failed is not None else [future.result() for future in futures]
+
+
+def _next(ended: SimpleQueue[Future[R]]) -> Future[R]:
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=POLL_SECONDS)

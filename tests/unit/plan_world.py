@@ -9,6 +9,7 @@ from pathlib import Path
 from vboxlab.lab.desire import desire
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
+from vboxlab.planning.host import Host
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
     MARK_CONTACTED,
@@ -35,8 +36,8 @@ def desired(
     source: Topology, observed: ObservedLab, *, until: str | None = None, lab: LabName = LAB, prepared: bool = True
 ) -> Desired:
     sets = [load_snapshot_set(ROOT / "snapshots" / "apache-base.yaml")]
-    everything = list(observed.machines.values())
-    return desire(source, lab, everything, sets, until=until, prepared=lambda _base: prepared, free=lambda _port: True)
+    host = Host(observed.machines.values())
+    return desire(source, lab, host, sets, until=until, prepared=lambda _base: prepared, free=lambda _port: True)
 
 
 class World:

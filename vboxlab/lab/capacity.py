@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
@@ -11,6 +11,7 @@ import psutil
 from vboxlab.errors import LabError
 from vboxlab.language import N_, _, n_
 from vboxlab.lazily import dataclass
+from vboxlab.planning.host import ports_of
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName
 from vboxlab.topology.model import Topology
@@ -60,20 +61,14 @@ def demand(topology: Topology, observed: ObservedLab, *, boots: bool) -> Demand:
     return Demand(observed.name, memory, disk, ports)
 
 
-def room(folder: Path, everything: Sequence[ObservedMachine]) -> Room:
+def room(folder: Path, everything: Iterable[ObservedMachine]) -> Room:
     """Return what this computer has left: available memory (psutil), space where the folder is, management ports."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    taken = {
-        forward.host_port
-        for machine in everything
-        for adapter in machine.adapters
-        for forward in adapter.attachment.forwards
-        if PORT_FIRST <= forward.host_port < PORT_FIRST + PORT_COUNT
-    }
+    taken = {port for machine in everything for port in ports_of(machine)}
     return Room(
         memory=psutil.virtual_memory().available >> 20,
         disk=shutil.disk_usage(existing).free >> 20,
-        ports=PORT_COUNT - len(taken),
+        ports=PORT_COUNT - len(taken.intersection(range(PORT_FIRST, PORT_FIRST + PORT_COUNT))),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import field
 
 from vboxlab.base.model import Bases
@@ -16,7 +16,7 @@ from vboxlab.lab.listing import Listing
 from vboxlab.lab.ports import Reservations
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import ObservedMachine
+from vboxlab.planning.host import Host
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName
 
@@ -51,6 +51,6 @@ class Context:
         """Return the folder of a lab."""
         return LabDirectory(self.settings.home, lab)
 
-    def machines(self, lab: LabName | None = None) -> Sequence[ObservedMachine]:
+    def machines(self, lab: LabName | None = None) -> Host:
         """Return all machines of the host, those of the lab as they are now."""
-        return self.driver.machines() if self.listing is None else self.listing.machines(lab)
+        return Host(self.driver.machines()) if self.listing is None else self.listing.machines(lab)

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -93,8 +94,7 @@ def parse_copies(text: str) -> Roll:
             )
         faults.extend(filter(None, map(name_fault, found)))
         names += found
-    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
-    faults += [_("`{name}` comes twice").format(name=name) for name in twice]
+    faults += [_("`{name}` comes twice").format(name=name) for name, count in Counter(names).items() if count > 1]
     if faults or not names:
         fault = faults[0] if len(faults) == 1 else _("no list of copies")
         raise UsageError(

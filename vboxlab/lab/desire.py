@@ -15,6 +15,7 @@ from vboxlab.lab.ports import Reservations, management_ports
 from vboxlab.lazily import dataclass
 from vboxlab.listening import is_free
 from vboxlab.planning.desired import Desired, DesiredMachine, desired_machine, stages_of
+from vboxlab.planning.host import Host
 from vboxlab.planning.names import choose_names
 from vboxlab.planning.observed import MARK_ADOPTED, MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
 from vboxlab.topology.addressing import LabName, Names
@@ -96,7 +97,7 @@ def members_of(sets: Sequence[SnapshotSet]) -> dict[str, tuple[str, ...]]:
 def desire(
     topology: Topology,
     lab: LabName,
-    everything: Sequence[ObservedMachine],
+    host: Host,
     sets: Sequence[SnapshotSet],
     *,
     until: str | None = None,
@@ -115,8 +116,8 @@ def desire(
     """
     members = members_of(sets)
     owned = topology.owned_machines
-    ports = management_ports(lab, [machine.name for machine in owned], everything, free, reserved)
-    naming = choose_names(topology, lab, everything, plain_free=plain_free, to_come=to_come)
+    ports = management_ports(lab, [machine.name for machine in owned], host, free, reserved)
+    naming = choose_names(topology, lab, host, plain_free=plain_free, to_come=to_come)
     machines = {
         machine.name: _desired(topology, naming.names, machine, ports[machine.name], members, prepared, stock)
         for machine in owned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def spell_size(count: int) -> str:
 
 
 def leftover_folders(
-    home: Path, everything: Sequence[ObservedMachine], *, with_reports: bool = False
+    home: Path, everything: Iterable[ObservedMachine], *, with_reports: bool = False
 ) -> list[LabFolder]:
     """Return the folders of labs without machines in which there is something to remove.
 
@@ -68,7 +68,7 @@ def leftover_folders(
 def remove_folder(
     folder: LabFolder,
     home: Path,
-    look: Callable[[], Sequence[ObservedMachine]],
+    look: Callable[[], Iterable[ObservedMachine]],
     events: EventSink,
     *,
     with_reports: bool = False,

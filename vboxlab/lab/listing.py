@@ -9,6 +9,7 @@ import threading
 
 from vboxlab.errors import MachineNotFound
 from vboxlab.hypervisor.driver import Driver
+from vboxlab.planning.host import Host
 from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.addressing import LabName
 
@@ -19,30 +20,28 @@ class Listing:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._lock = threading.Lock()
-        self._first: dict[str, ObservedMachine] | None = None
+        self._first: Host | None = None
 
-    def machines(self, lab: LabName | None = None) -> list[ObservedMachine]:
+    def machines(self, lab: LabName | None = None) -> Host:
         """Return all machines, those of the lab as they are now. Machines of others may have changed meanwhile."""
         with self._lock:
             if self._first is None:
-                self._first = {machine.handle: machine for machine in self._driver.machines()}
-            known = list(self._first.values())
+                self._first = Host(self._driver.machines())
+            host = self._first
         if lab is None:
-            return known
-        others = [machine for machine in known if machine.lab != lab]
-        return others + [now for machine in known if machine.lab == lab and (now := self._look(machine.handle))]
+            return host
+        return host.with_now(lab, [now for machine in host.of(lab) if (now := self._look(host, machine.handle))])
 
     def add(self, machine: ObservedMachine) -> None:
         """Remember a machine that has just been made."""
         with self._lock:
             if self._first is not None:
-                self._first[machine.handle] = machine
+                self._first.add(machine)
 
-    def _look(self, handle: str) -> ObservedMachine | None:
+    def _look(self, host: Host, handle: str) -> ObservedMachine | None:
         try:
             return self._driver.inspect(handle)
         except MachineNotFound:
             with self._lock:
-                if self._first is not None:
-                    self._first.pop(handle, None)
+                host.drop(handle)
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from vboxlab.errors import InfrastructureTrouble, UsageError, WaitTimeout
@@ -11,9 +11,9 @@ from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.journal import pending_restore, record_progress
 from vboxlab.language import _
-from vboxlab.planning.names import adopters_of, others_of, unreadable_of
+from vboxlab.planning.host import Host
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
-from vboxlab.topology.addressing import LabName
+from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Topology
 from vboxlab.waiting import Deadline, wait_until
 
@@ -22,24 +22,26 @@ SETTLE_SECONDS = 60.0
 
 def observe(driver: Driver, lab: LabName, topology: Topology | None = None) -> ObservedLab:
     """Report the lab's machines by their marks, the adopted ones by name, and whose the VMs beside them are."""
-    return observed_lab(driver, driver.machines(), lab, topology)
+    return observed_lab(driver, Host(driver.machines()), lab, topology)
 
 
-def observed_lab(
-    driver: Driver, everything: Sequence[ObservedMachine], lab: LabName, topology: Topology | None = None
-) -> ObservedLab:
+def observed_lab(driver: Driver, host: Host, lab: LabName, topology: Topology | None = None) -> ObservedLab:
     """Pick one lab out of all machines that a driver reported."""
-    ours = {machine.machine: machine for machine in everything if machine.lab == lab}
+    ours = {machine.machine: machine for machine in host.of(lab)}
     if topology is None:
         return ObservedLab(lab, ours)
-    foreign = {machine.name: machine for machine in everything if machine.lab is None}
-    adopted = {
-        machine.name: driver.inspect(foreign[machine.adopt.vm].handle)
-        for machine in topology.adopted_machines
-        if machine.adopt is not None and machine.adopt.vm in foreign
-    }
-    others, unreadable = others_of(lab, everything), unreadable_of(lab, everything)
-    return ObservedLab(lab, ours, adopted, others, adopters_of(lab, everything), unreadable=unreadable)
+    to_adopt = {machine.name: machine.adopt.vm for machine in topology.adopted_machines if machine.adopt is not None}
+    adopted = {name: driver.inspect(found.handle) for name, vm in to_adopt.items() if (found := host.foreign(vm))}
+    vms = {Names(lab, plain=plain).vm(machine.name) for machine in topology.owned_machines for plain in (True, False)}
+    vms.update(to_adopt.values())
+    return ObservedLab(
+        lab,
+        ours,
+        adopted,
+        host.others_of(lab, vms),
+        host.adopters_of(lab, vms),
+        unreadable=host.unreadable_of(lab, vms),
+    )
 
 
 def see(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:
@@ -79,7 +81,7 @@ def settle(context: Context, lab: LabName, topology: Topology | None = None) -> 
     return replace(found, pending=pending_restore(context.directory(lab), found))
 
 
-def labs(everything: Sequence[ObservedMachine]) -> Mapping[LabName, list[ObservedMachine]]:
+def labs(everything: Iterable[ObservedMachine]) -> Mapping[LabName, list[ObservedMachine]]:
     """Group the machines that carry our marks by lab and copy, sorted; copy 2 comes before copy 10."""
     found: dict[LabName, list[ObservedMachine]] = {}
     for machine in everything:

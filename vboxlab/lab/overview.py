@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vboxlab.files import read_json
@@ -60,7 +60,7 @@ class LabStatus:
 
 
 def overview(
-    home: Path, everything: Sequence[ObservedMachine], topology_of: TopologyOf, *, lab: str | None = None
+    home: Path, everything: Iterable[ObservedMachine], topology_of: TopologyOf, *, lab: str | None = None
 ) -> list[LabStatus]:
     """Report every lab and copy (of one lab, when named). Each topology is loaded once, no machine is asked again."""
     known: dict[str, Topology | None] = {}

@@ -87,8 +87,8 @@ def make_plan(
     lab is brought to afterwards, if the topology is only on the way to it.
     """
     pending = settle(context, lab).pending
-    everything = context.machines(lab)
-    observed = replace(observed_lab(context.driver, everything, lab, blueprint.topology), pending=pending)
+    host = context.machines(lab)
+    observed = replace(observed_lab(context.driver, host, lab, blueprint.topology), pending=pending)
     if look:
         observed = replace(observed, leftovers=tuple(context.driver.garbage(lab)))
 
@@ -103,7 +103,7 @@ def make_plan(
     desired = desire(
         blueprint.topology,
         lab,
-        everything,
+        host,
         blueprint.sets,
         until=until,
         prepared=lambda name: of_base(name)[0],

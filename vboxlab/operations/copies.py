@@ -53,7 +53,7 @@ def choose(session: Session, name: str | None, request: LabRequest, *, parameter
 
 
 def _choose_copies(session: Session, name: str | None, request: LabRequest, *, parameters: bool) -> list[Chosen]:
-    existing = labs(list(session.context.machines()))
+    existing = labs(session.context.machines())
     roll = request.which.roll
     if roll is None:
         wanted = _lab_name(session, name, existing) if name is not None else None

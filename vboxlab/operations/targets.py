@@ -13,6 +13,7 @@ from vboxlab.lab.up import Blueprint
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.session import Session
+from vboxlab.planning.host import Host
 from vboxlab.planning.observed import MARK_ORIGIN, MARK_TOPOLOGY, ObservedMachine, current_topology
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.library import Library
@@ -48,7 +49,7 @@ def load_blueprint(
     name: str,
     values: Mapping[str, str],
     copy: str | None = None,
-    everything: Sequence[ObservedMachine] = (),
+    host: Host | None = None,
 ) -> Blueprint:
     """Load a topology with its snapshot sets; values recorded with the lab hold unless given anew.
 
@@ -57,7 +58,7 @@ def load_blueprint(
     path = library.find_topology(name)
     plain = library.topology(path)
     lab = LabName(plain.lab, copy)
-    recorded = recorded_values([machine for machine in everything if machine.lab == lab])
+    recorded = recorded_values(host.of(lab)) if host is not None else {}
     known = {key: value for key, value in recorded.items() if key in plain.parameters}
     if copy and "student" in plain.parameters:
         known.setdefault("student", copy)
@@ -71,7 +72,7 @@ def load_blueprint(
     def load(other: str) -> Blueprint:
         declared = library.topology(library.find_topology(other)).parameters
         own = {key: value for key, value in values.items() if key in declared}
-        return load_blueprint(library, other, own, copy, everything)
+        return load_blueprint(library, other, own, copy, host)
 
     return Blueprint(topology, _sets(library, topology, path), load)
 
@@ -89,18 +90,17 @@ def find_target(
 
     A topology file that is broken or gone does not hide a lab that exists: the problem is kept in the target.
     """
-    everything = list(session.context.machines())
-    existing = {machine.lab for machine in everything if machine.lab is not None and machine.lab.copy == copy}
+    host = session.context.machines()
     try:
-        found = load_blueprint(session.library, name, values or {}, copy, everything)
+        found = load_blueprint(session.library, name, values or {}, copy, host)
     except (TopologyInvalid, UsageError) as error:
-        by_mark = _lab_by_mark(everything, name, copy)
+        by_mark = _lab_by_mark(host, name, copy)
         if by_mark is None:
             raise
-        return _named_by_mark(session.library, by_mark, values or {}, everything, error, name)
+        return _named_by_mark(session.library, by_mark, values or {}, host, error, name)
     lab = LabName(found.topology.lab, copy)
     clash = LabName(name, copy)
-    if clash != lab and clash in existing and lab not in existing:
+    if clash != lab and host.of(clash) and not host.of(lab):
         return Target(clash, None)
     return Target(lab, found)
 
@@ -109,22 +109,22 @@ def _named_by_mark(
     library: Library,
     lab: LabName,
     values: Mapping[str, str],
-    everything: Sequence[ObservedMachine],
+    host: Host,
     error: TopologyInvalid | UsageError,
     name: str,
 ) -> Target:
-    topology = current_topology(machine for machine in everything if machine.lab == lab)
+    topology = current_topology(host.of(lab))
     if topology is None or topology == name:
         return Target(lab, None, error)
     try:
-        return Target(lab, load_blueprint(library, topology, values, lab.copy, everything))
+        return Target(lab, load_blueprint(library, topology, values, lab.copy, host))
     except (TopologyInvalid, UsageError) as problem:
         return Target(lab, None, problem)
 
 
-def _lab_by_mark(everything: Sequence[ObservedMachine], name: str, copy: str | None) -> LabName | None:
-    for lab, machines in labs(everything).items():
-        if lab.copy == copy and (lab.lab == name or _stands_for(machines, name)):
+def _lab_by_mark(host: Host, name: str, copy: str | None) -> LabName | None:
+    for lab, machines in sorted(host.labs_of(copy).items(), key=lambda item: item[0].lab):
+        if lab.lab == name or _stands_for(machines, name):
             return lab
     return None
 
@@ -139,7 +139,7 @@ def only_target(
     """Return the named lab, or the only one there is. Raises UsageError naming those that exist."""
     if name is not None:
         return find_target(session, name, values, copy)
-    found = [lab for lab in labs(list(session.context.driver.machines())) if copy is None or lab.copy == copy]
+    found = [lab for lab in labs(session.context.driver.machines()) if copy is None or lab.copy == copy]
     if len(found) == 1:
         return find_target(session, found[0].lab, values, found[0].copy)
     if not found:

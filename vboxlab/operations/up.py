@@ -145,7 +145,8 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
     if request.at_most is not None:
         order.sort(key=lambda entry: not _runs(session.context, entry.lab))
     results = each(session, order, one, jobs=request.jobs, patience=request.wait, at_most=request.at_most)
-    return sorted([*wrong, *results], key=lambda result: [entry.lab for entry in chosen].index(result.lab))
+    found = {result.lab: result for result in (*wrong, *results)}
+    return [found[entry.lab] for entry in chosen]
 
 
 def _losses(context: Context, targets: Mapping[LabName, Target], until: str | None) -> dict[LabName, list[str]]:

@@ -12,7 +12,8 @@ from dataclasses import field
 
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine, PowerState
+from vboxlab.planning.host import Host
+from vboxlab.planning.observed import MARK_NAMES, NAMES_PREFIXED, ObservedMachine
 from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Topology
 
@@ -37,7 +38,7 @@ def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
 def choose_names(
     topology: Topology,
     lab: LabName,
-    everything: Iterable[ObservedMachine],
+    host: Host,
     *,
     plain_free: bool = True,
     to_come: Collection[str] = (),
@@ -47,8 +48,7 @@ def choose_names(
     `plain_free` is False while another vboxlab is giving the plain names to a lab that has no machine yet. `to_come`
     are machines that the topology does not have, and the lab will have nevertheless.
     """
-    host = list(everything)
-    ours = [machine for machine in host if machine.lab == lab]
+    ours = host.of(lab)
     if ours:
         names = recorded_names(lab, ours)
         return Naming(names, shared=_shared(topology, names, host))
@@ -59,58 +59,24 @@ def choose_names(
     return Naming(Names(lab, plain=not why), why)
 
 
-def _shared(topology: Topology, names: Names, host: Iterable[ObservedMachine]) -> Mapping[str, LabName]:
+def _shared(topology: Topology, names: Names, host: Host) -> Mapping[str, LabName]:
     own = {names.network(name) for name, network in topology.networks.items() if network.kind == "internal"}
-    return {
-        adapter.attachment.name: machine.lab
-        for machine in host
-        if machine.lab is not None and machine.lab != names.lab
-        for adapter in machine.adapters
-        if adapter.attachment.kind == "internal" and adapter.attachment.name in own
-    }
+    return host.sharers_of(names.lab, own)
 
 
-def _in_the_way(machines_to_be: Iterable[str], lab: LabName, host: Iterable[ObservedMachine]) -> str:
-    labs: dict[LabName, list[ObservedMachine]] = {}
-    for machine in host:
-        if machine.lab is not None:
-            labs.setdefault(machine.lab, []).append(machine)
-    for other, machines in sorted(labs.items(), key=lambda item: str(item[0])):
-        if other.copy == lab.copy and recorded_names(other, machines).plain:
+def _in_the_way(machines_to_be: Iterable[str], lab: LabName, host: Host) -> str:
+    for other, machines in sorted(host.labs_of(lab.copy).items(), key=lambda item: str(item[0])):
+        if recorded_names(other, machines).plain:
             return _("lab {lab} has the plain names").format(lab=other)
-    others = others_of(lab, host)
-    for name in (Names(lab).vm(machine) for machine in machines_to_be):
+    vms = [Names(lab).vm(machine) for machine in machines_to_be]
+    others = host.others_of(lab, vms)
+    for name in vms:
         if name in others:
             owner = others[name]
             if owner is None:
                 return _("a VM named {vm!r} exists already, which is not vboxlab's").format(vm=name)
             return _("a VM named {vm!r} exists already, which is lab {lab}'s").format(vm=name, lab=owner)
     return ""
-
-
-def others_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, LabName | None]:
-    """Return the names of all VMs that are not the lab's, each with the lab whose it is (None: a foreign VM)."""
-    unreadable = unreadable_of(lab, everything)
-    return {each.name: each.lab for each in everything if each.lab != lab and each.name not in unreadable}
-
-
-def unreadable_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, str]:
-    """Return the names of VMs that cannot be read, each with the reason: nobody can tell whose they are."""
-    return {
-        machine.name: machine.problem or _("no reason given")
-        for machine in everything
-        if machine.lab != lab and machine.power is PowerState.INACCESSIBLE
-    }
-
-
-def adopters_of(lab: LabName, everything: Iterable[ObservedMachine]) -> Mapping[str, LabName]:
-    """Return the foreign VMs that other labs adopt, by their marks, each with its lab."""
-    return {
-        vm: machine.lab
-        for machine in everything
-        if machine.lab is not None and machine.lab != lab
-        for vm in machine.adopts
-    }
 
 
 def remarks(topology: Topology, naming: Naming) -> list[str]:

@@ -222,13 +222,14 @@ class ObservedLab:
     name: LabName
     machines: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
     adopted: Mapping[str, ObservedMachine] = field(default_factory=dict)  # by machine name
-    # The names of all VMs that are not the lab's, each with the lab whose it is (None: a foreign VM).
+    # Of the names that VMs of its topology have: those of VMs that are not the lab's, each with the lab whose it is
+    # (None: a foreign VM),
     others: Mapping[str, LabName | None] = field(default_factory=dict)
-    adopters: Mapping[str, LabName] = field(default_factory=dict)  # foreign VM -> the other lab that adopts it
+    adopters: Mapping[str, LabName] = field(default_factory=dict)  # the other labs that adopt a foreign VM,
     pending: PendingRestore | None = None
     leftovers: tuple[str, ...] = ()  # what interrupted calls of the driver left
     guests: Mapping[str, GuestLook] = field(default_factory=dict)  # by machine name: those looked into
-    unreadable: Mapping[str, str] = field(default_factory=dict)  # VM that may be the lab's -> why it cannot be read
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # and why a VM that may be the lab's cannot be read
 
     @property
     def topology(self) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.unit.plan_world import LAB, World, desired, topology
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
+from vboxlab.planning.host import Host
 from vboxlab.planning.machine import spared_machines
 from vboxlab.planning.names import choose_names
 from vboxlab.planning.observed import ObservedMachine, PendingRestore, PowerState
@@ -97,7 +98,7 @@ def test_a_machine_that_is_right_does_not_go_back_with_its_set() -> None:
 def test_a_new_lab_gets_names_that_are_free_for_machines_to_come() -> None:
     foreign = ObservedMachine("id", "gate", PowerState.OFF, 1, 512, "", ())
     source = topology()
-    assert choose_names(source, LAB, [foreign]).names.plain
-    found = choose_names(source, LAB, [foreign], to_come=("gate",))
+    assert choose_names(source, LAB, Host([foreign])).names.plain
+    found = choose_names(source, LAB, Host([foreign]), to_come=("gate",))
     assert not found.names.plain
     assert found.why == "a VM named 'gate' exists already, which is not vboxlab's"
