@@ -35,6 +35,11 @@ def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
     return Names(lab, plain=all(machine.marks.get(MARK_NAMES) != NAMES_PREFIXED for machine in machines))
 
 
+def possible_vms(topology: Topology, lab: LabName) -> set[str]:
+    """Return the names that a lab's VMs have, or have in a lab with other names."""
+    return {Names(lab, plain=plain).vm(machine.name) for machine in topology.owned_machines for plain in (True, False)}
+
+
 def choose_names(
     topology: Topology,
     lab: LabName,
