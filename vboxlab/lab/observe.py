@@ -12,8 +12,9 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.journal import pending_restore, record_progress
 from vboxlab.language import _
 from vboxlab.planning.host import Host
+from vboxlab.planning.names import possible_vms
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
-from vboxlab.topology.addressing import LabName, Names
+from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 from vboxlab.waiting import Deadline, wait_until
 
@@ -32,8 +33,7 @@ def observed_lab(driver: Driver, host: Host, lab: LabName, topology: Topology | 
         return ObservedLab(lab, ours)
     to_adopt = {machine.name: machine.adopt.vm for machine in topology.adopted_machines if machine.adopt is not None}
     adopted = {name: driver.inspect(found.handle) for name, vm in to_adopt.items() if (found := host.foreign(vm))}
-    vms = {Names(lab, plain=plain).vm(machine.name) for machine in topology.owned_machines for plain in (True, False)}
-    vms.update(to_adopt.values())
+    vms = {*possible_vms(topology, lab), *to_adopt.values()}
     return ObservedLab(
         lab,
         ours,

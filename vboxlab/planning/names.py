@@ -35,6 +35,12 @@ def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
     return Names(lab, plain=all(machine.marks.get(MARK_NAMES) != NAMES_PREFIXED for machine in machines))
 
 
+def possible_vms(topology: Topology, lab: LabName) -> set[str]:
+    """Return what a lab's VMs are called, with plain names and without."""
+    both = (Names(lab, plain=True), Names(lab, plain=False))
+    return {names.vm(machine.name) for names in both for machine in topology.owned_machines}
+
+
 def choose_names(
     topology: Topology,
     lab: LabName,
