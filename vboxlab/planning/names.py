@@ -36,8 +36,9 @@ def recorded_names(lab: LabName, machines: Iterable[ObservedMachine]) -> Names:
 
 
 def possible_vms(topology: Topology, lab: LabName) -> set[str]:
-    """Return the names that a lab's VMs have, or have in a lab with other names."""
-    return {Names(lab, plain=plain).vm(machine.name) for machine in topology.owned_machines for plain in (True, False)}
+    """Return what a lab's VMs are called, with plain names and without."""
+    both = (Names(lab, plain=True), Names(lab, plain=False))
+    return {names.vm(machine.name) for names in both for machine in topology.owned_machines}
 
 
 def choose_names(
