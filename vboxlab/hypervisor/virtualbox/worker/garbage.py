@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from vboxlab.hypervisor.virtualbox.worker import layout, lookup, marks, ownershi
 from vboxlab.hypervisor.virtualbox.worker.calls import CollectGarbage, FindGarbage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
-from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, POLL, locked, state_name
+from vboxlab.hypervisor.virtualbox.worker.sessions import ONLINE, is_let_go, locked, state_name
 from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 
@@ -92,7 +91,8 @@ def _is_left_alone(connection: Connection, folder: Path) -> bool:
     if settings is None:
         return True
     with contextlib.suppress(connection.api_error):
-        return _is_free(connection, connection.vbox.findMachine(settings))
+        # VirtualBox takes a moment to see that a client which held it is dead.
+        return is_let_go(connection, connection.vbox.findMachine(settings), layout.FREED_WITHIN)
     return False
 
 
@@ -114,17 +114,6 @@ def _clear_disks(
         return []
     still = ownership.orphans(connection, machine, ownership.media_in(connection, folder))
     return [path for path in still if path in seen] if _is_left_alone(connection, folder) else []
-
-
-def _is_free(connection: Connection, machine: Any) -> bool:
-    """Tell whether nobody holds a machine; VirtualBox takes a moment to see that a client which did is dead."""
-    unlocked = connection.value_of("SessionState", "Unlocked")
-    deadline = time.monotonic() + layout.FREED_WITHIN
-    while machine.sessionState != unlocked:
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(POLL)
-    return True
 
 
 def remove_orphans(connection: Connection, machine: Any) -> list[Path]:

@@ -123,10 +123,16 @@ def unlock(connection: Connection, session: Any) -> None:
 
 def wait_unlocked(connection: Connection, machine: Any) -> None:
     """Return once nobody holds the machine's lock: after power-off its process takes a moment to let go."""
+    if not is_let_go(connection, machine, min(UNLOCK_TIMEOUT, connection.patience)):
+        raise with_holder(connection, machine, Failure("locked", Told("off-but-held")))
+
+
+def is_let_go(connection: Connection, machine: Any, within: float) -> bool:
+    """Tell whether nobody holds a machine, or lets it go within so many seconds."""
     unlocked = connection.value_of("SessionState", "Unlocked")
-    deadline = time.monotonic() + min(UNLOCK_TIMEOUT, connection.patience)
+    deadline = time.monotonic() + within
     while machine.sessionState != unlocked:
         if time.monotonic() >= deadline:
-            failure = Failure("locked", Told("off-but-held"))
-            raise with_holder(connection, machine, failure)
+            return False
         connection.pause(POLL)
+    return True
