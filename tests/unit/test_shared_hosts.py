@@ -209,7 +209,9 @@ def test_the_worker_is_given_passwords_through_its_standard_input(tmp_path: Path
     wanted = layers._Wanted(("apache2",), tmp_path / "layer", (), None)
     new = tmp_path / "new"
     new.mkdir()
-    job = layers.Layers(settings)._job(DEBIAN12, directory, wanted, tmp_path, new)
+    job = layers.Layers(settings)._job(
+        DEBIAN12, layers._Source(directory / "root.tar", directory), wanted, tmp_path, new
+    )
     assert not any(PROXY in option or MIRROR in option for option in job.apt_options)
     assert dict(job.environment)["http_proxy"] == settings.proxy
     assert MIRROR in job.logins
