@@ -144,16 +144,16 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
 
 def told(sizes: Sequence[int], medians: Medians) -> list[str]:
     """Return what is printed: a line a verb, and the verdict."""
-    lines = [f"{'machines':12}" + "".join(f"{size:>16}" for size in sizes)]
+    lines = [f"{'machines':12}" + "".join(f"{size:>18}" for size in sizes)]
     worst = 0.0
     for name, values in medians.items():
         if name.endswith("MiB"):
-            lines.append(f"{name:12}" + "".join(f"{value:>12.0f} MiB" for value in values))
+            lines.append(f"{name:12}" + "".join(f"{value:>14.0f} MiB" for value in values))
             continue
-        cells = (f"{s:>8.2f} s{1000 * s / n:>3.0f} ms" for n, s in zip(sizes, values, strict=True))
+        cells = (f"{s:.2f} s {1000 * s / n:4.0f} ms" for n, s in zip(sizes, values, strict=True))
         grows = exponent(sizes, values)
         worst = max(worst, grows)
-        lines.append(f"{name:12}" + "".join(f"{cell:>16}" for cell in cells) + f"   power {grows:.2f}")
+        lines.append(f"{name:12}" + "".join(f"{cell:>18}" for cell in cells) + f"   power {grows:.2f}")
     verdict = "reached" if worst <= GOAL else "not reached"
     lines.append(f"from {sizes[-2]} to {sizes[-1]} machines: at most power {worst:.2f} (goal {GOAL}: {verdict})")
     return lines
