@@ -25,7 +25,7 @@ from pathlib import Path
 from tests.guests.command import CommandLine
 from vboxlab.settings import load_settings
 
-GOAL = 0.3
+GOAL = 0.15
 TOOLS = ("pyinfra", "ansible-core")
 FILES = {
     "/var/www/html/index.html": 0o644,
