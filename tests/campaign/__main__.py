@@ -183,7 +183,7 @@ def _serve(laboratory: Laboratory) -> int:
         wanted = json.loads(line)
         with planted(wanted["planted"]) if wanted.get("planted") else nullcontext():
             if "seed" in wanted:
-                result = laboratory.generate(wanted["seed"], wanted["steps"])
+                result = laboratory.generate(wanted["seed"], wanted["steps"], rare=wanted.get("rare", False))
             else:
                 result = laboratory.replay(loaded(wanted["sequence"]))
         say(json.dumps({"wrong": result.wrong, "log": result.log}))
