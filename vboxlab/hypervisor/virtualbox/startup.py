@@ -32,9 +32,9 @@ from vboxlab.language import _
 from vboxlab.lazily import dataclass
 
 ATTEMPTS = 3
-# What XPCOM says of VirtualBox's objects while its processes of before are ending ("Class not registered"), and COM for
-# good where its installation is broken.
-NOT_REGISTERED = 0x80040154
+# What XPCOM says of VirtualBox's objects while its processes of before are ending, and COM for good where its
+# installation is broken: "Class not registered", and on a busy computer NS_ERROR_FAILURE.
+PASSING = (0x80040154, 0x80004005)
 
 
 class Refused(Exception):
@@ -154,7 +154,7 @@ class Starter:
         """Return when a worker that failed so may be tried once more. Raises Refused, or the error."""
         if failure.kind == "binding":
             raise Refused(say(failure.told)) from failure
-        passing = failure.kind == "lost" or failure.result_code == NOT_REGISTERED
+        passing = failure.kind == "lost" or failure.result_code in PASSING
         if not (failure.kind == "dead" or (passing and attempt < ATTEMPTS)):
             raise to_error(failure) from failure
 

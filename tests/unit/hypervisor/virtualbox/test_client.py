@@ -95,6 +95,22 @@ def test_a_service_that_never_lives_is_not_tried_with_every_interpreter(
     assert "VBoxSVC.log" in str(caught.value.resolution)
 
 
+@pytest.mark.parametrize(("code", "starts"), [(0x80040154, "xxx"), (0x80004005, "xxx"), (0x80070005, "x")])
+def test_a_service_that_is_just_ending_is_connected_to_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, starts: str
+) -> None:
+    (tmp_path / "VBoxSVC").touch()
+    (tmp_path / "virtualbox").mkdir()
+    told = json.dumps({**failure("api", "refused"), "id": 0, "result_code": code})
+    worker = tmp_path / "worker.py"
+    worker.write_text(f"#!{sys.executable}\nopen({str(tmp_path / 'starts')!r}, 'a').write('x')\nprint({told!r})\n")
+    worker.chmod(0o755)
+    monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
+    with pytest.raises(DriverError, match="refused"):
+        _ = Client(tmp_path, preferred=str(worker), lingers=0.0).greeting
+    assert (tmp_path / "starts").read_text() == starts
+
+
 def dead_process() -> int:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         return process.pid
