@@ -83,10 +83,8 @@ def watching(request: StatusRequest, door: Door) -> Iterator[Look]:
     with opened(door, request.driver) as session:
 
         def look() -> LabState | LabsState:
-            now = replace(session, library=Library(session.settings))
-            if request.which.several:
-                return _several(now.having(listing=Listing(now.context.driver)), request)
-            return _one(now, request)
+            now = replace(session, library=Library(session.settings)).having(listing=Listing(session.context.driver))
+            return _several(now, request) if request.which.several else _one(now, request)
 
         yield look
 

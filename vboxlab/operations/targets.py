@@ -139,7 +139,7 @@ def only_target(
     """Return the named lab, or the only one there is. Raises UsageError naming those that exist."""
     if name is not None:
         return find_target(session, name, values, copy)
-    found = [lab for lab in labs(session.context.driver.machines()) if copy is None or lab.copy == copy]
+    found = [lab for lab in labs(session.context.machines()) if copy is None or lab.copy == copy]
     if len(found) == 1:
         return find_target(session, found[0].lab, values, found[0].copy)
     if not found:
