@@ -59,12 +59,12 @@ def build_missing(context: Context, blueprints: Iterable[Blueprint]) -> None:
 
 
 @contextmanager
-def _telling(context: Context, name: str, title: str) -> Iterator[Progress]:
-    """Tell of a piece of work as of an action."""
+def _telling(context: Context, name: str, title: str, summary: str = "") -> Iterator[Progress]:
+    """Tell of a piece of work as of an action; `summary` says what came out."""
     begin = time.monotonic()
     context.events(ActionStarted(name, None, title))
     yield lambda text, percent: context.events(ActionProgress(name, None, text, percent))
-    context.events(ActionFinished(name, None, title, time.monotonic() - begin))
+    context.events(ActionFinished(name, None, title, time.monotonic() - begin, summary))
 
 
 def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
@@ -73,14 +73,8 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
     Raises BaseError.
     """
     images = wanted_images(blueprints)
-    title = _("prepare images")
-    begin = time.monotonic()
-    context.events(ActionStarted("images", None, title))
 
-    def report(text: str, percent: int | None) -> None:
-        context.events(ActionProgress("images", None, text, percent))
-
-    def make(base: str, packages: tuple[str, ...], later: tuple[tuple[str, ...], ...]) -> None:
+    def make(base: str, packages: tuple[str, ...], later: tuple[tuple[str, ...], ...], report: Progress) -> None:
         found = context.bases.get(base)
         first = later[0] if later else ()
         image = context.bases.ensure_image(context.driver, found, packages, first, progress=report)
@@ -88,8 +82,8 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
         for after in later if found.prepared else ():
             context.bases.package_delta(found, packages, after, progress=report)
 
-    side_by_side([partial(make, base, packages, later) for (base, packages), later in images.items()])
     count = len(images)
     summary = n_("{count} shared by all copies", "{count} shared by all copies", count).format(count=count)
-    context.events(ActionFinished("images", None, title, time.monotonic() - begin, summary))
-    return len(images)
+    with _telling(context, "images", _("prepare images"), summary) as report:
+        side_by_side([partial(make, base, packages, later, report) for (base, packages), later in images.items()])
+    return count

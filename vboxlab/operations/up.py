@@ -151,12 +151,13 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
 
 def _losses(context: Context, targets: Mapping[LabName, Target], until: str | None) -> dict[LabName, list[str]]:
     """Return the machines of each copy that lose work: none where it cannot be planned, there `up` will fail."""
-    there = {machine.lab for machine in context.machines()}
+    host = context.machines()
     lost: dict[LabName, list[str]] = {}
-    for lab in targets.keys() & there:
-        with suppress(VboxlabError):
-            lost[lab] = list(losses_on_the_way(context, targets[lab].needed, lab, until=until))
-    return {lab: lost[lab] for lab in targets if lab in lost}
+    for lab, target in targets.items():
+        if host.of(lab):
+            with suppress(VboxlabError):
+                lost[lab] = list(losses_on_the_way(context, target.needed, lab, until=until))
+    return lost
 
 
 def _prepare(context: Context, targets: Sequence[Target], request: UpRequest) -> None:
