@@ -64,22 +64,22 @@ def media_in(connection: Connection, folder: Path) -> list[Any]:
 def first_disks(connection: Connection, source: str = "") -> set[str]:
     """Return the UUIDs of the disks that clones of an image lead back to; where it is not there, of all images."""
     image = lookup.find_image(connection, source) if source else None
-    if image is None:
-        return {disk for each in lookup.all_images(connection) for disk in _first_disks(connection, each)}
-    if not image.owned:
-        return _first_disks(connection, image)
-    snapshot = str(image.snapshot.id)
-    if snapshot not in _FIRST_DISKS:  # a snapshot of ours stays as it is
-        _FIRST_DISKS[snapshot] = _first_disks(connection, image)
-    return _FIRST_DISKS[snapshot]
+    known = [image] if image is not None else lookup.all_images(connection)
+    found = set()
+    for each in known:
+        with contextlib.suppress(connection.api_error):
+            found |= _first_disks(connection, each)
+    return found
 
 
 def _first_disks(connection: Connection, image: lookup.Image) -> set[str]:
-    found = set()
-    with contextlib.suppress(connection.api_error):
-        for disk in storage.disks_of(connection, image.snapshot.machine):
-            if connection.name_of("MediumType", disk.base.type) in media.HELD:
-                found.add(str(disk.base.id))
+    snapshot = str(image.snapshot.id)
+    if image.owned and snapshot in _FIRST_DISKS:
+        return _FIRST_DISKS[snapshot]
+    disks = storage.disks_of(connection, image.snapshot.machine)
+    found = {str(disk.base.id) for disk in disks if connection.name_of("MediumType", disk.base.type) in media.HELD}
+    if image.owned:  # a snapshot of ours stays as it is
+        _FIRST_DISKS[snapshot] = found
     return found
 
 
