@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Greeting, Message, Progressed, encode, failed
 from vboxlab.hypervisor.virtualbox.worker.told import Told, verbatim
+
+
+def put_worker(folder: Path, script: str) -> Path:
+    """Put what stands for an installation of VirtualBox and for a worker into a folder, and return the worker."""
+    (folder / "VBoxSVC").touch()
+    worker = folder / "worker.py"
+    worker.write_text(script)
+    worker.chmod(0o755)
+    return worker
 
 
 def line(message: Message) -> str:

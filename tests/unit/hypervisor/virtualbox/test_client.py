@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.hypervisor.virtualbox.stand_in_worker import GREETING, begins, failure, line
+from tests.unit.hypervisor.virtualbox.stand_in_worker import GREETING, begins, failure, line, put_worker
 from vboxlab.errors import DriverError, SettingsInvalid
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.process import Limits
@@ -39,10 +39,7 @@ CALL = ConsoleLog("a handle")
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    (tmp_path / "VBoxSVC").touch()
-    worker = tmp_path / "worker.py"
-    worker.write_text(WORKER)
-    worker.chmod(0o755)
+    worker = put_worker(tmp_path, WORKER)
     monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
     (tmp_path / "virtualbox").mkdir()
     made = Client(tmp_path, preferred=str(worker), lingers=0.0)
@@ -78,16 +75,15 @@ def test_an_interpreter_that_does_not_start_is_named(
     assert list((tmp_path / "virtualbox" / "presence").glob("client*")) == []
 
 
+def starts_and_says(folder: Path, told: str) -> str:
+    return f"#!{sys.executable}\nopen({str(folder / 'starts')!r}, 'a').write('x')\nprint({told!r})\n"
+
+
 def test_a_service_that_never_lives_is_not_tried_with_every_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "VBoxSVC").touch()
     (tmp_path / "virtualbox").mkdir()
-    worker = tmp_path / "worker.py"
-    worker.write_text(
-        f"#!{sys.executable}\nopen({str(tmp_path / 'starts')!r}, 'a').write('x')\nprint({json.dumps(DEAD)!r})\n"
-    )
-    worker.chmod(0o755)
+    worker = put_worker(tmp_path, starts_and_says(tmp_path, json.dumps(DEAD)))
     monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
     with pytest.raises(DriverError, match="did not answer 3 times") as caught:
         _ = Client(tmp_path, preferred=str(worker), lingers=0.0).greeting
@@ -99,12 +95,9 @@ def test_a_service_that_never_lives_is_not_tried_with_every_interpreter(
 def test_a_service_that_is_just_ending_is_connected_to_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, starts: str
 ) -> None:
-    (tmp_path / "VBoxSVC").touch()
     (tmp_path / "virtualbox").mkdir()
     told = json.dumps({**failure("api", "refused"), "id": 0, "result_code": code})
-    worker = tmp_path / "worker.py"
-    worker.write_text(f"#!{sys.executable}\nopen({str(tmp_path / 'starts')!r}, 'a').write('x')\nprint({told!r})\n")
-    worker.chmod(0o755)
+    worker = put_worker(tmp_path, starts_and_says(tmp_path, told))
     monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
     with pytest.raises(DriverError, match="refused"):
         _ = Client(tmp_path, preferred=str(worker), lingers=0.0).greeting

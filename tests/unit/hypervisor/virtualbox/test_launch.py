@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.hypervisor.virtualbox.stand_in_worker import GREETING, begins, line
+from tests.unit.hypervisor.virtualbox.stand_in_worker import GREETING, begins, line, put_worker
 from vboxlab.errors import EXIT_INVALID, EXIT_USAGE, DriverUnavailable
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.launch import begun
@@ -49,10 +49,7 @@ journal("ended")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a folder with what stands for an installation of VirtualBox and for a worker."""
-    (tmp_path / "VBoxSVC").touch()
-    worker = tmp_path / "worker.py"
-    worker.write_text(WORKER)
-    worker.chmod(0o755)
+    worker = put_worker(tmp_path, WORKER)
     monkeypatch.setenv("VBOX_PROGRAM_PATH", str(tmp_path))
     monkeypatch.setenv("VBOXLAB_VBOX_PYTHON", str(worker))
     monkeypatch.setenv("VBOXLAB_HOME", str(tmp_path / "home"))
