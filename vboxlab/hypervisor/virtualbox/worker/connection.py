@@ -87,6 +87,7 @@ class Connection:
         self._names: dict[str, dict[int, str]] = {}
         self._local = threading.local()
         self._local.vbox = self._connect()
+        self._know_sessions()
         self.version: str = self.vbox.version
         self.differences: Differences
         self.differences, self.warning = differences_of(self.version)
@@ -97,6 +98,15 @@ class Connection:
         if vbox is None:
             raise Failure("dead", Told("service-silent"))
         return vbox
+
+    def _know_sessions(self) -> None:
+        """Let the binding find out what a session can do while there is one thread.
+
+        Where several threads make XPCOM's first session at once, it may tell none of them, and for as long as the
+        process lives, which interfaces a session has (2 to 8 of 400 processes with 8 threads, VirtualBox 7.2).
+        """
+        with self.errors(Told("connecting")):
+            _ = self.session().state
 
     @property
     def vbox(self) -> Any:
