@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -314,3 +315,23 @@ def test_gc_names_strays_and_removes_them_only_when_told_to(
     assert not disk.exists()
     assert str(disk) not in known(world)
     driver.start(made.handle)
+
+
+def test_a_machine_is_made_beside_what_is_left_for_a_clone_of_the_one_before(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    first = driver.create(spec("web"))
+    driver.take_snapshot(first.handle, "plain")
+    world.manage("clonevm", "web", "--snapshot", "plain", "--options", "link", "--name", "mine", "--register")
+    left = folder_of(world, first)
+    with pytest.raises(subprocess.CalledProcessError):  # VirtualBox removes the machine, and not what the clone needs
+        world.manage("unregistervm", "web", "--delete")
+    kept = {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))}
+    assert kept
+    made = driver.create(spec("web"))
+    assert disk_of(world, made).is_relative_to(left.with_name("web.2.vm"))
+    assert {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))} == kept
+    world.manage("snapshot", "mine", "take", "works")
+    driver.delete(made.handle)
+    assert not left.with_name("web.2.vm").exists()
+    assert {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))} == kept

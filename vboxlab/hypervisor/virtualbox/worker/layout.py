@@ -48,6 +48,29 @@ def settings_file(connection: Connection, name: str, group: str) -> Path:
     return composed.parent.with_name(composed.parent.name + SUFFIX) / composed.name
 
 
+def place_for(connection: Connection, name: str, group: str) -> Path:
+    """Return where the settings of a new machine belong: beside a folder whose disks another VM depends on.
+
+    Such a folder stays when somebody removes a machine that has linked clones; to move it away would break those.
+    """
+    first = settings_file(connection, name, group)
+    settings, number = first, 1
+    while _is_left_to_clones(connection, settings.parent):
+        number += 1
+        folder = f"{first.parent.name.removesuffix(SUFFIX)}.{number}{SUFFIX}"
+        settings = first.parent.with_name(folder) / first.name
+    return settings
+
+
+def _is_left_to_clones(connection: Connection, folder: Path) -> bool:
+    if not _is_taken(folder) or (folder / PENDING).exists():
+        return False
+    with connection.errors(Told("looking-into", {"folder": str(folder)})):
+        known = ownership.media_in(connection, folder)
+        owned = any(ownership.has_owner(connection, medium) for medium in known)
+        return owned and folder not in registered_folders(connection)
+
+
 @contextlib.contextmanager
 def making(connection: Connection, folder: Path, record: dict[str, Any]) -> Iterator[Note]:
     """Hold a folder, without what an interrupted call left in it, until the block ends well.

@@ -100,7 +100,7 @@ def _details(connection: Connection, machine: Any, written: settings_file.Settin
     )
 
 
-def list_machines(connection: Connection, _call: Call[ListMachines]) -> tuple[Machine, ...]:
+def list_machines(connection: Connection, _call: Call[ListMachines] | None = None) -> tuple[Machine, ...]:
     """Return every registered machine but images. One that cannot be read is in the list, with the reason."""
     found: list[Machine] = []
     with connection.errors(Told("listing-machines")):
@@ -136,7 +136,7 @@ def create(connection: Connection, call: Call[Create]) -> Machine:
     image = lookup.need_image(connection, asked.image)
     clean = images.leaves_nothing(image)
     judgements = [] if clean else images.judged(connection, image)
-    settings = layout.settings_file(connection, name, group)
+    settings = layout.place_for(connection, name, group)
     folder = settings.parent
     record = {"what": "create", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
     with layout.making(connection, folder, record):
