@@ -16,6 +16,7 @@ from vboxlab.language import N_, Language, _
 from vboxlab.pydantic_words import told
 from vboxlab.settings_file import DEFAULT_PATIENCE, ENVIRONMENT_PREFIX, default_home, settings_path, values_in_force
 
+CALLS = 8  # at once; more gain nothing, as VirtualBox's service does most of a call alone
 DEFAULT_MIRROR = "http://deb.debian.org/debian"  # Debian's public one, which its own sources name
 
 
@@ -27,7 +28,9 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=default_home)
     driver: Literal["auto", "virtualbox", "qemu", "memory"] = "auto"
     jobs: int | None = Field(
-        default=None, ge=1, description=N_("concurrent actions; default: number of processors, at least 2")
+        default=None,
+        ge=1,
+        description=N_("concurrent actions; default: number of processors, at least 2, or 8 where no guest is started"),
     )
     mirror: str | None = Field(default=None, repr=False, description=N_("Debian mirror for base build and guests"))
     proxy: str | None = Field(default=None, repr=False, description=N_("HTTP proxy for apt in the guests"))
@@ -63,6 +66,11 @@ class Settings(BaseModel):
     def concurrency(self) -> int:
         """Return how many actions may run at once."""
         return self.jobs or max(2, os.cpu_count() or 2)
+
+    @property
+    def calls(self) -> int:
+        """Return how many actions may run at once that no guest runs for: they mostly wait for the hypervisor."""
+        return self.jobs or max(CALLS, self.concurrency)
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

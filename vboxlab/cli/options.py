@@ -82,7 +82,7 @@ def jobs(command: F) -> F:
     """Add --jobs."""
     return click.option(
         "--jobs", type=click.IntRange(min=1),
-        help=N_("Actions at once (default: the number of processors, at least 2)."),
+        help=N_("Actions at once (default: the number of processors, at least 2, or 8 where no guest is started)."),
     )(command)  # fmt: skip
 
 

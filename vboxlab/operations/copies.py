@@ -96,13 +96,15 @@ def each(
     jobs: int | None,
     patience: float | None,
     at_most: int | None = None,
+    boots: bool = True,
 ) -> list[CopyResult[T]]:
     """Do something to each copy with its lock held (without patience: without the lock), so many at once.
 
-    `do` gets a session whose events carry the copy's name, the copy, and how many actions it may have under way.
+    `do` gets a session whose events carry the copy's name, the copy, and how many actions it may have under way: more
+    where no guest is started or asked (`boots`).
     """
     context = session.context
-    width, share = shares(jobs or session.settings.concurrency, min(len(chosen), at_most or len(chosen)))
+    width, share = shares(jobs or _at_once(session, boots=boots), min(len(chosen), at_most or len(chosen)))
     by_lab = {entry.lab: entry for entry in chosen}
 
     def one(lab: LabName, events: EventSink) -> T:
@@ -122,17 +124,22 @@ def on_labs(
     *,
     lock: bool = True,
     heed_stop: bool = False,
+    boots: bool = True,
 ) -> OneOrCopies[T]:
     """Do something to the one lab that was chosen, or to each copy where several were asked for.
 
     `do` gets the session, the lab, and how many actions it may have under way; with `lock` the lab's lock is held.
-    `heed_stop`: `do` on one lab looks at the stop event itself, so that it need not be broken off.
+    `heed_stop`: `do` on one lab looks at the stop event itself, so that it need not be broken off. `boots`: as of each.
     """
     patience = request.wait if lock else None
     if request.which.several:
-        return each(session, chosen, do, jobs=request.jobs, patience=patience)
+        return each(session, chosen, do, jobs=request.jobs, patience=patience, boots=boots)
     (entry,) = chosen
     context = session.context
     held = context.directory(entry.lab).locked(context.events, patience=patience) if patience is not None else None
     with held or nullcontext(), session.door.heeding_stop() if heed_stop else nullcontext():
-        return do(session, entry, request.jobs or session.settings.concurrency)
+        return do(session, entry, request.jobs or _at_once(session, boots=boots))
+
+
+def _at_once(session: Session, *, boots: bool) -> int:
+    return session.settings.concurrency if boots else session.settings.calls

@@ -47,7 +47,7 @@ def destroy(request: DestroyRequest, door: Door) -> OneOrCopies[Destroyed]:
         machines = sorted(machine.name for machine in session.context.machines() if machine.lab in labs)
         if machines and not request.yes:
             door.confirm(_question(chosen, machines))
-        return on_labs(session, chosen, request, one)
+        return on_labs(session, chosen, request, one, boots=False)
 
 
 def _question(chosen: Sequence[Chosen], machines: Sequence[str]) -> str:

@@ -69,7 +69,9 @@ def reset(request: ResetRequest, door: Door) -> list[CopyResult[Reset]]:
         question, keep = (_KEPT_BEFORE, request.keep) if request.keep else (DONE_IN, "")
         confirm = ask_for_all(door, lost, yes=request.yes, question=question, snapshot=keep)
         confirming = session.having(confirm=confirm)
-        results = each(confirming, chosen, one, jobs=request.jobs, patience=request.wait)
+        results = each(
+            confirming, chosen, one, jobs=request.jobs, patience=request.wait, boots=request.bring_up is not False
+        )  # fmt: skip
     if not request.which.several and results[0].error is not None:
         raise results[0].error
     return results

@@ -91,7 +91,8 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
         return result_of(entry.lab, done)
 
     confirming = session.having(confirm=asking(session.door, yes=request.yes))
-    return on_labs(confirming, [entry], request, one, heed_stop=True)
+    boots = request.until != UNTIL_CREATED
+    return on_labs(confirming, [entry], request, one, heed_stop=True, boots=boots)
 
 
 def _check_stage(target: Target, until: str | None) -> None:
@@ -144,7 +145,10 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
     order = [entry for entry in chosen if entry.lab in targets]
     if request.at_most is not None:
         order.sort(key=lambda entry: not _runs(session.context, entry.lab))
-    results = each(session, order, one, jobs=request.jobs, patience=request.wait, at_most=request.at_most)
+    results = each(
+        session, order, one, jobs=request.jobs, patience=request.wait, at_most=request.at_most,
+        boots=request.until != UNTIL_CREATED,
+    )  # fmt: skip
     found = {result.lab: result for result in (*wrong, *results)}
     return [found[entry.lab] for entry in chosen]
 

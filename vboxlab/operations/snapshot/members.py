@@ -114,7 +114,7 @@ def after_asking(
         else:
             confirm = asking(door, yes=request.yes)
         # Stopped between two machines, it would be done on some of them.
-        return on_labs(session.having(confirm=confirm), chosen, request, do, heed_stop=True)
+        return on_labs(session.having(confirm=confirm), chosen, request, do, heed_stop=True, boots=False)
 
 
 def _counted(costs: Callable[[Session, Chosen], list[str]], session: Session, entry: Chosen) -> list[str]:
