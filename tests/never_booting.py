@@ -28,8 +28,8 @@ class NeverBooting:
     def _shown(self, machine: ObservedMachine) -> ObservedMachine:
         return replace(machine, power=PowerState.RUNNING) if machine.handle in self.started else machine
 
-    def machines(self) -> Sequence[ObservedMachine]:
-        return [self._shown(machine) for machine in self._driver.machines()]
+    def machines(self, *, early: bool = False) -> Sequence[ObservedMachine]:
+        return [self._shown(machine) for machine in self._driver.machines(early=early)]
 
     def inspect(self, handle: str) -> ObservedMachine:
         return self._shown(self._driver.inspect(handle))

@@ -45,8 +45,8 @@ class NeverBooting(VirtualBoxDriver):
     def _shown(self, machine: ObservedMachine) -> ObservedMachine:
         return replace(machine, power=PowerState.RUNNING) if machine.handle in self.started else machine
 
-    def machines(self) -> Sequence[ObservedMachine]:
-        return [self._shown(machine) for machine in super().machines()]
+    def machines(self, *, early: bool = False) -> Sequence[ObservedMachine]:
+        return [self._shown(machine) for machine in super().machines(early=early)]
 
     def inspect(self, handle: str) -> ObservedMachine:
         return self._shown(super().inspect(handle))

@@ -66,9 +66,11 @@ class Stray:
 class Lifecycle(Protocol):
     """Making, starting, stopping and removing machines."""
 
-    def machines(self) -> Sequence[ObservedMachine]:
+    def machines(self, *, early: bool = False) -> Sequence[ObservedMachine]:
         """Report every VM of this hypervisor, ours and foreign; an inaccessible one is reported, never raised.
 
+        With `early` they may be reported as they were at any moment since this process began: for a first look only,
+        before anything is held or changed.
         Details of foreign machines (adapters, snapshots) may be left empty unless `inspect` asks for one.
         Of machines of ours, `untouched` is never claimed wrongly, whoever started them and whatever was killed; a
         change of settings may withdraw it. `last_power_change` changes with each start and stop, and with nothing else.

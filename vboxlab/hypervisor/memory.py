@@ -61,7 +61,7 @@ class MemoryDriver:
         """Return what this driver can do."""
         return replace(self._capabilities, why_unusable=_(self._capabilities.why_unusable))
 
-    def machines(self) -> Sequence[ObservedMachine]:
+    def machines(self, *, early: bool = False) -> Sequence[ObservedMachine]:  # noqa: ARG002 -- it looks in no time
         """Report every VM of the store, ours and foreign."""
         with self.store.call("machines", ""):
             return list(self.store.machines.values())

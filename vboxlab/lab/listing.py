@@ -18,6 +18,7 @@ class Listing:
     """All machines at first sight. Those of the lab that is asked for are always reported as they are now."""
 
     def __init__(self, driver: Driver) -> None:
+        """Prepare, for an operation that holds and has changed nothing before it first asks."""
         self._driver = driver
         self._lock = threading.Lock()
         self._first: Host | None = None
@@ -26,7 +27,7 @@ class Listing:
         """Return all machines, those of the lab as they are now. Machines of others may have changed meanwhile."""
         with self._lock:
             if self._first is None:
-                self._first = Host(self._driver.machines())
+                self._first = Host(self._driver.machines(early=True))
             host = self._first
         if lab is None:
             return host

@@ -67,7 +67,7 @@ class QemuDriver:
             why_unusable=self._readiness.problem,
         )
 
-    def machines(self) -> Sequence[ObservedMachine]:
+    def machines(self, *, early: bool = False) -> Sequence[ObservedMachine]:  # noqa: ARG002 -- it looks in no time
         """Report every machine of this home."""
         return self._machines.all()
 

@@ -77,9 +77,9 @@ class VirtualBoxDriver:
             why_unusable=problem,
         )
 
-    def machines(self) -> Sequence[ObservedMachine]:
+    def machines(self, *, early: bool = False) -> Sequence[ObservedMachine]:
         """Report every VM but images, ours in full and foreign ones without details."""
-        return [observed(fields) for fields in self._client.call(calls.ListMachines())]
+        return [observed(fields) for fields in self._client.call(calls.ListMachines(early))]
 
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one VM in full."""

@@ -7,7 +7,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -20,10 +20,18 @@ from vboxlab.hypervisor.virtualbox.machines import group_of, observed
 from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker import marks, networks
-from vboxlab.hypervisor.virtualbox.worker.calls import Details, Inspect, Machine
+from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, Details, Inspect, ListMachines, Machine, SetMarks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.main import Answers, Server
-from vboxlab.hypervisor.virtualbox.worker.protocol import Failed, Failure, Progressed, decode, encode, request
+from vboxlab.hypervisor.virtualbox.worker.protocol import (
+    Failed,
+    Failure,
+    Progressed,
+    Reply,
+    decode,
+    encode,
+    request,
+)
 from vboxlab.hypervisor.virtualbox.worker.told import verbatim
 from vboxlab.hypervisor.virtualbox.worker.versions import DIFFERENCES, differences_of, parse_version
 from vboxlab.planning.observed import PowerState
@@ -272,6 +280,28 @@ def test_nonsense_from_a_dying_service_is_its_death_and_no_bug(tmp_path: Path, a
     assert isinstance(reply, Failed)
     assert (reply.id, reply.kind) == (1, kind)
     assert "findMachine" in say(reply.told)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ([ListMachines(early=True), ListMachines(early=True)], [True, False]),
+        ([ListMachines(), ListMachines(early=True)], [False, False]),
+        ([SetMarks("1", {"stage": "web"}), ListMachines(early=True)], [False, False]),
+    ],
+)
+def test_what_was_seen_early_answers_the_first_request_alone(
+    tmp_path: Path, asked: list[Arguments[Any]], answered: list[bool]
+) -> None:
+    seen = (Machine("1", "web", "PoweredOff"),)
+    lines = b"".join(encode(request(number, each, {})) for number, each in enumerate(asked, 1))
+    answers = io.BytesIO()
+    host = cast("Connection", VanishedHost(alive=True))
+    Server(host, io.BytesIO(lines), Answers(answers), tmp_path, "1", early=seen).serve()
+    replies = [reply for reply in map(decode, answers.getvalue().splitlines()) if isinstance(reply, Reply | Failed)]
+    replies.sort(key=lambda reply: reply.id)
+    assert [isinstance(reply, Reply) for reply in replies] == answered
+    assert [reply.result for reply in replies if isinstance(reply, Reply)] == [seen] * answered[0]
 
 
 def test_a_request_of_another_vboxlab_is_answered_as_what_it_is(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ class Arguments(Generic[R]):
 
 @dataclass(frozen=True)
 class ListMachines(Arguments[tuple[Machine, ...]]):
-    """Every registered machine but images."""
+    """Every registered machine but images. With `early` as they were seen since the worker was launched."""
+
+    early: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from vboxlab.hypervisor.virtualbox.worker import (
     snapshots,
     strays,
 )
+from vboxlab.hypervisor.virtualbox.worker.calls import ListMachines, Machine
 from vboxlab.hypervisor.virtualbox.worker.connection import GONE, Connection
 from vboxlab.hypervisor.virtualbox.worker.presence import WORKER, Presence, wait_for_orphans
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
@@ -111,8 +112,11 @@ class Server:
         folder: Path,
         token: str,
         signs: Signs | None = None,
+        early: tuple[Machine, ...] | None = None,
     ) -> None:
+        """Prepare. `early` are the machines as they were seen before anybody asked."""
         self._connection = connection
+        self._early = early
         self._folder, self._token = folder, token
         self._requests = requests
         self._send = answers.send
@@ -132,6 +136,10 @@ class Server:
             except ValueError:  # cut short: its client died while it wrote
                 continue
             if not isinstance(request, Request):
+                continue
+            early, self._early = self._early, None  # the first request may change something
+            if early is not None and request.arguments == ListMachines(early=True):
+                self._send(Reply(request.id, request.call, early))
                 continue
             with self._idle:
                 self._under_way += 1
@@ -215,24 +223,35 @@ def main(arguments: list[str]) -> None:
     requests, stream = take_pipes()
     answers, signs = Answers(stream), Signs()
     pulse = Pulse(answers.send, signs)
-    connection, presence, greeting = None, None, None
+    connection, presence, greeting, early = None, None, None, None
     try:
         presence = Presence(options.folder, WORKER, options.token)
         connection = connect(options, answers, signs)
+        answers.send(Progressed(0, LOOKING, None))
+        early = seen_early(connection, options) if options.ahead else None
         if not options.ahead or requests.readline():
-            answers.send(Progressed(0, LOOKING, None))
-            mended = mending.mend(connection, registry.registered(connection))
+            whole = early and all(machine.state != machines.UNREADABLE for machine in early)
+            mended = [] if whole else mending.mend(connection, registry.registered(connection))
+            early = early if not mended else None
             greeting = host.greeting(connection, mended)
     except Exception as error:  # noqa: BLE001 -- nobody sees what is raised here, and takes it for the interpreter's
         answers.send(failed(0, failure_of(error, connection, Told("connecting"))))
     if connection is not None and greeting is not None:
         pulse.watch(connection.is_alive)
         answers.send(greeting)
-        Server(connection, requests, answers, options.folder, options.token, signs).serve()
+        Server(connection, requests, answers, options.folder, options.token, signs, early).serve()
     if presence is not None:
         presence.leave()
     sys.stderr.flush()
     os._exit(0)
+
+
+def seen_early(connection: Connection, options: argparse.Namespace) -> tuple[Machine, ...] | None:
+    """Return the machines while vboxlab itself still loads, None where another worker may still be changing them."""
+    with contextlib.suppress(Exception):  # whoever asks for them meets it again
+        if wait_for_orphans(options.folder, options.token, 0.0):
+            return machines.list_machines(connection)
+    return None
 
 
 def connect(options: argparse.Namespace, answers: Answers, signs: Signs) -> Connection:

@@ -40,18 +40,26 @@ class Presence:
             remove_held(self._path, self._stream)
 
 
-def wait_for_orphans(folder: Path, token: str, timeout: float) -> None:
-    """Return once no worker but those of living vboxlab processes is at work, or after so many seconds."""
+def wait_for_orphans(folder: Path, token: str, timeout: float) -> bool:
+    """Return once no worker but those of living vboxlab processes is at work, or after so many seconds.
+
+    Tells whether there was none.
+    """
     deadline = time.monotonic() + timeout
+    none = True
     for path in folder.glob(WORKER + "*"):
         if path.name == WORKER + token:
             continue
         client = path.with_name(CLIENT + path.name[len(WORKER) :])
-        while is_held(path) and not is_held(client) and time.monotonic() < deadline:
+        while is_held(path) and not is_held(client):
+            none = False
+            if time.monotonic() >= deadline:
+                break
             time.sleep(POLL)
         if not is_held(client):
             for gone in (path, client):
                 _remove_unheld(gone)
+    return none
 
 
 def _remove_unheld(path: Path) -> None:
