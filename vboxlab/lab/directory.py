@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import os
 import platform
 import shlex
@@ -75,21 +76,24 @@ class LabDirectory:
             (self.path / LOCK).unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self, events: EventSink, *, patience: float) -> Iterator[None]:
+    def locked(self, events: EventSink, *, patience: float) -> Iterator[float]:
         """Hold the lab's lock; wait so many seconds for another holder, naming it.
 
-        Raises LabBusy. The lock ends with the process that holds it, however that ends (filelock uses the operating
-        system's file locks).
+        Yields when somebody else last held it (seconds since the epoch, infinity where that may be just now, 0 where
+        nobody did). Raises LabBusy. The lock ends with the process that holds it, however that ends (filelock uses the
+        operating system's file locks).
         """
         from filelock import FileLock, Timeout
 
         self.ensure()
         lock = FileLock(str(self.path / LOCK), mode=PRIVATE_FILE)
         holder_file = self.path / HOLDER
+        held = _modified(self.path / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             holder = _holder(holder_file)
+            held = math.inf
             text = _("lab {lab} is in use by {holder}; waiting for up to {seconds:.0f} s")
             events(Note(text.format(lab=self.lab, holder=holder, seconds=patience)))
             try:
@@ -102,12 +106,22 @@ class LabDirectory:
         try:
             self.ensure()  # the one who had the lock may have removed the folder
             clear_drafts(self.path)
+            held = held if not holder_file.exists() else math.inf  # of one that was killed, at whatever moment
             with replacing(holder_file, durable=False) as stream:  # it means nothing once its writer has ended
                 stream.write(json.dumps(_ourselves()).encode())
-            yield
+            yield held
         finally:
             holder_file.unlink(missing_ok=True)
+            with suppress(OSError):  # it is gone with the lab
+                os.utime(self.path / LOCK)
             lock.release()
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _ourselves() -> dict[str, str]:

@@ -109,7 +109,9 @@ def each(
 
     def one(lab: LabName, events: EventSink) -> T:
         lock = context.directory(lab).locked(events, patience=patience) if patience is not None else nullcontext()
-        with lock:
+        with lock as held:
+            if held is not None and context.listing is not None:
+                context.listing.renew(held)
             return do(session.having(events=events), by_lab[lab], share)
 
     with session.door.heeding_stop():

@@ -13,6 +13,7 @@ from vboxlab.lab.access import SshGuests
 from vboxlab.lab.context import Context
 from vboxlab.lab.listing import Listing
 from vboxlab.lazily import dataclass
+from vboxlab.operations import ahead
 from vboxlab.operations.door import Door
 from vboxlab.planning.observed import PowerState
 from vboxlab.settings import Settings, load_settings
@@ -59,7 +60,7 @@ def opened(door: Door, driver: str | None = None, *, many: bool = False) -> Iter
     patience = settings.time_scale if chosen.driver.capabilities.accelerated else max(settings.time_scale, EMULATION)
     guests = SshGuests(settings, bases, alive, patience=patience)
     try:
-        listing = Listing(chosen.driver) if many else None
+        listing = Listing(chosen.driver, ahead.looked_since()) if many else None
         context = Context(chosen.driver, bases, guests, settings, door.show, door.stop, listing)
         yield Session(context, Library(settings), door)
     finally:
