@@ -16,7 +16,8 @@ from vboxlab.cli.main import run
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import observe
-from vboxlab.lab.up import Blueprint, make_plan, up
+from vboxlab.lab.planned import Blueprint, make_plan
+from vboxlab.lab.up import up
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import MARK_DESIRED, MARK_STAGE
 from vboxlab.planning.snapshot_states import content_of

@@ -19,7 +19,8 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.down import destroy
 from vboxlab.lab.observe import observe
 from vboxlab.lab.overview import overview
-from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.lab.planned import Blueprint, make_plan
+from vboxlab.lab.up import UpResult, up
 from vboxlab.planning.observed import MARK_NAMES, ObservedMachine
 from vboxlab.settings import Settings
 from vboxlab.topology.addressing import LabName

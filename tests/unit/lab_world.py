@@ -22,7 +22,8 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
 from vboxlab.lab.observe import observe
-from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.lab.planned import Blueprint, make_plan
+from vboxlab.lab.up import UpResult, up
 from vboxlab.planning.actions import Plan
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.settings import Settings

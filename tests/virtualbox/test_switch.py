@@ -26,7 +26,8 @@ from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.lab.context import Confirm, Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
-from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.lab.planned import Blueprint, make_plan
+from vboxlab.lab.up import UpResult, up
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import ObservedMachine, PowerOffHow, PowerState
 from vboxlab.settings import Settings

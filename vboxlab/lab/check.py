@@ -11,7 +11,7 @@ from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.place import Place
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.context import Context
-from vboxlab.lab.up import Blueprint, make_plan
+from vboxlab.lab.planned import Blueprint, make_plan
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass

@@ -13,7 +13,7 @@ from vboxlab.events import ActionFinished, ActionProgress, ActionStarted
 from vboxlab.hypervisor.driver import Progress
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import members_of, package_sets
-from vboxlab.lab.up import Blueprint, source_of
+from vboxlab.lab.planned import Blueprint, source_of
 from vboxlab.language import _, n_
 
 Images = dict[tuple[str, tuple[str, ...]], tuple[tuple[str, ...], ...]]

@@ -9,8 +9,9 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.desire import members_of
 from vboxlab.lab.each import afterwards
 from vboxlab.lab.observe import begin, settle
+from vboxlab.lab.planned import Blueprint, make_plan
 from vboxlab.lab.snapshot_sets import check_has, check_takable, lost_by_restore, restore, take
-from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.lab.up import UpResult, up
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.describe import subject, title

@@ -9,7 +9,7 @@ from vboxlab.errors import UsageError
 from vboxlab.guest import explain as answer_key
 from vboxlab.guest.explain import Surroundings
 from vboxlab.guest.role_registry import resources_for
-from vboxlab.lab.up import Blueprint
+from vboxlab.lab.planned import Blueprint
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.targets import load_blueprint

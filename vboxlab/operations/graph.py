@@ -11,7 +11,7 @@ from vboxlab.lab.graphs.dot import render_dot
 from vboxlab.lab.graphs.drawing import Drawing, drawing
 from vboxlab.lab.graphs.mermaid import render_mermaid
 from vboxlab.lab.graphs.svg import render_svg
-from vboxlab.lab.up import make_plan
+from vboxlab.lab.planned import make_plan
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door

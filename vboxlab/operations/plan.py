@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vboxlab.lab.context import Context
-from vboxlab.lab.up import Blueprint, Later, make_plan, missing_source, plan_source
+from vboxlab.lab.planned import Blueprint, Later, make_plan, missing_source, plan_source
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs

@@ -11,8 +11,8 @@ from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import settle
 from vboxlab.lab.overview import LabStatus, overview
+from vboxlab.lab.planned import make_plan
 from vboxlab.lab.status import MachineStatus, machine_statuses
-from vboxlab.lab.up import make_plan
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import choose

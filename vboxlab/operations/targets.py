@@ -9,7 +9,7 @@ from pathlib import Path
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.observe import labs
-from vboxlab.lab.up import Blueprint
+from vboxlab.lab.planned import Blueprint
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.session import Session

@@ -12,7 +12,8 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.down import down
 from vboxlab.lab.images import build_missing, ensure_images
 from vboxlab.lab.observe import see
-from vboxlab.lab.up import UpResult, losses_on_the_way, missing_source
+from vboxlab.lab.planned import losses_on_the_way, missing_source
+from vboxlab.lab.up import UpResult
 from vboxlab.lab.up import up as bring_up
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass

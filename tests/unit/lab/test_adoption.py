@@ -14,8 +14,9 @@ from tests.unit.plan_world import World, desired, topology
 from vboxlab.errors import LabError, TopologyInvalid
 from vboxlab.lab.down import destroy
 from vboxlab.lab.observe import observe
+from vboxlab.lab.planned import Blueprint, make_plan
 from vboxlab.lab.status import machine_statuses
-from vboxlab.lab.up import Blueprint, UpResult, make_plan, up
+from vboxlab.lab.up import UpResult, up
 from vboxlab.planning import actions as act
 from vboxlab.planning.describe import title
 from vboxlab.planning.observed import (

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.unit.lab_world import LabWorld
 from vboxlab.errors import LabError, UsageError, VboxlabError
 from vboxlab.hypervisor.memory import MemoryDriver
-from vboxlab.lab.up import Blueprint, make_plan, up
+from vboxlab.lab.planned import Blueprint, make_plan
+from vboxlab.lab.up import up
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import (
     MARK_CONTACTED,

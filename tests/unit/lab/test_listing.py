@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.unit.lab_world import LabWorld
 from vboxlab.lab.listing import Listing
-from vboxlab.lab.up import make_plan, up
+from vboxlab.lab.planned import make_plan
+from vboxlab.lab.up import up
 from vboxlab.planning.observed import MARK_COPY, ObservedMachine
 from vboxlab.topology.addressing import LabName
 

@@ -113,7 +113,8 @@ def test_a_reset_goes_back_to_a_snapshot_taken_by_hand(world: LabWorld) -> None:
 
 def test_the_values_in_force_survive_a_snapshot_that_is_older(world: LabWorld) -> None:
     fast = world.blueprint("failover", {"tuning": "fast"})
-    from vboxlab.lab.up import make_plan, up
+    from vboxlab.lab.planned import make_plan
+    from vboxlab.lab.up import up
 
     up(world.context, fast, LAB, jobs=4)
     reset(world.context, fast, LAB, jobs=4)

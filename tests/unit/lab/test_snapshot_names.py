@@ -11,10 +11,10 @@ from tests.unit.lab_world import LAB, LabWorld
 from vboxlab.errors import LabError, MachineConflict, SnapshotAmbiguous, SnapshotNotFound
 from vboxlab.lab.journal import read_journal, restore_on
 from vboxlab.lab.observe import observe
+from vboxlab.lab.planned import make_plan
 from vboxlab.lab.reset import reset
 from vboxlab.lab.snapshot_sets import check_has, delete, restore, snapshot_rows, take
 from vboxlab.lab.snapshot_views import restore_diff, tree_lines
-from vboxlab.lab.up import make_plan
 from vboxlab.planning.observed import ObservedLab, SnapshotState
 from vboxlab.planning.snapshots import short_id
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.lab_world import LAB, LabWorld
 from vboxlab.lab.observe import observe
+from vboxlab.lab.planned import make_plan
 from vboxlab.lab.snapshot_sets import restore, take
 from vboxlab.lab.snapshot_views import RestoreDiff, restore_diff, split_clusters, tree_lines
-from vboxlab.lab.up import make_plan
 from vboxlab.planning.describe import subject, title
 from vboxlab.planning.observed import SnapshotState
 from vboxlab.planning.snapshot_states import content_of

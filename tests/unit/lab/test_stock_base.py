@@ -11,8 +11,8 @@ from tests.unit.lab_world import LAB, LabWorld
 from tests.unit.plan_world import World, desired, topology
 from vboxlab.errors import GuestError
 from vboxlab.hypervisor.memory import Crash
+from vboxlab.lab.planned import make_plan
 from vboxlab.lab.status import machine_statuses
-from vboxlab.lab.up import make_plan
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import PowerState
 from vboxlab.planning.planner import UNTIL_CREATED, plan

@@ -13,8 +13,8 @@ from vboxlab.errors import BaseError, DriverError, GuestError, LabError, UsageEr
 from vboxlab.events import ActionStarted
 from vboxlab.hypervisor.memory import Crash
 from vboxlab.lab.observe import observe
+from vboxlab.lab.planned import Source, losses_on_the_way, plan_source
 from vboxlab.lab.snapshot_sets import restore
-from vboxlab.lab.up import Source, losses_on_the_way, plan_source
 from vboxlab.planning import actions as act
 
 ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}

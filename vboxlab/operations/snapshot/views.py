@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from vboxlab.lab.observe import observed_lab
+from vboxlab.lab.planned import make_plan
 from vboxlab.lab.snapshot_sets import SnapshotRow, check_has, snapshot_rows
 from vboxlab.lab.snapshot_views import RestoreDiff, restore_diff, split_clusters, tree_lines
-from vboxlab.lab.up import make_plan
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import choose
 from vboxlab.operations.door import Door
