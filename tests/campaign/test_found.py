@@ -177,3 +177,12 @@ def test_a_machine_is_renamed_while_a_snapshot_is_taken(replay: Replay) -> None:
     """No bug of vboxlab's: the campaign took the machine, known by its name, for one that has no snapshot."""
     renamed = Trouble(MEANWHILE, 17, words=("renames", "duo/two", "renamed"))
     replay(UP, Step(("snapshot", "take", "tuesday", "--live", "--lab", "duo"), renamed))
+
+
+def test_a_port_that_another_program_takes_while_the_machine_is_off(replay: Replay) -> None:
+    """No bug of vboxlab's: `plan` was to know it of a machine that somebody had started all the same."""
+    replay(
+        Step(("up", "second"), Trouble(POWER, 64, "names")),
+        Step(("user", "takes-port", "duo/one")),
+        Step(("user", "switches", "duo/one", "running")),
+    )
