@@ -335,3 +335,21 @@ def test_a_machine_is_made_beside_what_is_left_for_a_clone_of_the_one_before(
     driver.delete(made.handle)
     assert not left.with_name("web.2.vm").exists()
     assert {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))} == kept
+
+
+def test_an_image_is_made_beside_what_is_left_for_the_clones_of_the_one_before(
+    world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs
+) -> None:
+    first = driver.create(spec("web"))
+    image = f"vboxlab-image-{IMAGE}"
+    left = world.folder / "vboxlab" / f"{image}.vm"
+    with pytest.raises(subprocess.CalledProcessError):
+        world.manage("unregistervm", image, "--delete")
+    kept = {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))}
+    assert kept
+    driver.import_image(IMAGE, world.disk("anew"))
+    second = driver.create(spec("web-bis"))
+    assert {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))} == kept
+    driver.take_snapshot(first.handle, "works")
+    driver.delete(second.handle)
+    assert {path: path.read_bytes() for path in sorted(left.rglob("*.vdi"))} == kept

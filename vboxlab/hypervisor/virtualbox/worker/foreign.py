@@ -132,7 +132,7 @@ def import_appliance(connection: Connection, call: Call[ImportAppliance]) -> Non
             return
         _check_name(connection, name)
     vm_name = lookup.VM_PREFIX + name
-    settings = layout.settings_file(connection, vm_name, layout.GROUP)
+    settings = layout.place_for(connection, vm_name, layout.GROUP)
     folder = settings.parent
     with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         with connection.errors(Told("importing", {"file": file})):

@@ -88,7 +88,7 @@ def create(connection: Connection, call: Call[CreateImage]) -> None:
     if lookup.find_image(connection, name) is not None:
         return
     vm_name = lookup.VM_PREFIX + name
-    settings = layout.settings_file(connection, vm_name, layout.GROUP)
+    settings = layout.place_for(connection, vm_name, layout.GROUP)
     folder = settings.parent
     with layout.making_or_nothing(connection, folder, {"what": "image", "name": vm_name}) as note:
         target = _free_place(connection, folder / f"{name}.vdi")
