@@ -52,6 +52,7 @@ class Computer:
         self.world = VirtualBoxWorld(folder)
         self.book = Book()
         self.depends: dict[str, str] = {}  # linked clone of the user's -> machine that it is a clone of
+        self.left: set[Path] = set()  # what VirtualBox left of machines that the user removed
         self.fingerprints: dict[str, dict[Path, str]] = {}  # of the user's VMs, by handle
         self._driver: VirtualBoxDriver | None = None
         self._said = Path(tempfile.mkdtemp(prefix="campaign-said-"))  # where there is room also when the disk is full

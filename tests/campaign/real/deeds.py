@@ -122,9 +122,14 @@ def resize(computer: Computer, host: Host, place: str, memory: str) -> None:
 
 
 def delete(computer: Computer, host: Host, place: str) -> None:
-    """Remove a machine of a lab by hand."""
-    if (machine := _own(host, place)) is not None:
+    """Remove a machine of a lab by hand. VirtualBox leaves its settings file where it may not remove a disk."""
+    if (machine := _own(host, place)) is None:
+        return
+    try:
         _manage(computer)("unregistervm", machine.handle, "--delete")
+    finally:
+        if machine.handle in computer.depends.values():
+            computer.left.update((computer.world.folder / "vboxlab").rglob(f"{machine.name}.vbox*"))
 
 
 def put_disk(computer: Computer, host: Host, place: str) -> None:

@@ -229,6 +229,9 @@ class RealRun:
             if Path(path).exists():
                 self.computer.world.manage("closemedium", "disk", path, "--delete")
         self.computer.book.strays.clear()
+        for settings in self.computer.left:
+            settings.unlink(missing_ok=True)
+        self.computer.left.clear()
         host = self.computer.host()
         wrong = self.result.wrong
         verbs = [("destroy", lab.lab, "--yes", *(("--copy", lab.copy) if lab.copy else ())) for lab in host.labs()]
