@@ -5,7 +5,7 @@ destroyed, each size in processes of its own. Told are the medians, what a machi
 of the number of machines the seconds grow with between the two biggest sizes: 1 is linear, 2 the square.
 
 Run it with `python -m benchmarks.growth --plot growth.svg` (which needs matplotlib), and where VirtualBox is or in its
-test harness with `--driver virtualbox`.
+test harness with `--driver virtualbox`, `--keep` there and `--draw` here.
 """
 
 from __future__ import annotations
@@ -181,14 +181,23 @@ def main() -> None:
     parser.add_argument("--machines", type=int, nargs="+", help="sizes of the class")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plot", type=Path, help="file for a picture (.svg or .png)")
+    parser.add_argument("--keep", type=Path, help="file for the medians, to be drawn where matplotlib is")
+    parser.add_argument("--draw", type=Path, help="measure nothing: draw the medians that were kept in this file")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)  # one round of one size, told as JSON
     options = parser.parse_args()
     if options.one:
         measure = on_memory if options.driver == "memory" else on_virtualbox
         print(json.dumps(measure(options.one)))
         return
+    if options.draw:
+        kept = json.loads(options.draw.read_text(encoding="utf-8"))
+        plot(options.plot or options.draw.with_suffix(".svg"), kept["driver"], kept["machines"], kept["medians"])
+        return
     sizes = options.machines or SIZES[options.driver]
     medians = measured(options.driver, sizes, options.rounds)
+    if options.keep:
+        kept = {"driver": options.driver, "machines": list(sizes), "medians": medians}
+        options.keep.write_text(json.dumps(kept), encoding="utf-8")
     print("\n".join(told(sizes, medians)))
     if options.plot:
         plot(options.plot, options.driver, sizes, medians)
