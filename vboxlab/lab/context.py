@@ -40,7 +40,7 @@ class Context:
     settings: Settings
     events: EventSink = discard
     stop: threading.Event = field(default_factory=threading.Event)  # set by the first Ctrl-C
-    listing: Listing | None = None  # set by operations on many copies
+    listing: Listing | None = None  # one look at the host for the whole operation; None: a new one each time
     ports: Reservations = field(default_factory=Reservations)
     confirm: Confirm = refuse
     # The driver's images that were made ready in this run, by base and packages: not asked for again for each machine.

@@ -25,7 +25,7 @@ def claiming(context: Context, lab: LabName) -> Iterator[Context]:
     A lab that has machines has its names already. The claim is a lock of this host, of one hypervisor and copy's name:
     it ends with the process that holds it, and by then the machines that were made say which names the lab has.
     """
-    if context.plain_free is not None or context.machines(lab).of(lab):
+    if context.plain_free is not None or context.machines().of(lab):
         yield context
         return
     from filelock import FileLock, Timeout

@@ -49,6 +49,11 @@ def see(context: Context, lab: LabName, topology: Topology | None = None) -> Obs
     return observed_lab(context.driver, context.machines(lab), lab, topology)
 
 
+def at_first_sight(context: Context, lab: LabName) -> ObservedLab:
+    """Observe a lab as it was when the host was looked at, for an estimate: what is done later looks again."""
+    return observed_lab(context.driver, context.machines(), lab)
+
+
 def begin(context: Context, lab: LabName) -> ObservedLab:
     """Observe a lab that is about to be changed, as `settle` does. The caller holds its lock."""
     observed = settle(context, lab)
@@ -57,19 +62,26 @@ def begin(context: Context, lab: LabName) -> ObservedLab:
 
 
 def settle(context: Context, lab: LabName, topology: Topology | None = None) -> ObservedLab:
+    """Observe a lab as `settled` does, and nothing else."""
+    return settled(context, lab, topology)[1]
+
+
+def settled(context: Context, lab: LabName, topology: Topology | None = None) -> tuple[Host, ObservedLab]:
     """Observe a lab, with the restore that it may be in the middle of, once no machine of it is between two states.
 
-    Raises InfrastructureTrouble naming the machines that stay between states.
+    Returns all machines of the host beside it, as they were seen with it. Raises InfrastructureTrouble naming the
+    machines that stay between states.
     """
 
-    def settled() -> ObservedLab | None:
-        found = see(context, lab, topology)
+    def look() -> tuple[Host, ObservedLab] | None:
+        host = context.machines(lab)
+        found = observed_lab(context.driver, host, lab, topology)
         changing = [m for m in found.machines.values() if m.power is PowerState.CHANGING]
-        return None if changing else found
+        return None if changing else (host, found)
 
     try:
         what = _("an end to the changes of lab {lab}").format(lab=lab)
-        found = wait_until(settled, Deadline.after(SETTLE_SECONDS), what=what, every=0.3)
+        host, found = wait_until(look, Deadline.after(SETTLE_SECONDS), what=what, every=0.3)
     except WaitTimeout as error:
         stuck = ", ".join(name for name, m in see(context, lab).machines.items() if m.power is PowerState.CHANGING)
         raise InfrastructureTrouble(
@@ -78,7 +90,7 @@ def settle(context: Context, lab: LabName, topology: Topology | None = None) -> 
             ),
             resolution=_("look at it in the hypervisor's own window; power it off there"),
         ) from error
-    return replace(found, pending=pending_restore(context.directory(lab), found))
+    return host, replace(found, pending=pending_restore(context.directory(lab), found))
 
 
 def labs(everything: Iterable[ObservedMachine]) -> Mapping[LabName, list[ObservedMachine]]:

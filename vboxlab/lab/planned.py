@@ -11,7 +11,7 @@ from vboxlab.errors import BaseError, VboxlabError
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
-from vboxlab.lab.observe import observed_lab, settle
+from vboxlab.lab.observe import settled
 from vboxlab.language import _
 from vboxlab.planning.actions import Configure, Contact, Create, Introduce, Plan, Recheck, Repair, TakeSnapshots
 from vboxlab.planning.desired import Desired
@@ -61,9 +61,7 @@ def make_plan(
     runs left in the hypervisor. Without, it is what can be told from machines and marks alone. `later` is what the
     lab is brought to afterwards, if the topology is only on the way to it.
     """
-    pending = settle(context, lab).pending
-    host = context.machines(lab)
-    observed = replace(observed_lab(context.driver, host, lab, blueprint.topology), pending=pending)
+    host, observed = settled(context, lab, blueprint.topology)
     if look:
         observed = replace(observed, leftovers=tuple(context.driver.garbage(lab)))
 

@@ -74,6 +74,6 @@ def check(request: CheckRequest, door: Door) -> OneOrCopies[Checked]:
         )  # fmt: skip
         return Checked(target.lab, target.needed.topology.name, found)
 
-    with opened(door, request.driver, many=request.which.several) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.lab, request, parameters=True)
         return on_labs(session, chosen, request, one, lock=False)

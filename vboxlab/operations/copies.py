@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.events import EventSink
+from vboxlab.lab.context import Context
 from vboxlab.lab.observe import labs
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
@@ -110,8 +111,7 @@ def each(
     def one(lab: LabName, events: EventSink) -> T:
         lock = context.directory(lab).locked(events, patience=patience) if patience is not None else nullcontext()
         with lock as held:
-            if held is not None and context.listing is not None:
-                context.listing.renew(held)
+            _renew(context, held)
             return do(session.having(events=events), by_lab[lab], share)
 
     with session.door.heeding_stop():
@@ -139,8 +139,15 @@ def on_labs(
     (entry,) = chosen
     context = session.context
     held = context.directory(entry.lab).locked(context.events, patience=patience) if patience is not None else None
-    with held or nullcontext(), session.door.heeding_stop() if heed_stop else nullcontext():
+    with held or nullcontext() as last_held, session.door.heeding_stop() if heed_stop else nullcontext():
+        _renew(context, last_held)
         return do(session, entry, request.jobs or _at_once(session, boots=boots))
+
+
+def _renew(context: Context, held: float | None) -> None:
+    """Look at the host again where somebody held the lab's lock since it was looked at."""
+    if held is not None and context.listing is not None:
+        context.listing.renew(held)
 
 
 def _at_once(session: Session, *, boots: bool) -> int:

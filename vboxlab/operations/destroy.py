@@ -41,7 +41,7 @@ def destroy(request: DestroyRequest, door: Door) -> OneOrCopies[Destroyed]:
     def one(session: Session, entry: Chosen, jobs: int) -> Destroyed:
         return Destroyed(entry.lab, remove(session.context, entry.lab, jobs=jobs))
 
-    with opened(door, request.driver, many=which.several) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.lab, request)
         labs = {entry.lab for entry in chosen}
         machines = sorted(machine.name for machine in session.context.machines() if machine.lab in labs)

@@ -38,5 +38,5 @@ def down(request: DownRequest, door: Door) -> OneOrCopies[Down]:
         count = power_off(session.context, entry.lab, timeout=request.timeout, hard=request.hard, jobs=jobs)
         return Down(entry.lab, count)
 
-    with opened(door, request.driver, many=request.which.several) as session:
+    with opened(door, request.driver) as session:
         return on_labs(session, choose(session, request.lab, request), request, one)

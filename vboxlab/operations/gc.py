@@ -89,7 +89,8 @@ def gc(request: GcRequest, door: Door, show: Callable[[Unowned], None]) -> Remov
 
     Raises UsageError for a stray that there is not, BaseError when a layer has come into use meanwhile.
     """
-    with opened(door, request.driver) as session:
+    with opened(door, request.driver) as opening:
+        session = opening.having(listing=None)  # each look is a new one: what it finds no lab for is removed
         context = session.context
         store = BaseStore(session.settings)
         found = _find(session, store, request)

@@ -73,7 +73,7 @@ def plan(request: PlanRequest, door: Door) -> OneOrCopies[Planned]:
         )  # fmt: skip
         return _with_source(session.context, target.needed, target.lab, changes, observed, until=request.until)
 
-    with opened(door, request.driver, many=request.which.several) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.topology, request, parameters=True)
         return on_labs(session, chosen, request, one, lock=False)
 

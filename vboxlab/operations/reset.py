@@ -63,7 +63,7 @@ def reset(request: ResetRequest, door: Door) -> list[CopyResult[Reset]]:
         brought_up = None if done.brought_up is None else result_of(entry.lab, done.brought_up)
         return Reset(entry.lab, done.snapshot, done.machines, brought_up)
 
-    with opened(door, request.driver, many=True) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.lab, request)
         lost = {} if request.yes else {entry.lab: _lost(session, entry, request.snapshot) for entry in chosen}
         question, keep = (_KEPT_BEFORE, request.keep) if request.keep else (DONE_IN, "")

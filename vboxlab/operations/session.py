@@ -42,10 +42,10 @@ class Session:
 
 
 @contextmanager
-def opened(door: Door, driver: str | None = None, *, many: bool = False) -> Iterator[Session]:
+def opened(door: Door, driver: str | None = None) -> Iterator[Session]:
     """Open the driver and all that goes with it; close it at the end. Machines go on running.
 
-    `many`: for an operation on many copies, with one look at the host for all of them.
+    The host is looked at once, when its machines are first asked for.
     Raises DriverUnavailable, SettingsInvalid.
     """
     settings = load_settings()
@@ -60,7 +60,7 @@ def opened(door: Door, driver: str | None = None, *, many: bool = False) -> Iter
     patience = settings.time_scale if chosen.driver.capabilities.accelerated else max(settings.time_scale, EMULATION)
     guests = SshGuests(settings, bases, alive, patience=patience)
     try:
-        listing = Listing(chosen.driver, ahead.looked_since()) if many else None
+        listing = Listing(chosen.driver, ahead.looked_since())
         context = Context(chosen.driver, bases, guests, settings, door.show, door.stop, listing)
         yield Session(context, Library(settings), door)
     finally:

@@ -11,7 +11,7 @@ from vboxlab.lab.capacity import check_capacity, demand, room, shortfalls
 from vboxlab.lab.context import Context
 from vboxlab.lab.down import down
 from vboxlab.lab.images import build_missing, ensure_images
-from vboxlab.lab.observe import see
+from vboxlab.lab.observe import at_first_sight, see
 from vboxlab.lab.planned import losses_on_the_way, missing_source
 from vboxlab.lab.up import UpResult
 from vboxlab.lab.up import up as bring_up
@@ -75,7 +75,7 @@ def up(request: UpRequest, door: Door) -> OneOrCopies[Up]:
     """
     if request.at_most is not None and not request.which.several:
         raise UsageError(_("--at-most-running is for several copies"), resolution=_("add --copies or --all"))
-    with opened(door, request.driver, many=request.which.several) as session:
+    with opened(door, request.driver) as session:
         return up_copies(session, request) if request.which.several else _up_one(session, request)
 
 
@@ -168,7 +168,7 @@ def _losses(context: Context, targets: Mapping[LabName, Target], until: str | No
 def _prepare(context: Context, targets: Sequence[Target], request: UpRequest) -> None:
     """Check that everything fits, and make the images that the copies share."""
     boots = request.until != UNTIL_CREATED
-    demands = [demand(target.needed.topology, see(context, target.lab), boots=boots) for target in targets]
+    demands = [demand(target.needed.topology, at_first_sight(context, target.lab), boots=boots) for target in targets]
     left = room(context.settings.home, context.machines())
     if not request.force:
         check_capacity(demands, left, at_most_running=request.at_most)
@@ -180,7 +180,7 @@ def _prepare(context: Context, targets: Sequence[Target], request: UpRequest) ->
         build_missing(context, blueprints)
     for target in targets if boots else ():
         with suppress(VboxlabError):  # of one that cannot be planned its own `up` tells
-            missing = missing_source(context, target.needed, target.lab, see(context, target.lab))
+            missing = missing_source(context, target.needed, target.lab, at_first_sight(context, target.lab))
             if missing is not None:
                 blueprints.append(target.needed.load(missing.set.topology))
     if blueprints:

@@ -75,7 +75,7 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
             raise _not_proved(report)
         return Proof(entry.lab, RENDERERS[request.form](report), report.counts(), report.exit_code)
 
-    with opened(door, request.driver, many=several) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.topology, request, parameters=True)
         return on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
 

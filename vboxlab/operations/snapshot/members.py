@@ -106,7 +106,7 @@ def after_asking(
     In a single lab, `do` itself asks context.confirm. Raises UsageError when it is not clear which lab is meant.
     """
     several = request.which.several
-    with opened(door, request.driver, many=several) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.lab, request)
         if several:
             lost = {entry.lab: _counted(costs, session, entry) for entry in chosen} if not request.yes else {}

@@ -40,7 +40,7 @@ def snapshot_trees(request: SnapshotRequest, door: Door) -> Mapping[LabName, lis
 
 
 def _of_each(request: SnapshotRequest, door: Door, view: Callable[[ObservedLab], T]) -> Mapping[LabName, T]:
-    with opened(door, request.driver, many=True) as session:
+    with opened(door, request.driver) as session:
         chosen = choose(session, request.lab, request)
         driver, host = session.context.driver, session.context.machines()
         return {entry.lab: view(observed_lab(driver, host, entry.lab)) for entry in chosen}
