@@ -16,6 +16,7 @@ import click
 
 from vboxlab.credentials import redacted
 from vboxlab.events import ActionFailed, ActionFinished, ActionProgress, ActionStarted, Event, EventSink, Note
+from vboxlab.harmless import for_json, for_terminal
 from vboxlab.language import C_, _
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def _substituted(error: UnicodeError) -> tuple[str, int]:
 def say(text: str = "") -> None:
     """Print a line on standard output."""
     with _lock:
-        click.echo(text)
+        click.echo(for_terminal(text))
 
 
-def remark(text: str) -> None:
+def remark(text: str, *, sign: str = "") -> None:
     """Print a line on standard error: progress and hints that are no result. Users and passwords in URLs are hidden."""
     with _lock:
-        click.echo(redacted(text), err=True)
+        click.echo(sign + for_terminal(redacted(text)), err=True)
 
 
 def timed_progress(started: float) -> EventSink:
@@ -84,7 +85,7 @@ def ask_secret(what: str) -> str:
 
 def say_json(data: Any) -> None:
     """Print plain data as JSON on standard output."""
-    say(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    say(for_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -99,10 +100,9 @@ def show_error(error: VboxlabError, *, as_json: bool = False) -> None:
     """Print an expected error: what failed, the evidence, what to do."""
     if as_json:
         record = {"error": type(error).__name__, "brief": error.brief, "details": list(error.details)}
-        say(json.dumps({**record, "resolution": error.resolution}, ensure_ascii=False))
+        say(for_json(json.dumps({**record, "resolution": error.resolution}, ensure_ascii=False)))
         return
-    sign = click.style(_("error:"), fg="red", bold=True)
-    remark(f"{sign} {error.brief}")
+    remark(f" {error.brief}", sign=click.style(_("error:"), fg="red", bold=True))
     for detail in error.details:
         remark(f"  {detail}")
     if error.resolution:
@@ -128,7 +128,8 @@ class JsonProgress(PlainProgress):
     """Shows events as JSON lines on standard output."""
 
     def __call__(self, event: Event) -> None:  # noqa: D102
-        say(json.dumps({"event": type(event).__name__, **event.__dict__}, ensure_ascii=False, default=str))
+        line = {"event": type(event).__name__, **event.__dict__}
+        say(for_json(json.dumps(line, ensure_ascii=False, default=str)))
 
 
 class LiveProgress:
@@ -165,16 +166,17 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:  # noqa: D102
         if isinstance(event, ActionStarted):
             self._titles[event.action] = _told(event)
-            self._tasks[event.action] = self._progress.add_task(self._titles[event.action], total=None)
+            title = for_terminal(self._titles[event.action])
+            self._tasks[event.action] = self._progress.add_task(title, total=None)
         elif isinstance(event, ActionProgress):
             if event.action in self._tasks:
                 percent = f" {event.percent} %" if event.percent is not None else ""
                 text = f"{self._titles[event.action]} … {event.text}{percent}"
-                self._progress.update(self._tasks[event.action], description=text)
+                self._progress.update(self._tasks[event.action], description=for_terminal(text))
         else:
             if isinstance(event, ActionFinished | ActionFailed) and event.action in self._tasks:
                 self._progress.remove_task(self._tasks.pop(event.action))
-            self._console.print(_line(event), markup=False)
+            self._console.print(for_terminal(_line(event)), markup=False)
 
 
 _SHOWN: list[LiveProgress] = []  # the live block on the terminal, if there is one
@@ -188,7 +190,7 @@ def ask(question: str) -> None:
     hint, yes, no = C_("answers", "y/N"), C_("answer", "yes"), C_("answer", "no")
     with _SHOWN[-1].hidden() if _SHOWN else nullcontext():
         while True:
-            asked = _("{subject}:").format(subject=f"{question} [{hint}]")
+            asked = _("{subject}:").format(subject=f"{for_terminal(question)} [{hint}]")
             answer = click.prompt(asked, default="", show_default=False, prompt_suffix=" ", err=True)
             said = answer.strip().lower()
             if said in (yes, yes[:1], "yes", "y"):

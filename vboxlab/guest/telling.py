@@ -11,7 +11,8 @@ from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
 from vboxlab.guest.findings import Finding
 from vboxlab.guest.reasons import in_words
 from vboxlab.guest.role_registry import guest_roles
-from vboxlab.guest.wording import Texts, attached_to, printable
+from vboxlab.guest.wording import Texts, attached_to
+from vboxlab.harmless import for_line
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import Attachment
@@ -65,11 +66,11 @@ def _shown(code: str, key: str, value: str | Attachment) -> str:
         case _, "power":
             return C_("machine", value)
         case _, "reason":
-            return printable(in_words(value))
+            return for_line(in_words(value))
         case (("command" | "state"), "name"):  # of a resource
-            return printable(_(value))
+            return for_line(_(value))
         case _:
-            return printable(value)
+            return for_line(value)
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,6 @@ def attached_to(kind: str, name: str) -> str:
     return _(_ATTACHED[kind]).format(name=code(name))
 
 
-def printable(text: str) -> str:
-    """Return text with a mark in the place of control characters: what a guest says must not steer a terminal."""
-    return "".join(character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}"
-                   for character in text)  # fmt: skip
-
-
 def code(content: str) -> str:
     """Return text as Markdown code within a line, whatever backticks it holds (CommonMark, "Code spans")."""
     longest = _longest_run(content, "`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vboxlab.harmless import for_dot
 from vboxlab.lab.graphs.colours import STATES, network_colours
 from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, DrawnNetwork
 from vboxlab.language import _
@@ -11,29 +12,29 @@ def render_dot(drawing: Drawing) -> str:
     """Return the drawing as an undirected DOT graph."""
     colours = network_colours([network.name for network in drawing.networks])
     lines = [
-        f"graph {_quoted(drawing.name)} {{",
-        f'    graph [label={_quoted(drawing.title)}, labelloc=t, fontname="Helvetica", nodesep=0.4, ranksep=0.7]',
+        f"graph {for_dot(drawing.name)} {{",
+        f'    graph [label={for_dot(drawing.title)}, labelloc=t, fontname="Helvetica", nodesep=0.4, ranksep=0.7]',
         '    node [fontname="Helvetica", fontsize=11]',
         '    edge [fontname="Helvetica", fontsize=9]',
     ]
     for network in drawing.networks:
         colour = colours[network.name]
         lines.append(
-            f"    {_quoted('network ' + network.name)} [label={_quoted(*_network_lines(network))}, shape=ellipse, "
+            f"    {for_dot('network ' + network.name)} [label={for_dot(*_network_lines(network))}, shape=ellipse, "
             f'style=filled, fillcolor="{colour}", color="{colour}", fontcolor="#ffffff"]'
         )
     for machine in drawing.machines:
         look = STATES[machine.state]
         style = "rounded,filled,dashed" if look.dashed else "rounded,filled"
         lines.append(
-            f"    {_quoted(machine.name)} [label={_quoted(*_machine_lines(machine))}, shape=box, "
+            f"    {for_dot(machine.name)} [label={for_dot(*_machine_lines(machine))}, shape=box, "
             f'style="{style}", fillcolor="{look.fill}", color="{look.stroke}", fontcolor="{look.text}"]'
         )
         for link in machine.links:
             style = "" if link.cable else ", style=dashed"
             lines.append(
-                f"    {_quoted(machine.name)} -- {_quoted('network ' + link.network)} "
-                f'[label={_quoted(link.interface, link.address)}, color="{colours[link.network]}"{style}]'
+                f"    {for_dot(machine.name)} -- {for_dot('network ' + link.network)} "
+                f'[label={for_dot(link.interface, link.address)}, color="{colours[link.network]}"{style}]'
             )
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -45,9 +46,3 @@ def _machine_lines(machine: DrawnMachine) -> list[str]:
 
 def _network_lines(network: DrawnNetwork) -> list[str]:
     return [network.name, network.label, *network.shared]
-
-
-def _quoted(*lines: str) -> str:
-    r"""Return a quoted string of DOT with these lines; only `"` and `\` are special in one."""
-    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in lines if line)
-    return '"' + "\\n".join(escaped) + '"'

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from vboxlab.harmless import for_mermaid
 from vboxlab.lab.graphs.colours import STATES
 from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, DrawnNetwork
 from vboxlab.language import _
@@ -32,25 +31,20 @@ def _title(text: str) -> str:
 
 
 def _machine_label(machine: DrawnMachine) -> str:
-    parts = [f"<b>{_escaped(machine.name)}</b>", _escaped(machine.hostname)]
+    parts = [f"<b>{for_mermaid(machine.name)}</b>", for_mermaid(machine.hostname)]
     if machine.roles:
-        parts.append(f"<i>{_escaped(', '.join(machine.roles))}</i>")
+        parts.append(f"<i>{for_mermaid(', '.join(machine.roles))}</i>")
     if machine.adopted:
-        parts.append(_escaped(_("adopted: {vm}").format(vm=machine.adopted)))
+        parts.append(for_mermaid(_("adopted: {vm}").format(vm=machine.adopted)))
     if machine.remark:
-        parts.append(_escaped(machine.remark))
+        parts.append(for_mermaid(machine.remark))
     return '"' + "<br/>".join(parts) + '"'
 
 
 def _network_label(network: DrawnNetwork) -> str:
-    parts = [f"<b>{_escaped(network.name)}</b>", _escaped(network.label), *map(_escaped, network.shared)]
+    parts = [f"<b>{for_mermaid(network.name)}</b>", for_mermaid(network.label), *map(for_mermaid, network.shared)]
     return '"' + "<br/>".join(part for part in parts if part) + '"'
 
 
 def _quoted(text: str) -> str:
-    return f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    """Return text with what Mermaid or HTML would read as markup in the form of entity codes."""
-    return re.sub(r"[^\w .,:/()+-]", lambda match: f"#{ord(match[0])};", text)
+    return f'"{for_mermaid(text)}"'

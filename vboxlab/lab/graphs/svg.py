@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
+from vboxlab.harmless import for_svg
 from vboxlab.lab.graphs.colours import STATES, network_colours
 from vboxlab.lab.graphs.drawing import Drawing, DrawnNetwork
 from vboxlab.lab.graphs.layout import (
@@ -42,7 +42,7 @@ def render_svg(drawing: Drawing) -> str:
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-        f"<title>{_text(drawing.title)}</title>",
+        f"<title>{for_svg(drawing.title)}</title>",
         f"<style>{_STYLE}</style>",
         _element("rect", width=width, height=height, rx=12, fill="#ffffff"),
         _element("text", drawing.title, class_="title", x=MARGIN, y=MARGIN + 10),
@@ -64,12 +64,8 @@ def _element(tag: str, content: str | None = None, /, **attributes: Attribute | 
     for name, value in attributes.items():
         if value is not None:
             shown = value if isinstance(value, str) else f"{round(value, 1):g}"
-            parts.append(f'{name.rstrip("_").replace("_", "-")}="{escape(shown)}"')
-    return f"<{' '.join(parts)}/>" if content is None else f"<{' '.join(parts)}>{_text(content)}</{tag}>"
-
-
-def _text(text: str) -> str:
-    return escape("".join(character if character.isprintable() else " " for character in text))
+            parts.append(f'{name.rstrip("_").replace("_", "-")}="{for_svg(shown)}"')
+    return f"<{' '.join(parts)}/>" if content is None else f"<{' '.join(parts)}>{for_svg(content)}</{tag}>"
 
 
 def _bar(bar: Bar, network: DrawnNetwork, colour: str) -> list[str]:
