@@ -45,6 +45,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("ssh-config", LAB),
     ("ssh", "srv-web", "--", "true"),
     ("verify", LAB),
+    ("report", LAB),
     ("down", LAB),
     ("reset", LAB, "--to", "fresh", "--yes", "--no-up"),
     ("destroy", LAB, "--yes"),

@@ -39,7 +39,9 @@ class Settings(BaseModel):
     lock_patience: float = Field(
         default=DEFAULT_PATIENCE, ge=0, description=N_("seconds to wait for a VM that another program has locked")
     )
-    time_scale: float = Field(default=1.0, gt=0)
+    time_scale: float | None = Field(
+        default=None, gt=0, description=N_("of verifications and waits; default: as slow as the guests are")
+    )
 
     @field_validator("home", "vbox_python")
     @classmethod

@@ -34,6 +34,10 @@ class HostStream:
         for line in self.process.stdout:
             yield line.rstrip("\n")
 
+    def end_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=10)
@@ -47,6 +51,7 @@ class HostExecutor:
     commands: Path | None = None
     reachable: bool = True
     scripts: list[str] = field(default_factory=list)
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def _environment(self) -> dict[str, str]:
         path = os.environ["PATH"]
@@ -76,12 +81,14 @@ class HostExecutor:
     def stream(self, script: str, *, stdin: bytes = b"", root: bool = False) -> Iterator[HostStream]:
         self._reach(script)
         with subprocess.Popen(
-            ["sh", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=self._environment()
+            ["sh", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=self._environment()
         ) as process:
             stream = HostStream(process)
+            self.running.append(process)
             try:
                 yield stream
             finally:
+                self.running.remove(process)
                 stream.stop()
 
     def close(self) -> None:
@@ -151,6 +158,7 @@ class LocalLab:
     name: LabName = field(default_factory=lambda: LabName("ha"))
     driver: str = "local"
     driver_version: str = "1.0"
+    is_accelerated: bool = True
     commands: Path | None = None
     powers: dict[str, PowerState] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)

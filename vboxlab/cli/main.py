@@ -42,6 +42,7 @@ VERBS = {
     "graph": Verb("graph", "graph", N_("Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state.")),
     "list": Verb("topologies", "list_", N_("List the topologies that can be brought up.")),
     "plan": Verb("plan", "plan", N_("Show what `up` would do, and why.")),
+    "report": Verb("report", "report", N_("Make the report of a verification again from its history.")),
     "reset": Verb("reset", "reset", N_("Bring a lab, or a whole class, back to the beginning of its exercise.")),
     "schema": Verb("schema", "schema", N_("Print the JSON Schema of topology files.")),
     "snapshot": Verb("snapshot", "snapshot", N_("Take, list, restore and delete snapshots of a whole lab.")),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -99,6 +100,26 @@ def patience(command: F) -> F:
         callback=_if_given,
         help=N_("How long to wait for another vboxlab that works on the lab."),
     )(command)  # fmt: skip
+
+
+ReportFiles = dict[Literal["text", "json", "junit", "html", "csv"], Path]
+"""The files that reports are wanted in, by their forms."""
+_report_file = click.Path(dir_okay=False, path_type=Path)
+
+
+def report_files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --junit, --html and --csv, which the command gets as one argument `files`."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, junit: Path | None, html: Path | None, csv_file: Path | None, **others: Any) -> Any:
+        given = {"junit": junit, "html": html, "csv": csv_file}
+        return command(*arguments, files={form: path for form, path in given.items() if path is not None}, **others)
+
+    junit = click.option("--junit", type=_report_file, metavar=N_("FILE"), help=N_("Write a JUnit report too."))
+    html = click.option("--html", type=_report_file, metavar=N_("FILE"), help=N_("Write an HTML report too."))
+    as_csv = click.option("--csv", "csv_file", type=_report_file, metavar=N_("FILE"),
+                          help=N_("Write the measurements as CSV too."))  # fmt: skip
+    return junit(html(as_csv(gathered)))
 
 
 def yes(command: F) -> F:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +11,6 @@ from vboxlab.language import N_
 
 if TYPE_CHECKING:
     from vboxlab.operations.request import Which
-    from vboxlab.operations.verify import Form
-
-report_file = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -26,11 +22,12 @@ report_file = click.Path(dir_okay=False, path_type=Path)
 @options.patience
 @options.as_json
 @click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), metavar="N",
-              help=N_("Stretch limits and waits N times, for emulated guests; printed in every report."))  # fmt: skip
-@click.option("--junit", type=report_file, metavar=N_("FILE"), help=N_("Write a JUnit report too."))
-@click.option("--html", type=report_file, metavar=N_("FILE"), help=N_("Write an HTML report too."))
-@click.option("--csv", "csv_file", type=report_file, metavar=N_("FILE"),
-              help=N_("Write the measurements as CSV too."))  # fmt: skip
+              help=N_("Stretch limits and waits N times; default: as slow as the guests are."))  # fmt: skip
+@click.option("--only", multiple=True, metavar=N_("STEP"),
+              help=N_("Carry out only this step, by its number or title, or all of a kind."))  # fmt: skip
+@click.option("--runs", type=click.IntRange(min=1), default=1, metavar=N_("N"),
+              help=N_("Verify N times, and report how each figure spreads."))  # fmt: skip
+@options.report_files
 def verify(
     topology: str,
     values: dict[str, str],
@@ -39,15 +36,15 @@ def verify(
     jobs: int | None,
     patience: float | None,
     time_scale: float | None,
-    junit: Path | None,
-    html: Path | None,
-    csv_file: Path | None,
+    only: tuple[str, ...],
+    runs: int,
+    files: options.ReportFiles,
     *,
     as_json: bool,
 ) -> int:
     """Prove that the lab does what TOPOLOGY promises: checks, faults, measurements.
 
-    Exits 0 when all is well, 1 when a check failed, 7 when the verification could not be carried out. Copies are
+    Exits 0 when all is well, 1 when a check failed, 7 when it cannot be told. Copies are
     verified one after the other unless --jobs says otherwise: measurements side by side disturb each other.
     """
     from vboxlab.cli import summary
@@ -55,11 +52,10 @@ def verify(
     from vboxlab.operations.verify import VerifyRequest
     from vboxlab.operations.verify import verify as prove
 
-    files: dict[Form, Path | None] = {"junit": junit, "html": html, "csv": csv_file}
     request = VerifyRequest(
         topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience,
-        time_scale=time_scale, form="json" if as_json else "text",
-        files={form: path for form, path in files.items() if path is not None},
+        time_scale=time_scale, only=only, runs=runs, form="json" if as_json else "text",
+        files=files,
     )  # fmt: skip
     with output.progress(as_json=False) as events:
         result = prove(request, Terminal(events, quiet=as_json))

@@ -67,6 +67,9 @@ class RecordedStream:
                 return
             yield line
 
+    def end_input(self) -> None:
+        """Change nothing: the answer is what it is."""
+
     def stop(self) -> None:
         """End the stream."""
         self.stopped = True

@@ -312,10 +312,14 @@ class SshStream:
         if rest:
             yield rest.decode(errors="replace")
 
-    def stop(self) -> None:
-        """End the command (close its input, then its channel)."""
+    def end_input(self) -> None:
+        """Close the command's input, by which it may see that it is to end by itself."""
         with contextlib.suppress(OSError, EOFError):
             self._channel.shutdown_write()
+
+    def stop(self) -> None:
+        """End the command (close its input, then its channel)."""
+        self.end_input()
         self._channel.close()
 
 

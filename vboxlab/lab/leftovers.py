@@ -96,7 +96,7 @@ def remove_folder(
 def _folder(path: Path) -> LabFolder:
     lab, separator, copy = path.name.partition("--")
     files = [file for file in path.rglob("*") if file.is_file()]
-    reports = sum(file.parent.name == "reports" for file in files)
+    reports = sum(file.parent.name == "reports" and file.suffix == ".json" for file in files)
     size = sum(file.stat().st_size for file in files)
     return LabFolder(LabName(lab, copy if separator else None), path, reports, size)
 

@@ -57,7 +57,8 @@ def opened(door: Door, driver: str | None = None) -> Iterator[Session]:
     def alive(handle: str) -> bool:
         return chosen.driver.inspect(handle).power in (PowerState.RUNNING, PowerState.CHANGING)
 
-    patience = settings.time_scale if chosen.driver.capabilities.accelerated else max(settings.time_scale, EMULATION)
+    scale = settings.time_scale or 1.0
+    patience = scale if chosen.driver.capabilities.accelerated else max(scale, EMULATION)
     guests = SshGuests(settings, bases, alive, patience=patience)
     try:
         listing = Listing(chosen.driver, ahead.looked_since())

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Literal
 
 from vboxlab.errors import VboxlabError
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
+from vboxlab.operations.reporting import Form, rendered, report_file, write_reports
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.topology.addressing import LabName
+from vboxlab.verification.judgements import unverified
 from vboxlab.verification.live import prove
-from vboxlab.verification.render import counted, render_csv, render_text
-from vboxlab.verification.render_html import render_html
-from vboxlab.verification.render_junit import render_junit
-from vboxlab.verification.report import Report, StepOutcome, render_json
+from vboxlab.verification.render import counted
+from vboxlab.verification.report import Report, StepOutcome
+from vboxlab.verification.series import exit_code
 
-Form = Literal["text", "json", "junit", "html", "csv"]
 SUMMED_UP: tuple[StepOutcome, ...] = ("passed", "warning", "skipped")  # of steps, where none was otherwise
-RENDERERS = {"text": render_text, "json": render_json, "junit": render_junit, "html": render_html, "csv": render_csv}
 
 
 class NotProved(VboxlabError):
@@ -34,12 +33,15 @@ class NotProved(VboxlabError):
 class VerifyRequest(LabRequest):
     """Which topology's scenario to run, and in what forms its report is wanted.
 
-    `time_scale` stretches limits and waits (None: as the settings say). `form` is that of the report which the result
-    has; `files` are written besides, one a copy where there are several.
+    `time_scale` stretches limits and waits (None: as the settings say, or else as slow as the guests are). `only` names
+    steps by number, title or kind; none: all. It is run `runs` times, one after the other. `form` is that of the report
+    which the result has; `files` are written besides, one a copy where there are several.
     """
 
     topology: str
     time_scale: float | None = None
+    only: tuple[str, ...] = ()
+    runs: int = 1
     form: Form = "text"
     files: Mapping[Form, Path] = field(default_factory=dict)
 
@@ -61,7 +63,8 @@ class Proof:
 def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
     """Check, make faults and measure. A copy that did not pass has failed; a single lab's proof says so.
 
-    Copies are verified one after the other unless `jobs` says otherwise. Raises UsageError, LabBusy,
+    The files asked for are written anew in any case, first with what nobody knows yet: what is in them is never of an
+    earlier run. Copies are verified one after the other unless `jobs` says otherwise. Raises UsageError, LabBusy,
     InfrastructureTrouble when the lab is not up or in another topology.
     """
     several = request.which.several
@@ -69,30 +72,50 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
     def one(session: Session, entry: Chosen, _jobs: int) -> Proof:
         settings = session.settings
         scale = request.time_scale if request.time_scale is not None else settings.time_scale
-        report = prove(session.context, entry.lab, entry.target(session).needed.topology, time_scale=scale)
-        _write(report, request.files, several=several)
-        if several and not report.passed:
-            raise _not_proved(report)
-        return Proof(entry.lab, RENDERERS[request.form](report), report.counts(), report.exit_code)
+        files = {form: report_file(path, entry.lab if several else None) for form, path in request.files.items()}
+        name, driver = request.topology, session.context.driver.name
+        reports: list[Report] = []
+        write_reports([unverified(name, entry.lab, driver, [_("the run did not come to its end")])], files)
+        try:
+            topology = entry.target(session).needed.topology
+            for _run in range(request.runs):
+                reports.append(prove(session.context, entry.lab, topology, time_scale=scale, only=request.only))
+                write_reports(reports, files)
+        except VboxlabError as error:
+            failed = unverified(name, entry.lab, driver, [error.brief, *error.details])
+            write_reports([*reports, failed], files)
+            raise
+        for report in reports:
+            if several and not report.passed:
+                raise _not_proved(report)
+        counts = sum((report.counts() for report in reports), Counter[StepOutcome]())
+        return Proof(entry.lab, rendered(reports, request.form), counts, exit_code(reports))
 
-    with opened(door, request.driver) as session:
-        chosen = choose(session, request.topology, request, parameters=True)
-        return on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
+    begun: list[LabName] = []
+
+    def told(session: Session, entry: Chosen, jobs: int) -> Proof:
+        begun.append(entry.lab)
+        return one(session, entry, jobs)
+
+    try:
+        with opened(door, request.driver) as session:
+            chosen = choose(session, request.topology, request, parameters=True)
+            return on_labs(session, chosen, replace(request, jobs=request.jobs or 1), told)
+    except VboxlabError as error:
+        if not begun:
+            reasons = [error.brief, *error.details]
+            write_reports([unverified(request.topology, None, request.driver or "", reasons)], request.files)
+        raise
 
 
 def _not_proved(report: Report) -> NotProved:
-    wrong = [step for step in report.steps if step.outcome in ("failed", "error")]
+    wrong = [step for step in report.steps if step.outcome in ("failed", "unclear", "error")]
     brief = n_("{count} of {steps} steps did not pass", "{count} of {steps} steps did not pass", len(wrong))
     told = _("{subject}: {text}")
     return NotProved(
         brief.format(count=len(wrong), steps=len(report.steps)),
-        details=[told.format(subject=f"{step.number} {step.title}", text=step.message) for step in wrong],
+        details=[
+            *(told.format(subject=f"{step.number} {step.title}", text=step.message) for step in wrong),
+            *report.doubts,
+        ],
     )
-
-
-def _write(report: Report, files: Mapping[Form, Path], *, several: bool) -> None:
-    """Write a report's files; the copy's name goes in front of the ending, when there are several."""
-    for form, path in files.items():
-        file = path.with_name(f"{path.stem}-{report.copy or report.lab}{path.suffix}") if several else path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(RENDERERS[form](report), encoding="utf-8")

@@ -105,6 +105,10 @@ class Role(Parameters):
         """Return the text by which a client sees that this machine and no other answered; None when there is none."""
         return None
 
+    def own_seconds(self) -> float:
+        """Return how long its programs wait by their own settings before they act on a failure: no speed changes it."""
+        return 0.0
+
     def restored_apart(self, restored: Sequence[str], running: Sequence[str]) -> str:
         """Say what happens when some nodes of its cluster go back to a snapshot while others run; "" when nothing."""
         del restored, running

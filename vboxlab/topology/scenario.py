@@ -11,16 +11,18 @@ A step of `verify:` is a mapping with one of the keys `check:`, `fault:` or `mea
       served_by: [srv-web-bis]
       limits: {interruption: 15}
 
-Times are seconds. Budgets (`within`) and limits are stretched by --time-scale when the scenario runs.
+Times are seconds. All durations of a step are stretched by --time-scale when the scenario runs, or by how slow the
+guests are; of limits only what is beyond the programs' own waiting, such as deadtime. Numbers of requests never are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from vboxlab.errors import UsageError
 from vboxlab.language import N_, _
 from vboxlab.topology.checks import Check, HttpUrl, Names, Seconds, Step
 from vboxlab.topology.roles import Parameters
@@ -103,11 +105,11 @@ Fault = Annotated[PowerOffFault | StartFault | CableFault | ServiceFault | Reboo
 
 
 class Limits(Parameters):
-    """Limits of what is measured. Times (seconds) and numbers of requests are multiplied by --time-scale."""
+    """Limits of what is measured. Times (seconds) are stretched by --time-scale, numbers of requests are not."""
 
     detection: Seconds | None = Field(default=None, description="cause -> the peer says that the machine is dead")
     takeover: Seconds | None = Field(default=None, description="said dead -> the page is served again")
-    interruption: Seconds | None = Field(default=None, description="last good answer -> first one by served_by")
+    interruption: Seconds | None = Field(default=None, description="page gone -> served steadily by served_by")
     served_after: Seconds | None = Field(default=None, description="cause -> first good answer by served_by")
     longest_gap: Seconds | None = Field(default=None, description="longest time without a good answer at all")
     failed: int | None = Field(default=None, ge=0, description="requests begun after the cause that got no good answer")
@@ -132,11 +134,11 @@ class Measure(Step):
     url: HttpUrl
     cause: Fault = Field(description="what is done while the page is sampled")
     served_by: Names = Field(description="machines that must serve afterwards, told by their pages (role web)")
-    every: float = Field(default=0.1, ge=0.02, le=10, description="seconds between requests; not scaled")
+    every: float = Field(default=0.1, ge=0.02, le=10, description="seconds between requests, times --time-scale")
     timeout: Seconds = Field(default=2.0, gt=0, description="per request, times --time-scale")
     slow_after: Seconds = Field(default=1.5, gt=0, description="a slower answer counts as slow; times --time-scale")
-    before: Seconds = Field(default=2.0, description="seconds of good answers wanted before the cause")
-    observe: Seconds = Field(default=3.0, description="seconds sampled on after served_by have answered")
+    before: Seconds = Field(default=2.0, description="seconds of good answers before the cause, times --time-scale")
+    observe: Seconds = Field(default=3.0, description="seconds of steady service afterwards, times --time-scale")
     within: Seconds = Field(default=60.0, description="seconds that served_by have to answer, times --time-scale")
     detection: Detection | None = None
     limits: Limits = Field(default_factory=Limits.model_construct)
@@ -179,10 +181,38 @@ ScenarioStep = Annotated[
 ]
 
 
+def kind_of(step: ScenarioStep) -> tuple[Literal["check", "fault", "measure"], str]:
+    """Return which family a step is of, and what it is called there: ping, power-off, interruption."""
+    if isinstance(step, Measure):
+        return "measure", str(step.measure)
+    return ("fault", str(step.fault)) if isinstance(step, FaultStep) else ("check", str(step.check))
+
+
 class Scenario(Parameters):
     """An ordered run of checks and measured faults."""
 
     steps: tuple[ScenarioStep, ...] = ()
+
+    def applying(self, values: Mapping[str, str]) -> tuple[ScenarioStep, ...]:
+        """Return the steps that apply under parameter values; reports count them from 1."""
+        return tuple(step for step in self.steps if step.applies(values))
+
+    def only(self, values: Mapping[str, str], names: Sequence[str]) -> Scenario:
+        """Return the scenario of the steps that are named, by number, title or kind, among those that apply.
+
+        Raises UsageError, naming the steps, when a name fits none of them.
+        """
+        steps = self.applying(values)
+        told = [(number, step, str(number), step.describe().casefold(), kind_of(step)[1])
+                for number, step in enumerate(steps, start=1)]  # fmt: skip
+        chosen = {number for name in names for number, _step, *known in told if name.casefold() in known}
+        for name in names:
+            if not any(name.casefold() in known for _number, _step, *known in told):
+                raise UsageError(
+                    _("--only {step}: there is no such step").format(step=name),
+                    details=[f"{number} {step.describe()}" for number, step, *_known in told],
+                )
+        return Scenario(steps=tuple(step for number, step, *_known in told if number in chosen))
 
     @property
     def machines(self) -> frozenset[str]:

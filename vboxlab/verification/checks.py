@@ -1,19 +1,21 @@
-"""Carrying out the checks of a scenario: each reads guests' states through executors and says what it found."""
+"""Carrying out the checks of a scenario: each reads guests' states through executors and says what it found.
+
+A check says what is wrong (problems), and what could not be told (doubts): a program that could not be run, or printed
+what is no answer, has proved nothing. One that holds has neither.
+"""
 
 from __future__ import annotations
 
 import shlex
-import time
-from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import singledispatch
-from typing import TypeVar
 
-from vboxlab.errors import GuestError, InfrastructureTrouble, WaitTimeout
-from vboxlab.guest.executor import Completed
 from vboxlab.language import C_, _, n_
-from vboxlab.lazily import dataclass
 from vboxlab.topology import checks as wanted
-from vboxlab.verification.clocks import measure_offset
+from vboxlab.verification.attempts import Finding, Site, evidence, unanswered
+from vboxlab.verification.clocks import CLOCK_READINGS, read_clock
+from vboxlab.verification.history import Shown
+from vboxlab.verification.judgements import clock_offset
 from vboxlab.verification.probes import ProbeSpec, probe
 from vboxlab.verification.readings import (
     ADDRESSES_SCRIPT,
@@ -27,80 +29,15 @@ from vboxlab.verification.readings import (
     ping_script,
     unit_script,
 )
-from vboxlab.verification.report import EVIDENCE_LINES, Evidence
-from vboxlab.verification.samples import WORDS, Sample, distribution, failed, uneven
-from vboxlab.verification.subject import LabUnderTest, address_of, page_owners
-from vboxlab.waiting import Deadline, in_threads
+from vboxlab.verification.samples import WORDS, Owners, Sample, distribution, failed, uneven
+from vboxlab.verification.subject import address_of
 
-T = TypeVar("T")
-RETRY_PAUSE = 1.0
 RESOLVER_PATIENCE = "RES_OPTIONS='timeout:3 attempts:2'"  # a dead name server is a finding, not a hanging command
 PAGE_PACE = 0.1  # seconds between the requests of page and distribution checks
-SHORTEST_TIMEOUT = 45.0  # a command gets at least this long, whatever is left of the budget
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one attempt at a check found: the problems (none: it holds), a line to show, and the evidence."""
-
-    problems: tuple[str, ...]
-    message: str = ""
-    evidence: tuple[Evidence, ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether the statement was found true."""
-        return not self.problems
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a check is carried out: the lab, how far times are stretched, and until when it may try."""
-
-    lab: LabUnderTest
-    time_scale: float
-    deadline: Deadline
-
-    def run(self, machine: str, script: str, *, root: bool = False) -> Completed:
-        """Run a script in a machine within what is left of the budget. Raises GuestError, WaitTimeout."""
-        patience = max(SHORTEST_TIMEOUT * self.time_scale, self.deadline.remaining)
-        return self.lab.executor(machine).run(script, root=root, timeout=patience)
-
-    def on_each(self, machines: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
-        """Do some work on several machines at once; the first error passes through."""
-        machines = tuple(machines)
-        return dict(zip(machines, in_threads(work, machines, width=len(machines)), strict=True))
-
-
-def carry_out(check: wanted.Check, lab: LabUnderTest, time_scale: float) -> tuple[Finding, int]:
-    """Try a check until it holds or its budget is used up; return the last finding and the number of attempts.
-
-    Raises the last GuestError, WaitTimeout or InfrastructureTrouble when no attempt at all could be made to the end.
-    """
-    site = Site(lab, time_scale, Deadline.after(check.within * time_scale))
-    attempts, last = 0, None
-    while True:
-        attempts += 1
-        try:
-            last = examine(check, site)
-            if last.holds:
-                return last, attempts
-        except (GuestError, WaitTimeout, InfrastructureTrouble):
-            if site.deadline.expired and last is None:
-                raise
-        if site.deadline.expired:
-            return last if last is not None else Finding((_("nothing could be found out in time"),)), attempts
-        time.sleep(site.deadline.capped(RETRY_PAUSE))
-
-
-def evidence(machine: str, command: str, completed: Completed) -> Evidence:
-    """Return a command's output as evidence, cut to a readable length."""
-    lines = [*completed.stdout.splitlines(), *completed.stderr.splitlines()]
-    if len(lines) > EVIDENCE_LINES:
-        count = len(lines) - EVIDENCE_LINES
-        left_out = n_("({count} line left out)", "({count} lines left out)", count).format(count=count)
-        lines = [left_out, *lines[-EVIDENCE_LINES:]]
-    return Evidence(machine, command, "\n".join(lines), completed.exit_code)
+GETENT_UNKNOWN = 2
+"""What getent ends with when a key could not be found (getent(1), exit status)."""
+COULD_NOT_RUN = (126, 127)
+"""What a shell ends with when it cannot run a program (sh(1p), exit status)."""
 
 
 @singledispatch
@@ -114,17 +51,19 @@ def _ping(check: wanted.PingCheck, site: Site) -> Finding:
     addresses = tuple(address_of(site.lab.topology, target) for target in check.to)
     names = [t if t == a else f"{t} ({a})" for t, a in zip(check.to, addresses, strict=True)]
     done = site.on_each(check.source, lambda machine: site.run(machine, ping_script(addresses)))
-    problems = [
-        _("{machine} does not reach {target}: {why}").format(machine=machine, target=name, why=why)
-        for machine, completed in done.items()
-        for name, why in zip(names, parse_pings(completed.stdout, addresses).values(), strict=True)
-        if why
-    ]
+    problems, doubts = [], []
+    for machine, completed in done.items():
+        for name, answer in zip(names, parse_pings(completed.stdout, len(addresses)), strict=True):
+            if answer is None or answer.exit_code in COULD_NOT_RUN:
+                doubts.append(unanswered(machine, "ping", completed))
+            elif answer.exit_code:
+                text = _("{machine} does not reach {target}: {why}")
+                problems.append(text.format(machine=machine, target=name, why=answer.why or _("no answer")))
     command = f"ping -c 1 -W 2 {' | '.join(addresses)}"
     seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
     asked = len(done) * len(addresses)
     message = _("{answered} of {asked} answered").format(answered=asked, asked=asked)
-    return Finding(tuple(problems), message, seen)
+    return Finding(tuple(problems), message, seen, tuple(dict.fromkeys(doubts)))
 
 
 @examine.register
@@ -132,9 +71,12 @@ def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
     # Asked past /etc/hosts, which has the machine's own name and its peers', getent(1).
     command = f"{RESOLVER_PATIENCE} {shlex.join(['getent', '-s', 'dns', 'ahostsv4', check.name])}"
     done = site.on_each(check.source, lambda machine: site.run(machine, command))
-    problems = []
+    problems, doubts = [], []
     found: set[str] = set()
     for machine, completed in done.items():
+        if completed.exit_code not in (0, GETENT_UNKNOWN):
+            doubts.append(unanswered(machine, "getent", completed))
+            continue
         addresses = {line.split()[0] for line in completed.stdout.splitlines() if line.strip()}
         found |= addresses
         if not addresses:
@@ -145,49 +87,73 @@ def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
             problems.append(problem.format(machine=machine, addresses=got, expected=check.address))
     seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
     message = _("{name} is {addresses}").format(name=check.name, addresses=", ".join(sorted(found)))
-    return Finding(tuple(problems), message, seen)
+    return Finding(tuple(problems), message, seen, tuple(doubts))
 
 
 @examine.register
 def _clocks(check: wanted.ClocksCheck, site: Site) -> Finding:
-    offsets = site.on_each(check.on, lambda machine: measure_offset(site.lab.executor(machine)))
+    since = site.recorder.now()
+
+    def read(machine: str) -> None:
+        for _reading in range(CLOCK_READINGS):
+            read_clock(site.lab.executor(machine), site.recorder, site.step)
+
+    site.on_each(check.on, read)
+    history = site.recorder.history()
+    offsets = {m: offset for m in check.on if (offset := clock_offset(history, site.step, m, since)) is not None}
     base = max(interval.high for interval in offsets.values())
     ahead = {machine: base - interval.high for machine, interval in offsets.items()}
     first, last = min(ahead, key=lambda m: ahead[m]), max(ahead, key=lambda m: ahead[m])
-    doubt = offsets[first].width + offsets[last].width
     apart = ahead[last] - ahead[first]
+    # Any two may be this much further apart than they look, or less far.
+    doubt = sum(sorted((offset.width for offset in offsets.values()), reverse=True)[:2])
     known = _("at most {apart:.2f} s apart (known to {doubt:.2f} s)")
     message = (known if doubt > 0.1 else _("at most {apart:.2f} s apart")).format(apart=apart, doubt=doubt)
     command, output = _("date +%s.%N, against the host"), _("{seconds:.3f} s ahead of the slowest clock")
-    seen = tuple(Evidence(machine, command, output.format(seconds=value)) for machine, value in ahead.items())
-    wrong = apart - doubt > check.tolerance
-    problem = _("{fast} is {seconds:.1f} s ahead of {slow}").format(fast=last, seconds=apart, slow=first)
-    return Finding((problem,) if wrong else (), message, seen)
+    seen = tuple(
+        Shown(machine=machine, command=command, output=output.format(seconds=value)) for machine, value in ahead.items()
+    )
+    if apart - doubt > check.tolerance:
+        problem = _("{fast} is {seconds:.1f} s ahead of {slow}").format(fast=last, seconds=apart, slow=first)
+        return Finding((problem,), message, seen)
+    if apart + doubt > check.tolerance:
+        text = _("the clocks may be {seconds:.1f} s apart, {tolerance:g} s are allowed")
+        return Finding((), message, seen, (text.format(seconds=apart + doubt, tolerance=check.tolerance),))
+    return Finding((), message, seen)
 
 
 @examine.register
 def _internet(check: wanted.InternetCheck, site: Site) -> Finding:
     name, connect = shlex.quote(check.name), 'exit !IO::Socket::INET->new(PeerAddr=>"$ARGV[0]:$ARGV[1]",Timeout=>5)'
-    unresolved, by_ping = shlex.quote(_("the name does not resolve")), shlex.quote(_("answered by ping"))
-    by_port = shlex.quote(_("answered on port {port}").format(port=check.port))
-    silent = shlex.quote(_("no answer by ping or on port {port}").format(port=check.port))
     script = (
-        f"{RESOLVER_PATIENCE} getent ahostsv4 {name} >/dev/null || {{ echo {unresolved}; exit 1; }}\n"
-        f"ping -c 1 -W 2 {name} >/dev/null 2>&1 && {{ echo {by_ping}; exit 0; }}\n"
-        f"perl -MIO::Socket::INET -e {shlex.quote(connect)} {name} {check.port} 2>/dev/null && "
-        f"{{ echo {by_port}; exit 0; }}\n"
-        f"echo {silent}; exit 1"
+        f"{RESOLVER_PATIENCE} getent ahostsv4 {name} >/dev/null || {{ echo getent $?; exit; }}\n"
+        f"ping -c 1 -W 2 {name} >/dev/null 2>&1 && {{ echo ping 0; exit; }}\n"
+        f"perl -MIO::Socket::INET -e {shlex.quote(connect)} {name} {check.port} 2>/dev/null\n"
+        "echo perl $?"
     )
     done = site.on_each(check.source, lambda machine: site.run(machine, script))
-    said = {machine: _said(machine, d.stdout.strip()) for machine, d in done.items()}
-    problems = [f"{said[machine]} ({check.name})" for machine, d in done.items() if d.exit_code]
+    problems, doubts, answered = [], [], []
+    told = _("{subject}: {text}")
+    for machine, completed in done.items():
+        match completed.stdout.split():
+            case ["ping", "0"]:
+                answered.append(told.format(subject=machine, text=_("answered by ping")))
+            case ["perl", "0"]:
+                text = _("answered on port {port}").format(port=check.port)
+                answered.append(told.format(subject=machine, text=text))
+            case ["getent", "2"]:
+                text = _("the name {name} does not resolve").format(name=check.name)
+                problems.append(told.format(subject=machine, text=text))
+            case ["perl", "1"]:
+                text = _("no answer of {name} by ping or on port {port}").format(name=check.name, port=check.port)
+                problems.append(told.format(subject=machine, text=text))
+            case [program, code] if code.isdigit():
+                doubts.append(unanswered(machine, program, replace(completed, exit_code=int(code), stdout="")))
+            case _:
+                doubts.append(unanswered(machine, "ping", completed))
     command = _("ping {name}, or connect to port {port}").format(name=check.name, port=check.port)
     seen = tuple(evidence(machine, command, d) for machine, d in done.items())
-    return Finding(tuple(problems), "; ".join(said.values()), seen)
-
-
-def _said(machine: str, text: str) -> str:
-    return _("{subject}: {text}").format(subject=machine, text=text)
+    return Finding(tuple(problems), "; ".join(answered), seen, tuple(doubts))
 
 
 @examine.register
@@ -195,19 +161,23 @@ def _apt(check: wanted.AptCheck, site: Site) -> Finding:
     # --error-on=any: without it apt-get ends well though nothing could be fetched (apt-get(8))
     command = "LC_ALL=C apt-get -q --error-on=any -o DPkg::Lock::Timeout=60 update"
     done = site.on_each(check.source, lambda machine: site.run(machine, command, root=True))
-    problems = []
+    problems, doubts = [], []
     for machine, completed in done.items():
-        if completed.exit_code:
+        if completed.exit_code in COULD_NOT_RUN:
+            doubts.append(unanswered(machine, "apt-get", completed))
+        elif completed.exit_code:
             lines = (completed.stderr.strip() or completed.stdout.strip() or _("no reason given")).splitlines()
             problems.append(_("{machine}: apt update failed: {reason}").format(machine=machine, reason=lines[0]))
     seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
-    return Finding(tuple(problems), _("package lists are up to date"), seen)
+    return Finding(tuple(problems), _("package lists are up to date"), seen, tuple(doubts))
 
 
 @examine.register
 def _address(check: wanted.AddressCheck, site: Site) -> Finding:
     completed = site.run(check.on, ADDRESSES_SCRIPT)
     seen = (evidence(check.on, ADDRESSES_SCRIPT, completed),)
+    if completed.exit_code or not parse_addresses(completed.stdout):  # every machine holds 127.0.0.1
+        return Finding((), "", seen, (unanswered(check.on, "ip", completed),))
     held = [h for h in parse_addresses(completed.stdout) if h.address.ip == check.address]
     labelled = _("{address} on {interface} as {label}")
     where = ", ".join(labelled.format(address=h.address, interface=h.interface, label=h.label) for h in held)
@@ -238,9 +208,9 @@ def _address(check: wanted.AddressCheck, site: Site) -> Finding:
 
 @examine.register
 def _page(check: wanted.PageCheck, site: Site) -> Finding:
-    spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.times)
-    samples = probe(site.lab.executor(check.source), spec)
-    right = [s for s in samples if s.outcome == "ok" and s.status == check.status and check.contains in s.page]
+    spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.times, marks=(check.contains,))
+    samples = probe(site.lab.executor(check.source), spec, site.recorder, site.step)
+    right = [s for s in samples if s.outcome == "ok" and s.status == check.status and s.marks]
     problems = []
     if len(right) < check.times:
         others = [s for s in samples if s not in right]
@@ -250,7 +220,7 @@ def _page(check: wanted.PageCheck, site: Site) -> Finding:
             len(right),
         )
         problems.append(text.format(count=len(right), requests=check.times, other=_seen(others[0])))
-    seen = (Evidence(check.source, str(spec), "\n".join(_tally(samples))),)
+    seen = (Shown(machine=check.source, command=str(spec), output="\n".join(_tally(samples))),)
     message = _("{count} of {requests}").format(count=len(right), requests=check.times)
     return Finding(tuple(problems), message, seen)
 
@@ -274,6 +244,9 @@ def _service(check: wanted.ServiceCheck, site: Site) -> Finding:
     command = unit_script(check.service)
     completed = site.run(check.on, command)
     state = parse_unit(completed.stdout)
+    if completed.exit_code or state is None:
+        seen = (evidence(check.on, command, completed),)
+        return Finding((), "", seen, (unanswered(check.on, "systemctl", completed),))
     problems = []
     if not state.loaded:
         problems.append(_("{service} is not installed on {machine}").format(service=check.service, machine=check.on))
@@ -298,12 +271,18 @@ def _yes(value: bool, yes: str, no: str) -> str:
 def _file(check: wanted.FileCheck, site: Site) -> Finding:
     command = file_script(check.path)
     completed = site.run(check.on, command, root=True)
+    seen = (evidence(check.on, command, completed),)
+    if completed.exit_code in COULD_NOT_RUN:
+        return Finding((), "", seen, (unanswered(check.on, "stat", completed),))
     if completed.exit_code:
         problem = _("{path} cannot be read on {machine}: {reason}").format(
             path=check.path, machine=check.on, reason=completed.stderr.strip()
         )
-        return Finding((problem,), "", (evidence(check.on, command, completed),))
-    state = parse_file(completed.stdout)
+        return Finding((problem,), "", seen)
+    try:
+        state = parse_file(completed.stdout)
+    except ValueError:
+        return Finding((), "", (), (unanswered(check.on, "stat", replace(completed, stdout="")),))
     lacks = _("{path} does not contain {text!r}")
     problems = [lacks.format(path=check.path, text=text) for text in check.contains if text not in state.content]
     if check.equals is not None and state.content.rstrip() != check.equals.rstrip():
@@ -320,16 +299,15 @@ def _file(check: wanted.FileCheck, site: Site) -> Finding:
         "mode {mode}, owner {owner}, {count} character", "mode {mode}, owner {owner}, {count} characters", length
     ).format(mode=state.mode, owner=state.owner, count=length)
     message = _("mode {mode}, owner {owner}").format(mode=state.mode, owner=state.owner)
-    return Finding(tuple(problems), message, (Evidence(check.on, command, output),))
+    return Finding(tuple(problems), message, (Shown(machine=check.on, command=command, output=output),))
 
 
 @examine.register
 def _ipvs(check: wanted.IpvsCheck, site: Site) -> Finding:
     completed = site.run(check.on, IPVS_SCRIPT, root=True)
     seen = (evidence(check.on, IPVS_SCRIPT, completed),)
-    if completed.exit_code:
-        problem = _("{machine}: ipvsadm failed: {reason}").format(machine=check.on, reason=completed.stderr.strip())
-        return Finding((problem,), "", seen)
+    if completed.exit_code or not completed.stdout.startswith("IP Virtual Server"):
+        return Finding((), "", seen, (unanswered(check.on, "ipvsadm", completed),))
     where = f"{check.virtual}:{check.port}"
     services = parse_ipvs(completed.stdout)
     service = next((s for s in services if (s.address, s.port) == (check.virtual, check.port)), None)
@@ -353,14 +331,16 @@ def _ipvs(check: wanted.IpvsCheck, site: Site) -> Finding:
 
 @examine.register
 def _distribution(check: wanted.DistributionCheck, site: Site) -> Finding:
-    spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.requests)
-    samples = probe(site.lab.executor(check.source), spec)
-    counts = distribution(samples, page_owners(site.lab.topology))
+    owners = Owners.of(site.recorder.history().run.owners)
+    patience = check.timeout * site.time_scale
+    spec = ProbeSpec(check.url, PAGE_PACE, patience, check.requests, marks=owners.texts)
+    samples = probe(site.lab.executor(check.source), spec, site.recorder, site.step)
+    counts = distribution(samples, owners)
     parts = [f"{machine} {count}" for machine, count in counts.items()] or [_("nobody answered")]
     if lost := failed(samples):
         parts.append(n_("{count} lost", "{count} lost", lost).format(count=lost))
     message = ", ".join(parts)
-    seen = (Evidence(check.source, str(spec), "\n".join(_tally(samples))),)
+    seen = (Shown(machine=check.source, command=str(spec), output="\n".join(_tally(samples))),)
     return Finding(tuple(uneven(counts, check.over, check.requests, check.tolerance)), message, seen)
 
 
@@ -380,4 +360,7 @@ def _command(check: wanted.CommandCheck, site: Site) -> Finding:
     lacks = _("{command} does not say {text!r}")
     problems += [lacks.format(command=command, text=text) for text in check.contains if text not in completed.stdout]
     message = completed.stdout.strip().splitlines()[:1]
-    return Finding(tuple(problems), message[0] if message else "", (evidence(check.on, command, completed),))
+    seen = (evidence(check.on, command, completed),)
+    if completed.exit_code in COULD_NOT_RUN and check.exit_code not in COULD_NOT_RUN:
+        return Finding((), "", seen, (unanswered(check.on, check.argv[0], completed),))
+    return Finding(tuple(problems), message[0] if message else "", seen)

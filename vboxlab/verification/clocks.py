@@ -6,16 +6,17 @@ was made in between, so the true offset lies between `asked - reading` and `arri
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
+from vboxlab.verification.history import ClockRead, Recorder
 
 CLOCK_SCRIPT = "date +%s.%N"
 CLOCK_TIMEOUT = 30.0
+CLOCK_READINGS = 3  # of a machine whose times are compared with another's: the quickest answer narrows them
 
 
 @dataclass(frozen=True)
@@ -62,25 +63,19 @@ def combine(first: Interval, second: Interval) -> Interval:
     return Interval(low, high) if low <= high else Interval(min(first.low, second.low), max(first.high, second.high))
 
 
-def measure_offset(executor: Executor, readings: int = 1) -> Interval:
-    """Return the bounds of host monotonic clock minus the guest's clock; more readings give closer ones.
+def read_clock(executor: Executor, recorder: Recorder, step: int) -> None:
+    """Read the real clock of a machine once, and record it.
 
     Raises InfrastructureTrouble when the guest gives no clock, GuestError and WaitTimeout as the executor does.
     """
-    bounds = _one_reading(executor)
-    for _reading in range(readings - 1):
-        bounds = combine(bounds, _one_reading(executor))
-    return bounds
-
-
-def _one_reading(executor: Executor) -> Interval:
-    asked = time.monotonic()
+    asked = recorder.now()
     completed = executor.run(CLOCK_SCRIPT, timeout=CLOCK_TIMEOUT)
-    arrived = time.monotonic()
+    arrived = recorder.now()
     try:
-        return offset_bounds(asked, [(float(completed.stdout), arrived)])
+        real = float(completed.stdout)
     except ValueError:
         raise InfrastructureTrouble(
             _("{machine}: the clock cannot be read").format(machine=executor.machine),
             details=[completed.stdout, completed.stderr],
         ) from None
+    recorder.add(ClockRead(at=arrived, step=step, machine=executor.machine, asked=asked, real=real))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import field
 from functools import partial
 
-from vboxlab.errors import GuestError, VboxlabError, WaitTimeout
+from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
@@ -53,15 +53,15 @@ class Faults:
                 before = self._reboot(fault, wait=wait)
         return before, time.monotonic()
 
-    def undo(self) -> list[VboxlabError]:
-        """Undo everything that is still in force, the last first, and return the errors met on the way."""
-        problems: list[VboxlabError] = []
-        for _words, work in reversed(list(self.in_force.values())):
+    def undo(self) -> Iterator[tuple[str, Exception | None]]:
+        """Undo everything that is still in force, the last first; yield each in words, with the error met."""
+        for words, work in reversed(list(self.in_force.values())):
             try:
                 work()
-            except VboxlabError as error:
-                problems.append(error)
-        return problems
+            except Exception as error:  # noqa: BLE001 -- a bug in one must not leave the others in force
+                yield words, error
+            else:
+                yield words, None
 
     def is_off(self, machine: str) -> bool:
         """Tell whether a machine is off because a fault wants it so."""

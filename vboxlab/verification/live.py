@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from contextlib import closing
 
 from vboxlab.base.model import Base
 from vboxlab.errors import InfrastructureTrouble
-from vboxlab.files import make_private_folder, write_durably
+from vboxlab.events import Note
+from vboxlab.files import write_durably
 from vboxlab.guest.executor import Executor
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import observe
@@ -14,9 +17,9 @@ from vboxlab.language import C_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
+from vboxlab.verification.history import ENDING, Recorder
 from vboxlab.verification.report import Report, render_json
-from vboxlab.verification.runner import run_scenario
-from vboxlab.verification.stillness import Stillness
+from vboxlab.verification.runner import new_run, run_scenario
 
 
 class LiveLab:
@@ -45,6 +48,11 @@ class LiveLab:
     def driver(self) -> str:
         """Return the driver's name, for the report."""
         return self._context.driver.name
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Tell whether its guests run on hardware virtualisation."""
+        return self._context.driver.capabilities.accelerated
 
     @property
     def driver_version(self) -> str:
@@ -105,11 +113,15 @@ def _up_first(topology: Topology) -> str:
     return _("`vboxlab up {topology}` first").format(topology=topology.name)
 
 
-def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: float) -> Report:
-    """Run the topology's scenario on the lab and return the report, which is kept with the lab too.
+def prove(
+    context: Context, lab: LabName, topology: Topology, *, time_scale: float | None, only: Sequence[str] = ()
+) -> Report:
+    """Run the topology's scenario on the lab and return the report; the history is kept with the lab.
 
-    Raises InfrastructureTrouble when machines that the scenario needs do not run, or the lab is in another topology.
+    Without a time scale the guests' own speed makes it. Raises InfrastructureTrouble when machines that the scenario
+    needs do not run, or the lab is in another topology.
     """
+    scenario = topology.verify.only(topology.values, only) if only else topology.verify
     live = LiveLab(context, lab, topology)
     where = observe(context.driver, lab).topology
     if where not in (None, topology.name):
@@ -117,7 +129,7 @@ def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: flo
             _("lab {lab} is in topology {found}, not {wanted}").format(lab=lab, found=where, wanted=topology.name),
             resolution=_up_first(topology),
         )
-    states = {name: live.power(name) for name in sorted(topology.verify.machines)}
+    states = {name: live.power(name) for name in sorted(scenario.machines)}
     off = [
         _("{machine} is {power}").format(machine=name, power=C_("machine", state.value))
         for name, state in states.items()
@@ -129,11 +141,12 @@ def prove(context: Context, lab: LabName, topology: Topology, *, time_scale: flo
             details=off,
             resolution=_up_first(topology),
         )
-    with Stillness() as stillness:
+    run = new_run()
+    path = context.directory(lab).reports / f"{topology.name}-{run}{ENDING}"
+    with closing(Recorder(path)) as recorder:
         report = run_scenario(
-            topology.verify, live, time_scale=time_scale, events=context.events, stood_still=stillness.take
+            topology.verify, live, time_scale=time_scale, events=context.events, recorder=recorder, run=run, only=only
         )
-    reports = context.directory(lab).reports
-    make_private_folder(reports)
-    write_durably(reports / f"{topology.name}-{report.run}.json", render_json(report))
+    write_durably(path.with_suffix(".json"), render_json(report))
+    context.events(Note(_("history of this run: {file}").format(file=path)))
     return report

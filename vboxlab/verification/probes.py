@@ -16,20 +16,26 @@ from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.guest.executor import Executor, Stream
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
-from vboxlab.verification.clocks import Interval, combine, offset_bounds
+from vboxlab.verification.history import Beat, ProbeBegun, ProbeEnded, ProbeStopping, Recorder, Request
 from vboxlab.verification.samples import ClockReading, End, ProberLines, Refusal, Sample
 from vboxlab.waiting import Deadline
+
+DRAINED = 10.0  # seconds beyond a time-out in which a prober that was asked to end has said all
 
 
 @dataclass(frozen=True)
 class ProbeSpec:
-    """What to sample: a page each so many seconds; `count` 0 goes on until stopped, at most `life` seconds."""
+    """What to sample: a page each so many seconds; `count` 0 goes on until stopped, at most `life` seconds.
+
+    `marks` are texts to look for in each answer; blank space around them does not count.
+    """
 
     url: str
     every: float = 0.1
     timeout: float = 2.0
     count: int = 0
     life: float = 900.0
+    marks: tuple[str, ...] = ()
 
     @property
     def script(self) -> str:
@@ -38,8 +44,13 @@ class ProbeSpec:
         host, path = url.hostname or "", url.path or "/"
         numbers = (f"{self.every:g}", f"{self.timeout:g}", str(self.count), f"{self.life:g}")
         query = f"{path}?{url.query}" if url.query else path
-        words = (host, str(url.port or 80), url.netloc, query, *numbers)
+        words = (host, str(url.port or 80), url.netloc, query, *numbers, *(mark.strip() for mark in self.marks))
         return f"exec perl -e {shlex.quote(prober_program())} -- {shlex.join(words)}"
+
+    def begun(self, at: float, step: int, machine: str) -> ProbeBegun:
+        """Return the record of its being asked for."""
+        return ProbeBegun(at=at, step=step, machine=machine, url=self.url, every=self.every,
+                          timeout=self.timeout, count=self.count, marks=self.marks)  # fmt: skip
 
     def __str__(self) -> str:
         if not self.count:
@@ -59,76 +70,97 @@ def prober_program() -> str:
     return "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def probe(executor: Executor, spec: ProbeSpec) -> list[Sample]:
-    """Run a prober with a count to its end and return its samples, in the order of their starts.
+def probe(executor: Executor, spec: ProbeSpec, recorder: Recorder, step: int) -> list[Sample]:
+    """Run a prober with a count to its end, record its requests and return them, in the order of their starts.
 
-    Raises InfrastructureTrouble when it cannot run, GuestError and WaitTimeout as the executor does.
+    Raises InfrastructureTrouble when it cannot run or lost one, GuestError and WaitTimeout as the executor does.
     """
     patience = spec.count * max(spec.every, spec.timeout) + 30.0
+    recorder.add(spec.begun(recorder.now(), step, executor.machine))
     completed = executor.run(spec.script, timeout=min(patience, spec.life + 30.0))
-    readings = _Readings(executor.machine)
+    readings = _Readings()
     for line in completed.stdout.splitlines():
-        readings.add(line, arrived=0.0)
-    if not readings.ended:
+        said = readings.add(line)
+        if isinstance(said, Sample):
+            recorder.add(request(said, recorder.now(), step))
+    begun = readings.begun
+    recorder.add(ProbeEnded(at=recorder.now(), step=step, begun=begun, trouble=readings.trouble))
+    if readings.trouble or begun is None or begun != spec.count or len(readings.samples) != begun:
         details = [part for part in (readings.trouble, completed.stderr.strip()) if part]
         brief = _("{machine}: the prober could not run").format(machine=executor.machine)
         raise InfrastructureTrouble(brief, details=details)
     return sorted(readings.samples, key=lambda sample: sample.start)
 
 
+def request(sample: Sample, at: float, step: int) -> Request:
+    """Return the record of a sample."""
+    return Request(
+        at=at, step=step, start=sample.start, duration=sample.duration, outcome=sample.outcome,
+        status=sample.status, page=sample.page, marks=sample.marks,
+    )  # fmt: skip
+
+
 @dataclass
 class _Readings:
-    """What has come from a prober so far."""
+    """What has come from a prober so far. `begun` counts the requests of one that has ended."""
 
-    machine: str
     samples: list[Sample] = field(default_factory=list)
-    clocks: list[tuple[ClockReading, float]] = field(default_factory=list)
-    ended: bool = False
+    started: bool = False
+    begun: int | None = None
     trouble: str = ""
     _lines: ProberLines = field(default_factory=ProberLines)
 
-    def add(self, line: str, arrived: float) -> None:
+    def add(self, line: str) -> Sample | ClockReading | None:
         try:
             said = self._lines.read(line)
         except ValueError as error:
             self.trouble = str(error)
-            return
+            return None
         match said:
             case Sample():
                 self.samples.append(said)
+                return said
             case ClockReading():
-                self.clocks.append((said, arrived))
-            case End():
-                self.ended = True
+                self.started = True
+                return said
+            case End(begun):
+                self.begun = begun
             case Refusal(reason):
                 self.trouble = reason
+        return None
 
 
 class Prober:
-    """A prober at work in a guest. Use `probing` to make one."""
+    """A prober at work in a guest, all that it says going into a history. Use `probing` to make one."""
 
-    def __init__(self, machine: str, stream: Stream, asked: float, real_offset: Interval | None = None) -> None:
+    def __init__(self, machine: str, stream: Stream, recorder: Recorder, step: int) -> None:
         self.machine = machine
-        self._real_offset = real_offset
-        self._stream = stream
-        self._asked = asked
-        self._readings = _Readings(machine)
+        self._stream, self._recorder, self._step = stream, recorder, step
+        self._readings = _Readings()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._error: VboxlabError | None = None
+        self._finished = False
         self._thread = threading.Thread(target=self._listen, name=f"prober of {machine}", daemon=True)
         self._thread.start()
 
     def _listen(self) -> None:
         try:
             for line in self._stream.lines():
-                arrived = time.monotonic()
+                arrived = self._recorder.now()
                 with self._lock:
-                    self._readings.add(line, arrived)
+                    said = self._readings.add(line)
+                self._record(said, arrived)
         except VboxlabError as error:
             self._error = error
         finally:
             self._over.set()
+
+    def _record(self, said: Sample | ClockReading | None, at: float) -> None:
+        if isinstance(said, ClockReading):
+            self._recorder.add(Beat(at=at, step=self._step, monotonic=said.monotonic, real=said.real, begun=said.begun))
+        elif said is not None:
+            self._recorder.add(request(said, at, self._step))
 
     @property
     def samples(self) -> list[Sample]:
@@ -136,27 +168,9 @@ class Prober:
         with self._lock:
             return sorted(self._readings.samples, key=lambda sample: sample.start)
 
-    @property
-    def offset(self) -> Interval:
-        """Return the bounds of the host's monotonic clock minus the guest's monotonic one.
-
-        The lines that arrive give a close upper bound, as they take no time to come; the lower bound is as far away as
-        the prober took to start, or, where the guest's other clock was measured before, as that measurement is.
-        Raises InfrastructureTrouble before the prober has told its clock.
-        """
-        with self._lock:
-            clocks = list(self._readings.clocks)
-        if not clocks:
-            raise InfrastructureTrouble(_("{machine}: the prober has not told its clock").format(machine=self.machine))
-        bounds = offset_bounds(self._asked, [(reading.monotonic, arrived) for reading, arrived in clocks])
-        if self._real_offset is None:
-            return bounds
-        ahead = [reading.real - reading.monotonic for reading, _arrived in clocks]
-        return combine(bounds, self._real_offset.plus(Interval(min(ahead), max(ahead))))
-
     def wait_for_start(self, deadline: Deadline) -> None:
         """Wait for the prober's first word. Raises InfrastructureTrouble when it does not come in time."""
-        while not self._readings.clocks:
+        while not self._readings.started:
             if self._over.is_set():
                 raise self._trouble()
             if deadline.expired:
@@ -179,10 +193,21 @@ class Prober:
         if self._over.wait(seconds):
             raise self._trouble()
 
-    def finish(self) -> None:
-        """Stop the prober and wait until everything that it said is here."""
+    def finish(self, patience: float) -> None:
+        """Let the prober begin no further request, wait so many seconds for those under way, and record its end."""
+        if self._finished:
+            return
+        self._finished = True
+        self._recorder.add(ProbeStopping(at=self._recorder.now(), step=self._step))
+        self._stream.end_input()
+        in_time = self._over.wait(patience + DRAINED)
         self._stream.stop()
         self._thread.join(timeout=10.0)
+        with self._lock:
+            begun, trouble = self._readings.begun, self._readings.trouble or str(self._error or "")
+        if begun is None and not trouble:
+            trouble = _("it said nothing more") if in_time else _("it did not end in time")
+        self._recorder.add(ProbeEnded(at=self._recorder.now(), step=self._step, begun=begun, trouble=trouble))
 
     def _trouble(self) -> InfrastructureTrouble:
         with self._lock:
@@ -193,21 +218,19 @@ class Prober:
 
 @contextmanager
 def probing(
-    executor: Executor, spec: ProbeSpec, *, within: float = 30.0, real_offset: Interval | None = None
+    executor: Executor, spec: ProbeSpec, recorder: Recorder, step: int, *, within: float = 30.0
 ) -> Iterator[Prober]:
     """Run a prober while the context lasts; entered when it has told its clock.
 
-    `real_offset`, the host's monotonic clock minus the guest's real one, makes the prober's offset closer.
     Raises InfrastructureTrouble when it says nothing within so many seconds, GuestError as the executor does.
     """
-    asked = time.monotonic()
     with executor.stream(spec.script) as stream:
-        prober = Prober(executor.machine, stream, asked, real_offset)
+        prober = Prober(executor.machine, stream, recorder, step)
         try:
             prober.wait_for_start(Deadline.after(within))
             yield prober
         finally:
-            prober.finish()
+            prober.finish(0.0)
 
 
 def good_for(samples: list[Sample], seconds: float) -> bool:

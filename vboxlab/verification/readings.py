@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 
-from vboxlab.language import _
 from vboxlab.lazily import dataclass
 
 ADDRESSES_SCRIPT = "ip -o -4 addr show"
@@ -31,7 +31,8 @@ def parse_addresses(output: str) -> tuple[HeldAddress, ...]:
     for line in output.splitlines():
         words = line.partition("\\")[0].split()
         if len(words) >= 4 and words[2] == "inet":
-            found.append(HeldAddress(words[1], IPv4Interface(words[3]), words[-1]))
+            with suppress(ValueError):
+                found.append(HeldAddress(words[1], IPv4Interface(words[3]), words[-1]))
     return tuple(found)
 
 
@@ -57,24 +58,38 @@ class VirtualService:
 
 
 def parse_ipvs(output: str) -> tuple[VirtualService, ...]:
-    """Return the IPv4 services in the output of `ipvsadm -Ln` (ipvsadm(8)); services by firewall mark are left out."""
+    """Return the IPv4 services in the output of `ipvsadm -Ln` (ipvsadm(8)).
+
+    Services of IPv6 and by firewall mark are left out, with the servers behind them.
+    """
     services: list[VirtualService] = []
     servers: list[list[RealServer]] = []
+    is_ipv4 = False
     for line in output.splitlines():
         match line.split():
-            case [("TCP" | "UDP" | "SCTP") as protocol, where, scheduler, *_flags] if ":" in where:
-                address, _colon, port = where.rpartition(":")
-                services.append(VirtualService(protocol, IPv4Address(address), int(port), scheduler))
-                servers.append([])
-            case ["->", where, forward, weight, *_connections] if servers and weight.isdigit():
-                address, _colon, port = where.rpartition(":")
-                servers[-1].append(RealServer(IPv4Address(address), int(port), forward, int(weight)))
+            case [("TCP" | "UDP" | "SCTP" | "FWM") as protocol, where, *more]:
+                place = _place(where)
+                is_ipv4 = protocol != "FWM" and place is not None
+                if is_ipv4 and place is not None:
+                    services.append(VirtualService(protocol, *place, more[0] if more else ""))
+                    servers.append([])
+            case ["->", where, forward, weight, *_connections] if is_ipv4 and weight.isdigit():
+                if (place := _place(where)) is not None:
+                    servers[-1].append(RealServer(*place, forward, int(weight)))
             case _:
                 continue
     return tuple(
         VirtualService(service.protocol, service.address, service.port, service.scheduler, tuple(behind))
         for service, behind in zip(services, servers, strict=True)
     )
+
+
+def _place(text: str) -> tuple[IPv4Address, int] | None:
+    address, _colon, port = text.rpartition(":")
+    try:
+        return IPv4Address(address), int(port)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -93,9 +108,11 @@ def unit_script(service: str) -> str:
     return shlex.join(["systemctl", "show", "-p", "LoadState,ActiveState,UnitFileState", "--", service])
 
 
-def parse_unit(output: str) -> UnitState:
-    """Return the state in the output of `systemctl show -p …` (systemctl(1))."""
+def parse_unit(output: str) -> UnitState | None:
+    """Return the state in the output of `systemctl show -p …` (systemctl(1)), None when it has none."""
     values = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    if not values.get("LoadState"):
+        return None
     active, file_state = values.get("ActiveState", ""), values.get("UnitFileState", "")
     return UnitState(
         loaded=values.get("LoadState") == "loaded",
@@ -129,23 +146,31 @@ def parse_file(output: str) -> FileState:
     return FileState(mode, owner, content)
 
 
+@dataclass(frozen=True)
+class PingAnswer:
+    """What ping ended with, and what it said when it did not end well."""
+
+    exit_code: int
+    why: str
+
+
 def ping_script(targets: tuple[str, ...]) -> str:
-    """Return a script that pings all targets once at the same time and prints `ok N` or `no N WHY` for each."""
+    """Return a script that pings all targets once at a time and prints of each: number, exit code, what it said."""
     one = (
-        'reach() { if out=$(ping -n -c 1 -W 2 "$2" 2>&1); then echo "ok $1"; '
-        """else echo "no $1 $(printf '%s' "$out" | tr '\\n' ' ')"; fi; }\n"""
+        'reach() { out=$(ping -n -c 1 -W 2 "$2" 2>&1); code=$?; [ $code -ne 0 ] || out=; '
+        """echo "$1 $code $(printf '%s' "$out" | tr '\\n' ' ')"; }\n"""
     )
     return one + "".join(f"reach {n} {shlex.quote(target)} &\n" for n, target in enumerate(targets)) + "wait\n"
 
 
-def parse_pings(output: str, targets: tuple[str, ...]) -> dict[str, str]:
-    """Return why each target was not reached, "" for those that were."""
-    answers = dict.fromkeys(targets, _("no answer from ping"))
+def parse_pings(output: str, targets: int) -> tuple[PingAnswer | None, ...]:
+    """Return what came of each target by its number, None for those of which nothing was said."""
+    answers: dict[int, PingAnswer] = {}
     for line in output.splitlines():
-        if found := re.fullmatch(r"(ok|no) (\d+) ?(.*)", line):
-            verdict, number, why = found.groups()
-            answers[targets[int(number)]] = "" if verdict == "ok" else why.strip() or _("no answer")
-    return answers
+        if found := re.fullmatch(r"(\d+) (\d+) ?(.*)", line):
+            number, code, why = found.groups()
+            answers[int(number)] = PingAnswer(int(code), why.strip())
+    return tuple(answers.get(number) for number in range(targets))
 
 
 @dataclass(frozen=True)
@@ -158,7 +183,8 @@ class JournalLine:
 
 def journal_script(since: float, text: str) -> str:
     """Return the command that prints the journal's lines that contain a text, from a moment of the guest's clock on."""
-    return f"journalctl -q --no-pager -o short-unix --since @{int(since)} | grep -F -- {shlex.quote(text)} || true"
+    read = f"lines=$(journalctl -q --no-pager -o short-unix --since @{int(since)}) || exit"
+    return f"{read}\nprintf '%s\\n' \"$lines\" | grep -F -- {shlex.quote(text)} || true"
 
 
 def parse_journal(output: str) -> tuple[JournalLine, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import textwrap
 from collections.abc import Iterator
 
 from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
+from vboxlab.harmless import for_csv, for_terminal
 from vboxlab.language import C_, NC_, _, n_
 from vboxlab.verification.report import Evidence, Measurement, Report, StepOutcome, StepReport
 
@@ -16,27 +16,32 @@ WIDTH = 110
 MARKS: dict[StepOutcome, str] = {
     "passed": NC_("step", "ok"),
     "failed": NC_("step", "FAILED"),
+    "unclear": NC_("step", "unclear"),
     "warning": NC_("step", "warning"),
     "skipped": NC_("step", "skipped"),
     "error": NC_("step", "ERROR"),
 }
 MEASURES = {"interruption": NC_("figure", "interruption"), "failback": NC_("figure", "failback")}
 INDENT = " " * 13
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a guest's output must not drive the terminal
 
 
 def render_text(report: Report) -> str:
     """Return the whole report as text: a line for each step, all figures, evidence of what is not as it should be."""
-    lines = [*_head(report), ""]
+    lines = [*head(report), ""]
     for step in report.steps:
         lines += _step(step)
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", "\n".join([*lines, "", *_verdict(report)])) + "\n"
+    return for_terminal("\n".join([*lines, "", *_verdict(report)])) + "\n"
 
 
-def _head(report: Report) -> Iterator[str]:
+def head(report: Report) -> Iterator[str]:
+    """Yield what a report begins with: what was verified, where, when and with what."""
     lab = report.lab if report.copy is None else f"{report.lab}/{report.copy}"
     scale = f"{report.time_scale:g}"
-    if report.time_scale != 1:
+    if report.speeds:
+        slow = ", ".join(f"{machine} {speed:g}" for machine, speed in report.speeds.items())
+        text = _("{scale} (limits and waits are stretched by how slow the guests are: {speeds})")
+        scale = text.format(scale=scale, speeds=slow)
+    elif report.time_scale != 1:
         scale = _("{scale} (limits and waits are stretched)").format(scale=scale)
     yield _("Verification of {topology} (lab {lab}, digest {digest}), run {run} at {moment}").format(
         topology=report.topology, lab=lab, digest=report.digest, run=report.run, moment=report.started_at
@@ -47,6 +52,10 @@ def _head(report: Report) -> Iterator[str]:
     if report.parameters:
         parameters = ", ".join(f"{key}={value}" for key, value in report.parameters.items())
         yield _("Parameters: {parameters}").format(parameters=parameters)
+    if report.only:
+        yield _("Only the steps asked for: {steps}").format(steps=", ".join(report.only))
+    if report.busy is not None:
+        yield _("This computer's processors were busy for {share:.0%} of the time").format(share=report.busy)
 
 
 def _step(step: StepReport) -> Iterator[str]:
@@ -64,7 +73,7 @@ def _step(step: StepReport) -> Iterator[str]:
     for figure in step.measurements:
         yield _figure(figure)
     for name, value in step.facts.items():
-        yield INDENT + _("{subject}: {text}").format(subject=_(name), text=value)
+        yield from _wrapped(_("{subject}: {text}").format(subject=_(name), text=value))
     if step.note and (step.kind == "measure" or step.outcome != "passed"):
         yield from _wrapped(_("note: {note}").format(note=step.note))
     if step.outcome not in ("passed", "skipped"):
@@ -89,12 +98,20 @@ def _figure(figure: Measurement) -> str:
 
 def amount(figure: Measurement) -> str:
     """Return a figure with its unit, as people read it: the two ends between which it lies, where it is uncertain."""
-    if figure.actual is None:
+    least, most = figure.least, figure.most
+    if least is None:
         return _("not seen")
-    least, most = max(0.0, figure.actual - figure.uncertainty), figure.actual
+    if most is None:
+        return _("more than {least:.2f} s").format(least=least)
     if figure.unit == "requests":
-        return _("{least:g} to {most:g}").format(least=least, most=most) if figure.uncertainty else f"{most:g}"
-    doubtful = figure.uncertainty >= 0.005
+        return _("{least:g} to {most:g}").format(least=least, most=most) if most > least else f"{most:g}"
+    if figure.unit == "%":
+        return (
+            _("{least:g} to {most:g} %").format(least=least, most=most)
+            if most > least
+            else _("{most:g} %").format(most=most)
+        )
+    doubtful = most - least >= 0.005
     return _("{least:.2f} to {most:.2f} s").format(least=least, most=most) if doubtful else f"{most:.2f} s"
 
 
@@ -117,8 +134,9 @@ def _verdict(report: Report) -> Iterator[str]:
     verdict = {
         EXIT_OK: _("PROVED in {seconds:.0f} s: {counts}"),
         EXIT_CHECK_FAILED: _("NOT PROVED in {seconds:.0f} s: {counts}"),
-        EXIT_INFRASTRUCTURE: _("COULD NOT BE CARRIED OUT: nothing is proved either way in {seconds:.0f} s: {counts}"),
+        EXIT_INFRASTRUCTURE: _("CANNOT TELL: nothing is proved either way in {seconds:.0f} s: {counts}"),
     }[report.exit_code]
+    yield from report.doubts
     yield verdict.format(seconds=report.seconds, counts=", ".join(parts) or _("no step"))
 
 
@@ -127,6 +145,7 @@ def counted(outcome: StepOutcome, count: int) -> str:
     text = {
         "passed": n_("{count} passed", "{count} passed", count),
         "failed": n_("{count} failed", "{count} failed", count),
+        "unclear": n_("{count} unclear", "{count} unclear", count),
         "warning": n_("{count} warning", "{count} warning", count),
         "skipped": n_("{count} skipped", "{count} skipped", count),
         "error": n_("{count} error", "{count} error", count),
@@ -147,14 +166,15 @@ def render_csv(report: Report) -> str:
         "driver_version": report.driver_version,
         "time_scale": f"{report.time_scale:g}",
     }
-    figures = ("name", "unit", "actual", "uncertainty", "limit", "scaled_limit", "outcome")
+    figures = ("name", "unit", "least", "most", "limit", "scaled_limit", "outcome")
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow([*about, "step", "title", *figures])
     for step in report.steps:
         for figure in step.measurements:
             values = (getattr(figure, name) for name in figures)
-            writer.writerow([*about.values(), step.number, step.title, *("" if v is None else v for v in values)])
+            row = [*about.values(), step.number, step.title, *("" if v is None else v for v in values)]
+            writer.writerow(map(for_csv, row))
     return target.getvalue()
 
 
@@ -168,5 +188,5 @@ def render_samples_csv(report: Report) -> str:
         for s in step.samples:
             page = " ".join(s.page.split())
             row = [report.run, step.number, f"{s.start - begin:.3f}", f"{s.duration:.3f}", s.outcome, s.status, page]
-            writer.writerow(row)
+            writer.writerow(map(for_csv, row))
     return target.getvalue()

@@ -10,14 +10,17 @@ from dataclasses import field
 from typing import Any, Literal
 
 from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
+from vboxlab.harmless import for_json
 from vboxlab.lazily import dataclass
+from vboxlab.verification.clocks import Interval
+from vboxlab.verification.outages import Second
 from vboxlab.verification.samples import Sample
 
-StepOutcome = Literal["passed", "failed", "warning", "skipped", "error"]
-"""error: the step could not be carried out, so nothing is proved either way."""
+StepOutcome = Literal["passed", "failed", "unclear", "warning", "skipped", "error"]
+"""The verdicts of a step. unclear: what was seen cannot tell; error: it could not be carried out."""
 
 StepKind = Literal["check", "fault", "measure"]
-Unit = Literal["s", "requests"]
+Unit = Literal["s", "requests", "%"]
 EVIDENCE_LINES = 40
 
 
@@ -33,15 +36,18 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure. `actual` is the largest value that the readings allow; the true one is at most `uncertainty` less."""
+    """One figure, which lies between two bounds. `most` None: no end of it was seen; `least` None: nothing was.
+
+    `limit` is what the topology says, `scaled_limit` that for the speed of these machines.
+    """
 
     name: str
     meaning: str
     unit: Unit
-    actual: float | None
-    uncertainty: float = 0.0
-    limit: float | None = None  # as the topology says
-    scaled_limit: float | None = None  # times the time scale
+    least: float | None
+    most: float | None
+    limit: float | None = None
+    scaled_limit: float | None = None
     outcome: StepOutcome = "passed"
 
 
@@ -50,6 +56,9 @@ class StepReport:
     """What came of one step. `message` says in a line what was found; `facts` are further figures, ready to print.
 
     `stood_still` are the seconds for which this computer did nothing at all meanwhile, when they are enough to matter.
+    Of a measure: `samples` are its requests and `served` who answered each, `loss` what was lost second by second after
+    the cause, `moments` when the cause came into force (`cause`), a peer told of the death (`dead`) and the service was
+    gone (`gone`), in seconds since the first request.
     """
 
     number: int
@@ -67,11 +76,20 @@ class StepReport:
     facts: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     samples: tuple[Sample, ...] = ()
+    served: tuple[str, ...] = ()
+    loss: tuple[Second, ...] = ()
+    moments: Mapping[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a scenario. Times are seconds, `started_at` is ISO 8601 in UTC."""
+    """What came of a scenario. Times are seconds, `started_at` is ISO 8601 in UTC.
+
+    `speeds` says how many times slower the machines were found than limits expect, where that made the time scale;
+    `left_out` counts the steps that do not apply under these parameters, `only` are the steps that were asked for where
+    not all were, `busy` is the mean load of this computer's
+    processors (0 to 1, None: not known). `doubts` say why nothing is proved whatever the steps say.
+    """
 
     run: str
     lab: str
@@ -86,6 +104,11 @@ class Report:
     seconds: float
     time_scale: float
     steps: tuple[StepReport, ...]
+    speeds: Mapping[str, float] = field(default_factory=dict)
+    left_out: int = 0
+    only: tuple[str, ...] = ()
+    busy: float | None = None
+    doubts: tuple[str, ...] = ()
 
     def counts(self) -> Counter[StepOutcome]:
         """Return how many steps had each outcome."""
@@ -98,11 +121,14 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0, 1 when a step failed, or 7 when a step could not be carried out."""
+        """Return 0, 1 when a step failed, or 7 when it cannot be told, or a step could not be carried out."""
         counts = self.counts()
         if counts["error"]:
             return EXIT_INFRASTRUCTURE
-        return EXIT_CHECK_FAILED if counts["failed"] else EXIT_OK
+        if counts["failed"]:
+            return EXIT_CHECK_FAILED
+        proved = counts["passed"] + counts["warning"] > 0 and not self.doubts
+        return EXIT_OK if proved and not counts["unclear"] else EXIT_INFRASTRUCTURE
 
 
 def report_as_dict(report: Report) -> dict[str, Any]:
@@ -110,9 +136,10 @@ def report_as_dict(report: Report) -> dict[str, Any]:
     values = dataclasses.asdict(report)
     for step in values["steps"]:
         step["sample_count"] = len(step.pop("samples"))
+        del step["served"]
     return {**values, "passed": report.passed, "exit_code": report.exit_code, "counts": dict(report.counts())}
 
 
 def render_json(report: Report) -> str:
     """Return the report as a JSON document."""
-    return json.dumps(report_as_dict(report), indent=2, ensure_ascii=False) + "\n"
+    return for_json(json.dumps(report_as_dict(report), indent=2, ensure_ascii=False)) + "\n"

@@ -1,4 +1,4 @@
-"""Running a scenario: step by step, everything proved or said why not, and every fault undone at the end."""
+"""Running a scenario: step by step, everything recorded, and every fault undone at the end. Judging comes after."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from vboxlab import __version__
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
@@ -15,50 +16,104 @@ from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.scenario import FaultStep, Measure, Scenario, ScenarioStep
-from vboxlab.verification import checks, measures
+from vboxlab.verification import checking
 from vboxlab.verification.faults import Faults
-from vboxlab.verification.report import Report, StepKind, StepOutcome, StepReport
-from vboxlab.verification.subject import LabUnderTest
+from vboxlab.verification.history import (
+    FaultInForce,
+    FaultLeft,
+    FaultUndone,
+    Recorder,
+    RunBegun,
+    RunEnded,
+    Skipped,
+    StepBegun,
+    StepEnded,
+)
+from vboxlab.verification.hostwatch import HostWatch
+from vboxlab.verification.judgements import blank, judge, judge_step, judge_undoing
+from vboxlab.verification.measuring import measure_step
+from vboxlab.verification.report import Report, StepReport
+from vboxlab.verification.speed import measured_speeds, scale_for
+from vboxlab.verification.subject import LabUnderTest, own_seconds, page_owners
 
 ACTION = "verify"
+
+
+def new_run() -> str:
+    """Return a name for a run that no other has."""
+    return secrets.token_hex(4)
 
 
 def run_scenario(
     scenario: Scenario,
     lab: LabUnderTest,
     *,
-    time_scale: float = 1.0,
+    time_scale: float | None = 1.0,
     events: EventSink = discard,
-    stood_still: Callable[[], float] = lambda: 0.0,
+    recorder: Recorder | None = None,
+    run: str = "",
+    only: Sequence[str] = (),
 ) -> Report:
-    """Run the steps that apply under the topology's parameters and return the report.
+    """Run the steps that apply under the topology's parameters, record everything, and return the report.
 
-    A failed step does not stop the run; trouble with the lab itself (a paused machine, a guest that cannot be reached)
-    does, with the outcome `error` and the remaining steps skipped. Faults still in force are undone in any case, also
-    on Ctrl-C and on a bug; what cannot be undone is an error of the report. Nothing of VboxlabError is raised.
-    `stood_still` is asked after each step for how many seconds this computer did nothing since it was last asked.
+    Without a time scale the guests' speed is measured first, and limits are stretched by it. A failed step does not
+    stop the run, nor does one that a guest or a bug kept from being carried out; trouble with the lab itself (a paused
+    machine) does. Faults still in force are undone in any case, also on Ctrl-C; what cannot be undone is an error of
+    the report. Nothing of VboxlabError is raised once the first step has begun. With `only`, the steps so named are run
+    and no others (Scenario.only, which may raise UsageError).
     """
-    run = _Run(lab, time_scale, events, stood_still)
-    began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    steps = [step for step in scenario.steps if step.applies(lab.topology.values)]
-    try:
-        reports = run.steps(steps)
-    finally:
-        undone = run.undo(number=len(steps) + 1)
-    return Report(
-        run=secrets.token_hex(4),
+    recorder = recorder or Recorder()
+    steps = scenario.only(lab.topology.values, only).steps if only else scenario.applying(lab.topology.values)
+    begun = _begun(scenario, steps, lab, recorder, time_scale, run or new_run()).model_copy(
+        update={"only": tuple(only)}
+    )
+    recorder.add(begun)
+    running = _Run(lab, begun.time_scale, events, recorder)
+    is_interrupted = True
+    with HostWatch(recorder):
+        try:
+            running.steps(steps)
+            is_interrupted = False
+        finally:
+            running.undo(number=len(steps) + 1)
+            recorder.add(RunEnded(at=recorder.now(), interrupted=is_interrupted))
+    return judge(recorder.history())
+
+
+def _begun(
+    scenario: Scenario, steps: Sequence[ScenarioStep], lab: LabUnderTest, recorder: Recorder,
+    time_scale: float | None, run: str,
+) -> RunBegun:  # fmt: skip
+    topology = lab.topology
+    scale_from: Literal["asked", "measured"] = "asked"
+    speeds: dict[str, float] = {}
+    if time_scale is None and lab.is_accelerated:
+        time_scale = 1.0
+    elif time_scale is None:
+        scale_from = "measured"
+        measured = [step.machines for step in steps if isinstance(step, Measure)] or [step.machines for step in steps]
+        running = [m for m in dict.fromkeys(sum(measured, ())) if lab.power(m) is PowerState.RUNNING]
+        speeds = measured_speeds(lab, [m for m in running if m in topology.machines])
+        time_scale = scale_for(speeds.values())
+    return RunBegun(
+        at=recorder.now(),
+        run=run,
         lab=lab.name.lab,
-        copy=lab.name.copy,
-        topology=lab.topology.name,
-        digest=lab.topology.digest,
-        parameters=dict(lab.topology.values),
+        copy_name=lab.name.copy,
+        topology=topology.name,
+        digest=topology.digest,
+        parameters=dict(topology.values),
         driver=lab.driver,
         driver_version=lab.driver_version,
         vboxlab=__version__,
-        started_at=started_at,
-        seconds=round(time.monotonic() - began, 3),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         time_scale=time_scale,
-        steps=tuple(reports + undone),
+        scale_from=scale_from,
+        speeds=speeds,
+        own_seconds=own_seconds(topology),
+        owners=page_owners(topology),
+        steps=tuple(step.model_dump(mode="json", by_alias=True) for step in steps),
+        left_out=len(scenario.steps) - len(scenario.applying(topology.values)),
     )
 
 
@@ -67,54 +122,56 @@ class _Run:
     lab: LabUnderTest
     time_scale: float
     events: EventSink
-    stood_still: Callable[[], float]
+    recorder: Recorder
     faults: Faults = field(init=False)
+    is_broken: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.faults = Faults(self.lab, self.time_scale)
 
-    def steps(self, steps: Sequence[ScenarioStep]) -> list[StepReport]:
-        """Carry out the steps in order; after an error the rest is skipped."""
-        reports: list[StepReport] = []
+    def steps(self, steps: Sequence[ScenarioStep]) -> None:
+        """Carry out the steps in order; once the lab itself is in trouble the rest is skipped."""
         for number, step in enumerate(steps, start=1):
-            blank = _blank(number, step)
-            if reports and reports[-1].outcome in ("error", "skipped"):
-                message = _("an earlier step could not be carried out")
-                reports.append(replace(blank, outcome="skipped", message=message))
+            if self.is_broken:
+                self.recorder.add(Skipped(at=self.recorder.now(), step=number))
                 continue
-            reports.append(self._told(blank, lambda s=step, b=blank: self._one(s, b)))  # type: ignore[misc]
-        return reports
+            title = blank(number, step).title
+            self._told(title, lambda n=number, s=step: self._one(n, s))  # type: ignore[misc]
 
-    def undo(self, number: int) -> list[StepReport]:
-        """Undo the faults in force, and return a report of it when there were any."""
+    def undo(self, number: int) -> None:
+        """Undo the faults in force, and tell of it when there were any."""
         if not self.faults.in_force:
-            return []
+            return
         title = _("what is not as it was is undone ({faults})").format(faults=self.faults.words)
-        blank = StepReport(number, "fault", "undo", title, "passed")
-        return [self._told(blank, lambda: self._undone(blank))]
+        self._told(title, lambda: self._undone(number))
 
-    def _undone(self, blank: StepReport) -> StepReport:
-        problems = self.faults.undo()
-        if not problems:
-            return blank
-        details = tuple(line for problem in problems for line in str(problem).splitlines())
-        message = _("not undone: {faults}").format(faults=self.faults.words)
-        advice = _("run `vboxlab up {topology}`").format(topology=self.lab.topology.name)
-        return replace(blank, outcome="error", message=message, details=(*details, f"-> {advice}"))
+    def _undone(self, number: int) -> StepReport:
+        began = time.monotonic()
+        for words, error in self.faults.undo():
+            now = self.recorder.now()
+            if error is None:
+                self.recorder.add(FaultUndone(at=now, step=0, words=words))
+            else:
+                told = checking.trouble(self.recorder, 0, error)
+                lines = (told.brief, *(f"  {line}" for line in told.details))
+                self.recorder.add(FaultLeft(at=now, step=0, words=words, problems=lines))
+        (done,) = judge_undoing(self.recorder.history(), number)
+        return replace(done, seconds=round(time.monotonic() - began, 3))
 
-    def _told(self, blank: StepReport, work: Callable[[], StepReport]) -> StepReport:
+    def _told(self, title: str, work: Callable[[], StepReport]) -> None:
         """Do a step with events around it."""
-        self.events(ActionStarted(ACTION, None, blank.title))
+        self.events(ActionStarted(ACTION, None, title))
         began = time.monotonic()
         try:
             done = work()
         except BaseException as error:
             reason = _("interrupted") if isinstance(error, KeyboardInterrupt) else str(error)
-            self.events(ActionFailed(ACTION, None, blank.title, time.monotonic() - began, reason))
+            self.events(ActionFailed(ACTION, None, title, time.monotonic() - began, reason))
             raise
-        done = _with_standstill(replace(done, seconds=round(time.monotonic() - began, 3)), self.stood_still())
-        if done.outcome in ("failed", "error"):
-            reason = "; ".join([done.message, *done.details])
+        if done.outcome in ("failed", "error", "unclear"):
+            reason = "; ".join(dict.fromkeys([done.message, *done.details]))
+            if done.outcome == "unclear":
+                reason = _("cannot tell: {text}").format(text=reason)
             self.events(ActionFailed(ACTION, None, done.title, done.seconds, reason))
         else:
             is_warning = done.outcome == "warning"
@@ -122,46 +179,46 @@ class _Run:
             self.events(ActionFinished(ACTION, None, done.title, done.seconds, summary))
         if done.note and done.kind == "measure":
             self.events(Note(done.note))
-        return done
 
-    def _one(self, step: ScenarioStep, blank: StepReport) -> StepReport:
+    def _one(self, number: int, step: ScenarioStep) -> StepReport:
+        recorder = self.recorder
+        recorder.add(StepBegun(at=recorder.now(), step=number))
         try:
             self._expect_running(step)
-            done = self._carried_out(step, blank)
-        except VboxlabError as error:
-            return self._trouble(step, blank, error)
-        if done.outcome == "failed":
-            try:
-                self._expect_running(step)
-            except InfrastructureTrouble as trouble:
-                return self._trouble(step, done, trouble)
-            if step.severity == "warning":
-                return replace(done, outcome="warning")
+            self._carry_out(number, step)
+        except InfrastructureTrouble as error:
+            recorder.add(checking.trouble(recorder, number, error))
+        except Exception as error:  # noqa: BLE001 -- a bug in one step must not hide what the others show
+            if isinstance(error, VboxlabError):
+                error = self._of_lab(step) or error
+            recorder.add(checking.trouble(recorder, number, error))
+        recorder.add(StepEnded(at=recorder.now(), step=number))
+        done = judge_step(recorder.history(), number, step)
+        if done.outcome in ("failed", "unclear", "warning", "error") and (trouble := self._of_lab(step)):
+            recorder.add(checking.trouble(recorder, number, trouble))
+            done = judge_step(recorder.history(), number, step)
+            self.is_broken = True
         return done
 
-    def _carried_out(self, step: ScenarioStep, blank: StepReport) -> StepReport:
+    def _of_lab(self, step: ScenarioStep) -> InfrastructureTrouble | None:
+        """Return the trouble with the lab itself that explains what a step came to, None when there is none."""
+        try:
+            self._expect_running(step)
+        except InfrastructureTrouble as trouble:
+            return trouble
+        except VboxlabError:
+            return None
+        return None
+
+    def _carry_out(self, number: int, step: ScenarioStep) -> None:
         if isinstance(step, Measure):
-            result = measures.carry_out(step, self.lab, self.faults, self.time_scale)
-            return replace(
-                blank,
-                outcome=result.outcome,
-                message=result.message,
-                details=result.problems,
-                measurements=result.measurements,
-                facts=result.facts,
-                evidence=result.evidence,
-                samples=result.samples,
-            )
-        if isinstance(step, FaultStep):
-            self.faults.inject(step, wait=True)
-            return replace(blank, message=_("done"))
-        finding, attempts = checks.carry_out(step, self.lab, self.time_scale)
-        outcome: StepOutcome = "passed" if finding.holds else "failed"
-        message = finding.message if finding.holds else finding.problems[0]
-        details = () if finding.holds else finding.problems[1:]
-        return replace(
-            blank, outcome=outcome, message=message, details=details, attempts=attempts, evidence=finding.evidence
-        )
+            measure_step(number, step, self.lab, self.faults, self.recorder)
+        elif isinstance(step, FaultStep):
+            before, after = self.faults.inject(step, wait=True)
+            began, words = self.recorder.began, step.describe()
+            self.recorder.add(FaultInForce(at=after - began, step=number, asked=before - began, words=words))
+        else:
+            checking.carry_out(step, self.lab, self.time_scale, self.recorder, number)
 
     def _expect_running(self, step: ScenarioStep) -> None:
         """Raise InfrastructureTrouble when a machine that the step needs does not run though no fault wants it so."""
@@ -185,40 +242,8 @@ class _Run:
                 resolution=_("vboxlab up {topology}").format(topology=self.lab.topology.name),
             )
 
-    def _trouble(self, step: ScenarioStep, blank: StepReport, error: VboxlabError) -> StepReport:
-        """Report that a step could not be carried out; while the machines run, a step of severity warning stays one."""
-        advice = (f"-> {error.resolution}",) if error.resolution else ()
-        done = replace(blank, outcome="error", message=error.brief, details=(*error.details, *advice))
-        if step.severity != "warning" or isinstance(error, InfrastructureTrouble):
-            return done
-        try:
-            self._expect_running(step)
-        except InfrastructureTrouble:
-            return done
-        return replace(done, outcome="warning")
-
-
-def _with_standstill(step: StepReport, seconds: float) -> StepReport:
-    """Say of a figure and of what did not pass that it may come from this computer's standing still."""
-    step = replace(step, stood_still=round(seconds, 1))
-    if not seconds or (step.outcome == "passed" and step.kind != "measure"):
-        return step
-    message = _("{text}; this computer stood still for {seconds:.1f} s meanwhile")
-    return replace(step, message=message.format(text=step.message, seconds=seconds))
-
 
 _LIKELY = {
     PowerState.PAUSED: N_("the hypervisor pauses machines when the host's disk is full"),
     PowerState.OFF: N_("it ended by itself or was powered off by somebody else"),
 }
-
-
-def _blank(number: int, step: ScenarioStep) -> StepReport:
-    kind: StepKind
-    if isinstance(step, Measure):
-        kind, name = "measure", str(step.measure)
-    elif isinstance(step, FaultStep):
-        kind, name = "fault", str(step.fault)
-    else:
-        kind, name = "check", str(step.check)
-    return StepReport(number, kind, name, step.describe(), "passed", note=step.note)

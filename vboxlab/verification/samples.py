@@ -1,4 +1,4 @@
-"""Samples of a page and what they say: gaps, lost and slow requests, who served. Pure; times are seconds."""
+"""Requests of a prober and what they say of a service: who served, how many were lost. Pure; times are seconds."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ UNKNOWN = "?"
 
 @dataclass(frozen=True)
 class Sample:
-    """One request that ended. `start` is on the monotonic clock of the machine that asked."""
+    """One request that ended. `start` is on the monotonic clock of the machine that asked.
+
+    `page` is the beginning of what came, for people; `marks` are the numbers of the texts asked for that it contains.
+    """
 
     start: float
     duration: float
     outcome: Outcome
     status: int = 0
     page: str = ""
+    marks: tuple[int, ...] = ()
 
     @property
     def end(self) -> float:
@@ -47,15 +51,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class ClockReading:
-    """Both clocks of the sampling machine at one moment."""
+    """Both clocks of the sampling machine at one moment: the prober was at work then. `begun` counts its requests."""
 
     monotonic: float
     real: float
+    begun: int = 0
 
 
 @dataclass(frozen=True)
 class End:
-    """The prober has done all requests that it was asked for."""
+    """All requests of the prober have ended; `begun` counts them."""
+
+    begun: int
 
 
 @dataclass(frozen=True)
@@ -73,106 +80,59 @@ class ProberLines:
 
     def read(self, line: str) -> Sample | ClockReading | End | Refusal | None:
         """Return what a line says; None for one that only introduces a page. Raises ValueError for anything else."""
+        try:
+            return self._read(line)
+        except ValueError:
+            raise ValueError(_("not a line of the prober: {line!r}").format(line=line)) from None
+
+    def _read(self, line: str) -> Sample | ClockReading | End | Refusal | None:
         match line.split():
-            case ["S", start, duration, outcome, status, page] if outcome in OUTCOMES:
+            case ["S", start, duration, outcome, status, marks, page] if outcome in OUTCOMES:
                 if page not in self._pages:
-                    raise _unknown(line)
-                return Sample(float(start), float(duration), outcome, int(status), self._pages[page])  # type: ignore[arg-type]
-            case ["C", monotonic, real]:
-                return ClockReading(float(monotonic), float(real))
+                    raise ValueError(page)
+                held = () if marks == "-" else tuple(int(mark) for mark in marks.split(","))
+                return Sample(float(start), float(duration), outcome, int(status), self._pages[page], held)  # type: ignore[arg-type]
+            case ["C", monotonic, real, begun]:
+                return ClockReading(float(monotonic), float(real), int(begun))
             case ["B", page, *text]:
                 self._pages[page] = unquote(text[0]) if text else ""
                 return None
-            case ["E"]:
-                return End()
+            case ["E", begun]:
+                return End(int(begun))
             case ["X", *reason]:
                 return Refusal(" ".join(reason))
             case _:
-                raise _unknown(line)
-
-
-def _unknown(line: str) -> ValueError:
-    return ValueError(_("not a line of the prober: {line!r}").format(line=line))
+                raise ValueError(line)
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A stretch of time without a good answer."""
+class Owners:
+    """The machines that may serve, by the texts that tell them apart: `texts` has one for each of `machines`."""
 
-    begin: float
-    end: float
+    machines: tuple[str, ...]
+    texts: tuple[str, ...]
 
-    @property
-    def length(self) -> float:
-        """Return how long it is."""
-        return self.end - self.begin
+    @classmethod
+    def of(cls, pages: Mapping[str, str]) -> Owners:
+        """Return the owners of some pages; an empty page tells nobody apart."""
+        told = {machine: page.strip() for machine, page in pages.items() if page.strip()}
+        return cls(tuple(told), tuple(told.values()))
 
-
-def longest_gap(samples: Iterable[Sample]) -> Gap | None:
-    """Return the longest time without a good answer between the first request and the end of the last.
-
-    None when there are no samples. A gap lasts from the end of one good answer to the end of the next: what a client
-    waits, never less than the page was really gone.
-    """
-    samples = list(samples)
-    if not samples:
-        return None
-    moments = [
-        min(sample.start for sample in samples),
-        *sorted(sample.end for sample in samples if sample.good),
-        max(sample.end for sample in samples),
-    ]
-    gaps = [Gap(begin, end) for begin, end in pairwise(moments)]
-    return max(gaps, key=lambda gap: gap.length)
+    def served(self, sample: Sample) -> str:
+        """Return the machine whose text the page contains, that with the longest of them, else UNKNOWN."""
+        held = [mark for mark in sample.marks if mark < len(self.texts)]
+        return self.machines[max(held, key=lambda mark: len(self.texts[mark]))] if held else UNKNOWN
 
 
-def first_served(
-    samples: Iterable[Sample], owners: Mapping[str, str], by: str, since: float = float("-inf")
-) -> Sample | None:
+def first_served(samples: Iterable[Sample], owners: Owners, by: str, since: float = float("-inf")) -> Sample | None:
     """Return the earliest complete good answer by a machine, of those asked for at or after a moment."""
-    served = [s for s in samples if s.good and s.start >= since and owner(s.page, owners) == by]
+    served = [s for s in samples if s.good and s.start >= since and owners.served(s) == by]
     return min(served, key=lambda sample: sample.end, default=None)
-
-
-def gap_before(samples: Iterable[Sample], sample: Sample) -> Gap | None:
-    """Return the time from the last good answer before a sample to that sample's end; None when there was none."""
-    ends = [other.end for other in samples if other.good and other.end < sample.end]
-    return Gap(max(ends), sample.end) if ends else None
 
 
 def failed(samples: Iterable[Sample]) -> int:
     """Return how many requests got no good answer."""
     return sum(not sample.good for sample in samples)
-
-
-@dataclass(frozen=True)
-class Losses:
-    """How many requests got no good answer around a fault, by what it can have to do with that.
-
-    `failed` have no excuse, `unclear` may have begun before the fault or after it, `in_flight` were under way at it.
-    """
-
-    failed: int
-    unclear: int
-    in_flight: int
-
-
-def losses(samples: Iterable[Sample], earliest: float, latest: float, patience: float) -> Losses:
-    """Return what was lost around a fault that came into force between two moments of the samples' clock.
-
-    What is under way when a server loses its power is lost with it, whoever shares its load. That excuses a request
-    which had waited no longer than `patience`, the seconds that an answer may take, and no other: one that hung before
-    was lost without the fault.
-    """
-    lost = [sample for sample in samples if not sample.good]
-    unclear = sum(earliest <= sample.start < latest for sample in lost)
-    in_flight = sum(earliest - patience <= sample.start < earliest <= sample.end for sample in lost)
-    return Losses(len(lost) - unclear - in_flight, unclear, in_flight)
-
-
-def slow(samples: Iterable[Sample], after: float) -> int:
-    """Return how many good answers took longer than so many seconds."""
-    return sum(sample.good and sample.duration > after for sample in samples)
 
 
 def slowest(samples: Iterable[Sample]) -> float:
@@ -193,16 +153,10 @@ def widest_spacing(samples: Iterable[Sample]) -> float:
     return max((later - earlier for earlier, later in pairwise(starts)), default=0.0)
 
 
-def owner(page: str, owners: Mapping[str, str]) -> str:
-    """Return the machine that a page belongs to: the one with the longest page that the text contains, else UNKNOWN."""
-    matching = [machine for machine, text in owners.items() if text.strip() and text.strip() in page]
-    return max(matching, key=lambda machine: len(owners[machine].strip()), default=UNKNOWN)
-
-
-def distribution(samples: Iterable[Sample], owners: Mapping[str, str]) -> dict[str, int]:
+def distribution(samples: Iterable[Sample], owners: Owners) -> dict[str, int]:
     """Return how many good answers each machine gave, in the order of owners, those of unknown pages last."""
-    counts = Counter(owner(sample.page, owners) for sample in samples if sample.good)
-    return {machine: counts[machine] for machine in (*owners, UNKNOWN) if counts[machine]}
+    counts = Counter(owners.served(sample) for sample in samples if sample.good)
+    return {machine: counts[machine] for machine in (*owners.machines, UNKNOWN) if counts[machine]}
 
 
 def uneven(counts: Mapping[str, int], over: Sequence[str], requests: int, tolerance: int) -> list[str]:

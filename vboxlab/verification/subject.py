@@ -27,6 +27,10 @@ class LabUnderTest(Protocol):
         """Return the driver's name, for the report."""
 
     @property
+    def is_accelerated(self) -> bool:
+        """Tell whether its guests run on hardware virtualisation."""
+
+    @property
     def driver_version(self) -> str:
         """Return the hypervisor's version, for the report."""
 
@@ -55,6 +59,16 @@ def page_owners(topology: Topology) -> Mapping[str, str]:
             if page is not None:
                 owners[name] = page
     return owners
+
+
+def own_seconds(topology: Topology) -> Mapping[str, float]:
+    """Return what the programs of each machine wait by their own settings before they act on a failure."""
+    waits = {}
+    for name, machine in topology.machines.items():
+        roles = machine.roles_until(topology.last_stage, topology.stage_order)
+        if longest := max((role.own_seconds() for role in roles), default=0.0):
+            waits[name] = longest
+    return waits
 
 
 def address_of(topology: Topology, target: str) -> str:

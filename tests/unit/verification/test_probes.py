@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -12,24 +14,31 @@ from pathlib import Path
 import pytest
 
 from tests.unit.local_lab import FrontPage, HostExecutor
+from tests.unit.verification.histories import run_begun
 from vboxlab.errors import InfrastructureTrouble
-from vboxlab.verification.clocks import measure_offset
-from vboxlab.verification.probes import ProbeSpec, good_for, probe, prober_program, probing
-from vboxlab.verification.samples import (
-    Sample,
-    distribution,
-    failed,
-    first_served,
-    gap_before,
-    longest_gap,
-    rate,
-    slow,
-)
+from vboxlab.verification.clocks import read_clock
+from vboxlab.verification.history import ProbeEnded, Recorder, Request
+from vboxlab.verification.judgements import client_offset, clock_offset
+from vboxlab.verification.probes import ProbeSpec, good_for, prober_program, probing
+from vboxlab.verification.probes import probe as recorded_probe
+from vboxlab.verification.samples import Owners, Sample, distribution, failed, first_served, rate
 from vboxlab.waiting import Deadline
 
 PAGES = {"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"}
 
+OWNERS = Owners.of(PAGES)
+
 pytestmark = pytest.mark.skipif(shutil.which("perl") is None, reason="the prober is a Perl program")
+
+
+def recorder() -> Recorder:
+    made = Recorder()
+    made.add(run_begun())
+    return made
+
+
+def probe(executor: HostExecutor, spec: ProbeSpec) -> list[Sample]:
+    return recorded_probe(executor, spec, recorder(), 1)
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def test_the_program_needs_nothing_outside_perl_base() -> None:
         pytest.skip("this host has no separate perl-base")
     alone = ["perl", "-e", f"BEGIN {{ @INC = ('{folder}') }} {prober_program()}", "--"]
     done = subprocess.run(
-        [*alone, "127.0.0.1", "1", "x", "/", "0.01", "1", "3", "9"], capture_output=True, text=True, check=False
+        [*alone, "127.0.0.1", "1", "x", "/", "0.01", "1", "3", "9", "text"], capture_output=True, text=True, check=False
     )
     lines = [line.split() for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr) == (0, "")
@@ -55,39 +64,106 @@ def test_the_program_needs_nothing_outside_perl_base() -> None:
 
 def test_counts_the_requests_asked_for_and_tells_the_servers_apart(front: FrontPage) -> None:
     front.hold("srv-web", "srv-web-bis")
-    samples = probe(HostExecutor("client"), ProbeSpec(f"{front.url}/index.html", every=0.02, count=20))
+    spec = ProbeSpec(f"{front.url}/index.html", every=0.02, count=20, marks=OWNERS.texts)
+    samples = probe(HostExecutor("client"), spec)
     assert len(samples) == 20
     assert failed(samples) == 0
-    assert distribution(samples, PAGES) == {"srv-web": 10, "srv-web-bis": 10}
+    assert distribution(samples, OWNERS) == {"srv-web": 10, "srv-web-bis": 10}
+
+
+def test_a_page_is_told_by_a_text_that_stands_far_inside_it(front: FrontPage) -> None:
+    long = "x" * 5000
+    front.pages = {"srv-web": f"{long}é one", "srv-web-bis": f"{long}é two"}
+    front.hold("srv-web", "srv-web-bis")
+    spec = ProbeSpec(front.url, every=0.02, count=10, marks=(f" {long}é one\n", "é two"))
+    samples = probe(HostExecutor("client"), spec)
+    assert sorted(sample.marks for sample in samples) == [(0,)] * 5 + [(1,)] * 5
+    assert {len(sample.page) for sample in samples} == {200}
 
 
 def test_measures_a_real_gap(front: FrontPage) -> None:
     front.hold("srv-web")
-    spec = ProbeSpec(front.url, every=0.05, timeout=1.0, life=30)
-    real_offset = measure_offset(HostExecutor("client"), readings=3)
-    with probing(HostExecutor("client"), spec, real_offset=real_offset) as prober:
+    spec = ProbeSpec(front.url, every=0.05, timeout=1.0, life=30, marks=OWNERS.texts)
+    recording, client = recorder(), HostExecutor("client")
+    for _reading in range(3):
+        read_clock(client, recording, 1)
+    recording.add(spec.begun(recording.now(), 1, "client"))
+    with probing(client, spec, recording, 1) as prober:
         assert prober.wait(lambda samples: good_for(samples, 0.5), Deadline.after(10))
         gone = time.monotonic()
         front.hold()
         threading.Timer(1.0, front.hold, ("srv-web-bis",)).start()
         served = prober.wait(
-            lambda samples: first_served(samples, PAGES, "srv-web-bis") is not None, Deadline.after(10)
+            lambda samples: first_served(samples, OWNERS, "srv-web-bis") is not None, Deadline.after(10)
         )
         assert served
         prober.pause(0.3)
-    samples, offset = prober.samples, prober.offset
-    first = first_served(samples, PAGES, "srv-web-bis")
+        prober.finish(spec.timeout)
+    samples, offset = prober.samples, client_offset(recording.history(), 1, "client")
+    first = first_served(samples, OWNERS, "srv-web-bis")
+    last = max(s.end for s in samples if s.good and OWNERS.served(s) == "srv-web")
     assert first is not None
-    gap = gap_before(samples, first)
-    assert gap is not None
-    assert gap == longest_gap(samples)
-    assert 1.0 <= gap.length <= 1.4
-    # the guest's clock is this host's clock here: the bounds of the offset must hold zero
-    assert -0.01 - real_offset.width <= offset.low <= 0.001
-    assert -0.001 <= offset.high < 0.1
-    assert gap.begin <= gone + offset.high + 0.05
+    assert 1.0 <= first.end - last <= 1.4
+    # the guest's clock is this host's clock here: the bounds of the offset must hold it
+    real = clock_offset(recording.history(), 1, "client")
+    assert real is not None
+    assert -0.01 - real.width <= offset.low + recording.began <= 0.001
+    assert -0.001 <= offset.high + recording.began < 0.1
+    assert last <= gone + 0.15
     assert 10 <= failed(samples) <= 30
     assert 15 < rate(samples) <= 20.5
+    ended = recording.history().last(ProbeEnded)
+    assert ended is not None
+    assert (ended.begun, ended.trouble) == (len(samples), "")
+    assert len(list(recording.history().of(Request))) == len(samples)
+
+
+def test_requests_under_way_at_the_end_are_waited_for(front: FrontPage) -> None:
+    front.hold("srv-web")
+    recording = recorder()
+    spec = ProbeSpec(front.url, every=0.1, timeout=1.5)
+    with probing(HostExecutor("client"), spec, recording, 1) as prober:
+        assert prober.wait(lambda samples: good_for(samples, 0.2), Deadline.after(10))
+        front.delay = 60.0  # from now on requests hang
+        time.sleep(0.8)
+        prober.finish(spec.timeout)
+    hanging = [sample for sample in prober.samples if not sample.good]
+    assert len(hanging) >= 5
+    assert {sample.outcome for sample in hanging} == {"timeout"}
+    ended = recording.history().last(ProbeEnded)
+    assert ended is not None
+    assert (ended.begun, ended.trouble) == (len(prober.samples), "")
+
+
+def test_a_prober_that_stood_still_gives_its_requests_that_time_back(front: FrontPage) -> None:
+    front.hold("srv-web")
+    recording = recorder()
+    spec = ProbeSpec(front.url, every=0.1, timeout=1.0)
+    with probing(HostExecutor("client"), spec, recording, 1) as prober:
+        assert prober.wait(lambda samples: good_for(samples, 0.3), Deadline.after(10))
+        front.delay = 0.3
+        time.sleep(0.15)
+        process = prober._stream.process  # type: ignore[attr-defined]
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(2.0)
+        os.kill(process.pid, signal.SIGCONT)
+        front.delay = 0.0
+        time.sleep(1.0)
+        prober.finish(spec.timeout)
+    assert failed(prober.samples) == 0
+    assert max(sample.duration for sample in prober.samples) > 1.9
+
+
+def test_a_prober_that_was_killed_is_told_apart_from_one_that_ended(front: FrontPage) -> None:
+    front.hold("srv-web")
+    recording = recorder()
+    with probing(HostExecutor("client"), ProbeSpec(front.url, every=0.05), recording, 1) as prober:
+        process = prober._stream.process  # type: ignore[attr-defined]
+        process.kill()
+        prober.finish(1.0)
+    ended = recording.history().last(ProbeEnded)
+    assert ended is not None
+    assert (ended.begun, ended.trouble) == (None, "it said nothing more")
 
 
 def test_a_hanging_server_does_not_hold_up_later_requests(front: FrontPage) -> None:
@@ -105,12 +181,13 @@ def test_a_slow_answer_is_good_but_slow(front: FrontPage) -> None:
     front.hold("srv-web")
     front.delay = 0.2
     samples = probe(HostExecutor("client"), ProbeSpec(front.url, every=0.5, timeout=2, count=3))
-    assert (failed(samples), slow(samples, 0.15), slow(samples, 1.0)) == (0, 3, 0)
+    assert failed(samples) == 0
+    assert all(0.15 < sample.duration < 1.0 for sample in samples)
 
 
 def test_the_prober_dies_with_its_listener(front: FrontPage) -> None:
     front.hold("srv-web")
-    with probing(HostExecutor("client"), ProbeSpec(front.url, every=0.02)) as prober:
+    with probing(HostExecutor("client"), ProbeSpec(front.url, every=0.02), recorder(), 1) as prober:
         process = prober._stream.process  # type: ignore[attr-defined]
         assert process.poll() is None
     assert process.poll() is not None
@@ -119,11 +196,11 @@ def test_the_prober_dies_with_its_listener(front: FrontPage) -> None:
 def test_a_closed_pipe_ends_the_prober(front: FrontPage) -> None:
     front.hold("srv-web")
     script = ProbeSpec(front.url, every=0.02, life=30).script
-    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.wait(timeout=5) == 1
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=5) == 1
 
 
 def test_a_name_that_does_not_resolve_is_trouble() -> None:
@@ -136,7 +213,7 @@ def test_a_name_that_does_not_resolve_is_trouble() -> None:
 def test_the_url_cannot_escape_into_the_shell() -> None:
     script = ProbeSpec("http://127.0.0.1:1/a'$(touch /tmp/vboxlab-escaped)`id`;x?y=1", count=1, every=0.1).script
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "E"
+    assert done.stdout.splitlines()[-1] == "E 1"
     assert not Path("/tmp/vboxlab-escaped").exists()
 
 

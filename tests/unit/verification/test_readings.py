@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from vboxlab.verification.readings import (
     HeldAddress,
+    PingAnswer,
     RealServer,
     VirtualService,
     journal_script,
@@ -59,11 +60,31 @@ def test_ipvs_table() -> None:
     assert (other.port, other.scheduler, other.servers) == (443, "wlc", ())
 
 
+def test_a_table_with_ipv6_services_is_read_without_them() -> None:
+    table = (
+        IPVS
+        + """TCP  [2001:db8::5]:80 rr
+  -> [2001:db8::11]:80            Masq    1      0          3
+TCP  192.168.200.6:80 sh
+  -> 192.168.201.13:80            Masq    1      0          0
+"""
+    )
+    services = parse_ipvs(table)
+    assert [(str(s.address), s.port, len(s.servers)) for s in services] == [
+        ("192.168.200.5", 80, 2),
+        ("192.168.200.5", 443, 0),
+        ("192.168.200.6", 80, 1),
+    ]
+
+
 def test_units() -> None:
     running = parse_unit("LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n")
+    assert running is not None
     assert (running.loaded, running.running, running.enabled) == (True, True, True)
     missing = parse_unit("LoadState=not-found\nActiveState=inactive\nUnitFileState=\n")
+    assert missing is not None
     assert (missing.loaded, missing.running, missing.enabled) == (False, False, False)
+    assert parse_unit("Failed to connect to bus\n") is None
 
 
 def test_files() -> None:
@@ -72,21 +93,17 @@ def test_files() -> None:
 
 
 def test_pings() -> None:
-    targets = ("192.168.200.51", "srv-web-bis", "192.168.100.10")
-    output = "ok 0\nno 1 ping: srv-web-bis: Name or service not known \n"
-    assert parse_pings(output, targets) == {
-        "192.168.200.51": "",
-        "srv-web-bis": "ping: srv-web-bis: Name or service not known",
-        "192.168.100.10": "no answer from ping",
-    }
+    output = "0 0 \n1 2 ping: srv-web-bis: Name or service not known \n"
+    unknown = PingAnswer(2, "ping: srv-web-bis: Name or service not known")
+    assert parse_pings(output, 3) == (PingAnswer(0, ""), unknown, None)
 
 
 def test_a_ping_target_cannot_escape_into_the_shell() -> None:
     script = 'ping() { echo "asked for $*"; return 1; }\n' + ping_script(("$(echo pwned)", "a;b"))
     output = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
     assert sorted(output.splitlines()) == [
-        "no 0 asked for -n -c 1 -W 2 $(echo pwned)",
-        "no 1 asked for -n -c 1 -W 2 a;b",
+        "0 1 asked for -n -c 1 -W 2 $(echo pwned)",
+        "1 1 asked for -n -c 1 -W 2 a;b",
     ]
 
 
@@ -95,4 +112,16 @@ def test_journal() -> None:
     assert [(line.at, line.text) for line in parse_journal(f"1700000000.250000 {text}\n-- No entries --\n")] == [
         (1700000000.25, text)
     ]
-    assert journal_script(12.9, "node a: is dead").endswith("--since @12 | grep -F -- 'node a: is dead' || true")
+    assert journal_script(12.9, "node a: is dead").endswith("| grep -F -- 'node a: is dead' || true")
+
+
+def test_a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
+    def ended(journalctl: str) -> tuple[int, str]:
+        script = f"journalctl() {{ {journalctl}; }}\n{journal_script(12.9, 'is dead')}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert ended("return 1") == (1, "")
+    assert ended("return 127")[0] == 127
+    assert ended("echo '13.0 host x: all is well'") == (0, "")
+    assert ended("echo '13.0 host x: node is dead'") == (0, "13.0 host x: node is dead\n")

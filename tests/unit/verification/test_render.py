@@ -36,13 +36,14 @@ FAILOVER = StepReport(
     seconds=20.0,
     note="deadtime 5",
     measurements=(
-        Measurement("detection", "cause -> srv-web-bis says that srv-web is dead", "s", 4.46, 0.12, 6, 12, "passed"),
-        Measurement("takeover", "said to be dead -> page served again", "s", 7.61, 0.2),
-        Measurement("interruption", "last good answer -> first one", "s", 12.2, 0.0, 15, 30, "passed"),
-        Measurement("failed", "requests of 160 without a good answer", "requests", 87),
+        Measurement("detection", "cause -> srv-web-bis says that srv-web is dead", "s", 4.34, 4.46, 6, 12, "passed"),
+        Measurement("takeover", "said to be dead -> page served again", "s", 7.41, 7.61),
+        Measurement("interruption", "gone -> served steadily", "s", 12.2, 12.2, 15, 30, "passed"),
+        Measurement("failed", "requests of 160 without a good answer", "requests", 87, 87),
     ),
     facts={"served by": "srv-web 21, srv-web-bis 30"},
     samples=(Sample(100.0, 0.01, "ok", 200, "<h1>Srv-Web</h1>\n"), Sample(100.1, 2.0, "timeout")),
+    served=("srv-web", ""),
 )
 REPORT = Report(
     run="0123abcd",
@@ -75,7 +76,7 @@ Parameters: student=théodore, tuning=practical
              interruption 12.2 s, detection 4.5 s, takeover 7.6 s, 87 requests lost
              detection       4.34 to 4.46 s  ok, limit 12 (of 6)      cause -> srv-web-bis says that srv-web is dead
              takeover        7.41 to 7.61 s                           said to be dead -> page served again
-             interruption           12.20 s  ok, limit 30 (of 15)     last good answer -> first one
+             interruption           12.20 s  ok, limit 30 (of 15)     gone -> served steadily
              failed                      87                           requests of 160 without a good answer
              served by: srv-web 21, srv-web-bis 30
              note: deadtime 5
@@ -90,8 +91,14 @@ def test_text() -> None:
 
 
 def test_a_number_of_requests_that_is_in_doubt_has_two_ends() -> None:
-    assert amount(Measurement("failed", "", "requests", 3, 2)) == "1 to 3"
-    assert amount(Measurement("failed", "", "requests", 3)) == "3"
+    assert amount(Measurement("failed", "", "requests", 1, 3)) == "1 to 3"
+    assert amount(Measurement("failed", "", "requests", 3, 3)) == "3"
+
+
+def test_a_figure_whose_end_was_not_seen_says_how_long_it_was_at_least() -> None:
+    assert amount(Measurement("interruption", "", "s", 16.9, None)) == "more than 16.90 s"
+    assert amount(Measurement("interruption", "", "s", None, None)) == "not seen"
+    assert amount(Measurement("loss", "", "%", 1.5, 50.0)) == "1.5 to 50 %"
 
 
 def test_verdicts_and_exit_codes() -> None:
@@ -103,8 +110,31 @@ def test_verdicts_and_exit_codes() -> None:
     trouble = replace(REPORT, steps=(ADDRESS, replace(PING, outcome="error")))
     assert trouble.exit_code == 7
     assert render_text(trouble).splitlines()[-1] == (
-        "COULD NOT BE CARRIED OUT: nothing is proved either way in 36 s: 1 failed, 1 error"
+        "CANNOT TELL: nothing is proved either way in 36 s: 1 failed, 1 error"
     )
+
+
+def test_a_step_that_cannot_be_told_proves_nothing() -> None:
+    doubtful = replace(REPORT, steps=(PING, replace(PING, outcome="unclear", message="the clock may be wrong")))
+    assert doubtful.exit_code == 7
+    assert render_text(doubtful).splitlines()[-1] == (
+        "CANNOT TELL: nothing is proved either way in 36 s: 1 passed, 1 unclear"
+    )
+    suite = ET.fromstring(render_junit(doubtful))
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "1")
+
+
+def test_a_report_without_a_step_proves_nothing_and_says_why() -> None:
+    empty = replace(REPORT, steps=(), doubts=("no step applies under these parameters",))
+    assert (empty.exit_code, empty.passed) == (7, False)
+    assert render_text(empty).splitlines()[-2:] == [
+        "no step applies under these parameters",
+        "CANNOT TELL: nothing is proved either way in 36 s: no step",
+    ]
+    suite = ET.fromstring(render_junit(empty))
+    assert (suite.attrib["tests"], suite.attrib["errors"]) == ("1", "1")
+    assert "no step applies under these parameters" in render_html(empty)
+    assert replace(REPORT, steps=(replace(PING, outcome="skipped"),)).exit_code == 7
 
 
 def test_json_holds_everything_but_the_single_samples() -> None:
@@ -115,8 +145,8 @@ def test_json_holds_everything_but_the_single_samples() -> None:
         "name": "detection",
         "meaning": "cause -> srv-web-bis says that srv-web is dead",
         "unit": "s",
-        "actual": 4.46,
-        "uncertainty": 0.12,
+        "least": 4.34,
+        "most": 4.46,
         "limit": 6,
         "scaled_limit": 12,
         "outcome": "passed",
@@ -144,7 +174,7 @@ def test_csv() -> None:
     rows = list(csv.DictReader(render_csv(REPORT).splitlines()))
     assert [row["name"] for row in rows] == ["detection", "takeover", "interruption", "failed"]
     assert rows[0]["run"] == "0123abcd"
-    assert (rows[0]["actual"], rows[0]["uncertainty"], rows[0]["scaled_limit"]) == ("4.46", "0.12", "12")
+    assert (rows[0]["least"], rows[0]["most"], rows[0]["scaled_limit"]) == ("4.34", "4.46", "12")
     assert (rows[1]["limit"], rows[2]["title"]) == ("", "the master is powered off brutally")
 
 

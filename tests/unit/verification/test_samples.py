@@ -9,29 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
+from vboxlab.verification.outages import Stretch, Watched, joined, longest_gap, losses, slow, standstills
 from vboxlab.verification.samples import (
     UNKNOWN,
     ClockReading,
     End,
-    Losses,
+    Owners,
     ProberLines,
     Refusal,
     Sample,
     distribution,
     failed,
-    first_served,
-    gap_before,
-    longest_gap,
-    losses,
-    owner,
     rate,
-    slow,
     slowest,
     uneven,
     widest_spacing,
 )
 
-OWNERS = {"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"}
+OWNERS = Owners.of({"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"})
 moments = st.floats(min_value=0, max_value=1000, allow_nan=False)
 durations = st.floats(min_value=0, max_value=5, allow_nan=False)
 
@@ -39,65 +34,56 @@ durations = st.floats(min_value=0, max_value=5, allow_nan=False)
 @st.composite
 def any_sample(draw: st.DrawFn) -> Sample:
     good = draw(st.booleans())
-    page = draw(st.sampled_from([*OWNERS.values(), "It works!"]))
+    mark = draw(st.sampled_from([(0,), (1,), ()]))
     start, duration = draw(moments), draw(durations)
-    return Sample(start, duration, "ok", 200, page) if good else Sample(start, duration, "timeout")
+    return Sample(start, duration, "ok", 200, "a page", mark) if good else Sample(start, duration, "timeout")
 
 
 samples = st.lists(any_sample(), max_size=40)
 
 
-@given(samples)
-def test_no_good_answer_ends_within_the_longest_gap(found: list[Sample]) -> None:
-    gap = longest_gap(found)
-    assert (gap is None) == (not found)
-    if gap is not None:
-        assert gap.length >= 0
-        assert not [s for s in found if s.good and gap.begin < s.end < gap.end]
+def watched(found: list[Sample], *stills: Stretch) -> Watched:
+    return Watched(tuple(found), max((s.start for s in found), default=0.0), joined(stills))
 
 
 @given(samples)
 def test_no_gap_between_good_answers_is_longer_than_the_longest(found: list[Sample]) -> None:
-    gap = longest_gap(found)
-    ends = sorted(s.end for s in found if s.good)
+    gap = longest_gap(watched(found), -1.0)
+    ends = sorted({s.end for s in found if s.good})
     for earlier, later in pairwise(ends):
         assert gap is not None
-        assert later - earlier <= gap.length + 1e-9
+        assert later - earlier <= gap.high + 1e-9
 
 
 @given(samples)
 def test_every_good_answer_is_counted_once(found: list[Sample]) -> None:
-    assert sum(distribution(found, OWNERS).values()) == len(found) - failed(found)
-    assert slow(found, 0.0) <= len(found) - failed(found)
-    assert slow(found, slowest(found)) == 0
+    good = len(found) - failed(found)
+    assert sum(distribution(found, OWNERS).values()) == good
+    assert slow(watched(found), -1.0, slowest(found)) == Interval(0, 0)
 
 
-@given(samples, moments)
-def test_every_lost_request_is_counted_once(found: list[Sample], fault: float) -> None:
-    counted = losses(found, fault, fault + 0.5, patience=2.0)
-    assert counted.failed + counted.unclear + counted.in_flight == failed(found)
-    begun_after = [s for s in found if not s.good and s.start >= fault + 0.5]
-    assert counted.failed >= len(begun_after)
-
-
-@given(samples, moments)
-def test_the_gap_before_the_first_service_is_part_of_some_gap(found: list[Sample], since: float) -> None:
-    first = first_served(found, OWNERS, "srv-web-bis", since)
-    if first is None:
-        return
-    assert first.good
-    assert first.start >= since
-    gap, longest = gap_before(found, first), longest_gap(found)
-    if gap is not None and longest is not None:
-        assert 0 < gap.length <= longest.length + 1e-9
+@given(samples, moments, st.none() | st.tuples(moments, durations))
+def test_every_lost_request_is_counted_once(
+    found: list[Sample], fault: float, still: tuple[float, float] | None
+) -> None:
+    stills = [] if still is None else [Stretch(still[0], still[0] + still[1])]
+    counted = losses(watched(found, *stills), Interval(fault, fault + 0.5), patience=2.0)
+    assert counted.failed + counted.unclear + counted.in_flight + counted.before == failed(found)
+    if still is None:
+        assert counted.failed == len([s for s in found if not s.good and s.start >= fault + 0.5])
 
 
 @given(samples)
 def test_order_does_not_matter(found: list[Sample]) -> None:
     backwards = list(reversed(found))
-    assert longest_gap(found) == longest_gap(backwards)
+    assert longest_gap(watched(found), 0.0) == longest_gap(watched(backwards), 0.0)
     assert rate(found) == rate(backwards)
     assert widest_spacing(found) == widest_spacing(backwards)
+
+
+def test_a_prober_that_gives_no_sign_of_life_stood_still() -> None:
+    assert list(standstills([0.0, 0.25, 0.5, 3.0, 3.9])) == [Stretch(0.5, 3.0)]
+    assert joined([Stretch(5, 7), Stretch(0, 2), Stretch(1, 3)]) == (Stretch(0, 3), Stretch(5, 7))
 
 
 @given(
@@ -127,37 +113,47 @@ def test_intervals_add_their_doubt() -> None:
 
 def test_reads_what_the_prober_prints() -> None:
     lines = ProberLines()
-    assert lines.read("C 12.5 1700000000.25") == ClockReading(12.5, 1700000000.25)
+    assert lines.read("C 12.5 1700000000.25 7") == ClockReading(12.5, 1700000000.25, 7)
     assert lines.read("B 1 <h1>Srv-Web%20de%20th%C3%A9odore</h1>%0A") is None
     page = "<h1>Srv-Web de théodore</h1>\n"
-    assert lines.read("S 12.600000 0.004000 ok 200 1") == Sample(12.6, 0.004, "ok", 200, page)
-    assert lines.read("S 12.7 2.0 timeout 0 0") == Sample(12.7, 2.0, "timeout")
-    assert lines.read("E") == End()
+    assert lines.read("S 12.600000 0.004000 ok 200 0,2 1") == Sample(12.6, 0.004, "ok", 200, page, (0, 2))
+    assert lines.read("S 12.7 2.0 timeout 0 - 0") == Sample(12.7, 2.0, "timeout")
+    assert lines.read("E 9") == End(9)
     assert lines.read("X the name x does not resolve") == Refusal("the name x does not resolve")
 
 
-@pytest.mark.parametrize("line", ["", "S 1 2 ok 200", "S 1 2 great 200 0", "S 1 2 ok 200 7", "sh: 1: perl: not found"])
+@pytest.mark.parametrize(
+    "line",
+    ["", "S 1 2 ok 200", "S 1 2 great 200 - 0", "S 1 2 ok 200 - 7", "S 1 2 ok 200 x 0", "E", "sh: 1: perl: not found"],
+)
 def test_refuses_lines_that_are_not_the_probers(line: str) -> None:
     with pytest.raises(ValueError, match="not a line of the prober"):
         ProberLines().read(line)
 
 
 def test_only_what_was_under_way_at_the_fault_is_excused() -> None:
-    def lost(start: float, until: float) -> Losses:
-        return losses([Sample(start, until - start, "timeout")], 10.0, 10.2, patience=1.5)
+    def blamed(sample: Sample) -> str:
+        counted = losses(watched([sample]), Interval(10.0, 10.2), patience=1.5)
+        return next((name for name in ("before", "in_flight", "failed", "unclear") if getattr(counted, name)), "")
 
-    assert lost(9.9, 14.9) == lost(8.5, 13.5) == Losses(failed=0, unclear=0, in_flight=1)
-    assert lost(10.0, 15.0) == lost(10.1, 15.1) == Losses(failed=0, unclear=1, in_flight=0)
-    begun_after, hung_before, over_before = lost(10.2, 15.2), lost(8.4, 13.4), lost(9.0, 9.9)
-    assert begun_after == hung_before == over_before == Losses(failed=1, unclear=0, in_flight=0)
-    assert losses([Sample(9.9, 0.2, "ok", 200)], 10.0, 10.2, patience=1.5) == Losses(0, 0, 0)
+    def lost(start: float, until: float) -> str:
+        return blamed(Sample(start, until - start, "timeout"))
+
+    assert lost(9.9, 14.9) == lost(8.5, 13.5) == "in_flight"
+    assert lost(10.0, 15.0) == lost(10.1, 15.1) == "in_flight"
+    assert lost(10.2, 15.2) == "failed"
+    assert lost(8.4, 13.4) == lost(9.0, 9.9) == "before"
+    assert not blamed(Sample(9.9, 0.2, "ok", 200))
 
 
 def test_a_page_belongs_to_the_machine_whose_page_it_is() -> None:
-    assert owner("<h1>Srv-Web de theodore</h1>\n", OWNERS) == "srv-web"
-    assert owner("<h1>Srv-Web-bis de theodore</h1>\n", OWNERS) == "srv-web-bis"
-    assert owner("It works!", OWNERS) == UNKNOWN
-    assert owner("Web de x and more", {"short": "Web", "long": "Web de x"}) == "long"
+    def served(*marks: int) -> str:
+        return OWNERS.served(Sample(0.0, 0.1, "ok", 200, marks=marks))
+
+    assert (served(0), served(1), served()) == ("srv-web", "srv-web-bis", UNKNOWN)
+    nested = Owners.of({"empty": " ", "short": "Web", "long": "Web de x"})
+    assert nested.machines == ("short", "long")
+    assert nested.served(Sample(0.0, 0.1, "ok", 200, marks=(0, 1))) == "long"
 
 
 def test_says_what_is_uneven() -> None:

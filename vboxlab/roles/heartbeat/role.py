@@ -11,6 +11,9 @@ from pydantic import Field
 from vboxlab.language import _
 from vboxlab.topology.roles import Port, Role, SharedAddress
 
+DEADTIMES = {"practical": 5, "fast": 2}
+"""Seconds of silence after which a node is taken for dead, by the tuning (ha.cf(5), deadtime)."""
+
 
 class HeartbeatRole(Role):
     """One node of a Heartbeat cluster that shares a floating address."""
@@ -47,6 +50,10 @@ class HeartbeatRole(Role):
     def secrets_used(self) -> Mapping[str, str]:
         """Return the key that the nodes know each other by."""
         return {"secret": self.secret}
+
+    def own_seconds(self) -> float:
+        """Return how long a node must have been silent to be taken for dead (ha.cf(5), deadtime)."""
+        return float(DEADTIMES[self.tuning])
 
     def restored_apart(self, restored: Sequence[str], running: Sequence[str]) -> str:
         """Say what Heartbeat makes of a node that goes back in time.

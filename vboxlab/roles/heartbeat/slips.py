@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vboxlab.guest.facts import Facts, FileFact, rights_of
 from vboxlab.guest.findings import Finding, Severity, Where, in_file
 from vboxlab.guest.place import Place
-from vboxlab.roles.heartbeat.role import HeartbeatRole
+from vboxlab.roles.heartbeat.role import DEADTIMES, HeartbeatRole
 from vboxlab.topology.problems import nearest
 
 FOLDER = "/etc/ha.d/"
@@ -16,8 +16,8 @@ FILES = (HA_CF, HARESOURCES, AUTHKEYS)
 ADDRESS_SCRIPTS = ("IPaddr", "IPaddr2", "FloatingAddress")
 NEEDED = ("deadtime", "keepalive")  # the practical names these; the others have sensible defaults
 TIMES = {
-    "practical": ("keepalive 1", "warntime 3", "deadtime 5", "initdead 30"),
-    "fast": ("keepalive 200ms", "warntime 1", "deadtime 2", "initdead 30"),
+    "practical": ("keepalive 1", "warntime 3", f"deadtime {DEADTIMES['practical']}", "initdead 30"),
+    "fast": ("keepalive 200ms", "warntime 1", f"deadtime {DEADTIMES['fast']}", "initdead 30"),
 }
 PATHS = ("bcast", "ucast", "mcast")
 

@@ -1,0 +1,359 @@
+"""From the history of a verification to its report. Pure: the same history always comes to the same report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter, ValidationError
+
+from vboxlab import __version__
+from vboxlab.language import _
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.scenario import FaultStep, Measure, ScenarioStep, kind_of
+from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
+from vboxlab.verification.figures import Observation, Stretching, evaluate
+from vboxlab.verification.history import (
+    Beat,
+    ClockRead,
+    FaultInForce,
+    FaultLeft,
+    FaultUndone,
+    GaveUp,
+    History,
+    HistoryInvalid,
+    JournalRead,
+    Load,
+    ProbeBegun,
+    ProbeEnded,
+    ProbeStopping,
+    Request,
+    RunBegun,
+    RunEnded,
+    Shown,
+    Skipped,
+    StepBegun,
+    StepEnded,
+    StoodStill,
+    Tried,
+    Trouble,
+)
+from vboxlab.verification.outages import Stretch, Watched, joined, loss_over_time, standstills
+from vboxlab.verification.report import Evidence, Report, StepReport
+from vboxlab.verification.samples import Owners, Sample
+
+_step: TypeAdapter[ScenarioStep] = TypeAdapter(ScenarioStep)
+
+
+def scenario_of(run: RunBegun) -> tuple[ScenarioStep, ...]:
+    """Return the steps of a run. Raises HistoryInvalid when this vboxlab does not know them."""
+    try:
+        return tuple(_step.validate_python(step) for step in run.steps)
+    except ValidationError as error:
+        brief = _("the history has a step that this vboxlab does not know")
+        raise HistoryInvalid(brief, details=[str(error)]) from None
+
+
+def judge(history: History) -> Report:
+    """Return the report of a run. Raises HistoryInvalid when it has steps that are not known."""
+    run = history.run
+    steps = [judge_step(history, number, step) for number, step in enumerate(scenario_of(run), start=1)]
+    last = history.records[-1]
+    loads = [record.busy for record in history.of(Load)]
+    return Report(
+        run=run.run,
+        lab=run.lab,
+        copy=run.copy_name,
+        topology=run.topology,
+        digest=run.digest,
+        parameters=dict(run.parameters),
+        driver=run.driver,
+        driver_version=run.driver_version,
+        vboxlab=run.vboxlab,
+        started_at=run.started_at,
+        seconds=round(last.at, 3),
+        time_scale=run.time_scale,
+        steps=(*steps, *judge_undoing(history, len(steps) + 1)),
+        speeds=dict(run.speeds),
+        left_out=run.left_out,
+        only=run.only,
+        busy=round(sum(loads) / len(loads), 3) if loads else None,
+        doubts=tuple(_doubts(history)),
+    )
+
+
+def unverified(topology: str, lab: LabName | None, driver: str, reasons: Sequence[str]) -> Report:
+    """Return the report of a verification of which nothing can be told, and why."""
+    return Report(
+        run="",
+        lab=lab.lab if lab else "",
+        copy=lab.copy if lab else None,
+        topology=topology,
+        digest="",
+        parameters={},
+        driver=driver,
+        driver_version="",
+        vboxlab=__version__,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=0.0,
+        time_scale=1.0,
+        steps=(),
+        doubts=tuple(reasons),
+    )
+
+
+def _doubts(history: History) -> Iterator[str]:
+    """Yield why nothing is proved, whatever the steps came to."""
+    if not history.run.steps:
+        if history.run.left_out:
+            yield _("no step applies under these parameters, so nothing was verified")
+        else:
+            yield _("the topology has no `verify:`, so nothing was verified")
+    ended = history.last(RunEnded)
+    if ended is None:
+        yield _("the run did not come to its end")
+    elif ended.interrupted:
+        yield _("the run was interrupted")
+    for trouble in history.of(Trouble, 0):
+        yield trouble.brief
+
+
+def blank(number: int, step: ScenarioStep) -> StepReport:
+    """Return the report of a step that nothing is known of yet."""
+    kind, name = kind_of(step)
+    return StepReport(number, kind, name, step.describe(), "unclear", note=step.note)
+
+
+def judge_step(history: History, number: int, step: ScenarioStep) -> StepReport:
+    """Return what came of a step."""
+    unjudged = blank(number, step)
+    if history.last(Skipped, number) is not None:
+        message = _("an earlier step could not be carried out")
+        return replace(unjudged, outcome="skipped", message=message)
+    begun, ended = history.last(StepBegun, number), history.last(StepEnded, number)
+    if begun is None:
+        return replace(unjudged, outcome="skipped", message=_("the run ended before"))
+    until = ended.at if ended else history.records[-1].at
+    attempts = [*history.of(Tried, number), *(one for one in history.of(Trouble, number) if one.passing)]
+    unjudged = replace(unjudged, seconds=round(until - begun.at, 3), attempts=max(1, len(attempts)))
+    trouble = next((one for one in history.of(Trouble, number) if not one.passing), None)
+    if trouble is not None:
+        seen = _judged(history, number, step, unjudged) if history.last(FaultInForce, number) else unjudged
+        done = _in_trouble(seen, trouble)
+    elif ended is None:
+        done = replace(unjudged, message=_("the run ended while this step was carried out"))
+    else:
+        done = _judged(history, number, step, unjudged)
+    done = _after_trouble(history, number, done)
+    if step.severity == "warning" and (trouble is None or trouble.cause == "guest"):
+        done = replace(done, outcome="warning") if done.outcome in ("failed", "unclear", "error") else done
+    return _with_standstill(done, _stood_still(history, begun.at, until))
+
+
+def _judged(history: History, number: int, step: ScenarioStep, unjudged: StepReport) -> StepReport:
+    if isinstance(step, Measure):
+        return _measured(history, number, step, unjudged)
+    if isinstance(step, FaultStep):
+        if history.last(FaultInForce, number) is None:
+            return unjudged
+        return replace(unjudged, outcome="passed", message=_("done"))
+    return _checked(history, number, unjudged)
+
+
+def _checked(history: History, number: int, unjudged: StepReport) -> StepReport:
+    tried, gave_up = history.last(Tried, number), history.last(GaveUp, number)
+    reason = (gave_up.reason,) if gave_up else ()
+    if tried is None:
+        return replace(unjudged, message=_("nothing could be found out in time"), details=reason)
+    evidence = tuple(map(_evidence, tried.evidence))
+    if tried.problems:
+        first, *more = tried.problems
+        details = (*more, *tried.doubts, *reason)
+        return replace(unjudged, outcome="failed", message=first, details=details, evidence=evidence)
+    if tried.doubts:
+        first, *more = tried.doubts
+        return replace(unjudged, outcome="unclear", message=first, details=(*more, *reason), evidence=evidence)
+    return replace(unjudged, outcome="passed", message=tried.message, evidence=evidence)
+
+
+def _in_trouble(unjudged: StepReport, trouble: Trouble) -> StepReport:
+    advice = (f"-> {trouble.resolution}",) if trouble.resolution else ()
+    return replace(unjudged, outcome="error", message=trouble.brief, details=(*trouble.details, *advice))
+
+
+def _after_trouble(history: History, number: int, done: StepReport) -> StepReport:
+    """Doubt a failure after a fault that could not be made: the step may have looked at a lab without it."""
+    if done.outcome != "failed":
+        return done
+    steps = scenario_of(history.run)
+    for trouble in history.of(Trouble):
+        is_earlier = not trouble.passing and 0 < trouble.step < number
+        if is_earlier and isinstance(steps[trouble.step - 1], (FaultStep, Measure)):
+            text = _("step {number} could not be carried out, so this may come from it")
+            details = (*done.details, text.format(number=trouble.step))
+            return replace(done, outcome="unclear", details=details)
+    return done
+
+
+def _evidence(shown: Shown) -> Evidence:
+    return Evidence(shown.machine, shown.command, shown.output, shown.exit_code)
+
+
+def _stood_still(history: History, begin: float, end: float) -> float:
+    """Return the longest standstill of the computer within a step."""
+    lengths = (Stretch(one.at - one.seconds, one.at).within(begin, end) for one in history.of(StoodStill))
+    return max(lengths, default=0.0)
+
+
+def _with_standstill(step: StepReport, seconds: float) -> StepReport:
+    """Say of a figure and of what did not pass that it may come from this computer's standing still."""
+    step = replace(step, stood_still=round(seconds, 1))
+    if not seconds or (step.outcome == "passed" and step.kind != "measure"):
+        return step
+    message = _("{text}; this computer stood still for {seconds:.1f} s meanwhile")
+    return replace(step, message=message.format(text=step.message, seconds=seconds))
+
+
+def _measured(history: History, number: int, step: Measure, unjudged: StepReport) -> StepReport:
+    run = history.run
+    ended = history.last(ProbeEnded, number)
+    if ended is None or ended.trouble:
+        details = (ended.trouble,) if ended else ()
+        return replace(unjudged, message=_("the prober did not end as it was asked to"), details=details)
+    owners = Owners.of(run.owners)
+    seen = observation(history, number, step)
+    machines = (*step.machines,)
+    own = max((run.own_seconds.get(machine, 0.0) for machine in machines), default=0.0)
+    result = evaluate(step, seen, owners, Stretching(run.time_scale, own))
+    missing = (ended.begun or 0) - len(seen.watched.samples)
+    done = replace(
+        unjudged,
+        outcome=result.outcome,
+        message=result.message,
+        details=result.problems,
+        measurements=result.measurements,
+        facts=result.facts,
+        evidence=seen.evidence,
+        samples=seen.watched.samples,
+        served=tuple(owners.served(sample) if sample.good else "" for sample in seen.watched.samples),
+        loss=loss_over_time(seen.watched.samples, seen.at.low) if seen.cause else (),
+        moments=result.moments,
+    )
+    if missing > 0 and done.outcome == "passed":
+        text = _("of {count} requests the end was not told").format(count=missing)
+        return replace(done, outcome="unclear", details=(*done.details, text))
+    return done
+
+
+def observation(history: History, number: int, step: Measure) -> Observation:
+    """Return what was seen around the cause of a measure, from the records of its step."""
+    offset = client_offset(history, number, step.source)
+    samples = sorted(
+        (
+            Sample(one.start, one.duration, one.outcome, one.status, one.page, one.marks)
+            for one in history.of(Request, number)
+        ),
+        key=lambda sample: sample.start,
+    )
+    watched = Watched(tuple(samples), *_watch(history, number, samples, offset))
+    gave_up = history.last(GaveUp, number)
+    fault = history.last(FaultInForce, number)
+    if fault is None:
+        return Observation(watched, None, offset, gave_up=gave_up.reason if gave_up else "")
+    owners = Owners.of(history.run.owners)
+    cause = _narrowed(Interval(fault.asked, fault.at), watched, offset, step, owners)
+    detected, listened = _detected(history, number, cause)
+    evidence = tuple(_evidence(journal.evidence) for journal in history.of(JournalRead, number))
+    return Observation(
+        watched, cause, offset, detected, listened, gave_up=gave_up.reason if gave_up else "", evidence=evidence
+    )
+
+
+def client_offset(history: History, number: int, machine: str) -> Interval:
+    """Return the bounds of the run's clock minus the monotonic clock of the machine that samples in a step.
+
+    The heartbeats that arrive give a close upper bound, as they take no time to come; the lower bound is as far away as
+    the prober took to start, or, where the machine's other clock was read before, as that reading is.
+    """
+    begun, beats = history.last(ProbeBegun, number), list(history.of(Beat, number))
+    if begun is None or not beats:
+        return Interval(-float("inf"), float("inf"))
+    bounds = offset_bounds(begun.at, [(beat.monotonic, beat.at) for beat in beats])
+    real = clock_offset(history, number, machine)
+    if real is None:
+        return bounds
+    ahead = [beat.real - beat.monotonic for beat in beats]
+    return combine(bounds, real.plus(Interval(min(ahead), max(ahead))))
+
+
+def clock_offset(history: History, number: int, machine: str, since: float = 0.0) -> Interval | None:
+    """Return the bounds of the run's clock minus the real clock of a machine, None when it was not read in a step.
+
+    Only readings that were asked for since a moment count.
+    """
+    found = None
+    for read in history.of(ClockRead, number):
+        if read.machine == machine and read.asked >= since:
+            bounds = offset_bounds(read.asked, [(read.real, read.at)])
+            found = bounds if found is None else combine(found, bounds)
+    return found
+
+
+def _watch(history: History, number: int, samples: list[Sample], offset: Interval) -> tuple[float, tuple[Stretch, ...]]:
+    """Return until when requests were begun, and when nothing could be seen: both on the client's clock."""
+    stopping = history.last(ProbeStopping, number)
+    last = max((sample.start for sample in samples), default=0.0)
+    end = max(last, stopping.at - offset.high) if stopping and offset.high < float("inf") else last
+    signs = [beat.monotonic for beat in history.of(Beat, number)]
+    signs += [sample.start for sample in samples]
+    signs += [sample.end for sample in samples]
+    stills = list(standstills(signs))
+    if offset.high < float("inf"):
+        stills += [
+            Stretch(still.at - still.seconds - offset.high, still.at - offset.low) for still in history.of(StoodStill)
+        ]
+    return end, joined(stills)
+
+
+def _narrowed(called: Interval, watched: Watched, offset: Interval, step: Measure, owners: Owners) -> Interval:
+    """Return when the fault really happened: not before the last answer that the machine still gave."""
+    if step.cause.fault != "power-off":
+        return called
+    answers = [s.start + offset.low for s in watched.good if owners.served(s) == step.cause.machine]
+    last = max((moment for moment in answers if moment <= called.high), default=called.low)
+    return Interval(max(called.low, last), called.high)
+
+
+def _detected(history: History, number: int, cause: Interval) -> tuple[Interval | None, float | None]:
+    """Return when the first line after a cause was written on the run's clock, else until when there was none.
+
+    Lines that were surely written before it tell of another death; one that may have been is taken as after it.
+    """
+    journal = history.last(JournalRead, number)
+    if journal is None or journal.evidence.exit_code:
+        return None, None
+    offset = clock_offset(history, number, journal.machine)
+    if offset is None:
+        return None, None
+    moments = (exactly(moment).plus(offset) for moment in sorted(journal.moments))
+    first = next((moment for moment in moments if moment.high >= cause.low), None)
+    if first is None:
+        return None, journal.at
+    return Interval(max(first.low, min(cause.low, first.high)), first.high), journal.at
+
+
+def judge_undoing(history: History, number: int) -> tuple[StepReport, ...]:
+    """Return what came of undoing the faults at the end; nothing when there was nothing to undo."""
+    undone, left = list(history.of(FaultUndone, 0)), list(history.of(FaultLeft, 0))
+    if not undone and not left:
+        return ()
+    words = [one.words for one in undone] + [one.words for one in left]
+    title = _("what is not as it was is undone ({faults})").format(faults="; ".join(words))
+    step = StepReport(number, "fault", "undo", title, "passed")
+    if not left:
+        return (step,)
+    message = _("not undone: {faults}").format(faults="; ".join(one.words for one in left))
+    advice = _("run `vboxlab up {topology}`").format(topology=history.run.topology)
+    details = (*(line for one in left for line in one.problems), f"-> {advice}")
+    return (replace(step, outcome="error", message=message, details=details),)
