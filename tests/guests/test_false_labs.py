@@ -1,0 +1,200 @@
+"""Real guests of which something is not true that `verify` claims: none of these labs passes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.guests.command import PAGE, CommandLine
+from tests.unit.operations.doors import RecordingDoor
+from vboxlab.operations.session import opened
+from vboxlab.operations.targets import find_target
+from vboxlab.roles.dns.guest import CONFIGURATION
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.scenario import Scenario
+from vboxlab.verification.live import LiveLab
+from vboxlab.verification.report import StepReport
+from vboxlab.verification.runner import run_scenario
+
+pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800)]
+
+RELOAD = "systemctl restart dnsmasq"
+URL = "http://192.168.200.5"
+MASTER, SECOND = "srv-web", "srv-web-bis"
+# Listens, accepts, and never says a word: what a program does that hangs.
+MUTE = (
+    "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 80, Listen => 99, ReuseAddr => 1) or exit 1; "
+    "fork and exit; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; my @kept; "
+    "while (1) { push @kept, scalar $s->accept }"
+)
+
+
+@contextmanager
+def live(vboxlab: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveLab]:
+    """Give the lab as `verify` has it."""
+    for name, value in vboxlab.environment().items():
+        monkeypatch.setenv(name, value)
+    with opened(RecordingDoor(), "qemu") as session:
+        yield LiveLab(session.context, LabName("ha"), find_target(session, "ha").needed.topology)
+
+
+class Trial:
+    """Breaks something in a guest, asks one step of it, and mends it."""
+
+    def __init__(self, lab: LiveLab) -> None:
+        self.lab = lab
+
+    def root(self, machine: str, script: str) -> str:
+        done = self.lab.executor(machine).run(script, root=True, timeout=180)
+        assert done.exit_code == 0, (machine, script, done)
+        return done.stdout
+
+    def step(self, **step: Any) -> StepReport:
+        words = {"from" if key == "source" else key: value for key, value in step.items()}
+        return run_scenario(Scenario(steps=({"within": 0, **words},)), self.lab, time_scale=3.0).steps[0]
+
+    def page(self, **more: Any) -> StepReport:
+        return self.step(check="page", source="client", url=URL, contains="Srv-Web de", **{"times": 3, **more})
+
+    def address(self, machine: str, *, held: bool) -> StepReport:
+        return self.step(check="address", on=machine, address="192.168.200.5", held=held)
+
+    @contextmanager
+    def broken(self, machine: str, script: str, mend: str) -> Iterator[None]:
+        self.root(machine, script)
+        try:
+            yield
+        finally:
+            self.root(machine, mend)
+
+
+def stopped(trial: Trial) -> StepReport:
+    with trial.broken(MASTER, "systemctl stop apache2", "systemctl start apache2"):
+        return trial.page()
+
+
+def mute(trial: Trial) -> StepReport:
+    script = f"systemctl stop apache2 && cat > /tmp/mute.pl <<'END'\n{MUTE}\nEND\nperl /tmp/mute.pl"
+    with trial.broken(MASTER, script, "pkill -x perl; systemctl start apache2"):
+        return trial.page(timeout=1)
+
+
+def wrong_page(trial: Trial) -> StepReport:
+    with trial.broken(MASTER, f"mv {PAGE} /tmp/page; echo It works > {PAGE}", f"mv /tmp/page {PAGE}"):
+        return trial.page()
+
+
+def held_by_both(trial: Trial) -> StepReport:
+    alias = "ip address {} 192.168.200.5/24 dev enp0s3"
+    with trial.broken(SECOND, alias.format("add"), alias.format("del")):
+        return trial.address(SECOND, held=False)
+
+
+def held_by_none(trial: Trial) -> StepReport:
+    gone = "ip address del 192.168.200.5/24 dev enp0s3"
+    back = "ip address add 192.168.200.5/24 brd + dev enp0s3 label enp0s3:0"
+    with trial.broken(MASTER, gone, back):
+        return trial.address(MASTER, held=True)
+
+
+def no_name_server(trial: Trial) -> StepReport:
+    script = "cp /etc/resolv.conf /tmp/resolv.conf; echo nameserver 192.168.200.52 > /etc/resolv.conf"
+    with trial.broken(MASTER, script, "cp /tmp/resolv.conf /etc/resolv.conf"):
+        return trial.step(check="resolves", source=MASTER, name="www.mlif.local", address="192.168.200.5")
+
+
+def wrong_answer(trial: Trial) -> StepReport:
+    """The DNS server answers for the lab's name with another address than the lab's."""
+    change = f"cp {CONFIGURATION} /tmp/lab.conf; sed -i '/www/s/200.5$/200.6/' {CONFIGURATION}; {RELOAD}"
+    with trial.broken("dns", change, f"cp /tmp/lab.conf {CONFIGURATION}; {RELOAD}"):
+        return trial.step(check="resolves", source=MASTER, name="www.mlif.local", address="192.168.200.5")
+
+
+def route_gone(trial: Trial) -> StepReport:
+    back = "ip route add default via 192.168.200.254"
+    with trial.broken(MASTER, "ip route del default", back):
+        return trial.step(check="ping", source=MASTER, to="192.168.100.10")
+
+
+def a_day_off(trial: Trial) -> StepReport:
+    with trial.broken(SECOND, "date -s '+1 day' >/dev/null", "date -s '-1 day' >/dev/null"):
+        return trial.step(check="clocks", on=[MASTER, SECOND])
+
+
+def cable_out(trial: Trial) -> StepReport:
+    trial.lab.set_cable("client", 1, False)
+    try:
+        return trial.page(timeout=1)
+    finally:
+        trial.lab.set_cable("client", 1, True)
+
+
+def not_enabled(trial: Trial) -> StepReport:
+    with trial.broken(MASTER, "systemctl stop cron", "systemctl start cron"):
+        return trial.step(check="service", on=MASTER, service="cron")
+
+
+def prober_killed(trial: Trial) -> StepReport:
+    """The prober ends in the middle of a measure whose cause harms nothing."""
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if trial.lab.executor("client").run("pgrep -x perl").exit_code == 0:
+                time.sleep(4)
+                trial.lab.executor("client").run("pkill -9 -x perl", root=True)
+                return
+            time.sleep(0.5)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        return trial.step(
+            measure="interruption", source="client", url=URL, served_by=MASTER, observe=30, within=60,
+            cause={"fault": "stop-service", "machine": MASTER, "service": "cron"}, limits={"longest_gap": 5},
+        )  # fmt: skip
+    finally:
+        killer.join()
+
+
+def masked(trial: Trial) -> StepReport:
+    """The successor's Apache cannot start: it takes the address over, and serves nothing."""
+    with trial.broken(SECOND, "systemctl mask apache2", "systemctl unmask apache2"):
+        return trial.step(
+            measure="interruption", source="client", url=URL, served_by=SECOND, within=10,
+            cause={"fault": "power-off", "machine": MASTER}, limits={"interruption": 15},
+        )  # fmt: skip
+
+
+FALSE_LABS: dict[str, tuple[Callable[[Trial], StepReport], str]] = {
+    "Apache is stopped": (stopped, "failed"),
+    "a service accepts and never answers": (mute, "failed"),
+    "another page is served": (wrong_page, "failed"),
+    "both hold the address": (held_by_both, "failed"),
+    "nobody holds the address": (held_by_none, "failed"),
+    "the resolver has no name server": (no_name_server, "failed"),
+    "the DNS server answers otherwise": (wrong_answer, "failed"),
+    "the default route is gone": (route_gone, "failed"),
+    "a clock is a day off": (a_day_off, "failed"),
+    "the client's cable is out": (cable_out, "failed"),
+    "a service does not run": (not_enabled, "failed"),
+    "the prober is killed": (prober_killed, "error"),
+    "the successor's Apache is masked": (masked, "failed"),
+}
+
+
+def test_no_false_lab_passes(fresh_lab: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with live(fresh_lab, monkeypatch) as lab:
+        trial = Trial(lab)
+        assert trial.page(within=60).outcome == "passed"
+        found = {}
+        for name, (make, _expected) in FALSE_LABS.items():
+            step = make(trial)
+            found[name] = step.outcome, step.message
+        wrong = {name: told for name, told in found.items() if told[0] != FALSE_LABS[name][1]}
+        assert wrong == {}
