@@ -109,6 +109,9 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("verification/series.py", "_rows"): "SVG",
     ("verification/series.py", "series_html"): "HTML",
     ("verification/series.py", "series_junit"): "XML",
+    ("verification/faults.py", "_script"): "a shell script",
+    ("verification/runner.py", "_Run._tell_ways_in"): "commands",
+    ("verification/live.py", "_keep"): "the level of a note",
     ("verification/speed.py", "SCRIPT"): "a shell script",
     ("verification/render_html.py", "_step"): "HTML",
     ("verification/render_html.py", "render_html"): "HTML",
@@ -127,11 +130,15 @@ _DESCRIBED = {
     "roles/web/role.py": ("WebRole.page",),
     "topology/checks.py": (
         "AddressCheck.interface", "AddressCheck.label", "AddressCheck.on", "ClocksCheck.on", "ClocksCheck.tolerance",
-        "CommandCheck.equals", "CommandCheck.run", "DistributionCheck.over", "DistributionCheck.timeout",
-        "DistributionCheck.tolerance", "FileCheck.contains", "FileCheck.equals", "FileCheck.mode",
-        "IpvsCheck.real_servers", "PageCheck.timeout", "ResolvesCheck.address", "Step.note", "Step.severity",
-        "Step.title", "Step.when", "Step.within",
+        "CommandCheck.equals", "CommandCheck.run", "FileCheck.contains", "FileCheck.equals", "FileCheck.mode",
+        "IpvsCheck.real_servers", "ResolvesCheck.address",
     ),
+    "topology/asking.py": (
+        "DistributionCheck.over", "DistributionCheck.timeout", "DistributionCheck.tolerance", "PageCheck.timeout",
+        "ProbeCheck.contains", "ProbeCheck.expect", "ProbeCheck.timeout",
+    ),
+    "topology/faults.py": ("ClockFault.seconds", "CommandFault.run", "CommandFault.undo"),
+    "topology/step.py": ("CheckStep.persist", "Step.note", "Step.severity", "Step.title", "Step.when", "Step.within"),
     "topology/model.py": (
         "Machine.base", "Machine.resolver_domain", "Machine.roles", "Machine.search", "Network.host_name",
         "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.start_from", "Topology.values",
@@ -140,7 +147,7 @@ _DESCRIBED = {
         "Detection.node", "Detection.on", "Detection.pattern", "Limits.detection", "Limits.failed",
         "Limits.interruption", "Limits.longest_gap", "Limits.served_after", "Limits.slow", "Limits.takeover",
         "Measure.before", "Measure.cause", "Measure.every", "Measure.observe", "Measure.served_by",
-        "Measure.slow_after", "Measure.timeout", "Measure.within",
+        "Measure.slow_after", "Measure.timeout", "Measure.told_by", "Measure.within",
     ),
 }  # fmt: skip
 NO_SENTENCES.update(

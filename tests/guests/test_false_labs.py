@@ -24,6 +24,7 @@ from vboxlab.verification.runner import run_scenario
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(1800)]
 
 RELOAD = "systemctl restart dnsmasq"
+NAME_SERVER = "192.168.100.10"
 URL = "http://192.168.200.5"
 MASTER, SECOND = "srv-web", "srv-web-bis"
 # Listens, accepts, and never says a word: what a program does that hangs.
@@ -134,6 +135,32 @@ def cable_out(trial: Trial) -> StepReport:
         trial.lab.set_cable("client", 1, True)
 
 
+def hanging(trial: Trial) -> StepReport:
+    """Apache is there, listens, and does nothing: its processes are stopped."""
+    script = "systemctl kill --signal={} apache2"
+    with trial.broken(MASTER, script.format("STOP"), script.format("CONT")):
+        return trial.step(check="probe", source="client", url=URL, contains="Srv-Web", timeout=1)
+
+
+def closed(trial: Trial) -> StepReport:
+    """Nobody listens, where an answer is expected: refused by the machine itself, and dropped by the firewall."""
+    trials = ((MASTER, "tcp://192.168.200.52:8080", "refused"), ("client", "tcp://192.168.200.5:8080", "timeout"))
+    for source, url, expected in trials:
+        right = trial.step(check="probe", source=source, url=url, expect=expected, timeout=1)
+        assert right.outcome == "passed", right
+    return trial.step(check="probe", source=MASTER, url="tcp://192.168.200.52:8080", timeout=1)
+
+
+def named_otherwise(trial: Trial) -> StepReport:
+    """The name server is asked from outside, and pinged: both answer, but not what is expected."""
+    for url, contains in ((f"dns://{NAME_SERVER}/www.mlif.local", "192.168.200.5"), (f"ping://{NAME_SERVER}", "")):
+        right = trial.step(check="probe", source="client", url=url, contains=contains)
+        assert right.outcome == "passed", right
+    return trial.step(
+        check="probe", source="client", url="dns://192.168.100.10/www.mlif.local", contains="192.168.200.6"
+    )
+
+
 def not_enabled(trial: Trial) -> StepReport:
     with trial.broken(MASTER, "systemctl stop cron", "systemctl start cron"):
         return trial.step(check="service", on=MASTER, service="cron")
@@ -182,10 +209,38 @@ FALSE_LABS: dict[str, tuple[Callable[[Trial], StepReport], str]] = {
     "the default route is gone": (route_gone, "failed"),
     "a clock is a day off": (a_day_off, "failed"),
     "the client's cable is out": (cable_out, "failed"),
+    "a service hangs": (hanging, "failed"),
+    "nobody listens": (closed, "failed"),
+    "a name has another address": (named_otherwise, "failed"),
     "a service does not run": (not_enabled, "failed"),
     "the prober is killed": (prober_killed, "error"),
     "the successor's Apache is masked": (masked, "failed"),
 }
+
+
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"fault": "hang-service", "service": "heartbeat", "machine": SECOND},
+    {"fault": "kill-service", "service": "dnsmasq", "machine": "dns"},  # systemd starts it no more
+    {"fault": "clock-jump", "seconds": 86400, "machine": SECOND},
+    {"fault": "fill-disk", "path": "/tmp", "machine": "client"},
+    {"fault": "command", "run": ["touch", "/run/trouble"], "undo": ["rm", "/run/trouble"], "machine": SECOND},
+)
+
+
+def test_faults_are_in_force_and_undone(fresh_lab: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on a real guest: seen while it is in force, by steps of the scenario, and gone after it."""
+    seen: tuple[dict[str, Any], ...] = (
+        {"check": "clocks", "on": [MASTER, SECOND]},
+        {"check": "service", "on": "dns", "service": "dnsmasq"},
+        {"check": "command", "on": SECOND, "run": "test ! -e /run/trouble"},
+        {"check": "command", "on": "client", "run": "cp /etc/passwd /tmp/copy", "root": True},
+    )
+    with live(fresh_lab, monkeypatch) as lab:
+        steps = tuple({"within": 0, **one} for one in seen)
+        during = run_scenario(Scenario(steps=(*FAULTS, *steps)), lab, time_scale=3.0)
+        assert [step.outcome for step in during.steps] == ["passed"] * len(FAULTS) + ["failed"] * 4 + ["passed"]
+        after = run_scenario(Scenario(steps=steps), lab, time_scale=3.0)
+        assert [step.outcome for step in after.steps] == ["passed"] * 4
 
 
 def test_no_false_lab_passes(fresh_lab: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

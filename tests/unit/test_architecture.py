@@ -48,7 +48,7 @@ MADE_OTHERWISE = {
     ("hypervisor/virtualbox/worker/registry.py", "open"): "a copy among VirtualBox's own settings",
     ("operations/reporting.py", "mkdir"): "the user's own file, where he wants it",
     ("operations/reporting.py", "write_text"): "the user's own file, where he wants it",
-    ("verification/history.py", "open"): "grows line by line, in a private folder",
+    ("verification/recorder.py", "open"): "grows line by line, in a private folder",
 }
 # What a door may know of the house: it parses, asks and shows; the work of a verb is an operation's.
 SEEN_BY_DOORS = {
@@ -424,6 +424,7 @@ def test_driver_names_stay_below() -> None:
 NO_ROLES = {
     ("topology/rules_references.py", "dns"): "a machine's key",
     ("verification/checks.py", "dns"): "getent's database",
+    ("verification/probes.py", "dns"): "a URL's scheme",
 }
 
 

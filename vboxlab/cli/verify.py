@@ -25,6 +25,10 @@ if TYPE_CHECKING:
               help=N_("Stretch limits and waits N times; default: as slow as the guests are."))  # fmt: skip
 @click.option("--only", multiple=True, metavar=N_("STEP"),
               help=N_("Carry out only this step, by its number or title, or all of a kind."))  # fmt: skip
+@click.option("--break-on-failure", is_flag=True,
+              help=N_("Stop at the first step that does not pass; leave the lab and its faults."))  # fmt: skip
+@click.option("--undo", is_flag=True,
+              help=N_("Verify nothing: undo what a verification that was broken off has left."))  # fmt: skip
 @click.option("--runs", type=click.IntRange(min=1), default=1, metavar=N_("N"),
               help=N_("Verify N times, and report how each figure spreads."))  # fmt: skip
 @options.report_files
@@ -38,6 +42,8 @@ def verify(
     time_scale: float | None,
     only: tuple[str, ...],
     runs: int,
+    undo: bool,
+    break_on_failure: bool,
     files: options.ReportFiles,
     *,
     as_json: bool,
@@ -54,8 +60,8 @@ def verify(
 
     request = VerifyRequest(
         topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience,
-        time_scale=time_scale, only=only, runs=runs, form="json" if as_json else "text",
-        files=files,
+        time_scale=time_scale, only=only, runs=runs, undo=undo, break_on_failure=break_on_failure,
+        form="json" if as_json else "text", files=files,
     )  # fmt: skip
     with output.progress(as_json=False) as events:
         result = prove(request, Terminal(events, quiet=as_json))

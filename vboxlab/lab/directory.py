@@ -53,13 +53,18 @@ class LabDirectory:
         return self.path / "restore.json"
 
     @property
+    def faults(self) -> Path:
+        """Return the file that says which faults a verification has in force."""
+        return self.path / "faults.json"
+
+    @property
     def reports(self) -> Path:
         """Return the folder of the verification reports."""
         return self.path / "reports"
 
     def remove(self) -> None:
         """Remove what belongs to a destroyed lab; reports and the lock file stay."""
-        for path in (self.known_hosts, self.journal):
+        for path in (self.known_hosts, self.journal, self.faults):
             path.unlink(missing_ok=True)
         if self.secrets.is_dir():
             for secret in self.secrets.iterdir():

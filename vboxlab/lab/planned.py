@@ -12,6 +12,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
 from vboxlab.lab.observe import settled
+from vboxlab.lab.pending_faults import read_faults, told
 from vboxlab.language import _
 from vboxlab.planning.actions import Configure, Contact, Create, Introduce, Plan, Recheck, Repair, TakeSnapshots
 from vboxlab.planning.desired import Desired
@@ -85,14 +86,16 @@ def make_plan(
         plain_free=context.plain_free is not False,
         to_come=later.machines | (_come_first(blueprint) if not observed.machines else frozenset()),
     )
+    left = read_faults(context.directory(lab).faults)
     kinds = context.driver.capabilities.network_kinds
     desired = replace(desired, kinds=kinds, spared=spared_machines(desired, observed, later.spared))
     found = plan(desired, observed)
+    found = replace(found, notes=(*found.notes, *told(left, blueprint.topology.name)))
     if look and not found.blockers:
         guests = look_into(context, desired, observed, found, jobs=jobs)
         if guests:
             observed = replace(observed, guests=guests)
-            found = plan(desired, observed)
+            found = replace(plan(desired, observed), notes=found.notes)
         missing = tuple(error.brief for error in missing_bases(context, found, blueprint.topology))
         found = replace(found, blockers=(*found.blockers, *missing))
     return found, desired, observed

@@ -12,7 +12,7 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.down import down
 from vboxlab.lab.images import build_missing, ensure_images
 from vboxlab.lab.observe import at_first_sight, see
-from vboxlab.lab.planned import losses_on_the_way, missing_source
+from vboxlab.lab.planned import Blueprint, losses_on_the_way, missing_source
 from vboxlab.lab.up import UpResult
 from vboxlab.lab.up import up as bring_up
 from vboxlab.language import _, n_
@@ -88,12 +88,22 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
         build_missing(session.context, [target.needed])
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
+        _end_faults(own.context, entry.lab, target.needed, request)
         done = bring_up(own.context, target.needed, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
         return result_of(entry.lab, done)
 
     confirming = session.having(confirm=asking(session.door, yes=request.yes))
     boots = request.until != UNTIL_CREATED
     return on_labs(confirming, [entry], request, one, heed_stop=True, boots=boots)
+
+
+def _end_faults(context: Context, lab: LabName, blueprint: Blueprint, request: UpRequest) -> None:
+    """Undo what a verification that was broken off has left, where guests are to run."""
+    if request.until == UNTIL_CREATED or not context.directory(lab).faults.exists():
+        return
+    from vboxlab.verification.live import end_faults  # hardly ever needed
+
+    end_faults(context, lab, blueprint.topology)
 
 
 def _check_stage(target: Target, until: str | None) -> None:
@@ -134,6 +144,7 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         blueprint = targets[entry.lab].needed
+        _end_faults(own.context, entry.lab, blueprint, request)
         done = bring_up(own.context, blueprint, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
         if request.at_most is not None and not done.stopped:
             down(own.context, entry.lab, timeout=DOWN_SECONDS, hard=False, jobs=jobs)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
-from vboxlab.errors import VboxlabError
+from vboxlab.errors import EXIT_OK, VboxlabError
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
@@ -17,7 +17,7 @@ from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.topology.addressing import LabName
 from vboxlab.verification.judgements import unverified
-from vboxlab.verification.live import prove
+from vboxlab.verification.live import end_faults, prove
 from vboxlab.verification.render import counted
 from vboxlab.verification.report import Report, StepOutcome
 from vboxlab.verification.series import exit_code
@@ -34,13 +34,16 @@ class VerifyRequest(LabRequest):
     """Which topology's scenario to run, and in what forms its report is wanted.
 
     `time_scale` stretches limits and waits (None: as the settings say, or else as slow as the guests are). `only` names
-    steps by number, title or kind; none: all. It is run `runs` times, one after the other. `form` is that of the report
+    steps by number, title or kind; none: all. It is run `runs` times, one after the other. With `undo`
+    nothing is verified: what a run that was broken off has left is undone. `form` is that of the report
     which the result has; `files` are written besides, one a copy where there are several.
     """
 
     topology: str
     time_scale: float | None = None
     only: tuple[str, ...] = ()
+    undo: bool = False
+    break_on_failure: bool = False
     runs: int = 1
     form: Form = "text"
     files: Mapping[Form, Path] = field(default_factory=dict)
@@ -70,6 +73,9 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
     several = request.which.several
 
     def one(session: Session, entry: Chosen, _jobs: int) -> Proof:
+        if request.undo:
+            end_faults(session.context, entry.lab, entry.target(session).needed.topology)
+            return Proof(entry.lab, _("nothing that a verification has done is in force"), Counter(), EXIT_OK)
         settings = session.settings
         scale = request.time_scale if request.time_scale is not None else settings.time_scale
         files = {form: report_file(path, entry.lab if several else None) for form, path in request.files.items()}
@@ -79,7 +85,8 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
         try:
             topology = entry.target(session).needed.topology
             for _run in range(request.runs):
-                reports.append(prove(session.context, entry.lab, topology, time_scale=scale, only=request.only))
+                reports.append(prove(session.context, entry.lab, topology, time_scale=scale, only=request.only,
+                                     break_on_failure=request.break_on_failure))  # fmt: skip
                 write_reports(reports, files)
         except VboxlabError as error:
             failed = unverified(name, entry.lab, driver, [error.brief, *error.details])

@@ -6,63 +6,17 @@ Times are seconds. Budgets (`within`) are stretched by --time-scale when the sce
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from vboxlab.language import N_, _
-from vboxlab.topology.roles import Parameters
+from vboxlab.topology.asking import DistributionCheck, PageCheck, ProbeCheck
+from vboxlab.topology.step import CheckStep, Names, Seconds, listed
 
 
-def listed(value: object) -> object:
-    """Return a scalar as a list of one, as a topology file may say either."""
-    return (value,) if isinstance(value, str | int | IPv4Address) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
-"""One name or a list of them."""
-
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-HttpUrl = Annotated[str, Field(pattern=r"^http://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$")]
-"""A plain HTTP address: the prober speaks HTTP/1.0 without TLS."""
-
-
-class Step(Parameters):
-    """What every step of a scenario has."""
-
-    title: str = Field(
-        default="", description="what the step shows, in the teacher's words; default: made from the step"
-    )
-    when: dict[str, str] = Field(default_factory=dict, description="run only when parameters have these values")
-    within: Seconds = Field(
-        default=15.0, description="seconds that the step may be retried, times --time-scale; 0: one attempt"
-    )
-    severity: Literal["failure", "warning"] = Field(
-        default="failure", description="what it means when the step fails; a warning does not fail the lab"
-    )
-    note: str = Field(default="", description="explanation printed with the result")
-
-    def applies(self, values: Mapping[str, str]) -> bool:
-        """Tell whether the step is to be run under the parameter values in force."""
-        return all(values.get(key) == value for key, value in self.when.items())
-
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """Return the machines of the topology that the step needs, in the order named."""
-        return ()
-
-    def describe(self) -> str:
-        """Return what the step shows in one line: the title, or one made from the parameters."""
-        return self.title or self.summary()
-
-    def summary(self) -> str:
-        """Return what the step does, made from its parameters."""
-        raise NotImplementedError
-
-
-class PingCheck(Step):
+class PingCheck(CheckStep):
     """Machines reach others by ICMP: every source, every target (machine names, host names or addresses)."""
 
     check: Literal["ping"]
@@ -79,7 +33,7 @@ class PingCheck(Step):
         return _("{machines} reach {targets}").format(machines=", ".join(self.source), targets=", ".join(self.to))
 
 
-class ResolvesCheck(Step):
+class ResolvesCheck(CheckStep):
     """A machine's resolver answers for a name, as programs of that machine see it."""
 
     check: Literal["resolves"]
@@ -98,7 +52,7 @@ class ResolvesCheck(Step):
         return text.format(name=self.name, address=self.address, machines=", ".join(self.source))
 
 
-class ClocksCheck(Step):
+class ClocksCheck(CheckStep):
     """The clocks of machines agree."""
 
     check: Literal["clocks"]
@@ -115,7 +69,7 @@ class ClocksCheck(Step):
         return _("the clocks of {machines} agree").format(machines=", ".join(self.on))
 
 
-class InternetCheck(Step):
+class InternetCheck(CheckStep):
     """A machine reaches a public name: resolved, then answered by ping or on a TCP port. A warning by default."""
 
     check: Literal["internet"]
@@ -136,7 +90,7 @@ class InternetCheck(Step):
         )
 
 
-class AptCheck(Step):
+class AptCheck(CheckStep):
     """`apt update` works on a machine. A warning by default: a class without Internet is not a failed lab."""
 
     check: Literal["apt"]
@@ -165,7 +119,7 @@ _HOLDS = {
 }
 
 
-class AddressCheck(Step):
+class AddressCheck(CheckStep):
     """A machine holds an address, or does not."""
 
     check: Literal["address"]
@@ -188,32 +142,6 @@ class AddressCheck(Step):
         )
 
 
-class PageCheck(Step):
-    """A page, seen from a machine, shows a text, each of so many times."""
-
-    check: Literal["page"]
-    source: str = Field(alias="from")
-    url: HttpUrl
-    contains: str = ""
-    status: int = Field(default=200, ge=100, le=599)
-    times: int = Field(default=1, ge=1, le=1000)
-    timeout: Seconds = Field(default=5.0, gt=0, description="per request, times --time-scale")
-
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """Return the machine that looks at the page."""
-        return (self.source,)
-
-    def summary(self) -> str:
-        """Return what is seen from where."""
-        shown = self.contains or _("status {status}").format(status=self.status)
-        if self.times > 1:
-            text = _("from {machine}, {url} shows {text}, {times} times")
-        else:
-            text = _("from {machine}, {url} shows {text}")
-        return text.format(machine=self.source, url=self.url, text=shown, times=self.times)
-
-
 # By whether a service runs, and whether it is started at boot; None where it does not matter.
 _SERVED = {
     (None, None): N_("{service} exists on {machine}"),
@@ -228,7 +156,7 @@ _SERVED = {
 }
 
 
-class ServiceCheck(Step):
+class ServiceCheck(CheckStep):
     """A systemd unit runs (or not) and is started at boot (or not)."""
 
     check: Literal["service"]
@@ -247,7 +175,7 @@ class ServiceCheck(Step):
         return _(_SERVED[self.running, self.enabled]).format(service=self.service, machine=self.on)
 
 
-class FileCheck(Step):
+class FileCheck(CheckStep):
     """A file has a content, mode and owner."""
 
     check: Literal["file"]
@@ -270,7 +198,7 @@ class FileCheck(Step):
         return _("{file} on {machine} is as it should be").format(file=self.path, machine=self.on)
 
 
-class IpvsCheck(Step):
+class IpvsCheck(CheckStep):
     """The IPVS table of a load balancer (`ipvsadm -Ln`) has exactly these real servers for a virtual service."""
 
     check: Literal["ipvs"]
@@ -293,34 +221,11 @@ class IpvsCheck(Step):
         )
 
 
-class DistributionCheck(Step):
-    """New connections are shared evenly by exactly these machines, told apart by their pages (role web)."""
-
-    check: Literal["distribution"]
-    source: str = Field(alias="from")
-    url: HttpUrl
-    over: Names = Field(description="machines that share the requests; one alone must serve all")
-    requests: int = Field(default=20, ge=1, le=10000)
-    tolerance: int = Field(default=2, ge=0, description="requests that a machine may be away from the even share")
-    timeout: Seconds = Field(default=5.0, gt=0, description="per request, times --time-scale")
-
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """Return the client and the machines that serve."""
-        return (self.source, *self.over)
-
-    def summary(self) -> str:
-        """Return who shares what."""
-        return _("{count} requests to {url} are shared by {machines}").format(
-            count=self.requests, url=self.url, machines=", ".join(self.over)
-        )
-
-
 SHLEX_WORDS = (N_("No closing quotation"), N_("No escaped character"))
 """What the standard library says of a text that cannot be split into words (its source, shlex.py)."""
 
 
-class CommandCheck(Step):
+class CommandCheck(CheckStep):
     """A command in a machine ends and prints as expected. It runs without a shell: no pipes, no variables."""
 
     check: Literal["command"]
@@ -365,6 +270,7 @@ Check = Annotated[
     | AptCheck
     | AddressCheck
     | PageCheck
+    | ProbeCheck
     | ServiceCheck
     | FileCheck
     | IpvsCheck

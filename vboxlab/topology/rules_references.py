@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 
 from vboxlab.language import _
-from vboxlab.topology.checks import DistributionCheck, PingCheck
+from vboxlab.topology.asking import DistributionCheck
+from vboxlab.topology.checks import PingCheck
+from vboxlab.topology.faults import CableFault
 from vboxlab.topology.model import Machine
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.rules_names import name_fault
-from vboxlab.topology.scenario import CableFault, Measure, ScenarioStep
+from vboxlab.topology.scenario import Measure, ScenarioStep
 from vboxlab.topology.subject import Subject
 
 
@@ -134,7 +136,7 @@ def scenario_machines(subject: Subject) -> Iterator[Problem]:
     hosts = {machine.hostname for machine in subject.topology.machines.values()}
     for index, step in enumerate(subject.topology.verify.steps):
         place: Place = ("verify", "steps", index)
-        wanted = list(step.machines)
+        wanted = [*step.machines, *(step.told_by if isinstance(step, Measure) else getattr(step, "persist", ()))]
         if isinstance(step, PingCheck):
             wanted += [name for name in step.to if name not in hosts and "." not in name]
         for name in dict.fromkeys(wanted):
@@ -184,7 +186,8 @@ def _can_be_told(machine: Machine) -> bool:
 
 def _serving(step: ScenarioStep) -> tuple[str, tuple[str, ...]] | None:
     if isinstance(step, Measure):
-        return "served_by", step.served_by
+        told_otherwise = step.told_by or not step.url.startswith("http://")
+        return None if told_otherwise else ("served_by", step.served_by)
     return ("over", step.over) if isinstance(step, DistributionCheck) else None
 
 

@@ -24,84 +24,11 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from vboxlab.errors import UsageError
 from vboxlab.language import N_, _
-from vboxlab.topology.checks import Check, HttpUrl, Names, Seconds, Step
+from vboxlab.topology.asking import ProbeUrl
+from vboxlab.topology.checks import Check
+from vboxlab.topology.faults import Fault, FaultStep
 from vboxlab.topology.roles import Parameters
-
-
-class FaultStep(Step):
-    """Something done to a machine. Faults still in force when the scenario ends are undone."""
-
-    machine: str
-
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """Return the machine that suffers."""
-        return (self.machine,)
-
-
-class PowerOffFault(FaultStep):
-    """Pull a machine's plug, as a power cut does."""
-
-    fault: Literal["power-off"]
-
-    def summary(self) -> str:
-        """Return what happens."""
-        return _("{machine} is powered off brutally").format(machine=self.machine)
-
-
-class StartFault(FaultStep):
-    """Start a machine; as a step of its own, wait until it can be worked with."""
-
-    fault: Literal["start"]
-    within: Seconds = 120.0
-
-    def summary(self) -> str:
-        """Return what happens."""
-        return _("{machine} is started").format(machine=self.machine)
-
-
-class CableFault(FaultStep):
-    """Unplug or plug the cable of one of a machine's adapters."""
-
-    fault: Literal["unplug", "plug"]
-    slot: int = Field(ge=1, le=7)
-
-    def summary(self) -> str:
-        """Return what happens."""
-        if self.fault == "unplug":
-            text = _("the cable of adapter {slot} of {machine} is unplugged")
-        else:
-            text = _("the cable of adapter {slot} of {machine} is plugged")
-        return text.format(slot=self.slot, machine=self.machine)
-
-
-class ServiceFault(FaultStep):
-    """Stop or start a service of a machine."""
-
-    fault: Literal["stop-service", "start-service"]
-    service: str = Field(pattern=r"^[A-Za-z0-9:_.@\\-]+$")
-
-    def summary(self) -> str:
-        """Return what happens."""
-        if self.fault == "stop-service":
-            text = _("{service} is stopped on {machine}")
-        else:
-            text = _("{service} is started on {machine}")
-        return text.format(service=self.service, machine=self.machine)
-
-
-class RebootFault(FaultStep):
-    """Reboot a machine from within; as a step of its own, wait until it has booted."""
-
-    fault: Literal["reboot"]
-    within: Seconds = 120.0
-
-    def summary(self) -> str:
-        """Return what happens."""
-        return _("{machine} is rebooted").format(machine=self.machine)
-
-
-Fault = Annotated[PowerOffFault | StartFault | CableFault | ServiceFault | RebootFault, Field(discriminator="fault")]
+from vboxlab.topology.step import Names, Seconds, Step
 
 
 class Limits(Parameters):
@@ -127,13 +54,17 @@ class Detection(Parameters):
 
 
 class Measure(Step):
-    """A page sampled from a machine around a fault, and how long it was gone."""
+    """A page, or what else a client asks, sampled from a machine around a fault, and how long it was gone."""
 
     measure: Literal["interruption", "failback"]
     source: str = Field(alias="from")
-    url: HttpUrl
-    cause: Fault = Field(description="what is done while the page is sampled")
-    served_by: Names = Field(description="machines that must serve afterwards, told by their pages (role web)")
+    url: ProbeUrl
+    cause: Fault = Field(description="what is done while it is sampled")
+    served_by: Names = Field(description="machines that must serve afterwards, told by their pages or by `told_by`")
+    told_by: dict[str, str] = Field(
+        default_factory=dict,
+        description="by machine, the text in an answer (header, page, banner, address) that tells it from the others",
+    )
     every: float = Field(default=0.1, ge=0.02, le=10, description="seconds between requests, times --time-scale")
     timeout: Seconds = Field(default=2.0, gt=0, description="per request, times --time-scale")
     slow_after: Seconds = Field(default=1.5, gt=0, description="a slower answer counts as slow; times --time-scale")
@@ -156,6 +87,16 @@ class Measure(Step):
         else:
             text = _("failback of {url} when {cause}")
         return text.format(url=self.url, cause=self.cause.describe())
+
+    @model_validator(mode="after")
+    def _servers_are_told_apart(self) -> Self:
+        lacking = [machine for machine in self.served_by if machine not in self.told_by]
+        if self.told_by and lacking:
+            text = _("`told_by` lacks {machines} of `served_by`")
+            raise ValueError(text.format(machines=", ".join(lacking)))
+        if not self.told_by and len(self.served_by) > 1 and not self.url.startswith("http://"):
+            raise ValueError(_("several servers of {url} are told apart by `told_by`").format(url=self.url))
+        return self
 
     @model_validator(mode="after")
     def _detection_is_measured(self) -> Self:

@@ -15,11 +15,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator
 from pydantic.json_schema import models_json_schema
 
-from vboxlab.topology.checks import listed
 from vboxlab.topology.expectations import NOT_IN_FILE, Expectation
 from vboxlab.topology.model import Adapter, SnapshotSet, Topology
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.scenario import Scenario
+from vboxlab.topology.step import listed
 
 SCHEMA_FILE = Path(__file__).with_name("topology.schema.json")
 _HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*\}"}

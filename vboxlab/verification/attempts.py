@@ -8,7 +8,8 @@ from typing import TypeVar
 from vboxlab.guest.executor import Completed
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
-from vboxlab.verification.history import Recorder, Shown
+from vboxlab.verification.history import Shown
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.report import EVIDENCE_LINES
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, in_threads

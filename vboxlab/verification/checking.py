@@ -13,7 +13,8 @@ from vboxlab.planning.observed import PowerState
 from vboxlab.topology.checks import Check
 from vboxlab.verification.attempts import Site
 from vboxlab.verification.checks import examine
-from vboxlab.verification.history import GaveUp, Recorder, Tried, Trouble
+from vboxlab.verification.history import GaveUp, Tried, Trouble
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline
 

@@ -7,10 +7,12 @@ what is no answer, has proved nothing. One that holds has neither.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from functools import singledispatch
 
 from vboxlab.language import C_, _, n_
+from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
 from vboxlab.verification.attempts import Finding, Site, evidence, unanswered
 from vboxlab.verification.clocks import CLOCK_READINGS, read_clock
@@ -207,27 +209,41 @@ def _address(check: wanted.AddressCheck, site: Site) -> Finding:
 
 
 @examine.register
-def _page(check: wanted.PageCheck, site: Site) -> Finding:
+def _page(check: asking.PageCheck, site: Site) -> Finding:
+    return _asked(check, site, lambda s: s.outcome == "ok" and s.status == check.status and bool(s.marks))
+
+
+@examine.register
+def _probe(check: asking.ProbeCheck, site: Site) -> Finding:
+    return _asked(
+        check, site, lambda s: s.outcome == check.expect and (check.expect != "ok" or (s.good and bool(s.marks)))
+    )
+
+
+def _asked(check: asking.PageCheck | asking.ProbeCheck, site: Site, is_right: Callable[[Sample], bool]) -> Finding:
+    """Ask as often as the check says, and return whether all that came was right."""
     spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.times, marks=(check.contains,))
     samples = probe(site.lab.executor(check.source), spec, site.recorder, site.step)
-    right = [s for s in samples if s.outcome == "ok" and s.status == check.status and s.marks]
+    others = [sample for sample in samples if not is_right(sample)]
+    right = check.times - len(others)
     problems = []
-    if len(right) < check.times:
-        others = [s for s in samples if s not in right]
+    if others:
         text = n_(
-            "{count} of {requests} requests showed it; the first other: {other}",
-            "{count} of {requests} requests showed it; the first other: {other}",
-            len(right),
+            "{count} of {requests} requests ended as expected; the first other: {other}",
+            "{count} of {requests} requests ended as expected; the first other: {other}",
+            right,
         )
-        problems.append(text.format(count=len(right), requests=check.times, other=_seen(others[0])))
+        problems.append(text.format(count=right, requests=check.times, other=_seen(others[0])))
     seen = (Shown(machine=check.source, command=str(spec), output="\n".join(_tally(samples))),)
-    message = _("{count} of {requests}").format(count=len(right), requests=check.times)
+    message = _("{count} of {requests}").format(count=right, requests=check.times)
     return Finding(tuple(problems), message, seen)
 
 
 def _seen(sample: Sample) -> str:
     if sample.outcome != "ok":
         return C_("request", WORDS[sample.outcome])
+    if not sample.status:
+        return " ".join(sample.page.split())[:80] or C_("request", WORDS[sample.outcome])
     page = " ".join(sample.page.split())[:80] or _("an empty page")
     return _("status {status}, {page}").format(status=sample.status, page=page)
 
@@ -330,7 +346,7 @@ def _ipvs(check: wanted.IpvsCheck, site: Site) -> Finding:
 
 
 @examine.register
-def _distribution(check: wanted.DistributionCheck, site: Site) -> Finding:
+def _distribution(check: asking.DistributionCheck, site: Site) -> Finding:
     owners = Owners.of(site.recorder.history().run.owners)
     patience = check.timeout * site.time_scale
     spec = ProbeSpec(check.url, PAGE_PACE, patience, check.requests, marks=owners.texts)

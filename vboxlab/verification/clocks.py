@@ -12,7 +12,8 @@ from vboxlab.errors import InfrastructureTrouble
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.verification.history import ClockRead, Recorder
+from vboxlab.verification.history import ClockRead
+from vboxlab.verification.recorder import Recorder
 
 CLOCK_SCRIPT = "date +%s.%N"
 CLOCK_TIMEOUT = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field
 from functools import partial
@@ -13,90 +13,129 @@ from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.topology.scenario import CableFault, Fault, PowerOffFault, RebootFault, ServiceFault, StartFault
+from vboxlab.planning.observed import PowerState
+from vboxlab.topology.faults import (
+    CableFault,
+    ClockFault,
+    CommandFault,
+    DiskFault,
+    Fault,
+    Key,
+    PowerOffFault,
+    RebootFault,
+    ServiceFault,
+    StartFault,
+)
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, wait_until
 
 BOOT_ID_SCRIPT = "cat /proc/sys/kernel/random/boot_id"
+FILLING = ".vboxlab-fills-this-disk"
+Keep = Callable[[Sequence[Fault]], None]
+
+
+def keep_nothing(_faults: Sequence[Fault]) -> None:
+    """Write nothing down, where nobody could read it."""
 
 
 @dataclass
 class Faults:
-    """The faults injected into one lab. `in_force` has, by what is not as it was, how to say so and how to undo it."""
+    """The faults injected into one lab. `in_force` has them by what is not as it was; `keep` writes them down."""
 
     lab: LabUnderTest
     time_scale: float = 1.0
-    in_force: dict[tuple[str, ...], tuple[str, Callable[[], None]]] = field(default_factory=dict)
+    keep: Keep = keep_nothing
+    in_force: dict[Key, Fault] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
         """Return in words what is not as it was."""
-        return "; ".join(words for words, _undo in self.in_force.values())
+        return "; ".join(fault.state() for fault in self.in_force.values())
 
     def inject(self, fault: Fault, *, wait: bool) -> tuple[float, float]:
         """Do it, and return between which moments of the host's monotonic clock it happened.
 
-        With wait, a machine that starts is waited for (WaitTimeout after the fault's budget). What is done is
-        remembered before it is tried, so that a fault that failed half-way is undone as well.
+        With wait, a machine that starts is waited for (WaitTimeout after the fault's budget). What is done is written
+        down before it is tried, so that a fault that failed half-way, or whose vboxlab was killed, is undone as well.
         """
+        if fault.key is not None:
+            before_it = self.in_force.get(fault.key)
+            if isinstance(fault, ClockFault) and isinstance(before_it, ClockFault):
+                both = fault.model_copy(update={"seconds": fault.seconds + before_it.seconds})
+                self._remember(fault.key, both)
+            else:
+                self._remember(fault.key, fault)
         before = time.monotonic()
         match fault:
             case PowerOffFault():
-                self._power_off(fault.machine)
+                self.lab.power_off(fault.machine)
             case StartFault():
-                self._start(fault.machine, wait=wait)
+                self.lab.start(fault.machine, wait=wait)
             case CableFault():
-                self._cable(fault.machine, fault.slot, connected=fault.fault == "plug")
-            case ServiceFault():
-                self._service(fault.machine, fault.service, run=fault.fault == "start-service")
+                self.lab.set_cable(fault.machine, fault.slot, fault.fault == "plug")
             case RebootFault():
                 before = self._reboot(fault, wait=wait)
-        return before, time.monotonic()
+            case ServiceFault() | ClockFault() | DiskFault() | CommandFault():
+                self._as_root(fault.machine, _script(fault))
+        after = time.monotonic()
+        if fault.ends is not None:
+            self._remember(fault.ends, None)
+        return before, after
 
     def undo(self) -> Iterator[tuple[str, Exception | None]]:
         """Undo everything that is still in force, the last first; yield each in words, with the error met."""
-        for words, work in reversed(list(self.in_force.values())):
+        for key, fault in reversed(list(self.in_force.items())):
             try:
-                work()
+                self._undo(fault)
             except Exception as error:  # noqa: BLE001 -- a bug in one must not leave the others in force
-                yield words, error
+                yield fault.state(), error
             else:
-                yield words, None
+                self._remember(key, None)
+                yield fault.state(), None
 
     def is_off(self, machine: str) -> bool:
         """Tell whether a machine is off because a fault wants it so."""
-        return _off(machine) in self.in_force
+        return ("off", machine) in self.in_force
 
-    def _power_off(self, machine: str) -> None:
-        words = _("{machine} is powered off").format(machine=machine)
-        self.in_force[_off(machine)] = words, partial(self._start, machine, wait=True)
-        self.lab.power_off(machine)
-
-    def _start(self, machine: str, *, wait: bool) -> None:
-        self.lab.start(machine, wait=wait)
-        self.in_force.pop(_off(machine), None)
-
-    def _cable(self, machine: str, slot: int, *, connected: bool) -> None:
-        key = ("cable", machine, str(slot))
-        if not connected:
-            words = _("adapter {slot} of {machine} is unplugged").format(slot=slot, machine=machine)
-            self.in_force[key] = words, partial(self._cable, machine, slot, connected=True)
-        self.lab.set_cable(machine, slot, connected)
-        if connected:
+    def _remember(self, key: Key, fault: Fault | None) -> None:
+        if fault is None:
             self.in_force.pop(key, None)
+        else:
+            self.in_force[key] = fault
+        self.keep(tuple(self.in_force.values()))
 
-    def _service(self, machine: str, service: str, *, run: bool) -> None:
-        key = ("service", machine, service)
-        if not run:
-            words = _("{service} is stopped on {machine}").format(service=service, machine=machine)
-            self.in_force[key] = words, partial(self._service, machine, service, run=True)
-        command = shlex.join(["systemctl", "start" if run else "stop", "--", service])
-        done = self.lab.executor(machine).run(command, root=True, timeout=60.0 * self.time_scale)
+    def _undo(self, fault: Fault) -> None:
+        match fault:
+            case PowerOffFault():
+                self.lab.start(fault.machine, wait=True)
+            case CableFault():
+                self.lab.set_cable(fault.machine, fault.slot, True)
+            case ServiceFault() | ClockFault() | DiskFault() | CommandFault():
+                try:
+                    self._as_root(fault.machine, _undoing(fault))
+                except (GuestError, WaitTimeout):
+                    self._power_cycle(fault.machine)
+                    if not isinstance(fault, ClockFault):  # which the boot has set
+                        self._as_root(fault.machine, _undoing(fault))
+            case _:
+                pass
+
+    def _power_cycle(self, machine: str) -> None:
+        """Start a machine anew whose guest is not reached any more. One that is not ours is left alone."""
+        if self.lab.topology.machines[machine].adopt is not None:
+            raise GuestError(
+                _("{machine} cannot be reached, and is not vboxlab's to power off").format(machine=machine),
+                resolution=_("start it anew by hand"),
+            )
+        if self.lab.power(machine) is not PowerState.OFF:
+            self.lab.power_off(machine)
+        self.lab.start(machine, wait=True)
+
+    def _as_root(self, machine: str, script: str) -> None:
+        done = self.lab.executor(machine).run(script, root=True, timeout=60.0 * self.time_scale)
         if done.exit_code:
-            failed = _("{machine}: {command} failed").format(machine=machine, command=command)
+            failed = _("{machine}: {command} failed").format(machine=machine, command=script.splitlines()[-1])
             raise GuestError(failed, details=[done.stderr.strip()])
-        if run:
-            self.in_force.pop(key, None)
 
     def _reboot(self, fault: RebootFault, *, wait: bool) -> float:
         """Reboot from within and return the moment when it was asked for."""
@@ -114,8 +153,39 @@ class Faults:
         return before
 
 
-def _off(machine: str) -> tuple[str, ...]:
-    return ("off", machine)
+def _script(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
+    """Return what makes the trouble in the guest."""
+    match fault:
+        case ServiceFault():
+            signal = {"kill-service": "KILL", "hang-service": "STOP", "continue-service": "CONT"}.get(fault.fault)
+            if signal is None:
+                return shlex.join(["systemctl", fault.fault.removesuffix("-service"), "--", fault.service])
+            return shlex.join(["systemctl", "kill", f"--signal={signal}", "--", fault.service])
+        case ClockFault():
+            return f'date -s "@$(($(date +%s) + ({fault.seconds})))"'
+        case DiskFault():
+            folder, file = shlex.quote(fault.path), shlex.quote(f"{fault.path.rstrip('/')}/{FILLING}")
+            free = f"free=$(($(stat -f -c %f -- {folder}) * $(stat -f -c %S -- {folder}) / 100))"
+            # All at once is faster, as far as the file system's own needs let it; the rest is written to the last byte.
+            most = f"for share in 100 99 97 90; do fallocate -l $((free * share)) -- {file} 2>/dev/null && break; done"
+            return f"{free}\n{most}\ncat /dev/zero >> {file} 2>/dev/null || true\ntest -s {file}"
+        case CommandFault():
+            return shlex.join(fault.run)
+
+
+def _undoing(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
+    """Return what undoes it."""
+    match fault:
+        case ServiceFault() if fault.fault == "hang-service":
+            return shlex.join(["systemctl", "kill", "--signal=CONT", "--", fault.service])
+        case ServiceFault():
+            return shlex.join(["systemctl", "start", "--", fault.service])
+        case ClockFault():
+            return f"date -s @{time.time():.3f}"  # right also where a boot or a snapshot has undone it meanwhile
+        case DiskFault():
+            return shlex.join(["rm", "-f", "--", f"{fault.path.rstrip('/')}/{FILLING}"])
+        case CommandFault():
+            return shlex.join(fault.undo)
 
 
 def _booted_anew(executor: Executor, former: str) -> bool:

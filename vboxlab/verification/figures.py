@@ -118,8 +118,10 @@ class _Judging:
     def _is_by(self, machine: str, sample: Sample) -> bool:
         return self._owners.served(sample) == machine
 
-    def _served_before(self) -> list[str]:
-        """Return who of served_by served the page before the cause already: nothing was taken over from them."""
+    def _served_on(self) -> list[str]:
+        """Return who of served_by served before the cause already, where nothing was lost: nothing was interrupted."""
+        if self._outage is not None and self._outage.length.low > 0:
+            return []
         good = [s for s in self._seen.watched.good if s.end <= self._seen.at.low]
         return [m for m in self._measure.served_by if any(self._owners.served(s) == m for s in good)]
 
@@ -137,8 +139,8 @@ class _Judging:
         if measure.detection:
             yield from self._told_dead(served)
         by = reduce(lambda some, one: _("{first} and {second}").format(first=some, second=one), measure.served_by)
-        if self._served_before():
-            who = ", ".join(self._served_before())
+        if served_on := self._served_on():
+            who = ", ".join(served_on)
             meaning = _("not meaningful: {machines} served it before already").format(machines=who)
             yield _time(NC_("figure", "interruption"), meaning, None)
         else:
@@ -259,6 +261,9 @@ class _Judging:
                 self._lost.before,
             )
             found.append(text.format(count=self._lost.before))
+        if self._outage is not None and self._outage.is_doubtful:
+            text = _("requests to {url} were given up while nothing could be seen, so it may not have become steady")
+            found.append(text.format(url=self._measure.url))
         asked = 1 / (self._measure.every * self._stretching.scale)
         if len(watched.samples) > 1 and rate(watched.samples) < ENOUGH * asked:
             text = _("only {rate:.1f} of {asked:.1f} requests a second could be made")
@@ -272,7 +277,7 @@ class _Judging:
         parts += [_said(C_("figure", name), named[name]) for name in ("detection", "takeover") if name in named]
         if self._measure.measure == "failback":
             parts.insert(0, _said(_("served again after"), named["served_after"]))
-        elif self._served_before():
+        elif self._served_on():
             parts[0] = _said(C_("figure", "longest_gap"), named["longest_gap"])
         failed, in_flight = int(named["failed"].most or 0), self._lost.in_flight
         lost = n_("{count} request lost", "{count} requests lost", failed).format(count=failed)
@@ -288,7 +293,7 @@ class _Judging:
         found = {"cause": seen.at.minus(zero)}
         if seen.detected is not None:
             found["dead"] = seen.detected.minus(seen.offset).minus(zero)
-        if self._outage is not None and not self._served_before():
+        if self._outage is not None and not self._served_on():
             back = self._outage.restored.end if self._outage.restored else seen.watched.end
             found["gone"] = Interval(self._outage.begin.high, max(back, self._outage.begin.high)).minus(zero)
         return {name: Interval(round(one.low, 3), round(one.high, 3)) for name, one in found.items()}

@@ -8,16 +8,13 @@ vboxlab ran on; times of guests are on their own clocks, and their readings tell
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from vboxlab.errors import EXIT_INVALID, VboxlabError
-from vboxlab.files import make_private_folder
 from vboxlab.language import _
 from vboxlab.verification.samples import Outcome
 
@@ -77,10 +74,11 @@ class StepEnded(Record):
 
 
 class Skipped(Record):
-    """A step was not begun, as the lab could not be worked with any more."""
+    """A step was not begun: the lab could not be worked with any more, or the run was to break off at a failure."""
 
     kind: Literal["skipped"] = "skipped"
     step: int
+    why: Literal["trouble", "failure"] = "trouble"
 
 
 class Shown(BaseModel):
@@ -199,6 +197,14 @@ class FaultInForce(Record):
     words: str
 
 
+class Rebooted(Record):
+    """A machine was rebooted within a check, which is to hold afterwards too."""
+
+    kind: Literal["rebooted"] = "rebooted"
+    step: int
+    machine: str
+
+
 class FaultUndone(Record):
     """A fault that was in force is undone."""
 
@@ -262,6 +268,7 @@ AnyRecord = (
     | ProbeEnded
     | ClockRead
     | FaultInForce
+    | Rebooted
     | FaultUndone
     | FaultLeft
     | JournalRead
@@ -302,49 +309,6 @@ class History:
         for record in self.of(kind, step):
             found = record
         return found
-
-
-class Recorder:
-    """Keeps the records of a run, and appends each to a file at once. It may be used from several threads."""
-
-    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare. Without a path nothing is written."""
-        self._clock, self._began = clock, clock()
-        self._lock = threading.Lock()
-        self._records: list[AnyRecord] = []
-        self._file: IO[str] | None = None
-        if path is not None:
-            make_private_folder(path.parent)
-            self._file = path.open("x", encoding="utf-8")
-
-    @property
-    def began(self) -> float:
-        """Return the moment of the monotonic clock that is 0 in the history."""
-        return self._began
-
-    def now(self) -> float:
-        """Return how many seconds ago the run began."""
-        return self._clock() - self._began
-
-    def add(self, record: AnyRecord) -> None:
-        """Keep a record."""
-        with self._lock:
-            self._records.append(record)
-            if self._file is not None:
-                self._file.write(record.model_dump_json() + "\n")
-                self._file.flush()
-
-    def history(self) -> History:
-        """Return what was recorded so far."""
-        with self._lock:
-            return History(tuple(self._records))
-
-    def close(self) -> None:
-        """Write no more."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
 
 
 def read_history(path: Path) -> History:

@@ -8,7 +8,8 @@ from typing import Self
 
 import psutil
 
-from vboxlab.verification.history import Load, Recorder, StoodStill
+from vboxlab.verification.history import Load, StoodStill
+from vboxlab.verification.recorder import Recorder
 
 TICK = 0.25
 NOTICED = 2.0  # seconds; shorter ones neither fail a check nor let a cluster node be taken for dead

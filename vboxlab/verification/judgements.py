@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from vboxlab import __version__
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
-from vboxlab.topology.scenario import FaultStep, Measure, ScenarioStep, kind_of
+from vboxlab.topology.faults import FaultStep
+from vboxlab.topology.scenario import Measure, ScenarioStep, kind_of
 from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
 from vboxlab.verification.figures import Observation, Stretching, evaluate
 from vboxlab.verification.history import (
@@ -28,6 +29,7 @@ from vboxlab.verification.history import (
     ProbeBegun,
     ProbeEnded,
     ProbeStopping,
+    Rebooted,
     Request,
     RunBegun,
     RunEnded,
@@ -53,6 +55,16 @@ def scenario_of(run: RunBegun) -> tuple[ScenarioStep, ...]:
     except ValidationError as error:
         brief = _("the history has a step that this vboxlab does not know")
         raise HistoryInvalid(brief, details=[str(error)]) from None
+
+
+def owners_of(step: Measure, pages: Mapping[str, str]) -> Owners:
+    """Return by what the servers of a measure are told apart.
+
+    That is what the step says, or the machines' pages; of anything but a page one server alone is asked.
+    """
+    if step.told_by:
+        return Owners.of(step.told_by)
+    return Owners.of(pages) if step.url.startswith("http://") else Owners(tuple(step.served_by), ("",))
 
 
 def judge(history: History) -> Report:
@@ -128,8 +140,11 @@ def blank(number: int, step: ScenarioStep) -> StepReport:
 def judge_step(history: History, number: int, step: ScenarioStep) -> StepReport:
     """Return what came of a step."""
     unjudged = blank(number, step)
-    if history.last(Skipped, number) is not None:
+    skipped = history.last(Skipped, number)
+    if skipped is not None:
         message = _("an earlier step could not be carried out")
+        if skipped.why == "failure":
+            message = _("the run was broken off at a failure, as asked")
         return replace(unjudged, outcome="skipped", message=message)
     begun, ended = history.last(StepBegun, number), history.last(StepEnded, number)
     if begun is None:
@@ -158,10 +173,10 @@ def _judged(history: History, number: int, step: ScenarioStep, unjudged: StepRep
         if history.last(FaultInForce, number) is None:
             return unjudged
         return replace(unjudged, outcome="passed", message=_("done"))
-    return _checked(history, number, unjudged)
+    return _checked(history, number, unjudged, step.persist)
 
 
-def _checked(history: History, number: int, unjudged: StepReport) -> StepReport:
+def _checked(history: History, number: int, unjudged: StepReport, persist: Sequence[str]) -> StepReport:
     tried, gave_up = history.last(Tried, number), history.last(GaveUp, number)
     reason = (gave_up.reason,) if gave_up else ()
     if tried is None:
@@ -174,7 +189,15 @@ def _checked(history: History, number: int, unjudged: StepReport) -> StepReport:
     if tried.doubts:
         first, *more = tried.doubts
         return replace(unjudged, outcome="unclear", message=first, details=(*more, *reason), evidence=evidence)
-    return replace(unjudged, outcome="passed", message=tried.message, evidence=evidence)
+    rebooted = [one.machine for one in history.of(Rebooted, number)]
+    if set(persist) - {one.machine for one in history.of(Rebooted, number) if one.at <= tried.at}:
+        message = _("it was not looked at after a reboot of {machines}").format(machines=", ".join(persist))
+        return replace(unjudged, message=message, evidence=evidence)
+    found = [tried.message]
+    if rebooted:
+        found.append(_("also after a reboot of {machines}").format(machines=", ".join(rebooted)))
+    message = "; ".join(filter(None, found))
+    return replace(unjudged, outcome="passed", message=message, evidence=evidence)
 
 
 def _in_trouble(unjudged: StepReport, trouble: Trouble) -> StepReport:
@@ -221,7 +244,7 @@ def _measured(history: History, number: int, step: Measure, unjudged: StepReport
     if ended is None or ended.trouble:
         details = (ended.trouble,) if ended else ()
         return replace(unjudged, message=_("the prober did not end as it was asked to"), details=details)
-    owners = Owners.of(run.owners)
+    owners = owners_of(step, run.owners)
     seen = observation(history, number, step)
     machines = (*step.machines,)
     own = max((run.own_seconds.get(machine, 0.0) for machine in machines), default=0.0)
@@ -261,7 +284,7 @@ def observation(history: History, number: int, step: Measure) -> Observation:
     fault = history.last(FaultInForce, number)
     if fault is None:
         return Observation(watched, None, offset, gave_up=gave_up.reason if gave_up else "")
-    owners = Owners.of(history.run.owners)
+    owners = owners_of(step, history.run.owners)
     cause = _narrowed(Interval(fault.asked, fault.at), watched, offset, step, owners)
     detected, listened = _detected(history, number, cause)
     evidence = tuple(_evidence(journal.evidence) for journal in history.of(JournalRead, number))

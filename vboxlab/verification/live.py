@@ -5,19 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from vboxlab.base.model import Base
-from vboxlab.errors import InfrastructureTrouble
+from vboxlab.errors import InfrastructureTrouble, said_by_system
 from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.guest.executor import Executor
 from vboxlab.lab.context import Context
 from vboxlab.lab.observe import observe
+from vboxlab.lab.pending_faults import PendingFault, read_faults, write_faults
 from vboxlab.language import C_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
+from vboxlab.topology.faults import Fault, fault_of
 from vboxlab.topology.model import Topology
-from vboxlab.verification.history import ENDING, Recorder
+from vboxlab.verification.faults import Faults, Keep
+from vboxlab.verification.history import ENDING
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.report import Report, render_json
 from vboxlab.verification.runner import new_run, run_scenario
 
@@ -92,6 +97,10 @@ class LiveLab:
         """Plug the cable of an adapter in or out."""
         self._context.driver.set_cable(self._handle(machine), slot, connected)
 
+    def has(self, machine: str) -> bool:
+        """Tell whether a machine exists."""
+        return machine in self._handles
+
     def _handle(self, machine: str) -> str:
         if machine not in self._handles:
             raise InfrastructureTrouble(
@@ -113,8 +122,63 @@ def _up_first(topology: Topology) -> str:
     return _("`vboxlab up {topology}` first").format(topology=topology.name)
 
 
+PATIENCE = 3.0  # times the seconds of a command: nobody knows how slow the guests are
+
+
+class FaultsLeft(InfrastructureTrouble):
+    """What a verification that was broken off has left cannot be undone."""
+
+
+def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
+    """Undo what a verification that was broken off has left in a lab, and tell of it.
+
+    Machines that are gone have nothing left; those that the topology does not have are left as they are, and so is what
+    is written down of them. Raises FaultsLeft, LabError.
+    """
+    path = context.directory(lab).faults
+    left = read_faults(path)
+    if not left:
+        return
+    live = LiveLab(context, lab, topology)
+    others = [each for each in left if each.step.get("machine") not in topology.machines]
+    faults = Faults(live, max(context.settings.time_scale or 1.0, PATIENCE), keeping(path, others))
+    for step in (fault_of(each.step) for each in left if each not in others):
+        if step.key is not None and live.has(step.machine):
+            faults.in_force[step.key] = step
+    problems = []
+    for words, error in faults.undo():
+        if error is None:
+            text = _("left by a verification that was broken off, and undone: {fault}")
+            context.events(Note(text.format(fault=words)))
+        else:
+            problems += [words, *(f"  {line}" for line in str(error).splitlines())]
+    if problems:
+        raise FaultsLeft(
+            _("lab {lab}: what a verification left is still in force").format(lab=lab),
+            details=problems,
+            resolution=_("start those machines anew, or restore a snapshot; then try again"),
+        )
+    write_faults(path, others)
+
+
+def keeping(path: Path, others: Sequence[PendingFault] = ()) -> Keep:
+    """Return what writes the faults in force down, with others that are to stay there."""
+
+    def keep(faults: Sequence[Fault]) -> None:
+        own = [PendingFault(each.state(), each.model_dump(mode="json")) for each in faults]
+        write_faults(path, [*others, *own])
+
+    return keep
+
+
 def prove(
-    context: Context, lab: LabName, topology: Topology, *, time_scale: float | None, only: Sequence[str] = ()
+    context: Context,
+    lab: LabName,
+    topology: Topology,
+    *,
+    time_scale: float | None,
+    only: Sequence[str] = (),
+    break_on_failure: bool = False,
 ) -> Report:
     """Run the topology's scenario on the lab and return the report; the history is kept with the lab.
 
@@ -122,6 +186,7 @@ def prove(
     needs do not run, or the lab is in another topology.
     """
     scenario = topology.verify.only(topology.values, only) if only else topology.verify
+    end_faults(context, lab, topology)
     live = LiveLab(context, lab, topology)
     where = observe(context.driver, lab).topology
     if where not in (None, topology.name):
@@ -145,8 +210,22 @@ def prove(
     path = context.directory(lab).reports / f"{topology.name}-{run}{ENDING}"
     with closing(Recorder(path)) as recorder:
         report = run_scenario(
-            topology.verify, live, time_scale=time_scale, events=context.events, recorder=recorder, run=run, only=only
-        )
-    write_durably(path.with_suffix(".json"), render_json(report))
-    context.events(Note(_("history of this run: {file}").format(file=path)))
+            topology.verify, live, time_scale=time_scale, events=context.events, recorder=recorder, run=run, only=only,
+            keep=keeping(context.directory(lab).faults), break_on_failure=break_on_failure,
+        )  # fmt: skip
+    _keep(context, path, report, recorder.trouble)
     return report
+
+
+def _keep(context: Context, path: Path, report: Report, trouble: OSError | None) -> None:
+    """Keep the report beside the history; where either cannot be written say so: what was seen is not lost for it."""
+    try:
+        if trouble is not None:
+            raise trouble
+        write_durably(path.with_suffix(".json"), render_json(report))
+    except OSError as error:
+        told = _("{file}: the history of this run could not be kept: {problem}")
+        text = told.format(file=path, problem=said_by_system(error))
+        context.events(Note(text, level="warning"))
+    else:
+        context.events(Note(_("history of this run: {file}").format(file=path)))

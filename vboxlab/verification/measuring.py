@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
-from vboxlab.topology.scenario import Detection, FaultStep, Measure
+from vboxlab.topology.faults import FaultStep
+from vboxlab.topology.scenario import Detection, Measure
 from vboxlab.verification.clocks import CLOCK_READINGS, read_clock
 from vboxlab.verification.faults import Faults
-from vboxlab.verification.history import FaultInForce, GaveUp, JournalRead, Recorder, Shown
-from vboxlab.verification.judgements import client_offset, clock_offset
+from vboxlab.verification.history import FaultInForce, GaveUp, JournalRead, Shown
+from vboxlab.verification.judgements import client_offset, clock_offset, owners_of
 from vboxlab.verification.probes import Prober, ProbeSpec, good_for, probing
 from vboxlab.verification.readings import journal_script, parse_journal
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import Owners, Sample, first_served
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline
@@ -45,7 +47,7 @@ class _Measuring:
         if step.detection:
             self._read_clocks(step.detection.on)
         self._read_clocks(step.source)
-        owners = Owners.of(recorder.history().run.owners)
+        owners = owners_of(step, recorder.history().run.owners)
         spec = self._spec(owners)
         recorder.add(spec.begun(recorder.now(), self.number, step.source))
         with probing(client, spec, recorder, self.number, within=30.0 * scale) as prober:

@@ -86,15 +86,29 @@ class Outage:
     length: Interval
     begin: Interval
     restored: Sample | None  # the good answer with which the service is back
+    is_doubtful: bool = False  # what was given up while the client stood still may mean that it was not back
 
 
 def outage(watched: Watched, cause: Interval, by: Sequence[Callable[[Sample], bool]], steady: float) -> Outage | None:
     """Return the outage between a cause and the first good answer of each of some servers.
 
     What is lost after that answer belongs to it as well, until the service has been steady for so many seconds.
-    None when one of them never answered and nothing was lost either: there is nothing to measure.
+    What was given up while the client stood still may have been lost: the bounds hold both ways. None when one of them
+    never answered and nothing was lost either: there is nothing to measure.
     """
-    lost = [sample for sample in watched.lost() if sample.end > cause.low]
+    surely = _outage(watched, cause, by, steady, watched.lost())
+    at_most = _outage(watched, cause, by, steady, [sample for sample in watched.samples if not sample.good])
+    if surely is None or at_most is None:
+        return at_most
+    length = Interval(min(surely.length.low, at_most.length.low), max(surely.length.high, at_most.length.high))
+    is_doubtful = surely.restored is not None and at_most.restored is None
+    return Outage(length, surely.begin, surely.restored, is_doubtful)
+
+
+def _outage(
+    watched: Watched, cause: Interval, by: Sequence[Callable[[Sample], bool]], steady: float, bad: Sequence[Sample]
+) -> Outage | None:
+    lost = [sample for sample in bad if sample.end > cause.low]
     restored = _restored(watched, [_first(watched.good, served, cause.low) for served in by], lost, steady)
     if restored is None and not lost:
         return None

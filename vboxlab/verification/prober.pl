@@ -1,13 +1,17 @@
-# Samples a web page at a fixed pace, in one process, with several requests in flight, and says what came of each.
-# Arguments: address or name, port, Host header, path, seconds between requests, time-out, requests (0: until its input
-# ends), seconds to live, then texts to look for in each answer.
+# Samples a service at a fixed pace, in one process, with several requests in flight, and says what came of each.
+# Arguments: kind, address or name, port, what the kind asks, seconds between requests, time-out, requests (0: until its
+# input ends), seconds to live, texts to look for in each answer. Kinds, and what they ask:
+#   http   Host header and path: a page, over HTTP/1.0 (RFC 1945)
+#   tcp    nothing: a connection, and with texts to look for what the server says first
+#   dns    a name: its IPv4 addresses, over UDP (RFC 1035)
+#   ping   nothing: an ICMP echo (RFC 792), over a socket of icmp(7), or of raw(7) where that is not allowed: as root
 # Needs perl-base only (no Time::HiRes there, hence the system call), so that it runs on the leanest Debian.
 #
 # Lines printed (times in seconds of the monotonic clock, unless said):
 #   C MONOTONIC REAL BEGUN         its heartbeat: both clocks at one moment, and how many requests it has begun
-#   B ID TEXT                      a page seen for the first time (its first 200 bytes, unsafe ones as %XX)
+#   B ID TEXT                      an answer seen for the first time (its first 200 bytes, unsafe ones as %XX)
 #   S START DURATION OUTCOME STATUS MARKS ID   a request that ended; OUTCOME: ok refused timeout broken unreachable;
-#                                  MARKS: numbers of the texts that its answer contains, or -
+#                                  STATUS: of a page, else 0; MARKS: numbers of the texts that its answer contains, or -
 #   E BEGUN                        the end: all requests that it has begun have ended
 #   X TEXT                         why it cannot start
 use strict;
@@ -15,9 +19,11 @@ use warnings;
 use Config;
 use Errno qw(EINPROGRESS ECONNREFUSED EHOSTUNREACH ENETUNREACH EINTR EAGAIN);
 use Fcntl qw(F_GETFL F_SETFL O_NONBLOCK);
-use Socket qw(AF_INET SOCK_STREAM SOL_SOCKET SO_ERROR inet_aton pack_sockaddr_in);
+use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_ERROR inet_aton inet_ntoa pack_sockaddr_in);
 
-my ($address, $port, $host, $path, $every, $timeout, $wanted, $life, @marks) = @ARGV;
+my ($kind, $address, $port) = splice @ARGV, 0, 3;
+my @asked = splice @ARGV, 0, $kind eq 'http' ? 2 : $kind eq 'dns' ? 1 : 0;
+my ($every, $timeout, $wanted, $life, @marks) = @ARGV;
 my $beat = 0.25;    # seconds; a gap of four means that it stood still
 $| = 1;
 $SIG{PIPE} = 'IGNORE';    # a server that hangs up must not end the prober; a listener that has gone does, see report
@@ -27,7 +33,76 @@ sub report { print @_, "\n" or exit 1 }
 my $found = inet_aton($address);
 if (!defined $found) { report("X the name $address does not resolve"); exit 1 }
 my $target = pack_sockaddr_in($port, $found);
-my $request = "GET $path HTTP/1.0\r\nHost: $host\r\nUser-Agent: vboxlab\r\nConnection: close\r\n\r\n";
+my ($type, $protocol) = $kind eq 'dns' ? (SOCK_DGRAM, 0) : $kind eq 'ping' ? (SOCK_DGRAM, 1) : (SOCK_STREAM, 0);
+my $number = 0;
+if ($kind eq 'ping' and !socket my $allowed, AF_INET, $type, $protocol) { $type = SOCK_RAW }
+if (!socket my $trial, AF_INET, $type, $protocol) {    # else each request would look like one that failed
+    report("X no socket for $kind: $!");
+    exit 1;
+}
+
+sub request {    # what a request sends
+    if ($kind eq 'http') {
+        my @lines = ("GET $asked[1] HTTP/1.0", "Host: $asked[0]", 'User-Agent: vboxlab', 'Connection: close');
+        return join "\r\n", @lines, '', '';
+    }
+    $number = ($number + 1) % 65536;
+    my $name = join '', map { pack 'C/a', $_ } split(/\./, $asked[0] // ''), '';
+    return pack('n6', $number, 0x0100, 1, 0, 0, 0) . $name . pack('n2', 1, 1) if $kind eq 'dns';
+    my ($sum, @words) = (0, $$ & 0xffff, $number);
+    my $packet = sub { pack 'C2 n3 a*', 8, 0, $_[0], @words, 'vboxlab' x 8 };
+    $sum = unpack '%32n*', $packet->(0);
+    $sum = ($sum & 0xffff) + ($sum >> 16) for 1 .. 2;
+    return $packet->(~$sum & 0xffff);    # a socket of icmp(7) puts its own identifier and checksum in
+}
+
+sub echo {    # of a packet: the answer to a request of ours in it
+    my ($packet, $one) = @_;
+    $packet = substr $packet, 4 * (ord($packet) & 15) if $type == SOCK_RAW;    # the IP header comes with it
+    return if length $packet < 8;
+    my ($kind, undef, undef, $identifier, $answered) = unpack 'C2 n3', $packet;
+    return if $kind != 0 or $answered != $one->{number} or $type == SOCK_RAW && $identifier != ($$ & 0xffff);
+    return $packet;
+}
+
+sub understood {    # of an answer: outcome, status and text
+    my ($answer) = @_;
+    return ('ok', 0, $answer) if $kind eq 'tcp';
+    return ('ok', 0, $address) if $kind eq 'ping';
+    return named($answer) if $kind eq 'dns';
+    my ($head, $body) = split /\r?\n\r?\n/, $answer, 2;
+    my ($length) = ($head // '') =~ /^Content-Length:\s*(\d+)/mi;
+    return ('ok', $1, $body)
+        if defined $body and (!defined $length or length $body >= $length) and $head =~ m{^HTTP/\d\S* (\d{3})};
+    return ('broken', 0, '');
+}
+
+sub named {    # of a DNS answer: the addresses in it
+    my ($answer) = @_;
+    return ('broken', 0, '') if length $answer < 12;
+    my (undef, $flags, $questions, $answers) = unpack 'n4', $answer;
+    my $code = $flags & 15;
+    return ('refused', 0, '') if $code == 5;
+    my ($place, @found) = (12);
+    my $skip = sub {
+        while ($place < length $answer) {
+            my $length = unpack 'C', substr $answer, $place++, 1;
+            return if !$length;
+            if ($length >= 192) { $place++; return }
+            $place += $length;
+        }
+    };
+    for (1 .. $questions) { $skip->(); $place += 4 }
+    for (1 .. $answers) {
+        $skip->();
+        last if $place + 10 > length $answer;
+        my ($kind, undef, undef, $size) = unpack 'n2 N n', substr $answer, $place, 10;
+        push @found, inet_ntoa(substr $answer, $place + 10, 4) if $kind == 1 and $size == 4;
+        $place += 10 + $size;
+    }
+    return ($code == 0 && @found ? 'ok' : 'broken', 0, join ' ', @found);
+}
+
 my $call = $Config{archname} =~ /^x86_64/ ? 228 : $Config{archname} =~ /^aarch64/ ? 113 : undef;    # clock_gettime
 
 sub clock {    # 0: real, 1: monotonic
@@ -48,23 +123,19 @@ my (%pages, %flying);    # page -> id; file number -> request in flight
 
 sub ended {
     my ($one, $outcome) = @_;
-    my ($status, $id, $held) = (0, 0, '-');
-    if ($outcome eq 'answered') {
-        my ($head, $body) = split /\r?\n\r?\n/, $one->{answer}, 2;
-        my ($length) = ($head // '') =~ /^Content-Length:\s*(\d+)/mi;
-        if (defined $body and $head =~ m{^HTTP/\d\S* (\d{3})} and (!defined $length or length $body >= $length)) {
-            ($outcome, $status) = ('ok', $1);
-            my @held = grep { index($body, $marks[$_]) >= 0 } 0 .. $#marks;
-            $held = join ',', @held if @held;
-            my $text = substr $body, 0, 200;
-            $text =~ s/([^!-\$&-~])/sprintf '%%%02X', ord $1/ge;
-            if (!exists $pages{$text}) {
-                $pages{$text} = 1 + keys %pages;
-                report("B $pages{$text} $text");
-            }
-            $id = $pages{$text};
+    my ($status, $id, $held, $text) = (0, 0, '-', '');
+    ($outcome, $status, $text) = understood($one->{answer}) if $outcome eq 'answered';
+    if ($outcome eq 'ok') {
+        my $whole = $kind eq 'http' ? $one->{answer} : $text;
+        my @held = grep { index($whole, $marks[$_]) >= 0 } 0 .. $#marks;
+        $held = join ',', @held if @held;
+        my $shown = substr $text, 0, 200;
+        $shown =~ s/([^!-\$&-~])/sprintf '%%%02X', ord $1/ge;
+        if (!exists $pages{$shown}) {
+            $pages{$shown} = 1 + keys %pages;
+            report("B $pages{$shown} $shown");
         }
-        else { $outcome = 'broken' }
+        $id = $pages{$shown};
     }
     close $one->{socket} if $one->{socket};
     report(sprintf 'S %.6f %.6f %s %d %s %d', $one->{start}, clock(1) - $one->{start}, $outcome, $status, $held, $id);
@@ -75,7 +146,7 @@ sub why { $_[0] == ECONNREFUSED ? 'refused' : $_[0] == EHOSTUNREACH || $_[0] == 
 sub launch {
     my ($now) = @_;
     my $one = { start => $now, until => $now + $timeout, sent => 0, answer => '' };
-    socket(my $socket, AF_INET, SOCK_STREAM, 0) or return ended($one, 'broken');
+    socket(my $socket, AF_INET, $type, $protocol) or return ended($one, 'broken');
     $one->{socket} = $socket;
     fcntl($socket, F_SETFL, fcntl($socket, F_GETFL, 0) | O_NONBLOCK);
     connect($socket, $target) or $! == EINPROGRESS or return ended($one, why($! + 0));
@@ -87,14 +158,18 @@ sub advance {    # returns the outcome when the request has ended
     if (!$one->{sent}) {
         my $error = unpack 'i', getsockopt($one->{socket}, SOL_SOCKET, SO_ERROR);
         return why($error) if $error;
-        my $sent = syswrite $one->{socket}, $request;    # smaller than any send buffer
-        return why($! + 0) if !defined $sent;
         $one->{sent} = 1;
+        return @marks && grep({ length } @marks) ? () : 'answered' if $kind eq 'tcp';
+        my $sent = syswrite $one->{socket}, request();    # smaller than any send buffer
+        return why($! + 0) if !defined $sent;
+        $one->{number} = $number;
         return;
     }
     my $read = sysread $one->{socket}, $one->{answer}, 65536, length $one->{answer};
-    return $! == EAGAIN || $! == EINTR ? () : 'broken' if !defined $read;
-    return 'answered' if $read == 0 or length $one->{answer} > 1_000_000;
+    return $! == EAGAIN || $! == EINTR ? () : why($! + 0) if !defined $read;
+    return 'broken' if $read == 0 and $kind ne 'http';
+    if ($kind eq 'ping' and !defined echo($one->{answer}, $one)) { $one->{answer} = ''; return }
+    return 'answered' if $read == 0 or $kind ne 'http' or length $one->{answer} > 1_000_000;
     return;
 }
 

@@ -16,7 +16,8 @@ from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.guest.executor import Executor, Stream
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
-from vboxlab.verification.history import Beat, ProbeBegun, ProbeEnded, ProbeStopping, Recorder, Request
+from vboxlab.verification.history import Beat, ProbeBegun, ProbeEnded, ProbeStopping, Request
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import ClockReading, End, ProberLines, Refusal, Sample
 from vboxlab.waiting import Deadline
 
@@ -25,9 +26,10 @@ DRAINED = 10.0  # seconds beyond a time-out in which a prober that was asked to 
 
 @dataclass(frozen=True)
 class ProbeSpec:
-    """What to sample: a page each so many seconds; `count` 0 goes on until stopped, at most `life` seconds.
+    """What to sample, each so many seconds; `count` 0 goes on until stopped, at most `life` seconds.
 
-    `marks` are texts to look for in each answer; blank space around them does not count.
+    `url` is a page (http://…), a connection (tcp://HOST:PORT), a name at a name server (dns://SERVER/NAME) or a ping
+    (ping://HOST). `marks` are texts to look for in each answer; blank space around them does not count.
     """
 
     url: str
@@ -41,11 +43,25 @@ class ProbeSpec:
     def script(self) -> str:
         """Return the shell script that runs the prober: the program travels as one quoted argument."""
         url = urlsplit(self.url)
-        host, path = url.hostname or "", url.path or "/"
         numbers = (f"{self.every:g}", f"{self.timeout:g}", str(self.count), f"{self.life:g}")
-        query = f"{path}?{url.query}" if url.query else path
-        words = (host, str(url.port or 80), url.netloc, query, *numbers, *(mark.strip() for mark in self.marks))
+        port = 0
+        asked: tuple[str, ...] = ()
+        match url.scheme:
+            case "http":
+                path = url.path or "/"
+                port, asked = 80, (url.netloc, f"{path}?{url.query}" if url.query else path)
+            case "dns":
+                port, asked = 53, (url.path.strip("/"),)
+            case _:
+                pass
+        target = (url.scheme, url.hostname or "", str(url.port or port))
+        words = (*target, *asked, *numbers, *(mark.strip() for mark in self.marks))
         return f"exec perl -e {shlex.quote(prober_program())} -- {shlex.join(words)}"
+
+    @property
+    def as_root(self) -> bool:
+        """Tell whether the prober needs root: Debian 12 lets no user send ICMP echoes (icmp(7), ping_group_range)."""
+        return self.url.startswith("ping://")
 
     def begun(self, at: float, step: int, machine: str) -> ProbeBegun:
         """Return the record of its being asked for."""
@@ -77,7 +93,7 @@ def probe(executor: Executor, spec: ProbeSpec, recorder: Recorder, step: int) ->
     """
     patience = spec.count * max(spec.every, spec.timeout) + 30.0
     recorder.add(spec.begun(recorder.now(), step, executor.machine))
-    completed = executor.run(spec.script, timeout=min(patience, spec.life + 30.0))
+    completed = executor.run(spec.script, root=spec.as_root, timeout=min(patience, spec.life + 30.0))
     readings = _Readings()
     for line in completed.stdout.splitlines():
         said = readings.add(line)
@@ -224,7 +240,7 @@ def probing(
 
     Raises InfrastructureTrouble when it says nothing within so many seconds, GuestError as the executor does.
     """
-    with executor.stream(spec.script) as stream:
+    with executor.stream(spec.script, root=spec.as_root) as stream:
         prober = Prober(executor.machine, stream, recorder, step)
         try:
             prober.wait_for_start(Deadline.after(within))

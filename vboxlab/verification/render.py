@@ -37,7 +37,7 @@ def head(report: Report) -> Iterator[str]:
     """Yield what a report begins with: what was verified, where, when and with what."""
     lab = report.lab if report.copy is None else f"{report.lab}/{report.copy}"
     scale = f"{report.time_scale:g}"
-    if report.speeds:
+    if report.speeds and report.time_scale != 1:
         slow = ", ".join(f"{machine} {speed:g}" for machine, speed in report.speeds.items())
         text = _("{scale} (limits and waits are stretched by how slow the guests are: {speeds})")
         scale = text.format(scale=scale, speeds=slow)

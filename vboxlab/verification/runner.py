@@ -15,23 +15,26 @@ from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, EventSin
 from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
-from vboxlab.topology.scenario import FaultStep, Measure, Scenario, ScenarioStep
+from vboxlab.topology.faults import FaultStep, RebootFault
+from vboxlab.topology.scenario import Measure, Scenario, ScenarioStep
 from vboxlab.verification import checking
-from vboxlab.verification.faults import Faults
+from vboxlab.verification.faults import Faults, Keep, keep_nothing
 from vboxlab.verification.history import (
     FaultInForce,
     FaultLeft,
     FaultUndone,
-    Recorder,
+    Rebooted,
     RunBegun,
     RunEnded,
     Skipped,
     StepBegun,
     StepEnded,
+    Tried,
 )
 from vboxlab.verification.hostwatch import HostWatch
 from vboxlab.verification.judgements import blank, judge, judge_step, judge_undoing
 from vboxlab.verification.measuring import measure_step
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.report import Report, StepReport
 from vboxlab.verification.speed import measured_speeds, scale_for
 from vboxlab.verification.subject import LabUnderTest, own_seconds, page_owners
@@ -53,6 +56,8 @@ def run_scenario(
     recorder: Recorder | None = None,
     run: str = "",
     only: Sequence[str] = (),
+    keep: Keep = keep_nothing,
+    break_on_failure: bool = False,
 ) -> Report:
     """Run the steps that apply under the topology's parameters, record everything, and return the report.
 
@@ -60,7 +65,8 @@ def run_scenario(
     stop the run, nor does one that a guest or a bug kept from being carried out; trouble with the lab itself (a paused
     machine) does. Faults still in force are undone in any case, also on Ctrl-C; what cannot be undone is an error of
     the report. Nothing of VboxlabError is raised once the first step has begun. With `only`, the steps so named are run
-    and no others (Scenario.only, which may raise UsageError).
+    and no others (Scenario.only, which may raise UsageError). `keep` is given the faults in force whenever they change.
+    With `break_on_failure` the first step that does not pass is the last one, and faults stay in force.
     """
     recorder = recorder or Recorder()
     steps = scenario.only(lab.topology.values, only).steps if only else scenario.applying(lab.topology.values)
@@ -68,14 +74,15 @@ def run_scenario(
         update={"only": tuple(only)}
     )
     recorder.add(begun)
-    running = _Run(lab, begun.time_scale, events, recorder)
+    running = _Run(lab, events, recorder, Faults(lab, begun.time_scale, keep), break_on_failure)
     is_interrupted = True
     with HostWatch(recorder):
         try:
             running.steps(steps)
             is_interrupted = False
         finally:
-            running.undo(number=len(steps) + 1)
+            if is_interrupted or not running.is_kept:
+                running.undo(number=len(steps) + 1)
             recorder.add(RunEnded(at=recorder.now(), interrupted=is_interrupted))
     return judge(recorder.history())
 
@@ -120,23 +127,38 @@ def _begun(
 @dataclass
 class _Run:
     lab: LabUnderTest
-    time_scale: float
     events: EventSink
     recorder: Recorder
-    faults: Faults = field(init=False)
+    faults: Faults
+    breaks: bool = False
     is_broken: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        self.faults = Faults(self.lab, self.time_scale)
+    is_kept: bool = field(init=False, default=False)
 
     def steps(self, steps: Sequence[ScenarioStep]) -> None:
         """Carry out the steps in order; once the lab itself is in trouble the rest is skipped."""
         for number, step in enumerate(steps, start=1):
             if self.is_broken:
-                self.recorder.add(Skipped(at=self.recorder.now(), step=number))
+                why: Literal["trouble", "failure"] = "failure" if self.is_kept else "trouble"
+                self.recorder.add(Skipped(at=self.recorder.now(), step=number, why=why))
                 continue
             title = blank(number, step).title
-            self._told(title, lambda n=number, s=step: self._one(n, s))  # type: ignore[misc]
+            done = self._told(title, lambda n=number, s=step: self._one(n, s))  # type: ignore[misc]
+            if self.breaks and done.outcome in ("failed", "unclear", "error"):
+                self.is_broken = self.is_kept = True
+                self._tell_ways_in(step)
+
+    def _tell_ways_in(self, step: ScenarioStep) -> None:
+        """Tell what is left in force, how to look at it, and how to end it."""
+        topology = self.lab.topology.name
+        words = self.faults.words or _("nothing")
+        text = _("broken off at a failure; still in force: {faults}")
+        self.events(Note(text.format(faults=words), level="warning"))
+        copy = f" --copy {self.lab.name.copy}" if self.lab.name.copy else ""
+        for machine in dict.fromkeys(step.machines):
+            if self.lab.power(machine) is PowerState.RUNNING:
+                self.events(Note(_("look with `{command}`").format(command=f"vboxlab ssh{copy} {machine}")))
+        command = f"vboxlab verify {topology}{copy} --undo"
+        self.events(Note(_("end it with `{command}`").format(command=command)))
 
     def undo(self, number: int) -> None:
         """Undo the faults in force, and tell of it when there were any."""
@@ -158,7 +180,7 @@ class _Run:
         (done,) = judge_undoing(self.recorder.history(), number)
         return replace(done, seconds=round(time.monotonic() - began, 3))
 
-    def _told(self, title: str, work: Callable[[], StepReport]) -> None:
+    def _told(self, title: str, work: Callable[[], StepReport]) -> StepReport:
         """Do a step with events around it."""
         self.events(ActionStarted(ACTION, None, title))
         began = time.monotonic()
@@ -179,6 +201,7 @@ class _Run:
             self.events(ActionFinished(ACTION, None, done.title, done.seconds, summary))
         if done.note and done.kind == "measure":
             self.events(Note(done.note))
+        return done
 
     def _one(self, number: int, step: ScenarioStep) -> StepReport:
         recorder = self.recorder
@@ -218,7 +241,16 @@ class _Run:
             began, words = self.recorder.began, step.describe()
             self.recorder.add(FaultInForce(at=after - began, step=number, asked=before - began, words=words))
         else:
-            checking.carry_out(step, self.lab, self.time_scale, self.recorder, number)
+            checking.carry_out(step, self.lab, self.faults.time_scale, self.recorder, number)
+            held = self.recorder.history().last(Tried, number)
+            if step.persist and held is not None and not held.problems and not held.doubts:
+                self._reboot(number, step.persist)
+                checking.carry_out(step, self.lab, self.faults.time_scale, self.recorder, number)
+
+    def _reboot(self, number: int, machines: Sequence[str]) -> None:
+        for machine in machines:
+            self.faults.inject(RebootFault(fault="reboot", machine=machine), wait=True)
+            self.recorder.add(Rebooted(at=self.recorder.now(), step=number, machine=machine))
 
     def _expect_running(self, step: ScenarioStep) -> None:
         """Raise InfrastructureTrouble when a machine that the step needs does not run though no fault wants it so."""

@@ -28,7 +28,8 @@ UNKNOWN = "?"
 class Sample:
     """One request that ended. `start` is on the monotonic clock of the machine that asked.
 
-    `page` is the beginning of what came, for people; `marks` are the numbers of the texts asked for that it contains.
+    `status` is that of a page, 0 of anything else; `page` is the beginning of what came, for people; `marks` are the
+    numbers of the texts asked for that it contains.
     """
 
     start: float
@@ -45,8 +46,8 @@ class Sample:
 
     @property
     def good(self) -> bool:
-        """Tell whether the page was served."""
-        return self.outcome == "ok" and 200 <= self.status < 400
+        """Tell whether the page was served, or what else was asked for was answered."""
+        return self.outcome == "ok" and (self.status == 0 or 200 <= self.status < 400)
 
 
 @dataclass(frozen=True)

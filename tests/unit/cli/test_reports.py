@@ -13,7 +13,11 @@ from tests.unit.lab_world import ROOT
 from tests.unit.verification.histories import failover, interruption, measured
 from tests.unit.verification.test_history import written
 from vboxlab.cli.main import run
+from vboxlab.lab.directory import LabDirectory
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.faults import fault_of
 from vboxlab.topology.loader import load_topology
+from vboxlab.verification.live import keeping
 
 OLD = "yesterday's"
 
@@ -90,3 +94,19 @@ def test_another_file_is_no_history(home: Path, capsys: pytest.CaptureFixture[st
     (home / "h.jsonl").write_text("hello\n")
     assert run(["report", str(home / "h.jsonl")]) == 3
     assert "not a record of a verification" in capsys.readouterr().err
+
+
+def test_what_a_killed_verification_left_is_shown_and_undone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    members: dict[str, tuple[str, ...]] = {"apache-base": ("srv-web", "srv-web-bis")}
+    put_layers(put_base(home / "home"), load_topology(ROOT / "topologies" / "failover.yaml"), members)
+    assert run(["up", "failover", "--until", "created"]) == 0
+    record = LabDirectory(home / "home", LabName("ha")).faults
+    step = fault_of({"fault": "unplug", "machine": "client", "slot": 1})
+    keeping(record)([step])
+    assert run(["plan", "failover"]) == 2
+    assert "adapter 1 of client is unplugged; `vboxlab up failover` undoes it" in capsys.readouterr().out
+    assert run(["verify", "failover", "--undo"]) == 0
+    said = capsys.readouterr()
+    assert "left by a verification that was broken off, and undone: adapter 1 of client is unplugged" in said.err
+    assert said.out == "nothing that a verification has done is in force\n"
+    assert not record.exists()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from vboxlab.topology.checks import CommandCheck, PageCheck, PingCheck
-from vboxlab.topology.scenario import CableFault, Measure, Scenario, ScenarioStep
+from vboxlab.topology.asking import PageCheck
+from vboxlab.topology.checks import CommandCheck, PingCheck
+from vboxlab.topology.faults import CableFault
+from vboxlab.topology.scenario import Measure, Scenario, ScenarioStep
 
 MEASURE: dict[str, Any] = {
     "measure": "interruption",
@@ -96,3 +98,30 @@ def test_a_command_is_split_into_words() -> None:
     command = one(check="command", on="a", run="sh -c 'echo $HOME'")
     assert isinstance(command, CommandCheck)
     assert command.argv == ("sh", "-c", "echo $HOME")
+
+
+ASKED = {
+    "measure": "interruption",
+    "from": "client",
+    "cause": {"fault": "power-off", "machine": "srv-web"},
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ({"url": "tcp://10.0.0.1:22", "served_by": "a"}, ""),
+        ({"url": "dns://10.0.0.1/www.lab", "served_by": "a"}, ""),
+        ({"url": "ping://10.0.0.1", "served_by": ["a", "b"], "told_by": {"a": "x", "b": "y"}}, ""),
+        ({"url": "tcp://10.0.0.1", "served_by": "a"}, "String should match pattern"),
+        ({"url": "https://10.0.0.1/", "served_by": "a"}, "String should match pattern"),
+        ({"url": "tcp://10.0.0.1:22", "served_by": ["a", "b"]}, "are told apart by `told_by`"),
+        ({"url": "http://10.0.0.1", "served_by": ["a", "b"], "told_by": {"a": "x"}}, "`told_by` lacks b"),
+    ],
+)
+def test_what_a_measure_may_ask(more: dict[str, Any], wrong: str) -> None:
+    if not wrong:
+        assert Measure.model_validate({**ASKED, **more}).url == more["url"]
+        return
+    with pytest.raises(ValidationError, match=wrong):
+        Measure.model_validate({**ASKED, **more})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +84,12 @@ def test_page_shows_what_came_instead(lab: LocalLab) -> None:
     lab.front.hold("srv-web", "srv-web-bis")
     wanted = {"url": lab.front.url, "contains": "Srv-Web-bis", "times": 4}
     step = check(lab, "page", from_="client", **wanted)
-    assert step.message == "2 of 4 requests showed it; the first other: status 200, <h1>Srv-Web de theodore</h1>"
+    assert (
+        step.message == "2 of 4 requests ended as expected; the first other: status 200, <h1>Srv-Web de theodore</h1>"
+    )
     assert "2 x status 200, <h1>Srv-Web de theodore</h1>" in step.evidence[0].output
     lab.front.hold()
-    assert said(lab, "page", from_="client", **wanted) == "0 of 4 requests showed it; the first other: refused"
+    assert said(lab, "page", from_="client", **wanted) == "0 of 4 requests ended as expected; the first other: refused"
 
 
 def test_service(lab: LocalLab) -> None:
@@ -157,3 +162,15 @@ def test_command(lab: LocalLab) -> None:
     assert check(lab, "command", on="srv-web", run=["false"], exit_code=1).outcome == "passed"
     assert said(lab, "command", on="srv-web", run="echo 0", equals="1") == "echo 0 says '0', expected '1'"
     assert said(lab, "command", on="srv-web", run="false") == "false ended with 1 on srv-web, expected 0"
+
+
+def test_a_page_that_is_not_found_is_no_answer(lab: LocalLab, tmp_path: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/nothing"
+        assert said(lab, "probe", from_="client", url=url).startswith(
+            "0 of 1 requests ended as expected; the first other"
+        )
+        assert check(lab, "page", from_="client", url=url, status=404).outcome == "passed"
+        server.shutdown()

@@ -16,7 +16,6 @@ from vboxlab.verification.history import (
     AnyRecord,
     History,
     HistoryInvalid,
-    Recorder,
     Request,
     RunEnded,
     Shown,
@@ -25,6 +24,7 @@ from vboxlab.verification.history import (
     read_history,
 )
 from vboxlab.verification.judgements import judge
+from vboxlab.verification.recorder import Recorder
 
 
 def written(path: Path, *records: AnyRecord) -> Path:
@@ -128,3 +128,16 @@ def test_whatever_a_guest_says_comes_back_unchanged(page: str, output: str) -> N
     ):
         assert "\n" not in record.model_dump_json()
         assert type(record).model_validate_json(record.model_dump_json()) == record
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_ends_the_file_and_not_the_run(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "h.jsonl")
+    assert recorder._file is not None
+    recorder._file.close()
+    recorder._file = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 -- the recorder closes it
+    recorder.add(run_begun())
+    recorder.add(StepBegun(at=1.0, step=1))
+    assert recorder.trouble is not None
+    assert len(recorder.history().records) == 2
+    recorder.close()

@@ -10,14 +10,16 @@ import time
 
 import pytest
 
-from vboxlab.verification.history import Recorder, StoodStill
+from vboxlab.verification.history import StoodStill
 from vboxlab.verification.hostwatch import HostWatch
+from vboxlab.verification.recorder import Recorder
 
 STOPPED = 0.8
 PROGRAM = f"""
 import sys, time
 from tests.unit.verification.histories import run_begun
-from vboxlab.verification.history import Recorder, StoodStill
+from vboxlab.verification.history import StoodStill
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.hostwatch import HostWatch
 recorder = Recorder()
 recorder.add(run_begun())

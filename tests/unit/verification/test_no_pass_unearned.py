@@ -13,7 +13,8 @@ from tests.unit.verification.test_readings import ADDRESSES, IPVS
 from tests.unit.verification.test_runner import PAGES, interruption, program, topology
 from vboxlab.errors import DriverError
 from vboxlab.topology import checks as wanted
-from vboxlab.topology.scenario import Fault, Measure, Scenario
+from vboxlab.topology.faults import Fault
+from vboxlab.topology.scenario import Measure, Scenario
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.runner import run_scenario
 
@@ -36,6 +37,7 @@ FALSE: Mapping[str, tuple[dict[str, Any], tuple[dict[str, str], ...]]] = {
         ({"ip": f"cat <<'END'\n{ADDRESSES}END"},),
     ),
     "page": ({"from": "client", "contains": "nothing such", "times": 2}, ({},)),
+    "probe": ({"from": "client", "contains": "nothing such", "times": 2}, ({},)),
     "service": (
         {"on": "srv-web", "service": "apache2", "enabled": True},
         tuple({"systemctl": UNIT.format(*state)} for state in (("failed", "enabled"), ("active", "masked"))),
@@ -60,6 +62,7 @@ PROBES: Mapping[str, tuple[str, ...]] = {
     "apt": ("apt-get",),
     "address": ("ip",),
     "page": ("perl",),
+    "probe": ("perl",),
     "service": ("systemctl",),
     "file": ("stat",),
     "ipvs": ("ipvsadm",),
@@ -84,7 +87,7 @@ def one(lab: LocalLab, step: dict[str, Any]) -> StepReport:
 
 
 def check(lab: LocalLab, kind: str, **more: Any) -> StepReport:
-    url = {"url": lab.front.url} if kind in ("page", "distribution") else {}
+    url = {"url": lab.front.url} if kind in ("page", "probe", "distribution") else {}
     return one(lab, {"check": kind, "within": 0, "severity": "failure", **url, **FALSE[kind][0], **more})
 
 
@@ -145,6 +148,22 @@ def test_a_clock_that_may_be_wrong_is_not_right(lab: LocalLab) -> None:
     assert step.message.endswith("s apart, 1 s are allowed")
 
 
+@pytest.mark.parametrize("expected", ["refused", "timeout", "unreachable"])
+def test_what_must_be_refused_is_not_proved_by_an_answer_nor_by_a_dead_prober(lab: LocalLab, expected: str) -> None:
+    assert check(lab, "probe", expect=expected, contains="").outcome == "failed"
+    for text in (*FAILING, *SILENT):
+        program(lab, "perl", text)
+        assert check(lab, "probe", expect=expected, contains="").outcome == "error"
+
+
+def test_a_refusal_is_a_pass_where_it_is_expected(lab: LocalLab) -> None:
+    lab.front.hold()
+    assert check(lab, "probe", expect="refused", contains="").outcome == "passed"
+    assert check(lab, "probe", expect="timeout", contains="").message == (
+        "0 of 2 requests ended as expected; the first other: refused"
+    )
+
+
 def test_two_names_for_one_address_are_both_answered(lab: LocalLab) -> None:
     program(lab, "ping", "exit 0")
     step = check(lab, "ping", to=["srv-web-bis", "192.168.200.52"])
@@ -158,6 +177,12 @@ FAULTS: Mapping[str, dict[str, Any]] = {
     "plug": {"slot": 1},
     "stop-service": {"service": "apache2"},
     "start-service": {"service": "apache2"},
+    "kill-service": {"service": "apache2"},
+    "hang-service": {"service": "apache2"},
+    "continue-service": {"service": "apache2"},
+    "clock-jump": {"seconds": 60},
+    "fill-disk": {"path": "/nonexistent"},
+    "command": {"run": ["false"], "undo": ["true"]},
     "reboot": {"within": 0.5},
 }
 
@@ -173,6 +198,7 @@ def test_a_fault_that_could_not_be_made_does_not_pass(lab: LocalLab, kind: str) 
 
     lab.power_off = lab.start = lab.set_cable = refused  # type: ignore[method-assign]
     program(lab, "systemctl", "exit 1")
+    program(lab, "date", "exit 1")
     step = one(lab, {"fault": kind, "machine": "srv-web", **FAULTS[kind]})
     assert step.outcome == "error", step
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,10 +21,11 @@ from tests.unit.local_lab import FrontPage, HostExecutor
 from tests.unit.verification.histories import run_begun
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.verification.clocks import read_clock
-from vboxlab.verification.history import ProbeEnded, Recorder, Request
+from vboxlab.verification.history import ProbeEnded, Request
 from vboxlab.verification.judgements import client_offset, clock_offset
 from vboxlab.verification.probes import ProbeSpec, good_for, prober_program, probing
 from vboxlab.verification.probes import probe as recorded_probe
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import Owners, Sample, distribution, failed, first_served, rate
 from vboxlab.waiting import Deadline
 
@@ -54,7 +59,10 @@ def test_the_program_needs_nothing_outside_perl_base() -> None:
         pytest.skip("this host has no separate perl-base")
     alone = ["perl", "-e", f"BEGIN {{ @INC = ('{folder}') }} {prober_program()}", "--"]
     done = subprocess.run(
-        [*alone, "127.0.0.1", "1", "x", "/", "0.01", "1", "3", "9", "text"], capture_output=True, text=True, check=False
+        [*alone, "http", "127.0.0.1", "1", "x", "/", "0.01", "1", "3", "9", "text"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     lines = [line.split() for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr) == (0, "")
@@ -225,3 +233,136 @@ def test_good_for_wants_an_unbroken_run() -> None:
     assert not good_for([sample(0, good=False)], 0)
     assert good_for([sample(0), sample(1)], 1)
     assert not good_for([sample(0), sample(1, good=False), sample(1.5)], 1)
+
+
+class Answering:
+    """A name server of this host that answers what it is told to (RFC 1035)."""
+
+    def __init__(self, code: int, *addresses: str) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port: int = self.socket.getsockname()[1]
+        self.asked: list[bytes] = []
+        self._code, self._addresses = code, addresses
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Let the thread see an empty query, and wait for it."""
+        self.socket.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join(timeout=5)
+        self.socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            query, client = self.socket.recvfrom(512)
+            if not query:
+                return
+            self.asked.append(query[12:])
+            records = b"".join(
+                b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton(each) for each in self._addresses
+            )
+            alias = b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 60, 2) + b"\xc0\x0c"  # an alias comes before
+            head = query[:2] + struct.pack("!5H", 0x8180 | self._code, 1, len(self._addresses) + 1, 0, 0)
+            self.socket.sendto(head + query[12:] + alias + records, client)
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., Answering]]:
+    made: list[Answering] = []
+
+    def make(code: int, *addresses: str) -> Answering:
+        made.append(Answering(code, *addresses))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def outcomes(url: str, *marks: str, timeout: float = 1.0) -> list[tuple[str, str, tuple[int, ...]]]:
+    samples = probe(HostExecutor("client"), ProbeSpec(url, every=0.05, timeout=timeout, count=3, marks=marks))
+    return [(sample.outcome, sample.page, sample.marks) for sample in samples]
+
+
+def test_a_name_server_is_asked_for_the_addresses_of_a_name(answering: Callable[..., Answering]) -> None:
+    server = answering(0, "192.168.200.5", "192.168.200.6")
+    url = f"dns://127.0.0.1:{server.port}/www.mlif.local"
+    assert outcomes(url, "192.168.200.6", "10.0.0.1") == [("ok", "192.168.200.5 192.168.200.6", (0,))] * 3
+    assert server.asked[0] == b"\x03www\x04mlif\x05local\x00\x00\x01\x00\x01"
+
+
+def test_a_name_server_that_refuses_or_knows_nothing_is_told_apart(answering: Callable[..., Answering]) -> None:
+    assert outcomes(f"dns://127.0.0.1:{answering(5).port}/www") == [("refused", "", ())] * 3
+    assert outcomes(f"dns://127.0.0.1:{answering(3).port}/www") == [("broken", "", ())] * 3
+    assert outcomes(f"dns://127.0.0.1:{answering(0).port}/www") == [("broken", "", ())] * 3
+
+
+def test_a_port_without_a_name_server_refuses() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    assert outcomes(f"dns://127.0.0.1:{port}/www") == [("refused", "", ())] * 3
+
+
+def test_a_connection_is_enough_or_what_the_server_says_first() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+        def greet() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _peer = listener.accept()
+                    with connection:
+                        connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        assert outcomes(url) == [("ok", "", ())] * 3
+        assert outcomes(url, "SSH-2.0", "SMTP") == [("ok", "SSH-2.0-OpenSSH_9.2p1\r\n", (0,))] * 3
+        listener.shutdown(socket.SHUT_RDWR)
+    assert outcomes(url) == [("refused", "", ())] * 3
+
+
+def test_a_server_that_says_nothing_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        assert outcomes(url, "SSH", timeout=0.3) == [("timeout", "", ())] * 3
+
+
+def own_network(ping_groups: str, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a network of its own, in which these groups may send ICMP echoes (icmp(7))."""
+    prepared = f"ip link set lo up && echo {ping_groups} > /proc/sys/net/ipv4/ping_group_range && exec sh -c"
+    words = ["unshare", "--net", "sh", "-c", f"{prepared} {shlex.quote(script)}"]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(own_network("'0 0'", "true").returncode != 0, reason="no network namespaces for this user")
+@pytest.mark.parametrize("groups", ["'0 2147483647'", "'1 0'"])
+def test_a_ping_is_answered_by_its_address_with_either_socket(groups: str) -> None:
+    script = ProbeSpec("ping://127.0.0.1", every=0.05, timeout=1.0, count=3, marks=("127.0.0.1",)).script
+    answered = own_network(groups, script).stdout.splitlines()
+    assert answered[1] == "B 1 127.0.0.1"
+    assert [line.split()[3:] for line in answered if line.startswith("S")] == [["ok", "0", "0", "1"]] * 3
+    nobody = ProbeSpec("ping://127.0.0.1", every=0.05, timeout=0.3, count=2).script
+    silent = own_network(groups, f"echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all; {nobody}").stdout.splitlines()
+    assert [line.split()[3] for line in silent if line.startswith("S")] == ["timeout"] * 2
+
+
+def test_who_may_send_no_echo_says_so() -> None:
+    script = ProbeSpec("ping://127.0.0.1", count=1).script
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not done.stdout or done.stdout.startswith("C "):
+        pytest.skip("this user may send them, or may not become another")
+    assert done.stdout.startswith("X no socket for ping: ")
+
+
+def test_headers_tell_servers_apart_too(front: FrontPage) -> None:
+    front.hold("srv-web")
+    samples = probe(HostExecutor("client"), ProbeSpec(front.url, every=0.05, count=2, marks=("Content-Length", "X-By")))
+    assert [sample.marks for sample in samples] == [(0,), (0,)]

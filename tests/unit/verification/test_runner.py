@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.local_lab import FrontPage, LocalLab
 from vboxlab.errors import DriverError, UsageError
-from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event
+from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, Note
 from vboxlab.planning.observed import PowerState
 from vboxlab.roles.web.role import WebRole
 from vboxlab.topology.model import Adapter, Machine, Network, Stage, Topology
@@ -327,3 +327,71 @@ def test_single_steps_are_asked_for_by_number_title_or_kind(lab: LocalLab) -> No
         titles("third")
     assert caught.value.brief == "--only third: there is no such step"
     assert caught.value.details == ("1 First", "2 second", "3 true on client says what it should")
+
+
+def test_a_connection_is_measured_as_a_page_is(lab: LocalLab) -> None:
+    """One server, told by nothing: gone for a while, and back."""
+    lab.on_power_off = {"srv-web": ((0, ()), (1.0, ("srv-web",)))}
+    url = lab.front.url.replace("http://", "tcp://")
+    step = run(lab, {**interruption(lab, served_by="srv-web", limits={"interruption": 3}), "url": url}).steps[0]
+    assert step.outcome == "passed", step
+    figures = {figure.name: figure for figure in step.measurements}
+    assert figures["interruption"].least == pytest.approx(1.0, abs=0.3)
+    assert figures["interruption"].most == pytest.approx(1.0, abs=0.3)
+
+
+def test_servers_are_told_apart_by_what_the_step_says(lab: LocalLab) -> None:
+    lab.on_power_off = {"srv-web": ((0, ()), (0.5, ("srv-web-bis",)))}
+    told = {"srv-web": "Srv-Web de", "srv-web-bis": "Srv-Web-bis de"}
+    step = run(lab, interruption(lab, told_by=told, limits={"interruption": 3})).steps[0]
+    assert step.outcome == "passed", step
+    swapped = {"srv-web": "Srv-Web-bis de", "srv-web-bis": "nothing such"}
+    lab.powers.clear()
+    lab.front.hold("srv-web")
+    assert run(lab, interruption(lab, told_by=swapped, within=1.0)).steps[0].outcome == "failed"
+
+
+def test_a_check_may_have_to_hold_after_a_reboot_too(lab: LocalLab, tmp_path: Path) -> None:
+    (tmp_path / "boot").write_text("1")
+    program(lab, "systemctl", f"echo $$ > {tmp_path / 'boot'}")
+    program(lab, "cat", f"exec /bin/cat {tmp_path / 'boot'}")
+    lives, lost = tmp_path / "lives", {"check": "command", "on": "srv-web", "within": 0, "persist": "srv-web"}
+    lives.touch()
+    kept = run(lab, {**lost, "run": f"test -e {lives}"}).steps[0]
+    assert (kept.outcome, kept.message) == ("passed", "also after a reboot of srv-web")
+    gone = run(lab, {**lost, "run": ["rm", str(lives)]}).steps[0]
+    assert gone.outcome == "failed"
+    never = run(lab, {**lost, "run": "false"})
+    assert never.steps[0].outcome == "failed"
+    assert "systemctl reboot" not in lab.executor("srv-web").scripts[-1]
+
+
+def test_a_run_breaks_off_at_the_first_failure_and_leaves_everything_as_it_is(lab: LocalLab) -> None:
+    page = {"check": "page", "from": "client", "url": lab.front.url, "within": 0}
+    kept: list[list[str]] = []
+    events: list[Event] = []
+    report = run_scenario(
+        Scenario(
+            steps=(
+                page,
+                {"fault": "unplug", "machine": "srv-web", "slot": 1},
+                {**page, "contains": "nothing such"},
+                page,
+            )
+        ),
+        lab,
+        events=events.append,
+        keep=lambda faults: kept.append([one.state() for one in faults]),
+        break_on_failure=True,
+    )
+    assert [step.outcome for step in report.steps] == ["passed", "passed", "failed", "skipped"]
+    assert report.steps[3].message == "the run was broken off at a failure, as asked"
+    assert lab.calls == ["set_cable srv-web 1 False"]
+    assert kept == [["adapter 1 of srv-web is unplugged"]]
+    told = [event.text for event in events if isinstance(event, Note)]
+    assert told == [
+        "broken off at a failure; still in force: adapter 1 of srv-web is unplugged",
+        "look with `vboxlab ssh client`",
+        "end it with `vboxlab verify failover --undo`",
+    ]
+    assert report.exit_code == 1

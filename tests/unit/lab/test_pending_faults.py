@@ -1,0 +1,100 @@
+"""What a verification that was killed has left: `plan` tells of it, `up` and `verify --undo` end it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.lab_world import LAB, LabWorld
+from vboxlab.errors import LabError
+from vboxlab.lab.pending_faults import read_faults
+from vboxlab.planning.observed import PowerState
+from vboxlab.topology.faults import Fault, fault_of
+from vboxlab.verification.faults import Faults
+from vboxlab.verification.live import FaultsLeft, LiveLab, end_faults, keeping
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> LabWorld:
+    made = LabWorld(tmp_path / "home")
+    made.up()
+    return made
+
+
+def fault(kind: str, machine: str = "srv-web", **more: object) -> Fault:
+    return fault_of({"fault": kind, "machine": machine, **more})
+
+
+def broken_off(world: LabWorld, *faults: Fault) -> None:
+    """Make faults as a verification does that is killed then."""
+    topology = world.blueprint().topology
+    live = LiveLab(world.context, LAB, topology)
+    making = Faults(live, keep=keeping(world.context.directory(LAB).faults))
+    for one in faults:
+        making.inject(one, wait=True)
+    world.context = world.new_context()
+
+
+def left(world: LabWorld) -> list[str]:
+    return [one.words for one in read_faults(world.context.directory(LAB).faults)]
+
+
+def test_a_plan_tells_what_is_still_in_force(world: LabWorld) -> None:
+    broken_off(world, fault("hang-service", service="heartbeat"), fault("power-off", "srv-web-bis"))
+    assert left(world) == ["heartbeat hangs on srv-web", "srv-web-bis is powered off"]
+    (note,) = [note for note in world.plan().notes if "broken off" in note]
+    assert note == (
+        "a verification was broken off, and this is still in force: heartbeat hangs on srv-web; srv-web-bis is powered "
+        "off; `vboxlab up failover` undoes it"
+    )
+
+
+def test_it_is_undone_the_last_first_and_told(world: LabWorld) -> None:
+    broken_off(world, fault("hang-service", service="heartbeat"), fault("power-off", "srv-web-bis"))
+    end_faults(world.context, LAB, world.blueprint().topology)
+    assert world.machine("srv-web-bis").power is PowerState.RUNNING
+    assert world.guests.scripts[-1][1] == "systemctl kill --signal=CONT -- heartbeat"
+    assert left(world) == []
+    assert not world.context.directory(LAB).faults.exists()
+    told = [text for text in world.texts() if "broken off" in text]
+    assert told == [
+        "left by a verification that was broken off, and undone: srv-web-bis is powered off",
+        "left by a verification that was broken off, and undone: heartbeat hangs on srv-web",
+    ]
+    assert [note for note in world.plan().notes if "broken off" in note] == []
+
+
+def test_what_cannot_be_undone_stays_written_down(world: LabWorld) -> None:
+    broken_off(world, fault("hang-service", service="heartbeat"), fault("unplug", slot=1))
+    world.driver.set_cable = None  # type: ignore[assignment,method-assign]
+    with pytest.raises(FaultsLeft) as caught:
+        end_faults(world.context, LAB, world.blueprint().topology)
+    assert caught.value.details[0] == "adapter 1 of srv-web is unplugged"
+    assert left(world) == ["adapter 1 of srv-web is unplugged"]
+
+
+def test_a_machine_that_is_gone_has_nothing_left(world: LabWorld) -> None:
+    broken_off(world, fault("unplug", slot=1))
+    world.driver.power_off(world.machine("srv-web").handle, "hard")
+    world.driver.delete(world.machine("srv-web").handle)
+    end_faults(world.context, LAB, world.blueprint().topology)
+    assert left(world) == []
+
+
+def test_what_another_topology_knows_stays_for_it(world: LabWorld) -> None:
+    broken_off(world, fault("unplug", slot=1))
+    topology = world.blueprint().topology
+    without = topology.model_copy(update={"machines": {"client": topology.machines["client"]}})
+    end_faults(world.context, LAB, without)
+    assert left(world) == ["adapter 1 of srv-web is unplugged"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', '{"version": 1, "faults": [{"words": "x"}]}'])
+def test_a_damaged_record_is_told_and_stays(world: LabWorld, text: str) -> None:
+    path = world.context.directory(LAB).faults
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(LabError, match="the faults of a verification cannot be read"):
+        end_faults(world.context, LAB, world.blueprint().topology)
+    assert path.read_text() == text

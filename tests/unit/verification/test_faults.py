@@ -1,0 +1,145 @@
+"""The troubles that a scenario makes, how each is undone, and what is written down of it before it is made."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.local_lab import FrontPage, LocalLab
+from tests.unit.verification.test_runner import PAGES, program, topology
+from vboxlab.planning.observed import PowerState
+from vboxlab.topology.faults import Fault, fault_of
+from vboxlab.topology.scenario import Scenario
+from vboxlab.verification.faults import FILLING, Faults, _script, _undoing
+from vboxlab.verification.runner import run_scenario
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[LocalLab]:
+    front = FrontPage(PAGES)
+    yield LocalLab(topology(), front, commands=tmp_path)
+    front.hold()
+
+
+def fault(kind: str, **more: Any) -> Fault:
+    return fault_of({"fault": kind, "machine": "srv-web", **more})
+
+
+def scripts(lab: LocalLab, *faults: dict[str, Any]) -> list[str]:
+    steps = tuple({"machine": "srv-web", **one} for one in faults)
+    report = run_scenario(Scenario(steps=steps), lab)
+    assert {step.outcome for step in report.steps} == {"passed"}, report.steps
+    return lab.executor("srv-web").scripts
+
+
+def test_what_hangs_goes_on_and_what_was_killed_is_started(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 0")
+    assert scripts(
+        lab,
+        {"fault": "hang-service", "service": "heartbeat"},
+        {"fault": "kill-service", "service": "apache2"},
+    ) == [
+        "systemctl kill --signal=STOP -- heartbeat",
+        "systemctl kill --signal=KILL -- apache2",
+        "systemctl start -- apache2",
+        "systemctl kill --signal=CONT -- heartbeat",
+    ]
+
+
+def test_a_service_goes_on_by_a_step_of_its_own(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 0")
+    assert scripts(
+        lab,
+        {"fault": "hang-service", "service": "heartbeat"},
+        {"fault": "continue-service", "service": "heartbeat"},
+    ) == ["systemctl kill --signal=STOP -- heartbeat", "systemctl kill --signal=CONT -- heartbeat"]
+
+
+def test_a_clock_jumps_and_is_set_right_by_this_computers(lab: LocalLab, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    program(lab, "date", f'case "$1" in -s) echo "$2" >> {said};; *) exec /bin/date "$@";; esac')
+    scripts(lab, {"fault": "clock-jump", "seconds": -3600}, {"fault": "clock-jump", "seconds": 60})
+    first, second, back = (float(line[1:]) for line in said.read_text().splitlines())
+    assert second - first == pytest.approx(3660, abs=5)
+    assert back - first == pytest.approx(3600, abs=5)
+
+
+def test_a_command_is_run_and_undone_without_a_shell(lab: LocalLab, tmp_path: Path) -> None:
+    file = tmp_path / "a b"
+    scripts(lab, {"fault": "command", "run": ["touch", str(file)], "undo": ["rm", str(file)]})
+    assert not file.exists()
+    assert len(lab.executor("srv-web").scripts) == 2
+
+
+def test_a_disk_is_filled_to_its_last_byte_and_emptied(tmp_path: Path) -> None:
+    """On a file system of its own, as root of a namespace."""
+    full = fault("fill-disk", path=str(tmp_path))
+    fill, empty = _script(full), _undoing(full)  # type: ignore[arg-type]
+    script = (
+        f"mount -t tmpfs -o size=3m none {tmp_path} && echo there > {tmp_path}/file && {{ {fill}\n}} && "
+        f"df --output=avail {tmp_path} | tail -1 && ! echo more > {tmp_path}/other 2>/dev/null && "
+        f"{{ {empty}\n}} && ls {tmp_path} && df --output=avail {tmp_path} | tail -1"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare" in done.stderr:
+        pytest.skip("no mount namespaces for this user")
+    assert done.returncode == 0, done
+    left, file, other, room = done.stdout.split()
+    assert (left, file, other) == ("0", "file", "other")
+    assert int(room) > 3000
+    assert FILLING in fill
+
+
+def test_each_is_written_down_before_it_is_made_and_until_it_is_undone(lab: LocalLab) -> None:
+    kept: list[list[str]] = []
+
+    def keep(faults: Sequence[Fault]) -> None:
+        kept.append([f"{len(lab.calls)}: {one.state()}" for one in faults])
+
+    faults = Faults(lab, keep=keep)
+    faults.inject(fault("unplug", slot=1), wait=True)
+    faults.inject(fault("power-off"), wait=True)
+    faults.inject(fault("start"), wait=True)
+    assert list(faults.undo()) == [("adapter 1 of srv-web is unplugged", None)]
+    assert kept == [
+        ["0: adapter 1 of srv-web is unplugged"],
+        ["1: adapter 1 of srv-web is unplugged", "1: srv-web is powered off"],
+        ["3: adapter 1 of srv-web is unplugged"],
+        [],
+    ]
+
+
+def test_where_the_guest_is_not_reached_any_more_it_is_started_anew(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 0")
+    faults = Faults(lab)
+    faults.inject(fault("stop-service", service="ssh"), wait=True)
+    lab.executor("srv-web").reachable = False
+    original = lab.start
+
+    def start(machine: str, *, wait: bool) -> None:
+        original(machine, wait=wait)
+        lab.executor("srv-web").reachable = True
+
+    lab.start = start  # type: ignore[method-assign]
+    assert list(faults.undo()) == [("ssh is stopped on srv-web", None)]
+    assert lab.calls == ["power_off srv-web", "start srv-web wait=True"]
+    assert lab.executor("srv-web").scripts[-1] == "systemctl start -- ssh"
+    assert lab.powers["srv-web"] is PowerState.RUNNING
+
+
+def test_what_fails_half_way_is_undone_as_well(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 1")
+    report = run_scenario(
+        Scenario(steps=({"fault": "hang-service", "machine": "srv-web", "service": "heartbeat"},)), lab
+    )
+    assert report.steps[0].outcome == "error"
+    assert "systemctl kill --signal=CONT -- heartbeat" in lab.executor("srv-web").scripts
