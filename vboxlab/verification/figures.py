@@ -273,12 +273,11 @@ class _Judging:
     def headline(self, figures: list[Measurement]) -> str:
         """Return the figures that matter most, in a line."""
         named = {figure.name: figure for figure in figures}
-        parts = [_said(C_("figure", "interruption"), named["interruption"])]
+        first = "longest_gap" if self._served_on() else "interruption"
+        parts = [_said(C_("figure", first), named[first])]
         parts += [_said(C_("figure", name), named[name]) for name in ("detection", "takeover") if name in named]
         if self._measure.measure == "failback":
             parts.insert(0, _said(_("served again after"), named["served_after"]))
-        elif self._served_on():
-            parts[0] = _said(C_("figure", "longest_gap"), named["longest_gap"])
         failed, in_flight = int(named["failed"].most or 0), self._lost.in_flight
         lost = n_("{count} request lost", "{count} requests lost", failed).format(count=failed)
         if in_flight:
@@ -327,6 +326,7 @@ def _time(name: str, meaning: str, value: Interval | None) -> Measurement:
 
 
 def _said(name: str, figure: Measurement) -> str:
+    name = name.replace("_", " ")
     if figure.most is None:
         return _("{figure} not seen").format(figure=name)
     return _("{figure} {seconds:.1f} s").format(figure=name, seconds=figure.most)

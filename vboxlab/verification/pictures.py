@@ -107,7 +107,7 @@ def _axes(scale: Scale, step: StepReport) -> Iterator[str]:
         if zero + tick >= scale.begin:
             x = scale.x(zero + tick)
             yield f'<line class="axis" x1="{x}" x2="{x}" y1="{floor}" y2="{floor + 4}"/>'
-            yield f'<text x="{x}" y="{floor + 17}" text-anchor="middle">{tick:g} s</text>'
+            yield f'<text x="{x}" y="{floor + 17}" text-anchor="middle">{tick + 0.0:g} s</text>'
         tick += pace
     yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>'
     yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>'

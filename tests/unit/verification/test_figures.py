@@ -150,7 +150,7 @@ def test_an_interruption_has_no_meaning_where_the_successor_served_before() -> N
     found = figure(step, "interruption")
     assert (step.outcome, found.most) == ("unclear", None)
     assert found.meaning == "not meaningful: srv-web-bis served it before already"
-    assert step.message == "longest_gap 0.1 s, 0 requests lost"
+    assert step.message == "longest gap 0.1 s, 0 requests lost"
 
 
 def test_a_standstill_of_the_prober_is_no_interruption() -> None:
