@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from vboxlab.base.model import Base
-from vboxlab.errors import InfrastructureTrouble, said_by_system
+from vboxlab.errors import InfrastructureTrouble, LabError, said_by_system
 from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.guest.executor import Executor
@@ -208,10 +208,16 @@ def prove(
         )
     run = new_run()
     path = context.directory(lab).reports / f"{topology.name}-{run}{ENDING}"
-    with closing(Recorder(path)) as recorder:
+    left = context.directory(lab).faults
+    try:
+        recording = Recorder(path)
+    except OSError as error:
+        brief = _("lab {lab}: no history of the verification can be written").format(lab=lab)
+        raise LabError(brief, details=[said_by_system(error)]) from error
+    with closing(recording) as recorder:
         report = run_scenario(
             topology.verify, live, time_scale=time_scale, events=context.events, recorder=recorder, run=run, only=only,
-            keep=keeping(context.directory(lab).faults), break_on_failure=break_on_failure,
+            keep=keeping(left, read_faults(left)), break_on_failure=break_on_failure,
         )  # fmt: skip
     _keep(context, path, report, recorder.trouble)
     return report
