@@ -86,19 +86,18 @@ def make_plan(
         plain_free=context.plain_free is not False,
         to_come=later.machines | (_come_first(blueprint) if not observed.machines else frozenset()),
     )
-    left = read_faults(context.directory(lab).faults)
     kinds = context.driver.capabilities.network_kinds
     desired = replace(desired, kinds=kinds, spared=spared_machines(desired, observed, later.spared))
     found = plan(desired, observed)
-    found = replace(found, notes=(*found.notes, *told(left, blueprint.topology.name)))
     if look and not found.blockers:
         guests = look_into(context, desired, observed, found, jobs=jobs)
         if guests:
             observed = replace(observed, guests=guests)
-            found = replace(plan(desired, observed), notes=found.notes)
+            found = plan(desired, observed)
         missing = tuple(error.brief for error in missing_bases(context, found, blueprint.topology))
         found = replace(found, blockers=(*found.blockers, *missing))
-    return found, desired, observed
+    left = read_faults(context.directory(lab).faults)
+    return replace(found, notes=(*found.notes, *told(left, blueprint.topology.name))), desired, observed
 
 
 @dataclass(frozen=True)
