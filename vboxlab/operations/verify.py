@@ -72,7 +72,10 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
     """
     several = request.which.several
 
+    begun: list[LabName] = []
+
     def one(session: Session, entry: Chosen, _jobs: int) -> Proof:
+        begun.append(entry.lab)
         if request.undo:
             end_faults(session.context, entry.lab, entry.target(session).needed.topology)
             return Proof(entry.lab, _("nothing that a verification has done is in force"), Counter(), EXIT_OK)
@@ -98,16 +101,10 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
         counts = sum((report.counts() for report in reports), Counter[StepOutcome]())
         return Proof(entry.lab, rendered(reports, request.form), counts, exit_code(reports))
 
-    begun: list[LabName] = []
-
-    def told(session: Session, entry: Chosen, jobs: int) -> Proof:
-        begun.append(entry.lab)
-        return one(session, entry, jobs)
-
     try:
         with opened(door, request.driver) as session:
             chosen = choose(session, request.topology, request, parameters=True)
-            return on_labs(session, chosen, replace(request, jobs=request.jobs or 1), told)
+            return on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
     except VboxlabError as error:
         if not begun:
             reasons = [error.brief, *error.details]

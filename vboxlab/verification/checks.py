@@ -15,7 +15,7 @@ from vboxlab.language import C_, _, n_
 from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
 from vboxlab.verification.attempts import Finding, Site, evidence, unanswered
-from vboxlab.verification.clocks import CLOCK_READINGS, read_clock
+from vboxlab.verification.clocks import read_clock_closely
 from vboxlab.verification.history import Shown
 from vboxlab.verification.judgements import clock_offset
 from vboxlab.verification.probes import ProbeSpec, probe
@@ -95,12 +95,7 @@ def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
 @examine.register
 def _clocks(check: wanted.ClocksCheck, site: Site) -> Finding:
     since = site.recorder.now()
-
-    def read(machine: str) -> None:
-        for _reading in range(CLOCK_READINGS):
-            read_clock(site.lab.executor(machine), site.recorder, site.step)
-
-    site.on_each(check.on, read)
+    site.on_each(check.on, lambda machine: read_clock_closely(site.lab.executor(machine), site.recorder, site.step))
     history = site.recorder.history()
     offsets = {m: offset for m in check.on if (offset := clock_offset(history, site.step, m, since)) is not None}
     base = max(interval.high for interval in offsets.values())

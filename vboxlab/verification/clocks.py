@@ -64,6 +64,12 @@ def combine(first: Interval, second: Interval) -> Interval:
     return Interval(low, high) if low <= high else Interval(min(first.low, second.low), max(first.high, second.high))
 
 
+def read_clock_closely(executor: Executor, recorder: Recorder, step: int) -> None:
+    """Read the real clock of a machine whose times are compared with another's. Raises as `read_clock` does."""
+    for _reading in range(CLOCK_READINGS):
+        read_clock(executor, recorder, step)
+
+
 def read_clock(executor: Executor, recorder: Recorder, step: int) -> None:
     """Read the real clock of a machine once, and record it.
 

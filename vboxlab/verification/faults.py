@@ -26,6 +26,8 @@ from vboxlab.topology.faults import (
     ServiceFault,
     StartFault,
 )
+from vboxlab.verification.history import FaultInForce
+from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, wait_until
 
@@ -151,6 +153,13 @@ class Faults:
             what = _("the reboot of {machine}").format(machine=fault.machine)
             wait_until(booted, deadline, what=what, every=1.0)
         return before
+
+
+def recorded(faults: Faults, fault: Fault, recorder: Recorder, step: int, *, wait: bool) -> float:
+    """Inject a fault, record that it is in force, and return the moment of the run's clock before it."""
+    before, after = (moment - recorder.began for moment in faults.inject(fault, wait=wait))
+    recorder.add(FaultInForce(at=after, step=step, asked=before, words=fault.describe()))
+    return before
 
 
 def _script(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:

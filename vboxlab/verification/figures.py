@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
-from functools import partial, reduce
+from functools import reduce
 
 from vboxlab.language import C_, N_, NC_, _, n_
 from vboxlab.lazily import dataclass
@@ -108,15 +108,11 @@ class _Judging:
     def __init__(self, measure: Measure, seen: Observation, owners: Owners, stretching: Stretching) -> None:
         self._measure, self._seen, self._owners, self._stretching = measure, seen, owners, stretching
         watched, scale = seen.watched, stretching.scale
-        served = [partial(self._is_by, machine) for machine in measure.served_by]
-        self._outage: Outage | None = outage(watched, seen.at, served, measure.observe * scale)
         self._slow_after = measure.slow_after * scale
         self._lost: Losses = losses(watched, seen.at, self._slow_after)
         firsts = [first_served(watched.samples, owners, m, seen.at.low) for m in measure.served_by]
         self._firsts = dict(zip(measure.served_by, firsts, strict=True))
-
-    def _is_by(self, machine: str, sample: Sample) -> bool:
-        return self._owners.served(sample) == machine
+        self._outage: Outage | None = outage(watched, seen.at, firsts, measure.observe * scale)
 
     def _served_on(self) -> list[str]:
         """Return who of served_by served before the cause already, where nothing was lost: nothing was interrupted."""

@@ -189,8 +189,8 @@ def _checked(history: History, number: int, unjudged: StepReport, persist: Seque
     if tried.doubts:
         first, *more = tried.doubts
         return replace(unjudged, outcome="unclear", message=first, details=(*more, *reason), evidence=evidence)
-    rebooted = [one.machine for one in history.of(Rebooted, number)]
-    if set(persist) - {one.machine for one in history.of(Rebooted, number) if one.at <= tried.at}:
+    rebooted = [one.machine for one in history.of(Rebooted, number) if one.at <= tried.at]
+    if set(persist) - set(rebooted):
         message = _("it was not looked at after a reboot of {machines}").format(machines=", ".join(persist))
         return replace(unjudged, message=message, evidence=evidence)
     found = [tried.message]
@@ -246,8 +246,7 @@ def _measured(history: History, number: int, step: Measure, unjudged: StepReport
         return replace(unjudged, message=_("the prober did not end as it was asked to"), details=details)
     owners = owners_of(step, run.owners)
     seen = observation(history, number, step)
-    machines = (*step.machines,)
-    own = max((run.own_seconds.get(machine, 0.0) for machine in machines), default=0.0)
+    own = max((run.own_seconds.get(machine, 0.0) for machine in step.machines), default=0.0)
     result = evaluate(step, seen, owners, Stretching(run.time_scale, own))
     missing = (ended.begun or 0) - len(seen.watched.samples)
     done = replace(
@@ -280,17 +279,16 @@ def observation(history: History, number: int, step: Measure) -> Observation:
         key=lambda sample: sample.start,
     )
     watched = Watched(tuple(samples), *_watch(history, number, samples, offset))
-    gave_up = history.last(GaveUp, number)
+    record = history.last(GaveUp, number)
+    gave_up = record.reason if record else ""
     fault = history.last(FaultInForce, number)
     if fault is None:
-        return Observation(watched, None, offset, gave_up=gave_up.reason if gave_up else "")
+        return Observation(watched, None, offset, gave_up=gave_up)
     owners = owners_of(step, history.run.owners)
     cause = _narrowed(Interval(fault.asked, fault.at), watched, offset, step, owners)
     detected, listened = _detected(history, number, cause)
     evidence = tuple(_evidence(journal.evidence) for journal in history.of(JournalRead, number))
-    return Observation(
-        watched, cause, offset, detected, listened, gave_up=gave_up.reason if gave_up else "", evidence=evidence
-    )
+    return Observation(watched, cause, offset, detected, listened, gave_up, evidence)
 
 
 def client_offset(history: History, number: int, machine: str) -> Interval:

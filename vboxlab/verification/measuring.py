@@ -9,8 +9,8 @@ from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.faults import FaultStep
 from vboxlab.topology.scenario import Detection, Measure
-from vboxlab.verification.clocks import CLOCK_READINGS, read_clock
-from vboxlab.verification.faults import Faults
+from vboxlab.verification.clocks import read_clock_closely
+from vboxlab.verification.faults import Faults, recorded
 from vboxlab.verification.history import FaultInForce, GaveUp, JournalRead, Shown
 from vboxlab.verification.judgements import client_offset, clock_offset, owners_of
 from vboxlab.verification.probes import Prober, ProbeSpec, good_for, probing
@@ -64,8 +64,7 @@ class _Measuring:
         return ProbeSpec(step.url, step.every * scale, step.timeout * scale, life=life, marks=owners.texts)
 
     def _read_clocks(self, machine: str) -> None:
-        for _reading in range(CLOCK_READINGS):
-            read_clock(self.lab.executor(machine), self.recorder, self.number)
+        read_clock_closely(self.lab.executor(machine), self.recorder, self.number)
 
     def _is_steady(self, prober: Prober) -> bool:
         """Wait until the page is served steadily; not as long where nothing has answered for a while."""
@@ -82,11 +81,7 @@ class _Measuring:
 
     def _inject(self) -> float:
         """Cause the fault and return the moment of the run's clock before it."""
-        before, after = self.faults.inject(self.step.cause, wait=False)
-        began = self.recorder.began
-        words = self.step.cause.describe()
-        self.recorder.add(FaultInForce(at=after - began, step=self.number, asked=before - began, words=words))
-        return before - began
+        return recorded(self.faults, self.step.cause, self.recorder, self.number, wait=False)
 
     def _watch(self, prober: Prober, owners: Owners, since: float) -> None:
         """Let the prober sample until all of served_by have served and the page is steady, or cannot be any more."""

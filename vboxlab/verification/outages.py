@@ -7,7 +7,7 @@ request would have been answered to when the last lost one was begun.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from vboxlab.lazily import dataclass
@@ -89,15 +89,15 @@ class Outage:
     is_doubtful: bool = False  # what was given up while the client stood still may mean that it was not back
 
 
-def outage(watched: Watched, cause: Interval, by: Sequence[Callable[[Sample], bool]], steady: float) -> Outage | None:
-    """Return the outage between a cause and the first good answer of each of some servers.
+def outage(watched: Watched, cause: Interval, firsts: Sequence[Sample | None], steady: float) -> Outage | None:
+    """Return the outage between a cause and the first good answers since it, one of each of some servers (None: none).
 
     What is lost after that answer belongs to it as well, until the service has been steady for so many seconds.
     What was given up while the client stood still may have been lost: the bounds hold both ways. None when one of them
     never answered and nothing was lost either: there is nothing to measure.
     """
-    surely = _outage(watched, cause, by, steady, watched.lost())
-    at_most = _outage(watched, cause, by, steady, [sample for sample in watched.samples if not sample.good])
+    surely = _outage(watched, cause, firsts, steady, watched.lost())
+    at_most = _outage(watched, cause, firsts, steady, [sample for sample in watched.samples if not sample.good])
     if surely is None or at_most is None:
         return at_most
     length = Interval(min(surely.length.low, at_most.length.low), max(surely.length.high, at_most.length.high))
@@ -106,10 +106,10 @@ def outage(watched: Watched, cause: Interval, by: Sequence[Callable[[Sample], bo
 
 
 def _outage(
-    watched: Watched, cause: Interval, by: Sequence[Callable[[Sample], bool]], steady: float, bad: Sequence[Sample]
+    watched: Watched, cause: Interval, firsts: Sequence[Sample | None], steady: float, bad: Sequence[Sample]
 ) -> Outage | None:
     lost = [sample for sample in bad if sample.end > cause.low]
-    restored = _restored(watched, [_first(watched.good, served, cause.low) for served in by], lost, steady)
+    restored = _restored(watched, firsts, lost, steady)
     if restored is None and not lost:
         return None
     begin = _begin(watched, cause, lost, restored)
@@ -131,10 +131,6 @@ def _restored(
         return answered
     later = next((sample for sample in watched.good if sample.start > max(again)), None)
     return later if later is not None and watched.end - later.start >= steady else None
-
-
-def _first(good: Sequence[Sample], served: Callable[[Sample], bool], since: float) -> Sample | None:
-    return next((sample for sample in good if sample.start >= since and served(sample)), None)
 
 
 def _begin(watched: Watched, cause: Interval, lost: Sequence[Sample], restored: Sample | None) -> Interval:

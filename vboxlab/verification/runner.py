@@ -18,9 +18,8 @@ from vboxlab.planning.observed import PowerState
 from vboxlab.topology.faults import FaultStep, RebootFault
 from vboxlab.topology.scenario import Measure, Scenario, ScenarioStep
 from vboxlab.verification import checking
-from vboxlab.verification.faults import Faults, Keep, keep_nothing
+from vboxlab.verification.faults import Faults, Keep, keep_nothing, recorded
 from vboxlab.verification.history import (
-    FaultInForce,
     FaultLeft,
     FaultUndone,
     Rebooted,
@@ -237,9 +236,7 @@ class _Run:
         if isinstance(step, Measure):
             measure_step(number, step, self.lab, self.faults, self.recorder)
         elif isinstance(step, FaultStep):
-            before, after = self.faults.inject(step, wait=True)
-            began, words = self.recorder.began, step.describe()
-            self.recorder.add(FaultInForce(at=after - began, step=number, asked=before - began, words=words))
+            recorded(self.faults, step, self.recorder, number, wait=True)
         else:
             checking.carry_out(step, self.lab, self.faults.time_scale, self.recorder, number)
             held = self.recorder.history().last(Tried, number)
