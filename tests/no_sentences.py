@@ -68,6 +68,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("topology/schema.py", "topology_schema"): "the JSON schema, which is English",
     ("topology/source.py", "Data"): "a type",
     ("roles/heartbeat/guest.py", "FIRST_RESTART"): "a file of a guest",
+    ("roles/heartbeat/guest.py", "TAKE"): "a shell script",
     ("roles/heartbeat/guest.py", "HeartbeatInGuest.seen"): "a command",
     ("roles/heartbeat/guest.py", "_address_settled"): "a shell script",
     ("roles/heartbeat/guest.py", "_ha_cf"): "a file of a guest",

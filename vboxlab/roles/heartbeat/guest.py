@@ -37,8 +37,21 @@ TAKEOVER = 15
 LONGEST_STOP = 300
 # When it happened nevertheless, say because somebody restarted Heartbeat by hand, the node asks its peer for them, and
 # the peer offers them: a master that still held the address when it was asked may give it up afterwards.
+# The packaged scripts write each message to Heartbeat's pipe in pieces, and two of them write at once when the peer is
+# silent at the start: "msg2string: Message with zero fields" in the log, and Heartbeat holds resources that nobody has
+# started. Then there is nobody to ask: they are started as Heartbeat would have done it (rc.d/ip-request-resp).
 ASKED_AFTER = 35.0
-ASK = ("/usr/share/heartbeat/hb_takeover", "local")
+FIRST_ASK = ("/usr/share/heartbeat/hb_takeover", "local")
+TAKE = """\
+case $(cl_status rscstatus) in
+    local | all)
+        for group in $(/usr/share/heartbeat/ResourceManager listkeys "$(uname -n)"); do
+            /usr/share/heartbeat/ResourceManager takegroup "$group"
+        done
+        ;;
+    *) /usr/share/heartbeat/hb_takeover local ;;
+esac"""
+ASK = ("sh", "-c", TAKE)
 OFFER = ("/usr/share/heartbeat/hb_standby", "foreign")
 
 
@@ -99,12 +112,14 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
         ]
 
     def as_it_was(self, resource: Resource) -> Resource:
-        """Return the unit's restart and the way to leave the address to the master as they were."""
+        """Return the unit's restart, and the ways to take the address and to leave it to the master, as they were."""
         match resource:
             case File(path=path) if path == RESTART:
                 return replace(resource, content=FIRST_RESTART)
             case Await(name=name) if name == LEFT_TO_THE_MASTER:
                 return replace(resource, nudge=())
+            case Await(name=name) if name == HELD:
+                return replace(resource, nudge=FIRST_ASK)
             case _:
                 return resource
 
