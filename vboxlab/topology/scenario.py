@@ -1,6 +1,8 @@
 """What a topology says about its proof: checks, faults and measurements with their limits.
 
-A step of `verify:` is a mapping with one of the keys `check:`, `fault:` or `measure:`, whose value is the kind:
+A step of `verify:` is a mapping with one of the keys `check:`, `fault:`, `measure:` or `invariant:`, whose value is the
+kind. Steps are carried out in their order; invariants are watched from the run's beginning to its end, wherever they
+stand:
 
     - {check: page, from: client, url: "http://192.168.200.5", contains: Srv-Web, times: 10}
     - {fault: unplug, machine: srv-web, slot: 1}
@@ -10,6 +12,7 @@ A step of `verify:` is a mapping with one of the keys `check:`, `fault:` or `mea
       cause: {fault: power-off, machine: srv-web}
       served_by: [srv-web-bis]
       limits: {interruption: 15}
+    - {invariant: one-holder, address: 192.168.200.5, on: [srv-web, srv-web-bis], from: client}
 
 Times are seconds. All durations of a step are stretched by --time-scale when the scenario runs, or by how slow the
 guests are; of limits only what is beyond the programs' own waiting, such as deadtime. Numbers of requests never are.
@@ -27,6 +30,7 @@ from vboxlab.language import N_, _
 from vboxlab.topology.asking import ProbeUrl
 from vboxlab.topology.checks import Check
 from vboxlab.topology.faults import Fault, FaultStep
+from vboxlab.topology.invariants import Invariant, InvariantStep
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.step import Names, Seconds, Step
 
@@ -109,21 +113,28 @@ class Measure(Step):
 def _family(value: Any) -> str | None:
     """Return which family a step belongs to: the tag is no key of the step, so that locations stay clear."""
     has = value.__contains__ if isinstance(value, Mapping) else lambda key: hasattr(value, key)
-    return next((f"<{family}>" for family in ("measure", "check", "fault") if has(family)), None)
+    return next((f"<{family}>" for family in ("measure", "check", "fault", "invariant") if has(family)), None)
 
 
+CarriedOut = Check | Fault | Measure
+"""A step with a beginning and an end, which invariants are not."""
 ScenarioStep = Annotated[
-    Annotated[Check, Tag("<check>")] | Annotated[Fault, Tag("<fault>")] | Annotated[Measure, Tag("<measure>")],
+    Annotated[Check, Tag("<check>")]
+    | Annotated[Fault, Tag("<fault>")]
+    | Annotated[Measure, Tag("<measure>")]
+    | Annotated[Invariant, Tag("<invariant>")],
     Discriminator(
         _family,
         custom_error_type="step_family",
-        custom_error_message=N_("expected a step with one of the keys check, fault, measure"),
+        custom_error_message=N_("expected a step with one of the keys check, fault, measure, invariant"),
     ),
 ]
 
 
-def kind_of(step: ScenarioStep) -> tuple[Literal["check", "fault", "measure"], str]:
+def kind_of(step: ScenarioStep) -> tuple[Literal["check", "fault", "measure", "invariant"], str]:
     """Return which family a step is of, and what it is called there: ping, power-off, interruption."""
+    if isinstance(step, InvariantStep):
+        return "invariant", str(step.invariant)
     if isinstance(step, Measure):
         return "measure", str(step.measure)
     return ("fault", str(step.fault)) if isinstance(step, FaultStep) else ("check", str(step.check))
@@ -141,6 +152,8 @@ class Scenario(Parameters):
     def only(self, values: Mapping[str, str], names: Sequence[str]) -> Scenario:
         """Return the scenario of the steps that are named, by number, title or kind, among those that apply.
 
+        Invariants go along with whatever is carried out.
+
         Raises UsageError, naming the steps, when a name fits none of them.
         """
         steps = self.applying(values)
@@ -153,7 +166,8 @@ class Scenario(Parameters):
                     _("--only {step}: there is no such step").format(step=name),
                     details=[f"{number} {step.describe()}" for number, step, *_known in told],
                 )
-        return Scenario(steps=tuple(step for number, step, *_known in told if number in chosen))
+        wanted = (s for number, s, *_known in told if number in chosen or isinstance(s, InvariantStep))
+        return Scenario(steps=tuple(wanted))
 
     @property
     def machines(self) -> frozenset[str]:

@@ -158,7 +158,10 @@ class Faults:
 def recorded(faults: Faults, fault: Fault, recorder: Recorder, step: int, *, wait: bool) -> float:
     """Inject a fault, record that it is in force, and return the moment of the run's clock before it."""
     before, after = (moment - recorder.began for moment in faults.inject(fault, wait=wait))
-    recorder.add(FaultInForce(at=after, step=step, asked=before, words=fault.describe()))
+    recorder.add(
+        FaultInForce(at=after, step=step, asked=before, words=fault.describe(), key=fault.key or (),
+                     state=fault.state() if fault.key else "", ends=fault.ends or ())
+    )  # fmt: skip
     return before
 
 

@@ -16,18 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from vboxlab.errors import EXIT_INVALID, VboxlabError
 from vboxlab.language import _
+from vboxlab.verification.record import Record
 from vboxlab.verification.samples import Outcome
+from vboxlab.verification.sightings import Claimed, PowerSeen, SamplerBegun, SamplerEnded, Sighted, WatchEnded
 
 FORMAT = 1
 ENDING = ".jsonl"
-
-
-class Record(BaseModel):
-    """Something that happened, `at` so many seconds after the run began."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
-
-    at: float
 
 
 class RunBegun(Record):
@@ -189,12 +183,18 @@ class ClockRead(Record):
 
 
 class FaultInForce(Record):
-    """A fault was asked for at a moment and is in force; `words` say what is not as it was."""
+    """A fault was asked for at a moment and is in force; `words` say what was done.
+
+    `key` tells what is not as it was since, in words `state`; `ends` what is as it was again.
+    """
 
     kind: Literal["fault"] = "fault"
     step: int
     asked: float
     words: str
+    key: tuple[str, ...] = ()
+    state: str = ""
+    ends: tuple[str, ...] = ()
 
 
 class Rebooted(Record):
@@ -274,6 +274,12 @@ AnyRecord = (
     | JournalRead
     | StoodStill
     | Load
+    | SamplerBegun
+    | Sighted
+    | Claimed
+    | SamplerEnded
+    | PowerSeen
+    | WatchEnded
     | RunEnded
 )
 _line: TypeAdapter[AnyRecord] = TypeAdapter(

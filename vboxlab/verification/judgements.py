@@ -12,7 +12,8 @@ from vboxlab import __version__
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.faults import FaultStep
-from vboxlab.topology.scenario import Measure, ScenarioStep, kind_of
+from vboxlab.topology.invariants import InvariantStep
+from vboxlab.topology.scenario import CarriedOut, Measure, ScenarioStep, kind_of
 from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
 from vboxlab.verification.figures import Observation, Stretching, evaluate
 from vboxlab.verification.history import (
@@ -41,9 +42,11 @@ from vboxlab.verification.history import (
     Tried,
     Trouble,
 )
+from vboxlab.verification.invariants import judge_invariant
 from vboxlab.verification.outages import Stretch, Watched, joined, loss_over_time, standstills
 from vboxlab.verification.report import Evidence, Report, StepReport
 from vboxlab.verification.samples import Owners, Sample
+from vboxlab.verification.timeline import fault_marks
 
 _step: TypeAdapter[ScenarioStep] = TypeAdapter(ScenarioStep)
 
@@ -90,6 +93,7 @@ def judge(history: History) -> Report:
         speeds=dict(run.speeds),
         left_out=run.left_out,
         only=run.only,
+        faults=tuple(fault_marks(history)),
         busy=round(sum(loads) / len(loads), 3) if loads else None,
         doubts=tuple(_doubts(history)),
     )
@@ -140,6 +144,9 @@ def blank(number: int, step: ScenarioStep) -> StepReport:
 def judge_step(history: History, number: int, step: ScenarioStep) -> StepReport:
     """Return what came of a step."""
     unjudged = blank(number, step)
+    if isinstance(step, InvariantStep):
+        done = judge_invariant(history, number, step, unjudged)
+        return replace(done, outcome="warning") if step.severity == "warning" and done.outcome != "passed" else done
     skipped = history.last(Skipped, number)
     if skipped is not None:
         message = _("an earlier step could not be carried out")
@@ -166,7 +173,7 @@ def judge_step(history: History, number: int, step: ScenarioStep) -> StepReport:
     return _with_standstill(done, _stood_still(history, begun.at, until))
 
 
-def _judged(history: History, number: int, step: ScenarioStep, unjudged: StepReport) -> StepReport:
+def _judged(history: History, number: int, step: CarriedOut, unjudged: StepReport) -> StepReport:
     if isinstance(step, Measure):
         return _measured(history, number, step, unjudged)
     if isinstance(step, FaultStep):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
 from vboxlab.harmless import for_html
 from vboxlab.language import C_, _, spoken
+from vboxlab.verification.bars import SHADES, bars_picture, legend
 from vboxlab.verification.pictures import PICTURE, picture
 from vboxlab.verification.render import MARKS, amount, head
 from vboxlab.verification.report import Report, StepReport
@@ -25,7 +26,7 @@ pre { background: #f4f4f4; padding: .5rem; overflow-x: auto; font-size: .82rem; 
 @media print { @page { size: A4; margin: 14mm } body { margin: 0; max-width: none; font-size: 11px; background: #fff;
   color: #000 } section { break-inside: avoid } pre { white-space: pre-wrap } }
 """
-STYLE += PICTURE
+STYLE += PICTURE + SHADES
 
 
 def render_html(report: Report) -> str:
@@ -46,10 +47,10 @@ def body_of(report: Report) -> str:
     """Return what a page shows of a report: what was verified, then each step."""
     parts = [f'<p class="small">{for_html(line)}</p>' for line in head(report)]
     parts += [f"<p><strong>{for_html(doubt)}</strong></p>" for doubt in report.doubts]
-    return "\n".join([*parts, *(part for step in report.steps for part in _step(step))])
+    return "\n".join([*parts, *(part for step in report.steps for part in _step(step, report))])
 
 
-def _step(step: StepReport) -> Iterator[str]:
+def _step(step: StepReport, report: Report) -> Iterator[str]:
     title = _("{subject}: {text}").format(subject=step.title, text=C_("step", MARKS[step.outcome]))
     yield f'<section class="{step.outcome}"><h2>{step.number}. {for_html(title)}</h2>'
     for line in dict.fromkeys((step.message, *step.details)):
@@ -57,6 +58,9 @@ def _step(step: StepReport) -> Iterator[str]:
             yield f"<p>{for_html(line)}</p>"
     if step.samples:
         yield picture(step)
+    if step.bars:
+        yield bars_picture(step, report.faults, report.seconds)
+        yield f'<p class="small">{for_html(legend())}</p>'
     if step.measurements:
         heads = (_("measured"), _("value"), _("limit"), _("outcome"), _("meaning"))
         yield "<table><tr>" + "".join(f"<th>{for_html(head)}" for head in heads) + "</tr>"

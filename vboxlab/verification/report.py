@@ -19,7 +19,7 @@ from vboxlab.verification.samples import Sample
 StepOutcome = Literal["passed", "failed", "unclear", "warning", "skipped", "error"]
 """The verdicts of a step. unclear: what was seen cannot tell; error: it could not be carried out."""
 
-StepKind = Literal["check", "fault", "measure"]
+StepKind = Literal["check", "fault", "measure", "invariant"]
 Unit = Literal["s", "requests", "%"]
 EVIDENCE_LINES = 40
 
@@ -51,6 +51,27 @@ class Measurement:
     outcome: StepOutcome = "passed"
 
 
+BarState = Literal["holds", "free", "off", "unknown", "wrong"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of a run, in seconds since it began, in which something was in one state."""
+
+    begin: float
+    end: float
+    state: BarState
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something done to the lab, in words, and from when to when it was in force, in seconds since the run began."""
+
+    begin: float
+    end: float
+    words: str
+
+
 @dataclass(frozen=True)
 class StepReport:
     """What came of one step. `message` says in a line what was found; `facts` are further figures, ready to print.
@@ -58,7 +79,8 @@ class StepReport:
     `stood_still` are the seconds for which this computer did nothing at all meanwhile, when they are enough to matter.
     Of a measure: `samples` are its requests and `served` who answered each, `loss` what was lost second by second after
     the cause, `moments` when the cause came into force (`cause`), a peer told of the death (`dead`) and the service was
-    gone (`gone`), in seconds since the first request.
+    gone (`gone`), in seconds since the first request. Of an invariant: `bars` are the states of
+    what was watched, by name.
     """
 
     number: int
@@ -79,6 +101,7 @@ class StepReport:
     served: tuple[str, ...] = ()
     loss: tuple[Second, ...] = ()
     moments: Mapping[str, Interval] = field(default_factory=dict)
+    bars: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,8 +110,8 @@ class Report:
 
     `speeds` says how many times slower the machines were found than limits expect, where that made the time scale;
     `left_out` counts the steps that do not apply under these parameters, `only` are the steps that were asked for where
-    not all were, `busy` is the mean load of this computer's
-    processors (0 to 1, None: not known). `doubts` say why nothing is proved whatever the steps say.
+    not all were, `busy` is the mean load of this computer's processors (0 to 1, None: not known). `faults` are all that
+    were made. `doubts` say why nothing is proved whatever the steps say.
     """
 
     run: str
@@ -108,6 +131,7 @@ class Report:
     left_out: int = 0
     only: tuple[str, ...] = ()
     busy: float | None = None
+    faults: tuple[Mark, ...] = ()
     doubts: tuple[str, ...] = ()
 
     def counts(self) -> Counter[StepOutcome]:

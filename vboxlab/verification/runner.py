@@ -16,7 +16,8 @@ from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.faults import FaultStep, RebootFault
-from vboxlab.topology.scenario import Measure, Scenario, ScenarioStep
+from vboxlab.topology.invariants import InvariantStep
+from vboxlab.topology.scenario import CarriedOut, Measure, Scenario, ScenarioStep
 from vboxlab.verification import checking
 from vboxlab.verification.faults import Faults, Keep, keep_nothing, recorded
 from vboxlab.verification.history import (
@@ -35,6 +36,7 @@ from vboxlab.verification.judgements import blank, judge, judge_step, judge_undo
 from vboxlab.verification.measuring import measure_step
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.report import Report, StepReport
+from vboxlab.verification.samplers import watching
 from vboxlab.verification.speed import measured_speeds, scale_for
 from vboxlab.verification.subject import LabUnderTest, own_seconds, page_owners
 
@@ -75,15 +77,19 @@ def run_scenario(
     recorder.add(begun)
     running = _Run(lab, events, recorder, Faults(lab, begun.time_scale, keep), break_on_failure)
     is_interrupted = True
-    with HostWatch(recorder):
-        try:
-            running.steps(steps)
-            is_interrupted = False
-        finally:
-            if is_interrupted or not running.is_kept:
-                running.undo(number=len(steps) + 1)
-            recorder.add(RunEnded(at=recorder.now(), interrupted=is_interrupted))
-    return judge(recorder.history())
+    try:
+        with HostWatch(recorder), watching(steps, lab, begun.time_scale, recorder):
+            try:
+                running.steps(steps)
+                is_interrupted = False
+            finally:
+                if is_interrupted or not running.is_kept:
+                    running.undo(number=len(steps) + 1)
+    finally:
+        recorder.add(RunEnded(at=recorder.now(), interrupted=is_interrupted))
+    report = judge(recorder.history())
+    running.tell_invariants(report.steps)
+    return report
 
 
 def _begun(
@@ -136,6 +142,8 @@ class _Run:
     def steps(self, steps: Sequence[ScenarioStep]) -> None:
         """Carry out the steps in order; once the lab itself is in trouble the rest is skipped."""
         for number, step in enumerate(steps, start=1):
+            if isinstance(step, InvariantStep):
+                continue
             if self.is_broken:
                 why: Literal["trouble", "failure"] = "failure" if self.is_kept else "trouble"
                 self.recorder.add(Skipped(at=self.recorder.now(), step=number, why=why))
@@ -146,7 +154,13 @@ class _Run:
                 self.is_broken = self.is_kept = True
                 self._tell_ways_in(step)
 
-    def _tell_ways_in(self, step: ScenarioStep) -> None:
+    def tell_invariants(self, done: Sequence[StepReport]) -> None:
+        """Tell what came of the invariants, which is known at the end."""
+        for step in done:
+            if step.kind == "invariant":
+                self._told(step.title, lambda found=step: found)  # type: ignore[misc]
+
+    def _tell_ways_in(self, step: CarriedOut) -> None:
         """Tell what is left in force, how to look at it, and how to end it."""
         topology = self.lab.topology.name
         words = self.faults.words or _("nothing")
@@ -202,7 +216,7 @@ class _Run:
             self.events(Note(done.note))
         return done
 
-    def _one(self, number: int, step: ScenarioStep) -> StepReport:
+    def _one(self, number: int, step: CarriedOut) -> StepReport:
         recorder = self.recorder
         recorder.add(StepBegun(at=recorder.now(), step=number))
         try:
@@ -222,7 +236,7 @@ class _Run:
             self.is_broken = True
         return done
 
-    def _of_lab(self, step: ScenarioStep) -> InfrastructureTrouble | None:
+    def _of_lab(self, step: CarriedOut) -> InfrastructureTrouble | None:
         """Return the trouble with the lab itself that explains what a step came to, None when there is none."""
         try:
             self._expect_running(step)
@@ -232,7 +246,7 @@ class _Run:
             return None
         return None
 
-    def _carry_out(self, number: int, step: ScenarioStep) -> None:
+    def _carry_out(self, number: int, step: CarriedOut) -> None:
         if isinstance(step, Measure):
             measure_step(number, step, self.lab, self.faults, self.recorder)
         elif isinstance(step, FaultStep):
@@ -249,7 +263,7 @@ class _Run:
             self.faults.inject(RebootFault(fault="reboot", machine=machine), wait=True)
             self.recorder.add(Rebooted(at=self.recorder.now(), step=number, machine=machine))
 
-    def _expect_running(self, step: ScenarioStep) -> None:
+    def _expect_running(self, step: CarriedOut) -> None:
         """Raise InfrastructureTrouble when a machine that the step needs does not run though no fault wants it so."""
         starts = (
             {step.machine}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +15,7 @@ from tests.unit.verification.test_runner import PAGES, interruption, program, to
 from vboxlab.errors import DriverError
 from vboxlab.topology import checks as wanted
 from vboxlab.topology.faults import Fault
+from vboxlab.topology.invariants import Invariant
 from vboxlab.topology.scenario import Measure, Scenario
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.runner import run_scenario
@@ -246,3 +248,73 @@ def test_no_measure_passes_whose_prober_is_killed(lab: LocalLab) -> None:
     step = one(lab, interruption(lab, within=2.0, limits={"interruption": 5}))
     assert step.outcome in ("error", "unclear")
     assert step.message in ("client: the prober has ended by itself", "the prober did not end as it was asked to")
+
+
+# Of each invariant: how it is asked for where its claim is false on this computer, which is all machines at once.
+INVARIANTS: Mapping[str, dict[str, Any]] = {
+    "one-holder": {"address": "192.0.2.77", "on": ["srv-web", "srv-web-bis"], "none_for": 0.5, "every": 0.05},
+    "at-most-one": {"address": "127.0.0.1", "on": ["srv-web", "srv-web-bis"], "every": 0.05},
+    "answers": {"from": "client", "failing_for": 0.5, "every": 0.05, "timeout": 0.5},
+}
+
+
+def invariant(lab: LocalLab, kind: str, seconds: float = 2.5, **more: Any) -> StepReport:
+    url = {"url": lab.front.url} if kind == "answers" else {}
+    step = {"invariant": kind, **url, **INVARIANTS[kind], **more}
+    return run_scenario(
+        Scenario(steps=(step, {"check": "command", "on": "client", "run": f"sleep {seconds}"})), lab
+    ).steps[0]
+
+
+def test_every_invariant_is_gone_through() -> None:
+    assert set(INVARIANTS) == kinds(Invariant, "invariant")
+
+
+@pytest.mark.parametrize("kind", INVARIANTS)
+def test_an_invariant_that_does_not_hold_does_not_pass(lab: LocalLab, kind: str) -> None:
+    lab.front.hold()
+    step = invariant(lab, kind)
+    assert step.outcome == "failed", step
+    assert step.bars["violated"][0].state == "wrong"
+
+
+@pytest.mark.parametrize("kind", INVARIANTS)
+def test_no_invariant_passes_without_its_sampler(lab: LocalLab, kind: str) -> None:
+    for text in (*FAILING, *SILENT):
+        program(lab, "perl", text)
+        step = invariant(lab, kind, 0.2)
+        assert step.outcome == "unclear", (text, step)
+        assert step.message.startswith("nothing was seen of ")
+
+
+def test_an_invariant_that_holds_passes(lab: LocalLab) -> None:
+    assert invariant(lab, "answers").outcome == "passed"
+    assert invariant(lab, "at-most-one", address="192.0.2.77").outcome == "passed"
+
+
+def test_a_state_is_told_by_whole_words_and_not_by_a_command_that_fails_silently(lab: LocalLab) -> None:
+    state: dict[str, Any] = {"address": None, "run": ["systemctl", "is-active", "drbd"], "shows": "active"}
+    program(lab, "systemctl", "echo inactive; exit 3")
+    assert invariant(lab, "at-most-one", **state).outcome == "passed"
+    program(lab, "systemctl", "echo active")
+    assert invariant(lab, "at-most-one", **state).outcome == "failed"
+    program(lab, "systemctl", "exit 1")
+    assert invariant(lab, "at-most-one", **state).outcome == "unclear"
+
+
+def test_no_invariant_passes_whose_sampler_is_killed(lab: LocalLab) -> None:
+    original = lab.executor("client").run
+
+    def run(script: str, **more: Any) -> Any:
+        done = original(script, **more)
+        if "sleep 2.5" in script:
+            lab.executor("client").reachable = False
+            for process in list(lab.executor("client").running):
+                process.kill()
+            time.sleep(2.5)
+        return done
+
+    lab.executor("client").run = run  # type: ignore[method-assign]
+    step = invariant(lab, "answers")
+    assert step.outcome == "unclear", step
+    assert step.message.startswith("client said nothing for ")
