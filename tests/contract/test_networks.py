@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -52,7 +53,7 @@ def test_the_cable_survives_restarts(world: World, driver: Driver, spec: Specs) 
 
 def test_lines_are_changed_where_the_driver_has_a_switch_of_its_own(world: World, driver: Driver, spec: Specs) -> None:
     made = driver.create(spec(adapters=(internal(1, "sw-dmz"), nat(2))))
-    changes = (
+    changes: tuple[Callable[[int], None], ...] = (
         lambda slot: driver.impair(made.handle, slot, Impairment(loss=0.5)),
         lambda slot: driver.set_groups(made.handle, slot, {1, 2}),
         lambda slot: driver.impair(made.handle, slot, Impairment()),

@@ -197,6 +197,15 @@ class FaultInForce(Record):
     words: str
 
 
+class ChaosDrawn(Record):
+    """Random faults were drawn by a seed, which draws the same ones again: what each does, in their order."""
+
+    kind: Literal["chaos"] = "chaos"
+    step: int
+    seed: int
+    drawn: tuple[str, ...]
+
+
 class Rebooted(Record):
     """A machine was rebooted within a check, which is to hold afterwards too."""
 
@@ -206,7 +215,7 @@ class Rebooted(Record):
 
 
 class FaultUndone(Record):
-    """A fault that was in force is undone."""
+    """A fault that was in force is undone: within a step, or at the end (step 0)."""
 
     kind: Literal["undone"] = "undone"
     step: int
@@ -268,6 +277,7 @@ AnyRecord = (
     | ProbeEnded
     | ClockRead
     | FaultInForce
+    | ChaosDrawn
     | Rebooted
     | FaultUndone
     | FaultLeft
@@ -302,6 +312,10 @@ class History:
         for record in self.records:
             if isinstance(record, kind) and (step is None or getattr(record, "step", None) == step):
                 yield record
+
+    def first(self, kind: type[OfKind], step: int | None = None) -> OfKind | None:
+        """Return the first record of a kind, None without any."""
+        return next(self.of(kind, step), None)
 
     def last(self, kind: type[OfKind], step: int | None = None) -> OfKind | None:
         """Return the last record of a kind, None without any."""
