@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from vboxlab.language import N_, _
 from vboxlab.topology.faults import Fault, FaultStep
@@ -56,6 +56,12 @@ class ChaosFault(FaultStep):
     def machines(self) -> tuple[str, ...]:
         """Return the machines that may suffer."""
         return all_machines(self.among)
+
+    @model_validator(mode="after")
+    def _moments_are_told_once(self) -> Self:
+        if any(fault.at for fault in self.among):
+            raise ValueError(_("`at` has no meaning among random faults: `every` tells when they are made"))
+        return self
 
     def drawn(self, seed: int) -> tuple[Fault, ...]:
         """Return the faults that a seed draws, in their order: the same ones for ever (random.Random.random)."""

@@ -303,7 +303,9 @@ class ClockFault(MachineFault):
         return _("the clock of {machine} jumps by {seconds} s").format(machine=self.machine, seconds=self.seconds)
 
     def state(self) -> str:
-        """Say how wrong the clock is."""
+        """Say how wrong the clock is; 0 stands for that of a machine that was paused."""
+        if not self.seconds:
+            return _("the clock of {machine} is behind").format(machine=self.machine)
         return _("the clock of {machine} is {seconds} s off").format(machine=self.machine, seconds=self.seconds)
 
 

@@ -83,9 +83,18 @@ class Faults:
                 self._by_hypervisor(fault, wait=wait)
         after = time.monotonic()
         for key in fault.ends:
-            if key in self.in_force:
+            there = self.in_force.get(key)
+            if isinstance(there, PauseFault) and isinstance(fault, PauseFault | StartFault):
+                self._remember_clock(there.machine)
+            if there is not None:
                 self._remember(key, None)
         return before, after
+
+    def _remember_clock(self, machine: str) -> None:
+        """Write down that the clock of a machine that stood still is behind, which nothing but its guest can mend."""
+        behind = ClockFault(fault="clock-jump", machine=machine, seconds=0)
+        if behind.key not in self.in_force:
+            self._remember(behind.key, behind)
 
     def _by_hypervisor(self, fault: Fault, *, wait: bool) -> None:
         """Make a fault of power or network, the hypervisor's where it can."""
@@ -151,8 +160,11 @@ class Faults:
 
     def _undo(self, fault: Fault) -> None:
         match fault:
-            case PowerOffFault() | PauseFault():
+            case PowerOffFault():
                 self.lab.start(fault.machine, wait=True)
+            case PauseFault():
+                self.lab.start(fault.machine, wait=True)
+                self._as_root_or_anew(fault.machine, clock_script())
             case CableFault():
                 self.lab.set_cable(fault.machine, fault.slot, True)
             case ImpairFault():
@@ -221,6 +233,11 @@ class Faults:
                 self.lab.start(fault.machine, wait=True)
 
 
+def clock_script() -> str:
+    """Return what sets a guest's clock by this computer's."""
+    return f"date -s @{time.time():.3f}"
+
+
 def _script(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
     """Return what makes the trouble in the guest."""
     match fault:
@@ -249,7 +266,7 @@ def _undoing(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str
         case ServiceFault():
             return shlex.join(["systemctl", "start", "--", fault.service])
         case ClockFault():
-            return f"date -s @{time.time():.3f}"  # right also where a boot or a snapshot has undone it meanwhile
+            return clock_script()  # right also where a boot or a snapshot has undone it meanwhile
         case DiskFault():
             return shlex.join(["rm", "-f", "--", f"{fault.path.rstrip('/')}/{FILLING}"])
         case CommandFault():

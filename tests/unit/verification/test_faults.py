@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,7 @@ CUT = {"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"]]}
 
 
 def test_a_paused_machine_is_no_trouble_and_goes_on_at_the_end(lab: LocalLab) -> None:
+    program(lab, "date", "exit 0")
     lab.front.hold("srv-web")
     page = {"check": "page", "from": "client", "url": lab.front.url, "within": 0}
     steps = ({"fault": "pause", "machine": "srv-web"}, page, {"fault": "unplug", "machine": "srv-web", "slot": 1})
@@ -169,17 +171,37 @@ def test_a_machine_that_nobody_has_paused_is_trouble(lab: LocalLab) -> None:
     assert (step.outcome, step.message) == ("error", "srv-web is paused, so nothing can be proved")
 
 
-@pytest.mark.parametrize("end", ["resume", "start", "power-off"])
-def test_a_pause_ends_when_the_machine_goes_on_or_is_off(lab: LocalLab, end: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [
+        ("resume", "the clock of srv-web is behind"),
+        ("start", "the clock of srv-web is behind"),
+        ("power-off", "srv-web is powered off"),
+    ],
+)
+def test_a_pause_ends_when_the_machine_goes_on_or_is_off(lab: LocalLab, end: str, left: str) -> None:
+    program(lab, "date", "exit 0")
     faults = Faults(lab)
     faults.inject(fault("pause"), wait=True)
     faults.inject(fault(end), wait=True)
     assert not faults.is_paused("srv-web")
-    assert [words for words, _error in faults.undo()] == (["srv-web is powered off"] if end == "power-off" else [])
+    assert list(faults.undo()) == [(left, None)]
+    set_right = [script for script in lab.executor("srv-web").scripts if script.startswith("date -s @")]
+    assert len(set_right) == (end != "power-off")
+
+
+def test_who_stood_still_until_the_end_has_its_clock_set(lab: LocalLab) -> None:
+    program(lab, "date", "exit 0")
+    faults = Faults(lab)
+    faults.inject(fault("pause"), wait=True)
+    assert list(faults.undo()) == [("srv-web is paused", None)]
+    (script,) = lab.executor("srv-web").scripts
+    assert float(script.removeprefix("date -s @")) == pytest.approx(time.time(), abs=60)
 
 
 def test_what_is_undone_in_a_guest_waits_until_the_machine_goes_on(lab: LocalLab) -> None:
     program(lab, "systemctl", "exit 0")
+    program(lab, "date", "exit 0")
     faults = Faults(lab)
     for one in (fault("pause"), fault("unplug", slot=1), fault("stop-service", service="apache2")):
         faults.inject(one, wait=True)

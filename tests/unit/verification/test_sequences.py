@@ -42,7 +42,9 @@ CHAOS = {"fault": "chaos", "among": [UNPLUG, PAUSE, OFF], "count": 6, "every": 0
 def lab(tmp_path: Path) -> Iterator[LocalLab]:
     front = FrontPage(PAGES)
     front.hold("srv-web")
-    yield LocalLab(topology(), front, commands=tmp_path)
+    made = LocalLab(topology(), front, commands=tmp_path)
+    program(made, "date", 'case "$1" in -s) ;; *) exec /bin/date "$@";; esac')  # who stood still has its clock set
+    yield made
     front.hold()
 
 

@@ -118,8 +118,11 @@ class Switches:
             write_durably(file, json.dumps(now) + "\n")
         else:
             file.unlink(missing_ok=True)
-        if self.is_on_duty(definition.lab):  # else it reads it at its start
-            self.ensure(definition.lab)
+        if self.is_on_duty(definition.lab) and not self.ensure(definition.lab).get("lines"):
+            raise DriverError(
+                _("the lab's network switch is of an older vboxlab and cannot change lines"),
+                resolution=_("stop the lab's machines, so that the switch ends, and bring the lab up again"),
+            )
 
     def ensure(self, lab: LabName | None) -> dict[str, Any]:
         """Have a switch on duty that has read all ports, and return what it says of itself."""

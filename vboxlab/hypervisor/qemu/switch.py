@@ -252,6 +252,7 @@ class Switch:
         self.running = command == "reload" or bool(self.ports)
         return {
             "pid": os.getpid(),
+            "lines": True,  # it knows of lines, which those of older vboxlabs do not
             "ports": {Path(path).name: [port.network, port.up] for path, port in self.ports.items()},
         }
 
