@@ -119,6 +119,8 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("verification/series.py", "series_junit"): "XML",
     ("verification/faults.py", "_script"): "a shell script",
     ("verification/runner.py", "_Run._tell_ways_in"): "commands",
+    ("verification/lines.py", "dropping_script"): "a shell script",
+    ("verification/lines.py", "netem_script"): "a shell script",
     ("verification/live.py", "_keep"): "the level of a note",
     ("verification/speed.py", "SCRIPT"): "a shell script",
     ("verification/render_html.py", "_step"): "HTML",
@@ -150,7 +152,13 @@ _DESCRIBED = {
         "HoldersInvariant.none_for", "HoldersInvariant.on", "HoldersInvariant.run", "HoldersInvariant.several_for",
         "HoldersInvariant.shows", "HoldersInvariant.source", "HoldersInvariant.unseen_for",
     ),
-    "topology/faults.py": ("ClockFault.seconds", "CommandFault.run", "CommandFault.undo"),
+    "topology/fault_sequences.py": (
+        "ChaosFault.among", "ChaosFault.count", "ChaosFault.every", "ChaosFault.seed", "TogetherFault.faults",
+    ),
+    "topology/faults.py": (
+        "ClockFault.seconds", "CommandFault.run", "CommandFault.undo", "FaultStep.at", "ImpairFault.delay",
+        "ImpairFault.loss", "ImpairFault.rate", "PartitionFault.groups",
+    ),
     "topology/step.py": ("CheckStep.persist", "Step.note", "Step.severity", "Step.title", "Step.when", "Step.within"),
     "topology/model.py": (
         "Machine.base", "Machine.resolver_domain", "Machine.roles", "Machine.search", "Network.host_name",

@@ -139,6 +139,28 @@ def test_start_and_hard_power_off(world: World, driver: Driver, spec: Specs) -> 
     assert driver.inspect(handle).power is PowerState.OFF
 
 
+def test_a_paused_machine_stands_still_until_it_is_started(world: World, driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec(adapters=(nat(1),))).handle
+    driver.start(handle)
+    begun = driver.inspect(handle).last_power_change
+    for _twice in range(2):
+        driver.pause(handle)
+        assert world.open().inspect(handle).power is PowerState.PAUSED
+    driver.start(handle)
+    assert world.open().inspect(handle).power is PowerState.RUNNING
+    assert driver.inspect(handle).last_power_change == begun
+    driver.pause(handle)
+    assert driver.power_off(handle, "hard") is False
+    assert driver.inspect(handle).power is PowerState.OFF
+
+
+def test_only_what_runs_can_be_paused(driver: Driver, spec: Specs) -> None:
+    made = driver.create(spec())
+    with pytest.raises(DriverError, match="does not run, so it cannot be paused"):
+        driver.pause(made.handle)
+    assert driver.inspect(made.handle) == made
+
+
 def test_power_off_of_a_machine_that_is_off_does_nothing(driver: Driver, spec: Specs) -> None:
     made = driver.create(spec())
     assert driver.power_off(made.handle, "graceful") is True
@@ -214,6 +236,7 @@ def test_a_handle_whose_machine_is_gone(driver: Driver, spec: Specs) -> None:
         lambda: driver.set_adapters(handle, ()),
         lambda: driver.attach(handle, 1, nat(1).attachment),
         lambda: driver.set_cable(handle, 1, False),
+        lambda: driver.pause(handle),
         lambda: driver.take_snapshot(handle, "x"),
         lambda: driver.restore_snapshot(handle, "x"),
         lambda: driver.delete_snapshot(handle, "x"),
@@ -238,6 +261,7 @@ def test_a_foreign_machine_is_never_changed(world: World, driver: Driver) -> Non
         lambda: driver.set_adapters(handle, (internal(1, "sw-dmz"),)),
         lambda: driver.attach(handle, 1, nat(1).attachment),
         lambda: driver.set_cable(handle, 1, False),
+        lambda: driver.pause(handle),
         lambda: driver.take_snapshot(handle, "x"),
         lambda: driver.restore_snapshot(handle, "x"),
         lambda: driver.delete_snapshot(handle, "x"),

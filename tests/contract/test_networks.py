@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.contract.worlds import Specs, World, free_port, internal, mac, management, nat
-from vboxlab.errors import DriverError
+from vboxlab.errors import CapabilityMissing, DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.planning.observed import Attachment, Forward, PowerState
+from vboxlab.planning.observed import Attachment, Forward, Impairment, PowerState
 
 
 def test_any_change_of_adapters_while_off(world: World, driver: Driver, spec: Specs) -> None:
@@ -48,6 +49,39 @@ def test_the_cable_survives_restarts(world: World, driver: Driver, spec: Specs) 
     driver.power_off(handle, "hard")
     driver.start(handle)
     assert [adapter.cable for adapter in world.open().inspect(handle).adapters] == [True, False]
+
+
+def test_lines_are_changed_where_the_driver_has_a_switch_of_its_own(world: World, driver: Driver, spec: Specs) -> None:
+    made = driver.create(spec(adapters=(internal(1, "sw-dmz"), nat(2))))
+    changes: tuple[Callable[[int], None], ...] = (
+        lambda slot: driver.impair(made.handle, slot, Impairment(loss=0.5)),
+        lambda slot: driver.set_groups(made.handle, slot, {1, 2}),
+        lambda slot: driver.impair(made.handle, slot, Impairment()),
+        lambda slot: driver.set_groups(made.handle, slot, ()),
+    )
+    for change in changes:
+        if driver.capabilities.shapes_lines:
+            change(1)
+            with pytest.raises(DriverError, match="adapter 4"):
+                change(4)
+        else:
+            with pytest.raises(CapabilityMissing, match="adapter 1"):
+                change(1)
+        with pytest.raises(CapabilityMissing, match="adapter 2"):
+            change(2)
+    assert world.open().inspect(made.handle) == made
+
+
+def test_lines_of_others_and_of_what_is_gone_are_left_alone(world: World, driver: Driver, spec: Specs) -> None:
+    if not driver.capabilities.shapes_lines:
+        pytest.skip("the driver changes no lines")
+    foreign, gone = world.add_foreign("teachers-own"), driver.create(spec(adapters=(internal(1, "sw-dmz"),))).handle
+    driver.delete(gone)
+    for handle, error in ((foreign, MachineConflict), (gone, MachineNotFound)):
+        with pytest.raises(error):
+            driver.impair(handle, 1, Impairment(loss=0.5))
+        with pytest.raises(error):
+            driver.set_groups(handle, 1, {1})
 
 
 def test_running_adapters_are_replugged_in_place(world: World, driver: Driver, spec: Specs) -> None:

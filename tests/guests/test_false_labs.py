@@ -243,6 +243,37 @@ def test_faults_are_in_force_and_undone(fresh_lab: CommandLine, monkeypatch: pyt
         assert [step.outcome for step in after.steps] == ["passed"] * 4
 
 
+def test_what_stands_still_or_is_cut_off_is_not_seen_and_is_seen_again(
+    fresh_lab: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hypervisor's own faults, each seen from another guest while it is in force, and gone when it has ended."""
+    network = "sw-dmz"
+    ping = {"check": "ping", "from": SECOND, "to": MASTER, "within": 0}
+    bad = {"machine": MASTER, "slot": 1}
+    steps: tuple[tuple[dict[str, Any], str], ...] = (
+        (ping, "passed"),
+        ({"fault": "pause", "machine": MASTER}, "passed"),
+        (ping, "failed"),
+        ({"fault": "resume", "machine": MASTER}, "passed"),
+        ({**ping, "within": 30}, "passed"),
+        ({"fault": "partition", "network": network, "groups": [[MASTER]]}, "passed"),
+        (ping, "failed"),
+        ({"fault": "heal", "network": network}, "passed"),
+        ({**ping, "within": 30}, "passed"),
+        ({"fault": "impair", "loss": 1, **bad}, "passed"),
+        (ping, "failed"),
+        ({"fault": "repair", **bad}, "passed"),
+        ({**ping, "within": 30}, "passed"),
+        ({"fault": "partition", "network": network, "groups": [[MASTER], [SECOND]]}, "passed"),
+        ({"fault": "pause", "machine": MASTER}, "passed"),
+    )
+    with live(fresh_lab, monkeypatch) as lab:
+        during = run_scenario(Scenario(steps=tuple(step for step, _outcome in steps)), lab, time_scale=3.0)
+        assert [step.outcome for step in during.steps] == [outcome for _step, outcome in steps] + ["passed"]
+        after = run_scenario(Scenario(steps=({**ping, "within": 30},)), lab, time_scale=3.0)
+        assert [step.outcome for step in after.steps] == ["passed"]
+
+
 def test_no_false_lab_passes(fresh_lab: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     with live(fresh_lab, monkeypatch) as lab:
         trial = Trial(lab)

@@ -11,14 +11,14 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Completed
-from vboxlab.planning.observed import PowerState
+from vboxlab.planning.observed import Impairment, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 
@@ -159,6 +159,7 @@ class LocalLab:
     driver: str = "local"
     driver_version: str = "1.0"
     is_accelerated: bool = True
+    shapes_lines: bool = True
     commands: Path | None = None
     powers: dict[str, PowerState] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -181,6 +182,23 @@ class LocalLab:
         self.calls.append(f"start {machine} wait={wait}")
         self.powers[machine] = PowerState.RUNNING
         self._play(self.on_start.get(machine, ()))
+
+    def pause(self, machine: str) -> None:
+        self.calls.append(f"pause {machine}")
+        self.powers[machine] = PowerState.PAUSED
+
+    def has(self, machine: str) -> bool:
+        return machine in self.topology.machines
+
+    def mac(self, machine: str, slot: int) -> str:
+        return f"0800270000{list(self.topology.machines).index(machine):X}{slot:X}"
+
+    def impair(self, machine: str, slot: int, impairment: Impairment) -> None:
+        said = f"{impairment.loss:g} {impairment.delay:g} {impairment.rate}"
+        self.calls.append(f"impair {machine} {slot} {said}")
+
+    def set_groups(self, machine: str, slot: int, groups: Collection[int]) -> None:
+        self.calls.append(f"set_groups {machine} {slot} {sorted(groups)}")
 
     def set_cable(self, machine: str, slot: int, connected: bool) -> None:
         self.calls.append(f"set_cable {machine} {slot} {connected}")

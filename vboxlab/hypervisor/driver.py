@@ -14,12 +14,19 @@ Common to all calls:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.planning.observed import (
+    AdapterState,
+    Attachment,
+    Impairment,
+    MachineSpec,
+    ObservedMachine,
+    PowerOffHow,
+)
 from vboxlab.topology.addressing import LabName
 
 Progress = Callable[[str, int | None], None]
@@ -42,6 +49,7 @@ class Capabilities:
     network_kinds: frozenset[str]
     image_formats: tuple[str, ...]  # disk formats import_image takes
     screenshots: bool
+    shapes_lines: bool  # impair and set_groups: internal networks have a switch of ours
     why_unusable: str = ""  # set when guests cannot boot, with the reason
 
 
@@ -94,6 +102,12 @@ class Lifecycle(Protocol):
         port is taken by somebody else, the error names the port.
         """
 
+    def pause(self, handle: str) -> None:
+        """Let a running machine stand still with its memory until `start`. No-op when it is paused.
+
+        Raises DriverError when it does not run.
+        """
+
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF and return once it can be changed. No-op when it is off.
 
@@ -127,6 +141,19 @@ class Networks(Protocol):
 
     def set_cable(self, handle: str, slot: int, connected: bool) -> None:
         """Plug the adapter's cable in or out, off or running; survives a restart of the machine."""
+
+    def impair(self, handle: str, slot: int, impairment: Impairment) -> None:
+        """Make the line of an adapter on an internal network as bad as said, for what it sends; off or running.
+
+        It stays so, through restarts and changes of the network, until it is called again; an Impairment() is none.
+        Raises CapabilityMissing where the driver cannot, or the adapter is on no internal network.
+        """
+
+    def set_groups(self, handle: str, slot: int, groups: Collection[int]) -> None:
+        """Let frames pass between an adapter on an internal network and those that share a group with it alone.
+
+        An adapter without groups is cut off from nobody. For how long, and errors: as `impair`.
+        """
 
 
 class Snapshots(Protocol):

@@ -6,7 +6,7 @@ hit whoever calls next, so that callers can be tested against every way in which
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,15 @@ from vboxlab.hypervisor.memory_adoption import adopt, check_media
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
 from vboxlab.language import C_, N_, _
 from vboxlab.planning.adapters import devices
-from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
+from vboxlab.planning.observed import (
+    AdapterState,
+    Attachment,
+    Impairment,
+    MachineSpec,
+    ObservedMachine,
+    PowerOffHow,
+    PowerState,
+)
 from vboxlab.planning.snapshots import need_snapshot
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SLOTS
@@ -35,6 +43,7 @@ CAPABILITIES = Capabilities(
     network_kinds=NETWORK_KINDS,
     image_formats=KINDS,
     screenshots=False,
+    shapes_lines=True,
     why_unusable=N_("the memory driver's machines run nothing"),
 )
 
@@ -104,8 +113,15 @@ class MemoryDriver:
             if machine.power is PowerState.INACCESSIBLE:
                 raise DriverError(_("{machine} cannot start").format(machine=machine.name), details=[machine.problem])
             if machine.power is not PowerState.RUNNING:
-                self._check_ports(machine, machine.adapters)
+                self.store.check_ports(machine, machine.adapters)
             self.store.switch(handle, PowerState.RUNNING)
+
+    def pause(self, handle: str) -> None:
+        """Let the machine be paused."""
+        with self._changing("pause", handle) as machine:
+            if machine.power not in (PowerState.RUNNING, PowerState.PAUSED):
+                raise DriverError(_("{machine} does not run, so it cannot be paused").format(machine=machine.name))
+            self.store.switch(handle, PowerState.PAUSED)
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Let the machine be off; a deaf guest has to be forced, and its timeout passes at once."""
@@ -157,6 +173,23 @@ class MemoryDriver:
         with self._changing("set_cable", handle) as machine:
             self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), cable=connected)))
 
+    def impair(self, handle: str, slot: int, impairment: Impairment) -> None:
+        """Remember how bad the line of an adapter is."""
+        with self._changing("impair", handle) as machine:
+            self._check_line(machine, slot)
+            self.store.impairments[handle, slot] = impairment
+
+    def set_groups(self, handle: str, slot: int, groups: Collection[int]) -> None:
+        """Remember which groups an adapter is in."""
+        with self._changing("set_groups", handle) as machine:
+            self._check_line(machine, slot)
+            self.store.groups[handle, slot] = frozenset(groups)
+
+    def _check_line(self, machine: ObservedMachine, slot: int) -> None:
+        if not self._capabilities.shapes_lines or _slot(machine, slot).attachment.kind != "internal":
+            brief = _("adapter {slot} of {machine} is on no internal network: its line cannot be changed")
+            raise CapabilityMissing(brief.format(slot=slot, machine=machine.name))
+
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Hold the machine as it is under a name."""
         with self._changing("take_snapshot", handle) as machine:
@@ -174,17 +207,7 @@ class MemoryDriver:
             snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
                 raise DriverError(_("{machine} runs: power it off first").format(machine=machine.name))
-            held = self.store.held[handle, snapshot.id]
-            self._put(
-                machine,
-                power=PowerState.SAVED if snapshot.live else PowerState.OFF,
-                cpus=held.cpus,
-                memory=held.memory,
-                adapters=held.adapters,
-                marks=held.marks,
-                current_snapshot=snapshot.id,
-                untouched=not snapshot.live,
-            )
+            self.store.bring_back(machine, snapshot)
 
     def delete_snapshot(self, handle: str, name: str) -> None:
         """Remove one snapshot; its children get its parent."""
@@ -192,15 +215,7 @@ class MemoryDriver:
             snapshot = need_snapshot(machine.name, machine.snapshots, name)
             if machine.power not in (PowerState.OFF, PowerState.SAVED):
                 raise DriverError(_("{machine} runs: power it off first").format(machine=machine.name))
-            kept = tuple(
-                replace(other, parent=snapshot.parent) if other.parent == snapshot.id else other
-                for other in machine.snapshots
-                if other is not snapshot
-            )
-            current = snapshot.parent if machine.current_snapshot == snapshot.id else machine.current_snapshot
-            del self.store.held[handle, snapshot.id]
-            untouched = machine.untouched and current == machine.current_snapshot
-            self._put(machine, snapshots=kept, current_snapshot=current, untouched=untouched)
+            self.store.drop(machine, snapshot)
 
     def images(self) -> Sequence[ImageInfo]:
         """Report the images."""
@@ -363,29 +378,14 @@ class MemoryDriver:
 
     def _replug(self, machine: ObservedMachine, adapters: tuple[AdapterState, ...]) -> None:
         if machine.power in (PowerState.RUNNING, PowerState.PAUSED):
-            self._check_ports(machine, adapters)
+            self.store.check_ports(machine, adapters)
         self._put(machine, adapters=adapters)
-
-    def _check_ports(self, machine: ObservedMachine, adapters: Sequence[AdapterState]) -> None:
-        others = (
-            other
-            for other in self.store.machines.values()
-            if other.handle != machine.handle and other.power is PowerState.RUNNING
-        )
-        taken = self.store.taken_ports | {port for other in others for port in _ports(other.adapters)}
-        for port in _ports(adapters):
-            if port in taken:
-                raise DriverError(_("port {port} of 127.0.0.1 is taken by another program").format(port=port))
 
     @staticmethod
     def _check_off(machine: ObservedMachine) -> None:
         if machine.power is not PowerState.OFF:
             brief, power = _("{machine} is {power}: power it off first"), C_("machine", machine.power.value)
             raise DriverError(brief.format(machine=machine.name, power=power))
-
-
-def _ports(adapters: Sequence[AdapterState]) -> list[int]:
-    return [forward.host_port for adapter in adapters for forward in adapter.attachment.forwards]
 
 
 def _slot(machine: ObservedMachine, slot: int) -> AdapterState:

@@ -6,7 +6,7 @@ import itertools
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import UTC, datetime
@@ -15,8 +15,9 @@ from pathlib import Path
 from vboxlab.errors import DriverError, VboxlabError
 from vboxlab.hypervisor.driver import Stray
 from vboxlab.hypervisor.virtualbox.worker.media import Medium
+from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import AdapterState, ObservedMachine, PowerState, SnapshotState
+from vboxlab.planning.observed import AdapterState, Impairment, ObservedMachine, PowerState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
 
@@ -57,6 +58,8 @@ class MemoryStore:
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
     taken_ports: set[int] = field(default_factory=set)  # of 127.0.0.1, by other programs
     consoles: dict[str, str] = field(default_factory=dict)  # by machine name
+    impairments: dict[tuple[str, int], Impairment] = field(default_factory=dict)  # by handle and slot
+    groups: dict[tuple[str, int], frozenset[int]] = field(default_factory=dict)  # by handle and slot
     guard: threading.RLock = field(default_factory=threading.RLock)
     _errors: dict[str, list[VboxlabError]] = field(default_factory=lambda: defaultdict(list))
     _crashes: dict[str, tuple[int, bool]] = field(default_factory=dict)  # call -> (calls left, after the effect)
@@ -112,11 +115,49 @@ class MemoryStore:
             machine, snapshots=(*machine.snapshots, taken), current_snapshot=identifier, untouched=not live
         )
 
+    def bring_back(self, machine: ObservedMachine, snapshot: SnapshotState) -> None:
+        """Make a VM what a snapshot of it holds."""
+        held = self.held[machine.handle, snapshot.id]
+        self.machines[machine.handle] = replace(
+            machine,
+            power=PowerState.SAVED if snapshot.live else PowerState.OFF,
+            cpus=held.cpus,
+            memory=held.memory,
+            adapters=held.adapters,
+            marks=held.marks,
+            current_snapshot=snapshot.id,
+            untouched=not snapshot.live,
+        )
+
+    def drop(self, machine: ObservedMachine, snapshot: SnapshotState) -> None:
+        """Remove a snapshot of a VM; its children get its parent."""
+        kept = tuple(
+            replace(other, parent=snapshot.parent) if other.parent == snapshot.id else other
+            for other in machine.snapshots
+            if other is not snapshot
+        )
+        current = snapshot.parent if machine.current_snapshot == snapshot.id else machine.current_snapshot
+        untouched = machine.untouched and current == machine.current_snapshot
+        del self.held[machine.handle, snapshot.id]
+        self.machines[machine.handle] = replace(machine, snapshots=kept, current_snapshot=current, untouched=untouched)
+
     def put_stray(self, machine: ObservedMachine, name: str, size: int = 0) -> Stray:
         """Put a disk of somebody's into a machine's folder."""
         stray = Stray(Path("/memory", machine.name, name), size, f"in the folder of {machine.name}")
         self.strays.append((stray, machine.lab))
         return stray
+
+    def check_ports(self, machine: ObservedMachine, adapters: Sequence[AdapterState]) -> None:
+        """Raise DriverError when another program or machine has a port that a machine's adapters forward."""
+        others = (
+            other
+            for other in self.machines.values()
+            if other.handle != machine.handle and other.power is PowerState.RUNNING
+        )
+        taken = self.taken_ports | {port for other in others for port in _ports(other.adapters)}
+        for port in _ports(adapters):
+            if port in taken:
+                raise DriverError(_("port {port} of 127.0.0.1 is taken by another program").format(port=port))
 
     def new_handle(self) -> str:
         """Return a handle that no machine has had."""
@@ -138,6 +179,10 @@ class MemoryStore:
             yield
             if left == 1:
                 raise Crash(f"killed after {name}")
+
+
+def _ports(adapters: Sequence[AdapterState]) -> list[int]:
+    return [forward.host_port for adapter in adapters for forward in adapter.attachment.forwards]
 
 
 _STORES: dict[Path, MemoryStore] = {}

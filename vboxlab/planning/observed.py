@@ -170,6 +170,15 @@ class ObservedMachine:
 
 
 @dataclass(frozen=True)
+class Impairment:
+    """How bad the line of an adapter is, for what it sends: a share of frames lost, seconds late, bytes a second."""
+
+    loss: float = 0.0
+    delay: float = 0.0
+    rate: int = 0  # 0: as many as can be
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """Everything a driver needs to make a machine."""
 

@@ -1,15 +1,16 @@
 """The troubles that a scenario may make on purpose, and what each leaves that is not as it was.
 
-A fault has a `key` for what it leaves, or `ends` the one with that key. What is left at a scenario's end is undone.
+A fault has a `key` for what it leaves, and `ends` those with other keys. What is left at a scenario's end is undone.
+Several of them in time order, and random ones, are in vboxlab.topology.fault_sequences.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from vboxlab.language import _
 from vboxlab.topology.step import Seconds, Step
@@ -19,7 +20,27 @@ Key = tuple[str, ...]
 
 
 class FaultStep(Step):
-    """Something done to a machine. Faults still in force when the scenario ends are undone."""
+    """Something done to a lab. Faults still in force when the scenario ends are undone."""
+
+    at: Seconds = Field(default=0.0, description="seconds from the first moment until it is made, times --time-scale")
+
+    @property
+    def key(self) -> Key | None:
+        """Return what is not as it was afterwards, None where nothing is."""
+        return None
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return what is as it was again afterwards."""
+        return ()
+
+    def state(self) -> str:
+        """Say what is not as it was while it is in force."""
+        return self.describe()
+
+
+class MachineFault(FaultStep):
+    """Something done to one machine."""
 
     machine: str
 
@@ -28,22 +49,8 @@ class FaultStep(Step):
         """Return the machine that suffers."""
         return (self.machine,)
 
-    @property
-    def key(self) -> Key | None:
-        """Return what is not as it was afterwards, None where nothing is."""
-        return None
 
-    @property
-    def ends(self) -> Key | None:
-        """Return what is as it was again afterwards."""
-        return None
-
-    def state(self) -> str:
-        """Say what is not as it was while it is in force."""
-        return self.describe()
-
-
-class PowerOffFault(FaultStep):
+class PowerOffFault(MachineFault):
     """Pull a machine's plug, as a power cut does."""
 
     fault: Literal["power-off"]
@@ -52,6 +59,11 @@ class PowerOffFault(FaultStep):
     def key(self) -> Key:
         """Return that the machine is off."""
         return ("off", self.machine)
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return that the machine was paused."""
+        return (("paused", self.machine),)
 
     def summary(self) -> str:
         """Return what happens."""
@@ -62,23 +74,49 @@ class PowerOffFault(FaultStep):
         return _("{machine} is powered off").format(machine=self.machine)
 
 
-class StartFault(FaultStep):
+class StartFault(MachineFault):
     """Start a machine; as a step of its own, wait until it can be worked with."""
 
     fault: Literal["start"]
     within: Seconds = 120.0
 
     @property
-    def ends(self) -> Key:
-        """Return that the machine was off."""
-        return ("off", self.machine)
+    def ends(self) -> tuple[Key, ...]:
+        """Return that the machine was off, or paused."""
+        return ("off", self.machine), ("paused", self.machine)
 
     def summary(self) -> str:
         """Return what happens."""
         return _("{machine} is started").format(machine=self.machine)
 
 
-class CableFault(FaultStep):
+class PauseFault(MachineFault):
+    """Let a machine stand still, or go on: its guest notices nothing but the time that is gone."""
+
+    fault: Literal["pause", "resume"]
+    within: Seconds = 120.0
+
+    @property
+    def key(self) -> Key | None:
+        """Return that the machine stands still."""
+        return ("paused", self.machine) if self.fault == "pause" else None
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return that the machine stood still."""
+        return (("paused", self.machine),) if self.fault == "resume" else ()
+
+    def summary(self) -> str:
+        """Return what happens."""
+        text = _("{machine} is paused") if self.fault == "pause" else _("{machine} is resumed")
+        return text.format(machine=self.machine)
+
+    def state(self) -> str:
+        """Say that it stands still."""
+        return self.summary()
+
+
+class CableFault(MachineFault):
     """Unplug or plug the cable of one of a machine's adapters."""
 
     fault: Literal["unplug", "plug"]
@@ -90,9 +128,9 @@ class CableFault(FaultStep):
         return ("cable", self.machine, str(self.slot)) if self.fault == "unplug" else None
 
     @property
-    def ends(self) -> Key | None:
+    def ends(self) -> tuple[Key, ...]:
         """Return which cable was out."""
-        return ("cable", self.machine, str(self.slot)) if self.fault == "plug" else None
+        return (("cable", self.machine, str(self.slot)),) if self.fault == "plug" else ()
 
     def summary(self) -> str:
         """Return what happens."""
@@ -107,7 +145,112 @@ class CableFault(FaultStep):
         return _("adapter {slot} of {machine} is unplugged").format(slot=self.slot, machine=self.machine)
 
 
-class ServiceFault(FaultStep):
+class ImpairFault(MachineFault):
+    """Make the line of an adapter bad: frames that it sends are lost, late or slow, as with tc-netem(8)."""
+
+    fault: Literal["impair"]
+    slot: int = Field(ge=1, le=7)
+    loss: float = Field(default=0.0, ge=0, le=1, description="share of the frames sent that is lost, 0 to 1")
+    delay: Seconds = Field(default=0.0, description="seconds that each frame sent is late, times --time-scale")
+    rate: int = Field(default=0, ge=0, description="bytes a second that can be sent; 0: as many as can be")
+
+    @property
+    def key(self) -> Key:
+        """Return which line is bad."""
+        return ("line", self.machine, str(self.slot))
+
+    @model_validator(mode="after")
+    def _something_is_bad(self) -> Self:
+        if not (self.loss or self.delay or self.rate):
+            raise ValueError(_("expected at least one of loss, delay, rate"))
+        return self
+
+    @property
+    def _figures(self) -> str:
+        said = [
+            _("loss {percent:g} %").format(percent=100 * self.loss) if self.loss else "",
+            _("delay {seconds:g} s").format(seconds=self.delay) if self.delay else "",
+            _("rate {rate} bytes/s").format(rate=self.rate) if self.rate else "",
+        ]
+        return ", ".join(filter(None, said))
+
+    def summary(self) -> str:
+        """Return what happens."""
+        text = _("the line of adapter {slot} of {machine} becomes bad ({figures})")
+        return text.format(slot=self.slot, machine=self.machine, figures=self._figures)
+
+    def state(self) -> str:
+        """Say which line is bad."""
+        text = _("the line of adapter {slot} of {machine} is bad ({figures})")
+        return text.format(slot=self.slot, machine=self.machine, figures=self._figures)
+
+
+class RepairFault(MachineFault):
+    """Make the line of an adapter good again."""
+
+    fault: Literal["repair"]
+    slot: int = Field(ge=1, le=7)
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return which line was bad."""
+        return (("line", self.machine, str(self.slot)),)
+
+    def summary(self) -> str:
+        """Return what happens."""
+        text = _("the line of adapter {slot} of {machine} is repaired")
+        return text.format(slot=self.slot, machine=self.machine)
+
+
+class PartitionFault(FaultStep):
+    """Cut a network into groups of machines: each sees those that it shares a group with, and nobody else."""
+
+    fault: Literal["partition"]
+    network: str
+    groups: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
+        min_length=1, description="machines that see each other; those that none names are one group more"
+    )
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Return the machines that are named."""
+        return tuple(dict.fromkeys(machine for group in self.groups for machine in group))
+
+    @property
+    def key(self) -> Key:
+        """Return which network is cut."""
+        return ("partition", self.network)
+
+    @property
+    def _parts(self) -> str:
+        return " | ".join(", ".join(group) for group in self.groups)
+
+    def summary(self) -> str:
+        """Return what happens."""
+        return _("network {network} is cut ({groups})").format(network=self.network, groups=self._parts)
+
+    def state(self) -> str:
+        """Say which network is cut."""
+        return self.summary()
+
+
+class HealFault(FaultStep):
+    """Join the parts of a network again."""
+
+    fault: Literal["heal"]
+    network: str
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return which network was cut."""
+        return (("partition", self.network),)
+
+    def summary(self) -> str:
+        """Return what happens."""
+        return _("network {network} is whole again").format(network=self.network)
+
+
+class ServiceFault(MachineFault):
     """Stop, start, kill, hang or continue a service of a machine: hanging, it is there and does nothing."""
 
     fault: Literal["stop-service", "start-service", "kill-service", "hang-service", "continue-service"]
@@ -124,9 +267,9 @@ class ServiceFault(FaultStep):
         return None if self.fault in ("start-service", "continue-service") else self._what
 
     @property
-    def ends(self) -> Key | None:
+    def ends(self) -> tuple[Key, ...]:
         """Return which service works again."""
-        return self._what if self.fault in ("start-service", "continue-service") else None
+        return (self._what,) if self.fault in ("start-service", "continue-service") else ()
 
     def summary(self) -> str:
         """Return what happens."""
@@ -144,7 +287,7 @@ class ServiceFault(FaultStep):
         return self.summary()
 
 
-class ClockFault(FaultStep):
+class ClockFault(MachineFault):
     """Set a machine's clock forward or back by so many seconds."""
 
     fault: Literal["clock-jump"]
@@ -160,11 +303,13 @@ class ClockFault(FaultStep):
         return _("the clock of {machine} jumps by {seconds} s").format(machine=self.machine, seconds=self.seconds)
 
     def state(self) -> str:
-        """Say how wrong the clock is."""
+        """Say how wrong the clock is; 0 stands for that of a machine that was paused."""
+        if not self.seconds:
+            return _("the clock of {machine} is behind").format(machine=self.machine)
         return _("the clock of {machine} is {seconds} s off").format(machine=self.machine, seconds=self.seconds)
 
 
-class DiskFault(FaultStep):
+class DiskFault(MachineFault):
     """Fill the file system of a folder to its last byte."""
 
     fault: Literal["fill-disk"]
@@ -184,7 +329,7 @@ class DiskFault(FaultStep):
         return _("the file system of {path} on {machine} is full").format(path=self.path, machine=self.machine)
 
 
-class CommandFault(FaultStep):
+class CommandFault(MachineFault):
     """Run a command as root that makes trouble, and another one that undoes it; both without a shell."""
 
     fault: Literal["command"]
@@ -201,7 +346,7 @@ class CommandFault(FaultStep):
         return _("{command} runs on {machine}").format(command=shlex.join(self.run), machine=self.machine)
 
 
-class RebootFault(FaultStep):
+class RebootFault(MachineFault):
     """Reboot a machine from within; as a step of its own, wait until it has booted."""
 
     fault: Literal["reboot"]
@@ -213,7 +358,19 @@ class RebootFault(FaultStep):
 
 
 Fault = Annotated[
-    PowerOffFault | StartFault | CableFault | ServiceFault | ClockFault | DiskFault | CommandFault | RebootFault,
+    PowerOffFault
+    | StartFault
+    | PauseFault
+    | CableFault
+    | ImpairFault
+    | RepairFault
+    | PartitionFault
+    | HealFault
+    | ServiceFault
+    | ClockFault
+    | DiskFault
+    | CommandFault
+    | RebootFault,
     Field(discriminator="fault"),
 ]
 _fault: TypeAdapter[Fault] = TypeAdapter(Fault)

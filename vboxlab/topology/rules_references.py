@@ -8,7 +8,6 @@ from ipaddress import IPv4Address
 from vboxlab.language import _
 from vboxlab.topology.asking import DistributionCheck
 from vboxlab.topology.checks import PingCheck
-from vboxlab.topology.faults import CableFault
 from vboxlab.topology.model import Machine
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
@@ -159,24 +158,6 @@ def _where(subject: Subject, place: Place, name: str) -> Place:
             if subject.value(found) == name:
                 return found
     return place
-
-
-def scenario_adapters(subject: Subject) -> Iterator[Problem]:
-    """unknown-adapter: a cable can be pulled only where the machine has an adapter."""
-    for index, step in enumerate(subject.topology.verify.steps):
-        cause = step.cause if isinstance(step, Measure) else step
-        if not isinstance(cause, CableFault):
-            continue
-        machine = subject.topology.machines.get(cause.machine)
-        if machine is None or not subject.fit.complete or machine.adapter(cause.slot):
-            continue
-        place: Place = ("verify", "steps", index)
-        place = (*place, "cause", "slot") if isinstance(step, Measure) else (*place, "slot")
-        expected = one_of(str(adapter.slot) for adapter in machine.adapters)
-        message = _("machine `{machine}` has no adapter in slot {slot}; {expected}").format(
-            machine=machine.name, slot=cause.slot, expected=expected
-        )
-        yield subject.problem("unknown-adapter", place, message)
 
 
 def _can_be_told(machine: Machine) -> bool:

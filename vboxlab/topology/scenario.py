@@ -14,6 +14,7 @@ stand:
       limits: {interruption: 15}
     - {invariant: one-holder, address: 192.168.200.5, on: [srv-web, srv-web-bis], from: client}
 
+A cause may be a list of faults, each `at` some seconds.
 Times are seconds. All durations of a step are stretched by --time-scale when the scenario runs, or by how slow the
 guests are; of limits only what is beyond the programs' own waiting, such as deadtime. Numbers of requests never are.
 """
@@ -29,7 +30,8 @@ from vboxlab.errors import UsageError
 from vboxlab.language import N_, _
 from vboxlab.topology.asking import ProbeUrl
 from vboxlab.topology.checks import Check
-from vboxlab.topology.faults import Fault, FaultStep
+from vboxlab.topology.fault_sequences import Cause, FaultOrFaults, all_machines, told_in_order
+from vboxlab.topology.faults import FaultStep
 from vboxlab.topology.invariants import Invariant, InvariantStep
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.step import Names, Seconds, Step
@@ -63,7 +65,7 @@ class Measure(Step):
     measure: Literal["interruption", "failback"]
     source: str = Field(alias="from")
     url: ProbeUrl
-    cause: Fault = Field(description="what is done while it is sampled")
+    cause: Cause = Field(description="what is done while it is sampled; of a list, each `at` its seconds")
     served_by: Names = Field(description="machines that must serve afterwards, told by their pages or by `told_by`")
     told_by: dict[str, str] = Field(
         default_factory=dict,
@@ -82,7 +84,17 @@ class Measure(Step):
     def machines(self) -> tuple[str, ...]:
         """Return the machines that sample, suffer and serve."""
         detecting = (self.detection.on, self.detection.node) if self.detection else ()
-        return (self.source, self.cause.machine, *self.served_by, *detecting)
+        return (self.source, *all_machines(self.causes), *self.served_by, *detecting)
+
+    @property
+    def causes(self) -> tuple[FaultOrFaults, ...]:
+        """Return what is done, in no particular order."""
+        return self.cause if isinstance(self.cause, tuple) else (self.cause,)
+
+    @property
+    def cause_words(self) -> str:
+        """Return what is done, in its order."""
+        return told_in_order(self.cause) if isinstance(self.cause, tuple) else self.cause.describe()
 
     def summary(self) -> str:
         """Return what is measured."""
@@ -90,7 +102,7 @@ class Measure(Step):
             text = _("interruption of {url} when {cause}")
         else:
             text = _("failback of {url} when {cause}")
-        return text.format(url=self.url, cause=self.cause.describe())
+        return text.format(url=self.url, cause=self.cause_words)
 
     @model_validator(mode="after")
     def _servers_are_told_apart(self) -> Self:
@@ -116,11 +128,11 @@ def _family(value: Any) -> str | None:
     return next((f"<{family}>" for family in ("measure", "check", "fault", "invariant") if has(family)), None)
 
 
-CarriedOut = Check | Fault | Measure
+CarriedOut = Check | FaultOrFaults | Measure
 """A step with a beginning and an end, which invariants are not."""
 ScenarioStep = Annotated[
     Annotated[Check, Tag("<check>")]
-    | Annotated[Fault, Tag("<fault>")]
+    | Annotated[FaultOrFaults, Tag("<fault>")]
     | Annotated[Measure, Tag("<measure>")]
     | Annotated[Invariant, Tag("<invariant>")],
     Discriminator(

@@ -83,11 +83,24 @@ def fit(model: type[Model], data: dict[str, Data], source: Source, fillers: Mapp
                 for each in error.errors(include_url=False)
             ]
         if attempt == 0:
-            result.problems = _problems(model, data, source, [*misfits, *found])
+            result.problems = _problems(model, data, source, [*misfits, *_causes(found)])
         dropped |= {_what_to_drop(model, data, misfit, fillers) for misfit in found}
         if result.model is not None or () in dropped:
             break
     return result
+
+
+def _causes(found: Sequence[_Misfit]) -> list[_Misfit]:
+    """Leave out that a list is too short where elements of it do not fit: pydantic counts only those that do."""
+    return [
+        misfit
+        for misfit in found
+        if misfit.kind != "too_short" or not any(_is_within(other.place, misfit.place) for other in found)
+    ]
+
+
+def _is_within(inner: Place, outer: Place) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from vboxlab.topology import rules_faults as faults
 from vboxlab.topology import rules_names as names
 from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
@@ -41,7 +42,8 @@ RULES: tuple[Rule, ...] = (
     references.defaults,
     references.conditions,
     references.scenario_machines,
-    references.scenario_adapters,
+    faults.fault_adapters,
+    faults.fault_networks,
     references.scenario_servers,
     references.dns_servers,
 )

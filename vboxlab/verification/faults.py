@@ -13,25 +13,30 @@ from vboxlab.errors import GuestError, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import PowerState
+from vboxlab.planning.observed import Impairment, PowerState
 from vboxlab.topology.faults import (
     CableFault,
     ClockFault,
     CommandFault,
     DiskFault,
     Fault,
+    HealFault,
+    ImpairFault,
     Key,
+    PartitionFault,
+    PauseFault,
     PowerOffFault,
     RebootFault,
+    RepairFault,
     ServiceFault,
     StartFault,
 )
-from vboxlab.verification.history import FaultInForce
-from vboxlab.verification.recorder import Recorder
+from vboxlab.verification import lines
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, wait_until
 
 BOOT_ID_SCRIPT = "cat /proc/sys/kernel/random/boot_id"
+STANDING_STILL = ("off", "paused")  # the first words of the keys of machines whose guests are not reached
 FILLING = ".vboxlab-fills-this-disk"
 Keep = Callable[[Sequence[Fault]], None]
 
@@ -48,6 +53,7 @@ class Faults:
     time_scale: float = 1.0
     keep: Keep = keep_nothing
     in_force: dict[Key, Fault] = field(default_factory=dict)
+    boots: dict[str, str] = field(default_factory=dict)  # by machine, its boot's id before it was rebooted
 
     @property
     def words(self) -> str:
@@ -69,24 +75,57 @@ class Faults:
                 self._remember(fault.key, fault)
         before = time.monotonic()
         match fault:
-            case PowerOffFault():
-                self.lab.power_off(fault.machine)
-            case StartFault():
-                self.lab.start(fault.machine, wait=wait)
-            case CableFault():
-                self.lab.set_cable(fault.machine, fault.slot, fault.fault == "plug")
             case RebootFault():
                 before = self._reboot(fault, wait=wait)
             case ServiceFault() | ClockFault() | DiskFault() | CommandFault():
                 self._as_root(fault.machine, _script(fault))
+            case _:
+                self._by_hypervisor(fault, wait=wait)
         after = time.monotonic()
-        if fault.ends is not None:
-            self._remember(fault.ends, None)
+        for key in fault.ends:
+            there = self.in_force.get(key)
+            if isinstance(there, PauseFault) and isinstance(fault, PauseFault | StartFault):
+                self._remember_clock(there.machine)
+            if there is not None:
+                self._remember(key, None)
         return before, after
 
+    def _remember_clock(self, machine: str) -> None:
+        """Write down that the clock of a machine that stood still is behind, which nothing but its guest can mend."""
+        behind = ClockFault(fault="clock-jump", machine=machine, seconds=0)
+        if behind.key not in self.in_force:
+            self._remember(behind.key, behind)
+
+    def _by_hypervisor(self, fault: Fault, *, wait: bool) -> None:
+        """Make a fault of power or network, the hypervisor's where it can."""
+        match fault:
+            case PowerOffFault():
+                self.lab.power_off(fault.machine)
+            case StartFault():
+                self.lab.start(fault.machine, wait=wait)
+            case PauseFault() if fault.fault == "pause":
+                self.lab.pause(fault.machine)
+            case PauseFault():
+                self.lab.start(fault.machine, wait=wait)
+            case CableFault():
+                self.lab.set_cable(fault.machine, fault.slot, fault.fault == "plug")
+            case ImpairFault():
+                bad = Impairment(fault.loss, fault.delay * self.time_scale, fault.rate)
+                lines.impair(self.lab, fault.machine, fault.slot, bad, self._as_root)
+            case RepairFault():
+                lines.impair(self.lab, fault.machine, fault.slot, Impairment(), self._as_root)
+            case PartitionFault():
+                lines.cut(self.lab, fault.network, fault.groups, self._as_root)
+            case HealFault():
+                lines.cut(self.lab, fault.network, (), self._as_root)
+
     def undo(self) -> Iterator[tuple[str, Exception | None]]:
-        """Undo everything that is still in force, the last first; yield each in words, with the error met."""
-        for key, fault in reversed(list(self.in_force.items())):
+        """Undo everything that is still in force; yield each in words, with the error met.
+
+        The last is first, but for machines that are off or stand still: others may have to be undone in their guests.
+        """
+        last_first = list(reversed(self.in_force.items()))
+        for key, fault in sorted(last_first, key=lambda item: item[0][0] not in STANDING_STILL):
             try:
                 self._undo(fault)
             except Exception as error:  # noqa: BLE001 -- a bug in one must not leave the others in force
@@ -95,9 +134,22 @@ class Faults:
                 self._remember(key, None)
                 yield fault.state(), None
 
+    def end(self, fault: Fault) -> bool:
+        """Undo one fault, and tell whether it was in force. Where that raises something it is in force still."""
+        there = None if fault.key is None else self.in_force.get(fault.key)
+        if fault.key is None or there is None:
+            return False
+        self._undo(there)
+        self._remember(fault.key, None)
+        return True
+
     def is_off(self, machine: str) -> bool:
         """Tell whether a machine is off because a fault wants it so."""
         return ("off", machine) in self.in_force
+
+    def is_paused(self, machine: str) -> bool:
+        """Tell whether a machine stands still because a fault wants it so."""
+        return ("paused", machine) in self.in_force
 
     def _remember(self, key: Key, fault: Fault | None) -> None:
         if fault is None:
@@ -110,17 +162,31 @@ class Faults:
         match fault:
             case PowerOffFault():
                 self.lab.start(fault.machine, wait=True)
+            case PauseFault():
+                self.lab.start(fault.machine, wait=True)
+                self._as_root_or_anew(fault.machine, clock_script())
             case CableFault():
                 self.lab.set_cable(fault.machine, fault.slot, True)
-            case ServiceFault() | ClockFault() | DiskFault() | CommandFault():
-                try:
+            case ImpairFault():
+                lines.impair(self.lab, fault.machine, fault.slot, Impairment(), self._as_root_or_anew)
+            case PartitionFault():
+                lines.cut(self.lab, fault.network, (), self._as_root_or_anew)
+            case ClockFault():
+                self._as_root_or_anew(fault.machine, _undoing(fault))
+            case ServiceFault() | DiskFault() | CommandFault():
+                if not self._as_root_or_anew(fault.machine, _undoing(fault)):
                     self._as_root(fault.machine, _undoing(fault))
-                except (GuestError, WaitTimeout):
-                    self._power_cycle(fault.machine)
-                    if not isinstance(fault, ClockFault):  # which the boot has set
-                        self._as_root(fault.machine, _undoing(fault))
             case _:
                 pass
+
+    def _as_root_or_anew(self, machine: str, script: str) -> bool:
+        """Run a script that a boot makes needless; start the machine anew where it is not run, and tell by False."""
+        try:
+            self._as_root(machine, script)
+        except (GuestError, WaitTimeout):
+            self._power_cycle(machine)
+            return False
+        return True
 
     def _power_cycle(self, machine: str) -> None:
         """Start a machine anew whose guest is not reached any more. One that is not ours is left alone."""
@@ -143,26 +209,33 @@ class Faults:
         """Reboot from within and return the moment when it was asked for."""
         executor = self.lab.executor(fault.machine)
         deadline = Deadline.after(fault.within * self.time_scale)
-        former = executor.run(BOOT_ID_SCRIPT).stdout.strip()
+        self.boots[fault.machine] = executor.run(BOOT_ID_SCRIPT).stdout.strip()
         before = time.monotonic()
         with suppress(GuestError, WaitTimeout):  # the connection goes down with the machine
             executor.run("systemctl reboot", root=True, timeout=15.0 * self.time_scale)
         executor.close()
         if wait:
-            booted = partial(_booted_anew, executor, former)
-            what = _("the reboot of {machine}").format(machine=fault.machine)
-            wait_until(booted, deadline, what=what, every=1.0)
+            self._await_boot(fault.machine, deadline)
         return before
 
+    def _await_boot(self, machine: str, deadline: Deadline) -> None:
+        booted = partial(_booted_anew, self.lab.executor(machine), self.boots[machine])
+        wait_until(booted, deadline, what=_("the reboot of {machine}").format(machine=machine), every=1.0)
 
-def recorded(faults: Faults, fault: Fault, recorder: Recorder, step: int, *, wait: bool) -> float:
-    """Inject a fault, record that it is in force, and return the moment of the run's clock before it."""
-    before, after = (moment - recorder.began for moment in faults.inject(fault, wait=wait))
-    recorder.add(
-        FaultInForce(at=after, step=step, asked=before, words=fault.describe(), key=fault.key or (),
-                     state=fault.state() if fault.key else "", ends=fault.ends or ())
-    )  # fmt: skip
-    return before
+    def await_all(self, made: Sequence[Fault]) -> None:
+        """Wait for the machines that some faults have started or rebooted, but for those that others stopped since."""
+        for fault in made:
+            if any(self.is_off(machine) or self.is_paused(machine) for machine in fault.machines):
+                continue
+            if isinstance(fault, RebootFault):
+                self._await_boot(fault.machine, Deadline.after(fault.within * self.time_scale))
+            elif isinstance(fault, StartFault | PauseFault) and fault.ends:
+                self.lab.start(fault.machine, wait=True)
+
+
+def clock_script() -> str:
+    """Return what sets a guest's clock by this computer's."""
+    return f"date -s @{time.time():.3f}"
 
 
 def _script(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
@@ -193,7 +266,7 @@ def _undoing(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str
         case ServiceFault():
             return shlex.join(["systemctl", "start", "--", fault.service])
         case ClockFault():
-            return f"date -s @{time.time():.3f}"  # right also where a boot or a snapshot has undone it meanwhile
+            return clock_script()  # right also where a boot or a snapshot has undone it meanwhile
         case DiskFault():
             return shlex.join(["rm", "-f", "--", f"{fault.path.rstrip('/')}/{FILLING}"])
         case CommandFault():

@@ -230,7 +230,7 @@ class _Judging:
     def absent(self) -> list[str]:
         """Return who of served_by has not served since the cause, or that the page was gone again."""
         missing = [machine for machine, first in self._firsts.items() if first is None]
-        text, cause = _("{machine} did not serve {url} after {cause}"), self._measure.cause.describe()
+        text, cause = _("{machine} did not serve {url} after {cause}"), self._measure.cause_words
         problems = [text.format(machine=machine, url=self._measure.url, cause=cause) for machine in missing]
         if problems:
             return [*problems, self._seen.gave_up] if self._seen.gave_up else problems

@@ -185,7 +185,7 @@ class ClockRead(Record):
 class FaultInForce(Record):
     """A fault was asked for at a moment and is in force; `words` say what was done.
 
-    `key` tells what is not as it was since, in words `state`; `ends` what is as it was again.
+    `key` tells what is not as it was since, in words `state`; `ends` has the keys of what is as it was again.
     """
 
     kind: Literal["fault"] = "fault"
@@ -194,7 +194,16 @@ class FaultInForce(Record):
     words: str
     key: tuple[str, ...] = ()
     state: str = ""
-    ends: tuple[str, ...] = ()
+    ends: tuple[tuple[str, ...], ...] = ()
+
+
+class ChaosDrawn(Record):
+    """Random faults were drawn by a seed, which draws the same ones again: what each does, in their order."""
+
+    kind: Literal["chaos"] = "chaos"
+    step: int
+    seed: int
+    drawn: tuple[str, ...]
 
 
 class Rebooted(Record):
@@ -206,7 +215,7 @@ class Rebooted(Record):
 
 
 class FaultUndone(Record):
-    """A fault that was in force is undone."""
+    """A fault that was in force is undone: within a step, or at the end (step 0)."""
 
     kind: Literal["undone"] = "undone"
     step: int
@@ -268,6 +277,7 @@ AnyRecord = (
     | ProbeEnded
     | ClockRead
     | FaultInForce
+    | ChaosDrawn
     | Rebooted
     | FaultUndone
     | FaultLeft
@@ -308,6 +318,10 @@ class History:
         for record in self.records:
             if isinstance(record, kind) and (step is None or getattr(record, "step", None) == step):
                 yield record
+
+    def first(self, kind: type[OfKind], step: int | None = None) -> OfKind | None:
+        """Return the first record of a kind, None without any."""
+        return next(self.of(kind, step), None)
 
     def last(self, kind: type[OfKind], step: int | None = None) -> OfKind | None:
         """Return the last record of a kind, None without any."""

@@ -11,10 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 from vboxlab import __version__
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
-from vboxlab.topology.faults import FaultStep
+from vboxlab.topology.fault_sequences import first_of
+from vboxlab.topology.faults import FaultStep, PowerOffFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, ScenarioStep, kind_of
 from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
+from vboxlab.verification.fault_facts import done as done_by_faults
+from vboxlab.verification.fault_facts import fault_facts
 from vboxlab.verification.figures import Observation, Stretching, evaluate
 from vboxlab.verification.history import (
     Beat,
@@ -158,7 +161,8 @@ def judge_step(history: History, number: int, step: ScenarioStep) -> StepReport:
         return replace(unjudged, outcome="skipped", message=_("the run ended before"))
     until = ended.at if ended else history.records[-1].at
     attempts = [*history.of(Tried, number), *(one for one in history.of(Trouble, number) if one.passing)]
-    unjudged = replace(unjudged, seconds=round(until - begun.at, 3), attempts=max(1, len(attempts)))
+    seconds, facts = round(until - begun.at, 3), fault_facts(history, number)
+    unjudged = replace(unjudged, seconds=seconds, attempts=max(1, len(attempts)), facts=facts)
     trouble = next((one for one in history.of(Trouble, number) if not one.passing), None)
     if trouble is not None:
         seen = _judged(history, number, step, unjudged) if history.last(FaultInForce, number) else unjudged
@@ -179,7 +183,7 @@ def _judged(history: History, number: int, step: CarriedOut, unjudged: StepRepor
     if isinstance(step, FaultStep):
         if history.last(FaultInForce, number) is None:
             return unjudged
-        return replace(unjudged, outcome="passed", message=_("done"))
+        return replace(unjudged, outcome="passed", message=done_by_faults(history, number))
     return _checked(history, number, unjudged, step.persist)
 
 
@@ -262,7 +266,7 @@ def _measured(history: History, number: int, step: Measure, unjudged: StepReport
         message=result.message,
         details=result.problems,
         measurements=result.measurements,
-        facts=result.facts,
+        facts={**unjudged.facts, **result.facts},
         evidence=seen.evidence,
         samples=seen.watched.samples,
         served=tuple(owners.served(sample) if sample.good else "" for sample in seen.watched.samples),
@@ -288,7 +292,7 @@ def observation(history: History, number: int, step: Measure) -> Observation:
     watched = Watched(tuple(samples), *_watch(history, number, samples, offset))
     record = history.last(GaveUp, number)
     gave_up = record.reason if record else ""
-    fault = history.last(FaultInForce, number)
+    fault = history.first(FaultInForce, number)
     if fault is None:
         return Observation(watched, None, offset, gave_up=gave_up)
     owners = owners_of(step, history.run.owners)
@@ -346,9 +350,10 @@ def _watch(history: History, number: int, samples: list[Sample], offset: Interva
 
 def _narrowed(called: Interval, watched: Watched, offset: Interval, step: Measure, owners: Owners) -> Interval:
     """Return when the fault really happened: not before the last answer that the machine still gave."""
-    if step.cause.fault != "power-off":
+    cause = first_of(step.cause)
+    if not isinstance(cause, PowerOffFault):
         return called
-    answers = [s.start + offset.low for s in watched.good if owners.served(s) == step.cause.machine]
+    answers = [s.start + offset.low for s in watched.good if owners.served(s) == cause.machine]
     last = max((moment for moment in answers if moment <= called.high), default=called.low)
     return Interval(max(called.low, last), called.high)
 

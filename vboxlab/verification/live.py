@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from vboxlab.lab.context import Context
 from vboxlab.lab.observe import observe
 from vboxlab.lab.pending_faults import PendingFault, read_faults, write_faults
 from vboxlab.language import C_, _
-from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.planning.observed import Impairment, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
-from vboxlab.topology.faults import Fault, fault_of
+from vboxlab.topology.faults import Fault, PartitionFault, fault_of
 from vboxlab.topology.model import Topology
 from vboxlab.verification.faults import Faults, Keep
 from vboxlab.verification.history import ENDING
@@ -97,6 +97,33 @@ class LiveLab:
         """Plug the cable of an adapter in or out."""
         self._context.driver.set_cable(self._handle(machine), slot, connected)
 
+    def pause(self, machine: str) -> None:
+        """Let the machine stand still until it is started."""
+        self._context.driver.pause(self._handle(machine))
+
+    def mac(self, machine: str, slot: int) -> str:
+        """Return the hardware address of an adapter."""
+        adapter = self._inspect(machine).adapter(slot)
+        if adapter is None:
+            raise InfrastructureTrouble(
+                _("{machine} has no adapter {slot}").format(machine=machine, slot=slot),
+                resolution=_up_first(self._topology),
+            )
+        return adapter.mac
+
+    @property
+    def shapes_lines(self) -> bool:
+        """Tell whether the hypervisor can make lines bad and cut networks."""
+        return self._context.driver.capabilities.shapes_lines
+
+    def impair(self, machine: str, slot: int, impairment: Impairment) -> None:
+        """Make the line of an adapter as bad as said."""
+        self._context.driver.impair(self._handle(machine), slot, impairment)
+
+    def set_groups(self, machine: str, slot: int, groups: Collection[int]) -> None:
+        """Let an adapter see only those that share a group with it."""
+        self._context.driver.set_groups(self._handle(machine), slot, groups)
+
     def has(self, machine: str) -> bool:
         """Tell whether a machine exists."""
         return machine in self._handles
@@ -140,10 +167,13 @@ def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
     if not left:
         return
     live = LiveLab(context, lab, topology)
-    others = [each for each in left if each.step.get("machine") not in topology.machines]
+    steps = [fault_of(each.step) for each in left]
+    is_known = [_is_known(step, topology) for step in steps]
+    others = [each for each, known in zip(left, is_known, strict=True) if not known]
     faults = Faults(live, max(context.settings.time_scale or 1.0, PATIENCE), keeping(path, others))
-    for step in (fault_of(each.step) for each in left if each not in others):
-        if step.key is not None and live.has(step.machine):
+    for step, known in zip(steps, is_known, strict=True):
+        is_there = isinstance(step, PartitionFault) or any(map(live.has, step.machines))
+        if known and step.key is not None and is_there:
             faults.in_force[step.key] = step
     problems = []
     for words, error in faults.undo():
@@ -159,6 +189,12 @@ def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
             resolution=_("start those machines anew, or restore a snapshot; then try again"),
         )
     write_faults(path, others)
+
+
+def _is_known(step: Fault, topology: Topology) -> bool:
+    """Tell whether a topology has all that a fault is of."""
+    is_elsewhere = isinstance(step, PartitionFault) and step.network not in topology.networks
+    return not is_elsewhere and topology.machines.keys() >= set(step.machines)
 
 
 def keeping(path: Path, others: Sequence[PendingFault] = ()) -> Keep:

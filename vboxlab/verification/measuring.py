@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
-from vboxlab.topology.faults import FaultStep
+from vboxlab.topology.fault_sequences import FaultOrFaults, elementary
+from vboxlab.topology.faults import RebootFault, StartFault
 from vboxlab.topology.scenario import Detection, Measure
 from vboxlab.verification.clocks import read_clock_closely
-from vboxlab.verification.faults import Faults, recorded
+from vboxlab.verification.faults import Faults
 from vboxlab.verification.history import FaultInForce, GaveUp, JournalRead, Shown
 from vboxlab.verification.judgements import client_offset, clock_offset, owners_of
 from vboxlab.verification.probes import Prober, ProbeSpec, good_for, probing
 from vboxlab.verification.readings import journal_script, parse_journal
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import Owners, Sample, first_served
+from vboxlab.verification.sequences import carry_out_faults
 from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline
 
@@ -52,7 +54,7 @@ class _Measuring:
         recorder.add(spec.begun(recorder.now(), self.number, step.source))
         with probing(client, spec, recorder, self.number, within=30.0 * scale) as prober:
             if self._is_steady(prober):
-                since = self._inject() - client_offset(recorder.history(), self.number, step.source).high
+                since = self._inject(prober) - client_offset(recorder.history(), self.number, step.source).high
                 self._watch(prober, owners, since)
             prober.finish(spec.timeout)
         if step.detection and recorder.history().last(FaultInForce, self.number) is not None:
@@ -79,9 +81,11 @@ class _Measuring:
                 return False
         return True
 
-    def _inject(self) -> float:
-        """Cause the fault and return the moment of the run's clock before it."""
-        return recorded(self.faults, self.step.cause, self.recorder, self.number, wait=False)
+    def _inject(self, prober: Prober) -> float:
+        """Cause the faults while the prober samples on, and return the moment of the run's clock before the first."""
+        return carry_out_faults(
+            self.step.cause, self.faults, self.recorder, self.number, wait=False, pause=prober.pause
+        )
 
     def _watch(self, prober: Prober, owners: Owners, since: float) -> None:
         """Let the prober sample until all of served_by have served and the page is steady, or cannot be any more."""
@@ -103,7 +107,7 @@ class _Measuring:
         for machine in self.step.served_by:
             if first_served(samples, owners, machine, since) is None:
                 power = self.lab.power(machine)
-                if power is not PowerState.RUNNING and not _is_to_come_back(self.step.cause, machine, power):
+                if power is not PowerState.RUNNING and not _is_to_come_back(self.step.causes, machine, power):
                     text = _("{machine} is {power}, so it cannot serve")
                     return text.format(machine=machine, power=C_("machine", power.value))
         return ""
@@ -116,7 +120,7 @@ class _Measuring:
         recorder, machine = self.recorder, detection.on
         self._read_clocks(machine)
         history = recorder.history()
-        offset, fault = clock_offset(history, self.number, machine), history.last(FaultInForce, self.number)
+        offset, fault = clock_offset(history, self.number, machine), history.first(FaultInForce, self.number)
         if offset is None or fault is None:
             return
         text = detection.pattern.replace("{}", self.lab.topology.machines[detection.node].hostname)
@@ -132,9 +136,10 @@ def all_served(samples: Sequence[Sample], machines: Iterable[str], owners: Owner
     return all(first_served(samples, owners, machine, since) for machine in machines)
 
 
-def _is_to_come_back(cause: FaultStep, machine: str, power: PowerState) -> bool:
+def _is_to_come_back(causes: Iterable[FaultOrFaults], machine: str, power: PowerState) -> bool:
     """Tell whether a cause itself explains that a machine is off just now: it is being started, or reboots."""
-    return cause.machine == machine and power is PowerState.OFF and getattr(cause, "fault", "") in ("start", "reboot")
+    starting = [fault.machine for fault in elementary(causes) if isinstance(fault, StartFault | RebootFault)]
+    return machine in starting and power is PowerState.OFF
 
 
 def _sooner(deadline: Deadline, seconds: float) -> Deadline:

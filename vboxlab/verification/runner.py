@@ -15,11 +15,12 @@ from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, EventSin
 from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
+from vboxlab.topology.fault_sequences import all_machines
 from vboxlab.topology.faults import FaultStep, RebootFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, Scenario, ScenarioStep
 from vboxlab.verification import checking
-from vboxlab.verification.faults import Faults, Keep, keep_nothing, recorded
+from vboxlab.verification.faults import Faults, Keep, keep_nothing
 from vboxlab.verification.history import (
     FaultLeft,
     FaultUndone,
@@ -37,6 +38,7 @@ from vboxlab.verification.measuring import measure_step
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.report import Report, StepReport
 from vboxlab.verification.samplers import watching
+from vboxlab.verification.sequences import carry_out_faults
 from vboxlab.verification.speed import measured_speeds, scale_for
 from vboxlab.verification.subject import LabUnderTest, own_seconds, page_owners
 
@@ -250,7 +252,7 @@ class _Run:
         if isinstance(step, Measure):
             measure_step(number, step, self.lab, self.faults, self.recorder)
         elif isinstance(step, FaultStep):
-            recorded(self.faults, step, self.recorder, number, wait=True)
+            carry_out_faults(step, self.faults, self.recorder, number, wait=True)
         else:
             checking.carry_out(step, self.lab, self.faults.time_scale, self.recorder, number)
             held = self.recorder.history().last(Tried, number)
@@ -265,17 +267,16 @@ class _Run:
 
     def _expect_running(self, step: CarriedOut) -> None:
         """Raise InfrastructureTrouble when a machine that the step needs does not run though no fault wants it so."""
-        starts = (
-            {step.machine}
-            if isinstance(step, FaultStep)
-            else {step.cause.machine}
-            if isinstance(step, Measure)
-            else set()
-        )
+        made = step.causes if isinstance(step, Measure) else (step,) if isinstance(step, FaultStep) else ()
+        starts = all_machines(made)
         for machine in dict.fromkeys(step.machines):
             power = self.lab.power(machine)
-            wanted_off = self.faults.is_off(machine) or (power is PowerState.OFF and machine in starts)
-            if power is PowerState.RUNNING or (wanted_off and power is PowerState.OFF):
+            wanted = {
+                PowerState.RUNNING: True,
+                PowerState.OFF: self.faults.is_off(machine) or machine in starts,
+                PowerState.PAUSED: self.faults.is_paused(machine),
+            }
+            if wanted.get(power, False):
                 continue
             raise InfrastructureTrouble(
                 _("{machine} is {power}, so nothing can be proved").format(

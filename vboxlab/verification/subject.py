@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from vboxlab.guest.executor import Executor
-from vboxlab.planning.observed import PowerState
+from vboxlab.planning.observed import Impairment, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
 
@@ -45,6 +45,25 @@ class LabUnderTest(Protocol):
 
     def start(self, machine: str, *, wait: bool) -> None:
         """Power the machine on; with wait, return once its guest can be worked with, else at once."""
+
+    def pause(self, machine: str) -> None:
+        """Let the machine stand still until it is started."""
+
+    def has(self, machine: str) -> bool:
+        """Tell whether a machine of the topology exists."""
+
+    def mac(self, machine: str, slot: int) -> str:
+        """Return the hardware address of an adapter 1..7: 12 hexadecimal digits."""
+
+    @property
+    def shapes_lines(self) -> bool:
+        """Tell whether the hypervisor can do `impair` and `set_groups`."""
+
+    def impair(self, machine: str, slot: int, impairment: Impairment) -> None:
+        """Make the line of an adapter on an internal network as bad as said, for what it sends."""
+
+    def set_groups(self, machine: str, slot: int, groups: Collection[int]) -> None:
+        """Let an adapter on an internal network see only those that share a group with it; without any, all."""
 
     def set_cable(self, machine: str, slot: int, connected: bool) -> None:
         """Plug the cable of an adapter 1..7 in or out."""

@@ -21,5 +21,5 @@ def fault_marks(history: History) -> Iterator[Mark]:
 
 def _is_ended(fault: FaultInForce, record: AnyRecord) -> bool:
     if isinstance(record, FaultInForce):
-        return record.ends == fault.key
+        return fault.key in record.ends
     return isinstance(record, FaultUndone) and record.words == fault.state

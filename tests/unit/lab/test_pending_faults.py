@@ -9,7 +9,7 @@ import pytest
 from tests.unit.lab_world import LAB, LabWorld
 from vboxlab.errors import LabError
 from vboxlab.lab.pending_faults import read_faults
-from vboxlab.planning.observed import PowerState
+from vboxlab.planning.observed import Impairment, PowerState
 from vboxlab.topology.faults import Fault, fault_of
 from vboxlab.verification.faults import Faults
 from vboxlab.verification.live import FaultsLeft, LiveLab, end_faults, keeping
@@ -63,6 +63,45 @@ def test_it_is_undone_the_last_first_and_told(world: LabWorld) -> None:
         "left by a verification that was broken off, and undone: heartbeat hangs on srv-web",
     ]
     assert [note for note in world.plan().notes if "broken off" in note] == []
+
+
+def test_pauses_cuts_and_bad_lines_are_ended(world: LabWorld) -> None:
+    cut = fault_of({"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"], ["srv-web-bis"]]})
+    bad = fault("impair", slot=1, loss=0.5, delay=0.25, rate=9000)
+    broken_off(world, cut, bad, fault("pause", "srv-web-bis"))
+    store, handle = world.store, world.machine("srv-web").handle
+    assert left(world) == [
+        "network sw-dmz is cut (srv-web | srv-web-bis)",
+        "the line of adapter 1 of srv-web is bad (loss 50 %, delay 0.25 s, rate 9000 bytes/s)",
+        "srv-web-bis is paused",
+    ]
+    assert world.machine("srv-web-bis").power is PowerState.PAUSED
+    assert store.impairments[handle, 1] == Impairment(0.5, 0.25, 9000)
+    assert store.groups[handle, 1] == {1}
+    assert {0} in store.groups.values()  # of machines that no group names
+    end_faults(world.context, LAB, world.blueprint().topology)
+    assert left(world) == []
+    assert world.machine("srv-web-bis").power is PowerState.RUNNING
+    assert set(store.impairments.values()) == {Impairment()}
+    assert set(store.groups.values()) == {frozenset()}
+
+
+def test_a_cut_among_machines_that_are_gone_ends_among_those_that_are_there(world: LabWorld) -> None:
+    broken_off(world, fault_of({"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"]]}))
+    world.driver.power_off(world.machine("srv-web").handle, "hard")
+    world.driver.delete(world.machine("srv-web").handle)
+    end_faults(world.context, LAB, world.blueprint().topology)
+    bis = world.machine("srv-web-bis").handle
+    assert world.store.groups[bis, 1] == frozenset()
+    assert left(world) == []
+
+
+def test_a_cut_of_a_network_of_another_topology_stays_for_it(world: LabWorld) -> None:
+    broken_off(world, fault_of({"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"]]}))
+    topology = world.blueprint().topology
+    networks = {name: network for name, network in topology.networks.items() if name != "sw-dmz"}
+    end_faults(world.context, LAB, topology.model_copy(update={"networks": networks}))
+    assert left(world) == ["network sw-dmz is cut (srv-web)"]
 
 
 def test_what_cannot_be_undone_stays_written_down(world: LabWorld) -> None:

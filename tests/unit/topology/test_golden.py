@@ -24,7 +24,7 @@ BAD_SNAPSHOTS = BAD.parent / "bad-snapshots"
 SNAPSHOT_FILES = sorted(BAD_SNAPSHOTS.glob("*.yaml"))
 SNAPSHOT_NAMES = {"stage-without-snapshot": "nginx-base"}
 FAILOVER = Path(__file__).parents[3] / "topologies" / "failover.yaml"
-SEVERAL = ("aliases", "follow-ups", "many-problems")
+SEVERAL = ("aliases", "cause-of-nothing", "cut-network-unknown", "follow-ups", "many-problems")
 # What other files say: apache-base is what `failover` makes, which starts from what `circle` makes.
 KNOWN = Known(
     bases=frozenset({"debian12"}),

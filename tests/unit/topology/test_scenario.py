@@ -36,7 +36,7 @@ def test_the_key_tells_the_family() -> None:
     assert isinstance(one(fault="unplug", machine="a", slot=1), CableFault)
     measure = one(**MEASURE)
     assert isinstance(measure, Measure)
-    assert measure.cause.describe() == "srv-web is powered off brutally"
+    assert measure.cause_words == "srv-web is powered off brutally"
 
 
 def test_one_name_is_a_list_of_one() -> None:

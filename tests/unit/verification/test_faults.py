@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.unit.local_lab import FrontPage, LocalLab
 from tests.unit.verification.test_runner import PAGES, program, topology
+from vboxlab.errors import DriverError
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.faults import Fault, fault_of
 from vboxlab.topology.scenario import Scenario
@@ -143,3 +145,146 @@ def test_what_fails_half_way_is_undone_as_well(lab: LocalLab) -> None:
     )
     assert report.steps[0].outcome == "error"
     assert "systemctl kill --signal=CONT -- heartbeat" in lab.executor("srv-web").scripts
+
+
+CUT = {"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"]]}
+
+
+def test_a_paused_machine_is_no_trouble_and_goes_on_at_the_end(lab: LocalLab) -> None:
+    program(lab, "date", "exit 0")
+    lab.front.hold("srv-web")
+    page = {"check": "page", "from": "client", "url": lab.front.url, "within": 0}
+    steps = ({"fault": "pause", "machine": "srv-web"}, page, {"fault": "unplug", "machine": "srv-web", "slot": 1})
+    report = run_scenario(Scenario(steps=steps), lab)
+    assert [step.outcome for step in report.steps] == ["passed"] * 4
+    assert lab.calls == [
+        "pause srv-web", "set_cable srv-web 1 False", "start srv-web wait=True", "set_cable srv-web 1 True"
+    ]  # fmt: skip
+    assert report.steps[-1].title == (
+        "what is not as it was is undone (srv-web is paused; adapter 1 of srv-web is unplugged)"
+    )
+
+
+def test_a_machine_that_nobody_has_paused_is_trouble(lab: LocalLab) -> None:
+    lab.powers["srv-web"] = PowerState.PAUSED
+    step = run_scenario(Scenario(steps=({"check": "ping", "from": "srv-web", "to": "client"},)), lab).steps[0]
+    assert (step.outcome, step.message) == ("error", "srv-web is paused, so nothing can be proved")
+
+
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [
+        ("resume", "the clock of srv-web is behind"),
+        ("start", "the clock of srv-web is behind"),
+        ("power-off", "srv-web is powered off"),
+    ],
+)
+def test_a_pause_ends_when_the_machine_goes_on_or_is_off(lab: LocalLab, end: str, left: str) -> None:
+    program(lab, "date", "exit 0")
+    faults = Faults(lab)
+    faults.inject(fault("pause"), wait=True)
+    faults.inject(fault(end), wait=True)
+    assert not faults.is_paused("srv-web")
+    assert list(faults.undo()) == [(left, None)]
+    set_right = [script for script in lab.executor("srv-web").scripts if script.startswith("date -s @")]
+    assert len(set_right) == (end != "power-off")
+
+
+def test_who_stood_still_until_the_end_has_its_clock_set(lab: LocalLab) -> None:
+    program(lab, "date", "exit 0")
+    faults = Faults(lab)
+    faults.inject(fault("pause"), wait=True)
+    assert list(faults.undo()) == [("srv-web is paused", None)]
+    (script,) = lab.executor("srv-web").scripts
+    assert float(script.removeprefix("date -s @")) == pytest.approx(time.time(), abs=60)
+
+
+def test_what_is_undone_in_a_guest_waits_until_the_machine_goes_on(lab: LocalLab) -> None:
+    program(lab, "systemctl", "exit 0")
+    program(lab, "date", "exit 0")
+    faults = Faults(lab)
+    for one in (fault("pause"), fault("unplug", slot=1), fault("stop-service", service="apache2")):
+        faults.inject(one, wait=True)
+    undone = [words for words, _error in faults.undo()]
+    assert undone == ["srv-web is paused", "apache2 is stopped on srv-web", "adapter 1 of srv-web is unplugged"]
+
+
+def test_lines_are_made_bad_and_networks_cut_by_the_hypervisor_that_can(lab: LocalLab) -> None:
+    steps = (
+        CUT,
+        {"fault": "impair", "machine": "srv-web", "slot": 1, "loss": 0.25, "delay": 0.1, "rate": 5000},
+        {"fault": "heal", "network": "sw-dmz"},
+        {"fault": "partition", "network": "sw-dmz", "groups": [["srv-web", "srv-web-bis"], ["srv-web-bis"]]},
+    )
+    report = run_scenario(Scenario(steps=steps), lab, time_scale=2.0)
+    assert {step.outcome for step in report.steps} == {"passed"}
+    assert lab.calls == [
+        "set_groups srv-web 1 [1]", "set_groups srv-web-bis 1 [0]",
+        "impair srv-web 1 0.25 0.2 5000",
+        "set_groups srv-web 1 []", "set_groups srv-web-bis 1 []",
+        "set_groups srv-web 1 [1]", "set_groups srv-web-bis 1 [1, 2]",
+        "set_groups srv-web 1 []", "set_groups srv-web-bis 1 []",
+        "impair srv-web 1 0 0 0",
+    ]  # fmt: skip
+    assert [step.title for step in report.steps[1:3]] == [
+        "the line of adapter 1 of srv-web becomes bad (loss 25 %, delay 0.1 s, rate 5000 bytes/s)",
+        "network sw-dmz is whole again",
+    ]
+    assert lab.executor("srv-web").scripts == []
+
+
+def test_else_the_guests_do_it(lab: LocalLab) -> None:
+    lab.shapes_lines = False
+    program(lab, "tc", "exit 0")
+    bad = {"fault": "impair", "machine": "srv-web", "slot": 1, "delay": 0.1, "rate": 5000}
+    report = run_scenario(Scenario(steps=(CUT, bad)), lab)
+    assert {step.outcome for step in report.steps} == {"passed"}, report.steps
+    drop = "tc filter add dev enp0s3 ingress protocol all flower src_mac 08:00:27:00:00:11 action drop"
+    assert lab.executor("srv-web").scripts == [
+        f"tc qdisc del dev enp0s3 clsact 2>/dev/null\nset -e\ntc qdisc add dev enp0s3 clsact\n{drop}",
+        "tc qdisc replace dev enp0s3 root netem delay 100ms rate 40000bit",
+        "tc qdisc del dev enp0s3 root 2>/dev/null\n! tc qdisc show dev enp0s3 | grep -qw netem",
+        "tc qdisc del dev enp0s3 clsact 2>/dev/null\n! tc qdisc show dev enp0s3 | grep -qw clsact",
+    ]
+    assert len(lab.executor("srv-web-bis").scripts) == 2
+    assert lab.calls == []
+
+
+def test_where_neither_can_the_step_says_who(lab: LocalLab) -> None:
+    lab.shapes_lines = False
+    program(lab, "tc", "echo 'Error: Specified qdisc kind is unknown.' >&2; exit 2")
+    report = run_scenario(Scenario(steps=(CUT,)), lab)
+    step = report.steps[0]
+    assert (step.outcome, step.title) == ("error", "network sw-dmz is cut (srv-web)")
+    assert step.message == (
+        "local cannot change the lines of a network, and the guest of srv-web could not do it either"
+    )
+    assert "Error: Specified qdisc kind is unknown." in step.details
+    assert report.steps[-1].outcome == "passed"  # half of it may have been made, and is undone
+
+
+def test_a_guest_that_its_bad_line_has_cut_off_is_started_anew_which_repairs_it(lab: LocalLab) -> None:
+    lab.shapes_lines = False
+    program(lab, "tc", "exit 0")
+    faults = Faults(lab)
+    faults.inject(fault("impair", slot=1, loss=1), wait=True)
+    lab.executor("srv-web").reachable = False
+    assert list(faults.undo()) == [("the line of adapter 1 of srv-web is bad (loss 100 %)", None)]
+    assert lab.calls == ["power_off srv-web", "start srv-web wait=True"]
+
+
+def test_what_the_hypervisor_refuses_is_undone_as_well(lab: LocalLab) -> None:
+    def refused(*_arguments: Any) -> None:
+        lab.calls.append("refused")
+        raise DriverError("no")
+
+    original = lab.set_groups
+    lab.set_groups = refused  # type: ignore[method-assign,assignment]
+    faults = Faults(lab)
+    with pytest.raises(DriverError):
+        faults.inject(fault_of(CUT), wait=True)
+    assert [(words, str(error)) for words, error in faults.undo()] == [("network sw-dmz is cut (srv-web)", "no")]
+    lab.set_groups = original  # type: ignore[method-assign]
+    assert list(faults.undo()) == [("network sw-dmz is cut (srv-web)", None)]
+    assert faults.in_force == {}
+    assert lab.calls[-1] == "set_groups srv-web-bis 1 []"

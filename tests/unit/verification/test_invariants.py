@@ -185,7 +185,7 @@ def test_faults_have_their_windows() -> None:
     records: list[AnyRecord] = [
         FaultInForce(at=10.0, step=1, asked=9.9, words="cut off", key=off, state="srv-web is off"),
         FaultInForce(at=12.0, step=1, asked=11.0, words="hung", key=("hanging", "dns", "bind9"), state="bind9 hangs"),
-        FaultInForce(at=30.0, step=1, asked=30.0, words="started", ends=off),
+        FaultInForce(at=30.0, step=1, asked=30.0, words="started", ends=(off,)),
         FaultUndone(at=50.0, step=0, words="bind9 hangs"),
         RunEnded(at=60.0),
     ]

@@ -175,8 +175,14 @@ def test_two_names_for_one_address_are_both_answered(lab: LocalLab) -> None:
 FAULTS: Mapping[str, dict[str, Any]] = {
     "power-off": {},
     "start": {},
+    "pause": {},
+    "resume": {},
     "unplug": {"slot": 1},
     "plug": {"slot": 1},
+    "impair": {"slot": 1, "loss": 0.5},
+    "repair": {"slot": 1},
+    "partition": {"machine": None, "network": "sw-dmz", "groups": [["srv-web"], ["srv-web-bis"]]},
+    "heal": {"machine": None, "network": "sw-dmz"},
     "stop-service": {"service": "apache2"},
     "start-service": {"service": "apache2"},
     "kill-service": {"service": "apache2"},
@@ -198,11 +204,14 @@ def test_a_fault_that_could_not_be_made_does_not_pass(lab: LocalLab, kind: str) 
     def refused(*_arguments: Any, **_named: Any) -> None:
         raise DriverError("the hypervisor refuses")
 
-    lab.power_off = lab.start = lab.set_cable = refused  # type: ignore[method-assign]
+    lab.power_off = lab.start = lab.set_cable = lab.pause = refused  # type: ignore[method-assign]
+    lab.impair = lab.set_groups = refused  # type: ignore[method-assign]
     program(lab, "systemctl", "exit 1")
     program(lab, "date", "exit 1")
-    step = one(lab, {"fault": kind, "machine": "srv-web", **FAULTS[kind]})
-    assert step.outcome == "error", step
+    asked = {"machine": "srv-web", **FAULTS[kind]}
+    fault = {"fault": kind, **{key: value for key, value in asked.items() if value is not None}}
+    for step in (fault, {"fault": "together", "faults": [fault]}, {"fault": "chaos", "among": [fault], "every": 0}):
+        assert one(lab, step).outcome == "error", step
 
 
 def test_a_bug_in_one_step_is_an_error_and_the_rest_goes_on(lab: LocalLab) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from vboxlab.errors import DriverError
+from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.qemu.command import (
     DEFAULT_NAT_SUBNET,
     backend,
@@ -23,7 +23,7 @@ from vboxlab.hypervisor.qemu.refusals import MonitorRefused
 from vboxlab.hypervisor.qemu.workspace import Workspace
 from vboxlab.language import C_, _
 from vboxlab.planning.adapters import devices
-from vboxlab.planning.observed import AdapterState, Attachment
+from vboxlab.planning.observed import AdapterState, Attachment, Impairment
 
 
 class Adapters:
@@ -61,6 +61,22 @@ class Adapters:
         """Plug a cable in or out. See Driver.set_cable."""
         definition = self._work.owned(machine_id)
         self._change(definition, replace(self._find(definition, slot), cable=connected))
+
+    def impair(self, machine_id: str, slot: int, impairment: Impairment) -> None:
+        """Make an adapter's line bad or good. See Driver.impair."""
+        self._work.switches.impair(self._on_switch(machine_id, slot), slot, impairment)
+
+    def set_groups(self, machine_id: str, slot: int, groups: Collection[int]) -> None:
+        """Let an adapter see only those of its groups. See Driver.set_groups."""
+        self._work.switches.set_groups(self._on_switch(machine_id, slot), slot, groups)
+
+    def _on_switch(self, machine_id: str, slot: int) -> Definition:
+        """Return a machine of ours whose adapter is plugged into our switch. Raises CapabilityMissing for others."""
+        definition = self._work.owned(machine_id)
+        if self._find(definition, slot).attachment.kind != "internal":
+            brief = _("adapter {slot} of {machine} is on no internal network: its line cannot be changed")
+            raise CapabilityMissing(brief.format(slot=slot, machine=definition.name))
+        return definition
 
     def _has_devices(self, definition: Definition) -> bool:
         """Tell whether a running or saved guest already has its NICs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,14 @@ from vboxlab.hypervisor.qemu.snapshots import Snapshots
 from vboxlab.hypervisor.qemu.strays import find_strays, remove_stray
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, Workspace
 from vboxlab.language import _
-from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.planning.observed import (
+    AdapterState,
+    Attachment,
+    Impairment,
+    MachineSpec,
+    ObservedMachine,
+    PowerOffHow,
+)
 from vboxlab.topology.addressing import LabName
 
 CONSOLE_TAIL_BYTES = 65536
@@ -64,6 +71,7 @@ class QemuDriver:
             network_kinds=NETWORK_KINDS,
             image_formats=KINDS,
             screenshots=False,
+            shapes_lines=True,
             why_unusable=self._readiness.problem,
         )
 
@@ -83,6 +91,11 @@ class QemuDriver:
         """Power the machine on, or resume it."""
         with self._work.changing(handle):
             self._power.start(handle, gui=gui)
+
+    def pause(self, handle: str) -> None:
+        """Let a running machine stand still."""
+        with self._work.changing(handle):
+            self._power.pause(handle)
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF."""
@@ -116,6 +129,16 @@ class QemuDriver:
         """Plug the adapter's cable in or out."""
         with self._work.changing(handle):
             self._adapters.set_cable(handle, slot, connected)
+
+    def impair(self, handle: str, slot: int, impairment: Impairment) -> None:
+        """Make the line of an adapter bad or good."""
+        with self._work.changing(handle):
+            self._adapters.impair(handle, slot, impairment)
+
+    def set_groups(self, handle: str, slot: int, groups: Collection[int]) -> None:
+        """Let an adapter see only those of its groups."""
+        with self._work.changing(handle):
+            self._adapters.set_groups(handle, slot, groups)
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one."""

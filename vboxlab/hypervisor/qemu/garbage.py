@@ -16,6 +16,7 @@ from vboxlab.hypervisor.qemu.images import run_disk_tool, run_on_disk
 from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.hypervisor.qemu.looks import is_listening
 from vboxlab.hypervisor.qemu.networks import socket_is_read
+from vboxlab.hypervisor.qemu.switch import LINE_SUFFIX, NET_SUFFIX
 from vboxlab.hypervisor.qemu.workspace import Workspace
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
@@ -143,7 +144,7 @@ def _clear_plugs(work: Workspace, *, only_look: bool) -> list[str]:
         ports = list((directory / "p").glob("*"))
         known = set(work.definitions.ids())
         for path in ports:
-            port = path.with_suffix("") if path.suffix == ".net" else path
+            port = path.with_suffix("") if path.suffix in (NET_SUFFIX, LINE_SUFFIX) else path
             if port.name.split(".")[0] not in known and not socket_is_read(port):
                 found.append(_("network port {name}").format(name=path.name))
                 if not only_look:

@@ -6,7 +6,7 @@ import json
 import secrets
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.hypervisor.qemu.looks import is_listening
 from vboxlab.language import _
 from vboxlab.listening import local, why_taken
-from vboxlab.planning.observed import AdapterState
+from vboxlab.planning.observed import AdapterState, Impairment
 from vboxlab.topology.addressing import LabName
 from vboxlab.waiting import Deadline, wait_until
 
@@ -95,9 +95,34 @@ class Switches:
             port = directory / "p" / f"{definition.id}.{slot}"
             port.unlink(missing_ok=True)
             _plug_file(port).unlink(missing_ok=True)
+            _line_file(port).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             if not any((directory / "p").iterdir()):
                 self.release(directory)
+
+    def impair(self, definition: Definition, slot: int, impairment: Impairment) -> None:
+        """Write down how bad a port's line is, for the switch, and see to it that it knows."""
+        self._change_line(definition, slot, loss=impairment.loss, delay=impairment.delay, rate=impairment.rate)
+
+    def set_groups(self, definition: Definition, slot: int, groups: Collection[int]) -> None:
+        """Write down which groups a port is in, for the switch, and see to it that it knows."""
+        self._change_line(definition, slot, groups=sorted(groups))
+
+    def _change_line(self, definition: Definition, slot: int, **changes: Any) -> None:
+        directory = self._layout.switch(definition.lab)
+        file = _line_file(directory / "p" / f"{definition.id}.{slot}")
+        line = switch_program.Line.read(str(file))
+        now = {"groups": sorted(line.groups), "loss": line.loss, "delay": line.delay, "rate": line.rate, **changes}
+        if any(now.values()):
+            make_private_folder(file.parent)
+            write_durably(file, json.dumps(now) + "\n")
+        else:
+            file.unlink(missing_ok=True)
+        if self.is_on_duty(definition.lab) and not self.ensure(definition.lab).get("lines"):
+            raise DriverError(
+                _("the lab's network switch is of an older vboxlab and cannot change lines"),
+                resolution=_("stop the lab's machines, so that the switch ends, and bring the lab up again"),
+            )
 
     def ensure(self, lab: LabName | None) -> dict[str, Any]:
         """Have a switch on duty that has read all ports, and return what it says of itself."""
@@ -160,6 +185,7 @@ class HostPort:
         """Leave the network."""
         self._socket.close()
         _plug_file(self._path).unlink(missing_ok=True)
+        _line_file(self._path).unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> HostPort:
@@ -177,6 +203,10 @@ def socket_is_read(path: Path) -> bool:
 
 def _plug_file(port: Path) -> Path:
     return port.with_name(port.name + switch_program.NET_SUFFIX)
+
+
+def _line_file(port: Path) -> Path:
+    return port.with_name(port.name + switch_program.LINE_SUFFIX)
 
 
 def _write_plug(port: Path, network: str, up: bool) -> None:

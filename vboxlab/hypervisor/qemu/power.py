@@ -91,6 +91,17 @@ class Power:
         if definition.saved is not None:
             self._work.definitions.save(replace(definition, saved=None))
 
+    def pause(self, machine_id: str) -> None:
+        """Let a machine stand still. See Driver.pause."""
+        definition = self._work.owned(machine_id)
+        status = self._steady_status(definition)
+        if status != "running":
+            if power_state(status, definition)[0] is PowerState.PAUSED:
+                return
+            brief = _("{machine} does not run, so it cannot be paused")
+            raise DriverError(brief.format(machine=definition.name))
+        self._work.monitors.execute(self._work.layout.monitor(machine_id), ("stop", {}))
+
     def _steady_status(self, definition: Definition) -> str | None:
         def steady() -> tuple[str | None] | None:
             status = self.status(definition.id)

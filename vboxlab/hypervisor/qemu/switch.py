@@ -6,6 +6,9 @@
     DIR/lock      held by the switch that is on duty, holds its process id
     DIR/p/PORT        a machine's (or a prober's) own datagram socket; one datagram is one Ethernet frame
     DIR/p/PORT.net    network that this port is plugged into, and "up" or "down": its cable
+    DIR/p/PORT.line   JSON, where something is wrong with its line: `groups` (numbers; it sees the ports that share one,
+                      and those without any), and of the frames that it sends `loss` (share of them), `delay` (seconds)
+                      and `rate` (bytes a second)
 
 Isolation needs no rule here: a lab copy has a directory and a switch of its own, private to the user, and there is no
 IP anywhere. The switch keeps nothing: killed and started again it goes on, and so do machines that come back.
@@ -16,6 +19,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import heapq
+import itertools
 import json
 import os
 import selectors
@@ -27,9 +32,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NET_SUFFIX = ".net"
+LINE_SUFFIX = ".line"
 FRAME_BYTES = 65536
 # Frames that wait for a port whose reader is behind; a real switch drops as well.
 QUEUE_FRAMES = 512
+# Frames that are late on one line; as many as tc-netem(8) holds by default.
+LATE_FRAMES = 1000
 BATCH_FRAMES = 64
 IDLE_SECONDS = 60.0
 TICK_SECONDS = 5.0
@@ -37,13 +45,42 @@ RESCAN_SECONDS = 0.05
 LOCK_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Line:
+    """What is wrong with a port's line: whom it sees (empty: everybody), and what becomes of the frames it sends."""
+
+    groups: frozenset[int] = frozenset()
+    loss: float = 0.0
+    delay: float = 0.0
+    rate: float = 0.0
+
+    @classmethod
+    def read(cls, path: str) -> Line:
+        """Return what a file says; a good line where there is none, or it says nothing that can be read."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            said = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(frozenset(said["groups"]), float(said["loss"]), float(said["delay"]), float(said["rate"]))
+        return cls()
+
+    def sees(self, other: Line) -> bool:
+        """Tell whether frames pass between two lines."""
+        return not self.groups or not other.groups or not self.groups.isdisjoint(other.groups)
+
+    def loses(self) -> bool:
+        """Throw the dice for one frame."""
+        return self.loss > 0 and int.from_bytes(os.urandom(4), "big") < self.loss * 2**32
+
+
 @dataclass
 class Port:
-    """One plug: its socket's path, its network, and the frames that wait for it."""
+    """One plug: its socket's path, its network, its line, and the frames that wait for it."""
 
     path: str
     network: str
     up: bool
+    line: Line = field(default_factory=Line)
+    free_at: float = 0.0  # when its line has sent what it was given, where that has a rate
+    late: int = 0  # frames that it has sent and that are not there yet
     sender: socket.socket | None = None
     waiting: deque[bytes] = field(default_factory=lambda: deque(maxlen=QUEUE_FRAMES))
 
@@ -90,6 +127,8 @@ class Switch:
         self.ports: dict[str, Port] = {}
         self.members: dict[str, list[Port]] = {}
         self.learned: dict[tuple[str, bytes], Port] = {}
+        self.late: list[tuple[float, int, Port, bytes]] = []  # a heap: when due, order of coming
+        self.order = itertools.count()
         self.selector = selectors.DefaultSelector()
         self.idle_seconds = idle_seconds
         self.used_at = time.monotonic()
@@ -104,19 +143,20 @@ class Switch:
     def scan(self) -> None:
         """Read which port is plugged into what."""
         self.scanned_at = time.monotonic()
-        found: dict[str, tuple[str, bool]] = {}
+        found: dict[str, tuple[str, bool, Line]] = {}
         for entry in os.scandir(self.plugs):
             if entry.name.endswith(NET_SUFFIX) and not entry.name.startswith("."):
                 with contextlib.suppress(OSError, ValueError):
                     network, cable = Path(entry.path).read_text(encoding="utf-8").split("\n")[:2]
-                    found[entry.path.removesuffix(NET_SUFFIX)] = (network, cable == "up")
-        if found == {path: (port.network, port.up) for path, port in self.ports.items()}:
+                    path = entry.path.removesuffix(NET_SUFFIX)
+                    found[path] = (network, cable == "up", Line.read(path + LINE_SUFFIX))
+        if found == {path: (port.network, port.up, port.line) for path, port in self.ports.items()}:
             return
         for path in self.ports.keys() - found.keys():
             self.rest(self.ports.pop(path))
-        for path, (network, up) in found.items():
+        for path, (network, up, line) in found.items():
             port = self.ports.setdefault(path, Port(path, network, up))
-            port.network, port.up = network, up
+            port.network, port.up, port.line = network, up, line
         self.members = {}
         for port in self.ports.values():
             if port.up:
@@ -136,11 +176,36 @@ class Switch:
                 port = self.ports.get(source)
             if port is None or not port.up or len(frame) < 14:
                 continue
-            self.learned[port.network, frame[6:12]] = port
-            known = None if frame[0] & 1 else self.learned.get((port.network, frame[:6]))
-            for target in self.members.get(port.network, ()) if known is None else (known,):
-                if target is not port:
-                    self.pass_on(target, frame)
+            self.take(port, frame)
+
+    def take(self, port: Port, frame: bytes) -> None:
+        """Take a frame from a port's line: at once, later, or not at all."""
+        line = port.line
+        if line.loses():
+            return
+        if not (line.delay or line.rate):
+            self.deliver(port, frame)
+        elif port.late < LATE_FRAMES:
+            seconds = len(frame) / line.rate if line.rate else 0.0
+            port.free_at = max(port.free_at, time.monotonic()) + seconds
+            port.late += 1
+            heapq.heappush(self.late, (port.free_at + line.delay, next(self.order), port, frame))
+
+    def deliver_late(self) -> None:
+        """Pass on the frames that are due; those of a port that has gone, or whose cable is out now, are lost."""
+        while self.late and self.late[0][0] <= time.monotonic():
+            _due, _order, port, frame = heapq.heappop(self.late)
+            port.late -= 1
+            if port.up and self.ports.get(port.path) is port:
+                self.deliver(port, frame)
+
+    def deliver(self, port: Port, frame: bytes) -> None:
+        """Pass on a frame that a port has sent to whom it is for, as far as these see each other."""
+        self.learned[port.network, frame[6:12]] = port
+        known = None if frame[0] & 1 else self.learned.get((port.network, frame[:6]))
+        for target in self.members.get(port.network, ()) if known is None else (known,):
+            if target is not port and port.line.sees(target.line):
+                self.pass_on(target, frame)
 
     def pass_on(self, port: Port, frame: bytes) -> None:
         """Send a frame to a port, or keep it until the port takes more."""
@@ -187,6 +252,7 @@ class Switch:
         self.running = command == "reload" or bool(self.ports)
         return {
             "pid": os.getpid(),
+            "lines": True,  # it knows of lines, which those of older vboxlabs do not
             "ports": {Path(path).name: [port.network, port.up] for path, port in self.ports.items()},
         }
 
@@ -204,8 +270,10 @@ class Switch:
         tick_seconds = min(TICK_SECONDS, self.idle_seconds)
         next_tick = time.monotonic() + tick_seconds
         while self.running:
-            for key, _ in self.selector.select(max(0.0, next_tick - time.monotonic())):
+            until = min(next_tick, self.late[0][0]) if self.late else next_tick
+            for key, _ in self.selector.select(max(0.0, until - time.monotonic())):
                 key.data()
+            self.deliver_late()
             if time.monotonic() >= next_tick:
                 self.tick()
                 next_tick = time.monotonic() + tick_seconds

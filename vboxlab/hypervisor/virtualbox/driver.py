@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,15 @@ from vboxlab.hypervisor.virtualbox.machines import asked_machine, checked, obser
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker import calls
 from vboxlab.language import _
-from vboxlab.planning.observed import AdapterState, Attachment, MachineSpec, ObservedMachine, PowerOffHow, PowerState
+from vboxlab.planning.observed import (
+    AdapterState,
+    Attachment,
+    Impairment,
+    MachineSpec,
+    ObservedMachine,
+    PowerOffHow,
+    PowerState,
+)
 from vboxlab.topology.addressing import LabName
 
 CONSOLE_TAIL_BYTES = 65536
@@ -74,6 +82,7 @@ class VirtualBoxDriver:
             network_kinds=NETWORK_KINDS,
             image_formats=KINDS,
             screenshots=True,
+            shapes_lines=False,
             why_unusable=problem,
         )
 
@@ -95,6 +104,10 @@ class VirtualBoxDriver:
         if gui and not self.capabilities.window:
             raise CapabilityMissing(_("no window can be shown here"), resolution=_("start without --gui"))
         self._client.call(calls.Start(handle, gui))
+
+    def pause(self, handle: str) -> None:
+        """Let a running machine stand still."""
+        self._client.call(calls.Pause(handle))
 
     def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
         """Bring the machine to OFF; return whether its guest ended by itself."""
@@ -127,6 +140,20 @@ class VirtualBoxDriver:
     def set_cable(self, handle: str, slot: int, connected: bool) -> None:
         """Plug the adapter's cable in or out, off or running."""
         self._client.call(calls.PlugAdapter(handle, slot, cable=connected))
+
+    def impair(self, handle: str, slot: int, impairment: Impairment) -> None:
+        """Raise CapabilityMissing: VirtualBox's internal networks lose and delay nothing."""
+        del impairment
+        raise self._no_lines(handle, slot)
+
+    def set_groups(self, handle: str, slot: int, groups: Collection[int]) -> None:
+        """Raise CapabilityMissing: VirtualBox's internal networks cannot be cut."""
+        del groups
+        raise self._no_lines(handle, slot)
+
+    def _no_lines(self, handle: str, slot: int) -> CapabilityMissing:
+        brief = _("adapter {slot} of {machine}: VirtualBox cannot change the lines of its networks")
+        return CapabilityMissing(brief.format(slot=slot, machine=self.inspect(handle).name))
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one."""

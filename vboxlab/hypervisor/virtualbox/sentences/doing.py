@@ -36,6 +36,7 @@ DOING = {
     "starting": N_("starting {machine}"),
     "starting-the-machine": N_("starting the machine"),
     "resuming-the-machine": N_("resuming the machine"),
+    "pausing-the-machine": N_("pausing the machine"),
     "switching-off": N_("switching the machine off"),
     "discarding-saved-state": N_("discarding the saved state"),
     "pressing-power-button": N_("pressing the power button"),

@@ -28,6 +28,7 @@ OF_MACHINES: Mapping[str, str | Callable[..., str]] = {
     "ended-at-once": N_("{machine} started and ended at once"),
     "stuck-in-state": N_("{machine} is in the state {state}"),
     "does-not-power-off": N_("{machine} does not power off"),
+    "does-not-run-to-pause": N_("{machine} does not run, so it cannot be paused"),
     "off-without-screen": N_("{machine} is off: its screen shows nothing"),
     "nothing-drawn": N_("{machine} has drawn nothing on its screen yet"),
     "vm-process-ended": N_("the VM's process has ended"),

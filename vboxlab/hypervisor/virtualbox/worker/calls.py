@@ -220,6 +220,13 @@ class Start(Arguments[None]):
 
 
 @dataclass(frozen=True)
+class Pause(Arguments[None]):
+    """A running machine of ours made to stand still."""
+
+    handle: str
+
+
+@dataclass(frozen=True)
 class PowerOff(Arguments[bool]):
     """A machine brought to off; whether its guest ended by itself, for which it has so many seconds."""
 
@@ -354,6 +361,7 @@ CALLS: dict[str, type[Arguments[Any]]] = {
     "plug_adapter": PlugAdapter,
     "console_log": ConsoleLog,
     "start": Start,
+    "pause": Pause,
     "power_off": PowerOff,
     "screenshot": Screenshot,
     "take_snapshot": TakeSnapshot,

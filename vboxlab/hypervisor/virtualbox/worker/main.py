@@ -68,6 +68,7 @@ HANDLERS: dict[str, Handler] = {
     "plug_adapter": adapters.plug_adapter,
     "console_log": machines.console_log,
     "start": power.start,
+    "pause": power.pause,
     "power_off": power.power_off,
     "screenshot": power.screenshot,
     "take_snapshot": snapshots.take,

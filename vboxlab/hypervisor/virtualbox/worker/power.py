@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import adapters, lookup, marks, networks, repeating
-from vboxlab.hypervisor.virtualbox.worker.calls import Delete, PowerOff, Screenshot, Start
+from vboxlab.hypervisor.virtualbox.worker.calls import Delete, Pause, PowerOff, Screenshot, Start
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
 from vboxlab.hypervisor.virtualbox.worker.sessions import (
@@ -151,6 +151,20 @@ def _log_lines(machine: Any) -> list[str]:
         telling = [line.strip() for line in text.splitlines() if "VERR_" in line or "VMSetError" in line]
         return telling[-3:]
     return []
+
+
+def pause(connection: Connection, call: Call[Pause]) -> None:
+    """Let a running machine of ours stand still; no-op when it does."""
+    machine = lookup.find_machine(connection, call.arguments.handle)
+    with connection.errors(Told("pausing-the-machine")):
+        marks.check_ours(machine)
+        state = settle(connection, machine)
+        if state in PAUSED:
+            return
+        if state != "Running":
+            raise Failure("off", Told("does-not-run-to-pause", {"machine": str(machine.name)}))
+        with locked(connection, machine, Told("pausing-the-machine")) as session:
+            console_of(session).pause()
 
 
 def power_off(connection: Connection, call: Call[PowerOff]) -> bool:
