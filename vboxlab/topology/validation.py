@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vboxlab.topology import rules_faults as faults
+from vboxlab.topology import rules_invariants as invariants
 from vboxlab.topology import rules_names as names
 from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     references.scenario_machines,
     faults.fault_adapters,
     faults.fault_networks,
+    invariants.asked_networks,
     references.scenario_servers,
     references.dns_servers,
 )

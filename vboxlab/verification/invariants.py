@@ -17,7 +17,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.invariants import AnswersInvariant, HoldersInvariant, InvariantStep
 from vboxlab.verification.figures import Stretching
 from vboxlab.verification.history import History, RunEnded
-from vboxlab.verification.lanes import Round, Span, cards, joined_spans, lane, requests, rounds
+from vboxlab.verification.lanes import Round, Span, cards, is_heard, joined_spans, lane, requests, rounds
 from vboxlab.verification.outages import STILL
 from vboxlab.verification.report import Bar, Measurement, StepOutcome, StepReport
 from vboxlab.verification.samples import Sample
@@ -67,7 +67,8 @@ def judge_invariant(history: History, number: int, step: InvariantStep, unjudged
     ended = history.last(WatchEnded) or history.last(RunEnded)
     until = ended.at if ended else history.records[-1].at
     begun = list(history.of(SamplerBegun, number))
-    missing = [machine for machine in step.machines if machine not in {one.machine for one in begun}]
+    heard = {machine for machine in step.machines if is_heard(history, number, machine)}
+    missing = [machine for machine in step.machines if machine not in heard]
     if missing:
         reasons = dict.fromkeys(
             f"{one.machine}: {one.reason}" for one in history.of(SamplerEnded, number) if one.reason

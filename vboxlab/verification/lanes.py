@@ -63,6 +63,11 @@ def sessions(history: History, step: int, machine: str) -> list[Session | PowerS
     return found
 
 
+def is_heard(history: History, step: int, machine: str) -> bool:
+    """Tell whether a machine's sampler has said anything but that it is there."""
+    return any(isinstance(part, Session) and part.words for part in sessions(history, step, machine))
+
+
 def lane(history: History, step: int, machine: str, until: float, still: float = STILL) -> tuple[Span, ...]:
     """Return the states of a machine from the run's beginning until a moment. `still`: longer silence is not known."""
     line = _Line(still)

@@ -29,6 +29,7 @@ from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline
 
 AGAIN = 0.5  # seconds between tries to reach a machine that has gone away
+LONGEST_PAUSE = 15.0  # seconds between tries of a sampler that can say nothing
 ENDING = 5.0  # seconds that a sampler has to end once its input has ended
 FIRST_WORDS = 30.0  # seconds, times the scale, that samplers have before the first step begins
 LAST_WORDS = 15.0  # seconds, times the scale, in which a machine that was started at the end is seen again
@@ -181,6 +182,7 @@ class _Kept:
                 stream.end_input()
 
     def _keep(self) -> None:
+        pause = AGAIN
         while not self._over.is_set():
             reason = ""
             try:
@@ -191,7 +193,9 @@ class _Kept:
             if reason and not self._over.is_set():
                 self._end(reason)
             self.settled.set()
-            self._over.wait(AGAIN)
+            is_vain = bool(reason) and not self._was_heard
+            pause = min(2 * pause, LONGEST_PAUSE) if is_vain else AGAIN
+            self._over.wait(pause)
         self._end("")
 
     def _is_running(self) -> bool:
