@@ -106,6 +106,9 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("verification/bars.py", "bars_picture"): "SVG",
     ("verification/samplers.py", "_Kept.__init__"): "a thread's name",
     ("verification/samplers.py", "_script"): "a shell script",
+    ("topology/scenario.py", "HEARTBEAT_STAGES"): "what programs log",
+    ("verification/waterfall.py", "_axis"): "SVG",
+    ("verification/waterfall.py", "waterfall"): "SVG",
     ("verification/pictures.py", "PICTURE"): "a style sheet",
     ("verification/pictures.py", "_axes"): "SVG",
     ("verification/pictures.py", "_gone"): "SVG",
@@ -165,7 +168,7 @@ _DESCRIBED = {
         "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.start_from", "Topology.values",
     ),
     "topology/scenario.py": (
-        "Detection.node", "Detection.on", "Detection.pattern", "Limits.detection", "Limits.failed",
+        "Detection.node", "Detection.on", "Detection.pattern", "Detection.stages", "Limits.detection", "Limits.failed",
         "Limits.interruption", "Limits.longest_gap", "Limits.served_after", "Limits.slow", "Limits.takeover",
         "Measure.before", "Measure.cause", "Measure.every", "Measure.observe", "Measure.served_by",
         "Measure.slow_after", "Measure.timeout", "Measure.told_by", "Measure.within",

@@ -49,6 +49,15 @@ class Limits(Parameters):
     slow: int | None = Field(default=None, ge=0, description="good answers slower than slow_after")
 
 
+# What Heartbeat's scripts and the service manager log on the way: one line each of a take-over as the practical has it.
+HEARTBEAT_STAGES = {
+    N_("resources taken over"): "Acquiring resource group",
+    N_("address set"): "INFO: eval ifconfig",
+    N_("service asked to start"): "info: Running /etc/init.d/",
+    N_("service started"): "systemd[1]: Started ",
+}
+
+
 class Detection(Parameters):
     """Where the moment of detection is read: a line of a machine's journal that names the dead node."""
 
@@ -56,6 +65,10 @@ class Detection(Parameters):
     node: str = Field(description="machine whose death is reported")
     pattern: str = Field(
         default="node {}: is dead", description="text of the line; {} stands for the node's host name (Heartbeat's)"
+    )
+    stages: dict[str, str] = Field(
+        default_factory=lambda: dict(HEARTBEAT_STAGES),
+        description="steps of the take-over, by name: text of the line that tells of each (Heartbeat's)",
     )
 
 

@@ -17,7 +17,7 @@ from vboxlab.topology import checks as wanted
 from vboxlab.verification.attempts import Finding, Site, evidence, unanswered
 from vboxlab.verification.clocks import read_clock_closely
 from vboxlab.verification.history import Shown
-from vboxlab.verification.judgements import clock_offset
+from vboxlab.verification.offsets import clock_offset
 from vboxlab.verification.probes import ProbeSpec, probe
 from vboxlab.verification.readings import (
     ADDRESSES_SCRIPT,

@@ -20,7 +20,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.scenario import Measure
 from vboxlab.verification.clocks import Interval, exactly
 from vboxlab.verification.outages import Losses, Outage, Watched, longest_gap, loss_over_time, losses, outage, slow
-from vboxlab.verification.report import Evidence, Measurement, StepOutcome, Unit
+from vboxlab.verification.report import Evidence, Measurement, Stage, StepOutcome, Unit
 from vboxlab.verification.samples import (
     UNKNOWN,
     Owners,
@@ -51,6 +51,7 @@ class Observation:
     listened: float | None = None
     gave_up: str = ""
     evidence: tuple[Evidence, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
     @property
     def at(self) -> Interval:
@@ -82,6 +83,7 @@ class Result:
     measurements: tuple[Measurement, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     moments: Mapping[str, Interval] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
 
 
 def evaluate(measure: Measure, seen: Observation, owners: Owners, stretching: Stretching) -> Result:
@@ -100,7 +102,13 @@ def evaluate(measure: Measure, seen: Observation, owners: Owners, stretching: St
     doubts += judging.doubts()
     outcome: StepOutcome = "failed" if problems else "unclear" if doubts else "passed"
     return Result(
-        outcome, judging.headline(figures), (*problems, *doubts), tuple(figures), judging.facts(), judging.moments()
+        outcome,
+        judging.headline(figures),
+        (*problems, *doubts),
+        tuple(figures),
+        judging.facts(),
+        judging.moments(),
+        tuple(judging.stages()),
     )
 
 
@@ -292,6 +300,21 @@ class _Judging:
             back = self._outage.restored.end if self._outage.restored else seen.watched.end
             found["gone"] = Interval(self._outage.begin.high, max(back, self._outage.begin.high)).minus(zero)
         return {name: Interval(round(one.low, 3), round(one.high, 3)) for name, one in found.items()}
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the steps of the take-over in seconds since the cause, where a word of the death began it."""
+        seen, last = self._seen, self._last_first()
+        if seen.detected is None or seen.cause is None or last is None:
+            return
+        served = Interval(last.start, last.end).plus(seen.offset)
+        told = [stage for stage in seen.stages if stage.moment.low <= served.high]
+        for stage in (
+            Stage(N_("said to be dead"), seen.detected),
+            *told,
+            Stage(N_("first answer"), served),
+        ):
+            since = stage.moment.minus(seen.cause)
+            yield Stage(stage.name, Interval(round(max(0.0, since.low), 3), round(max(0.0, since.high), 3)))
 
     def facts(self) -> dict[str, str]:
         """Return further figures, ready to print."""

@@ -232,12 +232,16 @@ class FaultLeft(Record):
 
 
 class JournalRead(Record):
-    """Lines of a machine's journal that tell of a death: moments on its real clock. With what was asked and said."""
+    """Lines of a machine's journal that tell of a death: moments on its real clock. With what was asked and said.
+
+    `stages` has the moments of the lines that tell of each step of the take-over, by its name.
+    """
 
     kind: Literal["journal"] = "journal"
     step: int
     machine: str
     moments: tuple[float, ...]
+    stages: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     evidence: Shown
 
 

@@ -15,13 +15,12 @@ from vboxlab.topology.fault_sequences import first_of
 from vboxlab.topology.faults import FaultStep, PowerOffFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, ScenarioStep, kind_of
-from vboxlab.verification.clocks import Interval, combine, exactly, offset_bounds
+from vboxlab.verification.clocks import Interval
 from vboxlab.verification.fault_facts import done as done_by_faults
 from vboxlab.verification.fault_facts import fault_facts
 from vboxlab.verification.figures import Observation, Stretching, evaluate
 from vboxlab.verification.history import (
     Beat,
-    ClockRead,
     FaultInForce,
     FaultLeft,
     FaultUndone,
@@ -30,7 +29,6 @@ from vboxlab.verification.history import (
     HistoryInvalid,
     JournalRead,
     Load,
-    ProbeBegun,
     ProbeEnded,
     ProbeStopping,
     Rebooted,
@@ -46,9 +44,11 @@ from vboxlab.verification.history import (
     Trouble,
 )
 from vboxlab.verification.invariants import judge_invariant
+from vboxlab.verification.offsets import client_offset
 from vboxlab.verification.outages import Stretch, Watched, joined, loss_over_time, standstills
 from vboxlab.verification.report import Evidence, Report, StepReport
 from vboxlab.verification.samples import Owners, Sample
+from vboxlab.verification.takeover import detected, stages
 from vboxlab.verification.timeline import fault_marks
 
 _step: TypeAdapter[ScenarioStep] = TypeAdapter(ScenarioStep)
@@ -272,6 +272,7 @@ def _measured(history: History, number: int, step: Measure, unjudged: StepReport
         served=tuple(owners.served(sample) if sample.good else "" for sample in seen.watched.samples),
         loss=loss_over_time(seen.watched.samples, seen.at.low) if seen.cause else (),
         moments=result.moments,
+        stages=result.stages,
     )
     if missing > 0 and done.outcome == "passed":
         text = _("of {count} requests the end was not told").format(count=missing)
@@ -297,39 +298,10 @@ def observation(history: History, number: int, step: Measure) -> Observation:
         return Observation(watched, None, offset, gave_up=gave_up)
     owners = owners_of(step, history.run.owners)
     cause = _narrowed(Interval(fault.asked, fault.at), watched, offset, step, owners)
-    detected, listened = _detected(history, number, cause)
+    dead, listened = detected(history, number, cause)
+    told = tuple(stages(history, number, dead, watched.end + offset.high))
     evidence = tuple(_evidence(journal.evidence) for journal in history.of(JournalRead, number))
-    return Observation(watched, cause, offset, detected, listened, gave_up, evidence)
-
-
-def client_offset(history: History, number: int, machine: str) -> Interval:
-    """Return the bounds of the run's clock minus the monotonic clock of the machine that samples in a step.
-
-    The heartbeats that arrive give a close upper bound, as they take no time to come; the lower bound is as far away as
-    the prober took to start, or, where the machine's other clock was read before, as that reading is.
-    """
-    begun, beats = history.last(ProbeBegun, number), list(history.of(Beat, number))
-    if begun is None or not beats:
-        return Interval(-float("inf"), float("inf"))
-    bounds = offset_bounds(begun.at, [(beat.monotonic, beat.at) for beat in beats])
-    real = clock_offset(history, number, machine)
-    if real is None:
-        return bounds
-    ahead = [beat.real - beat.monotonic for beat in beats]
-    return combine(bounds, real.plus(Interval(min(ahead), max(ahead))))
-
-
-def clock_offset(history: History, number: int, machine: str, since: float = 0.0) -> Interval | None:
-    """Return the bounds of the run's clock minus the real clock of a machine, None when it was not read in a step.
-
-    Only readings that were asked for since a moment count.
-    """
-    found = None
-    for read in history.of(ClockRead, number):
-        if read.machine == machine and read.asked >= since:
-            bounds = offset_bounds(read.asked, [(read.real, read.at)])
-            found = bounds if found is None else combine(found, bounds)
-    return found
+    return Observation(watched, cause, offset, dead, listened, gave_up, evidence, told)
 
 
 def _watch(history: History, number: int, samples: list[Sample], offset: Interval) -> tuple[float, tuple[Stretch, ...]]:
@@ -356,24 +328,6 @@ def _narrowed(called: Interval, watched: Watched, offset: Interval, step: Measur
     answers = [s.start + offset.low for s in watched.good if owners.served(s) == cause.machine]
     last = max((moment for moment in answers if moment <= called.high), default=called.low)
     return Interval(max(called.low, last), called.high)
-
-
-def _detected(history: History, number: int, cause: Interval) -> tuple[Interval | None, float | None]:
-    """Return when the first line after a cause was written on the run's clock, else until when there was none.
-
-    Lines that were surely written before it tell of another death; one that may have been is taken as after it.
-    """
-    journal = history.last(JournalRead, number)
-    if journal is None or journal.evidence.exit_code:
-        return None, None
-    offset = clock_offset(history, number, journal.machine)
-    if offset is None:
-        return None, None
-    moments = (exactly(moment).plus(offset) for moment in sorted(journal.moments))
-    first = next((moment for moment in moments if moment.high >= cause.low), None)
-    if first is None:
-        return None, journal.at
-    return Interval(max(first.low, min(cause.low, first.high)), first.high), journal.at
 
 
 def judge_undoing(history: History, number: int) -> tuple[StepReport, ...]:

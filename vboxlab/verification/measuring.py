@@ -13,7 +13,8 @@ from vboxlab.topology.scenario import Detection, Measure
 from vboxlab.verification.clocks import read_clock_closely
 from vboxlab.verification.faults import Faults
 from vboxlab.verification.history import FaultInForce, GaveUp, JournalRead, Shown
-from vboxlab.verification.judgements import client_offset, clock_offset, owners_of
+from vboxlab.verification.judgements import owners_of
+from vboxlab.verification.offsets import client_offset, clock_offset
 from vboxlab.verification.probes import Prober, ProbeSpec, good_for, probing
 from vboxlab.verification.readings import journal_script, parse_journal
 from vboxlab.verification.recorder import Recorder
@@ -123,12 +124,20 @@ class _Measuring:
         offset, fault = clock_offset(history, self.number, machine), history.first(FaultInForce, self.number)
         if offset is None or fault is None:
             return
-        text = detection.pattern.replace("{}", self.lab.topology.machines[detection.node].hostname)
-        script = journal_script(fault.asked - offset.high, text)
+        host_name = self.lab.topology.machines[detection.node].hostname
+        text = detection.pattern.replace("{}", host_name)
+        stages = {name: words.replace("{}", host_name) for name, words in detection.stages.items()}
+        script = journal_script(fault.asked - offset.high, text, *stages.values())
         done = self.lab.executor(machine).run(script, root=True)
         shown = Shown(machine=machine, command=script, output=done.stdout.strip()[:SHOWN], exit_code=done.exit_code)
-        moments = tuple(line.at for line in parse_journal(done.stdout))
-        recorder.add(JournalRead(at=recorder.now(), step=self.number, machine=machine, moments=moments, evidence=shown))
+        lines = parse_journal(done.stdout)
+        recorder.add(
+            JournalRead(
+                at=recorder.now(), step=self.number, machine=machine, evidence=shown,
+                moments=tuple(line.at for line in lines if text in line.text),
+                stages={name: tuple(line.at for line in lines if words in line.text) for name, words in stages.items()},
+            )
+        )  # fmt: skip
 
 
 def all_served(samples: Sequence[Sample], machines: Iterable[str], owners: Owners, since: float) -> bool:

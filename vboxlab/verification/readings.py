@@ -181,10 +181,11 @@ class JournalLine:
     text: str
 
 
-def journal_script(since: float, text: str) -> str:
-    """Return the command that prints the journal's lines that contain a text, from a moment of the guest's clock on."""
+def journal_script(since: float, *texts: str) -> str:
+    """Return the command that prints the lines of the journal with one of some texts, since a moment of its clock."""
+    wanted = " ".join(f"-e {shlex.quote(text)}" for text in texts)
     read = f"lines=$(journalctl -q --no-pager -o short-unix --since @{int(since)}) || exit"
-    return f"{read}\nprintf '%s\\n' \"$lines\" | grep -F -- {shlex.quote(text)} || true"
+    return f"{read}\nprintf '%s\\n' \"$lines\" | grep -F {wanted} || true"
 
 
 def parse_journal(output: str) -> tuple[JournalLine, ...]:

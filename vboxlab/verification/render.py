@@ -11,6 +11,7 @@ from vboxlab.errors import EXIT_CHECK_FAILED, EXIT_INFRASTRUCTURE, EXIT_OK
 from vboxlab.harmless import for_csv, for_terminal
 from vboxlab.language import C_, NC_, _, n_
 from vboxlab.verification.report import Evidence, Measurement, Report, StepOutcome, StepReport
+from vboxlab.verification.waterfall import told_in_words
 
 WIDTH = 110
 MARKS: dict[StepOutcome, str] = {
@@ -74,6 +75,8 @@ def _step(step: StepReport) -> Iterator[str]:
         yield _figure(figure)
     for name, value in step.facts.items():
         yield from _wrapped(_("{subject}: {text}").format(subject=_(name), text=value))
+    if step.stages:
+        yield from _wrapped(_("{subject}: {text}").format(subject=_("take-over"), text=told_in_words(step)))
     if step.note and (step.kind == "measure" or step.outcome != "passed"):
         yield from _wrapped(_("note: {note}").format(note=step.note))
     if step.outcome not in ("passed", "skipped"):

@@ -11,6 +11,7 @@ from vboxlab.verification.bars import SHADES, bars_picture, legend
 from vboxlab.verification.pictures import PICTURE, picture
 from vboxlab.verification.render import MARKS, amount, head
 from vboxlab.verification.report import Report, StepReport
+from vboxlab.verification.waterfall import FALLS, waterfall
 
 STYLE = """
 :root { color-scheme: light dark }
@@ -26,7 +27,7 @@ pre { background: #f4f4f4; padding: .5rem; overflow-x: auto; font-size: .82rem; 
 @media print { @page { size: A4; margin: 14mm } body { margin: 0; max-width: none; font-size: 11px; background: #fff;
   color: #000 } section { break-inside: avoid } pre { white-space: pre-wrap } }
 """
-STYLE += PICTURE + SHADES
+STYLE += PICTURE + SHADES + FALLS
 
 
 def render_html(report: Report) -> str:
@@ -58,6 +59,10 @@ def _step(step: StepReport, report: Report) -> Iterator[str]:
             yield f"<p>{for_html(line)}</p>"
     if step.samples:
         yield picture(step)
+    if step.stages:
+        heading = _("the take-over, step by step, since the cause")
+        yield f'<p class="small">{for_html(heading)}</p>'
+        yield waterfall(step)
     if step.bars:
         yield bars_picture(step, report.faults, report.seconds)
         yield f'<p class="small">{for_html(legend())}</p>'

@@ -51,6 +51,14 @@ class Measurement:
     outcome: StepOutcome = "passed"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A step of a take-over, and between which moments it was told of."""
+
+    name: str
+    moment: Interval
+
+
 BarState = Literal["holds", "free", "off", "unknown", "wrong"]
 
 
@@ -79,8 +87,8 @@ class StepReport:
     `stood_still` are the seconds for which this computer did nothing at all meanwhile, when they are enough to matter.
     Of a measure: `samples` are its requests and `served` who answered each, `loss` what was lost second by second after
     the cause, `moments` when the cause came into force (`cause`), a peer told of the death (`dead`) and the service was
-    gone (`gone`), in seconds since the first request. Of an invariant: `bars` are the states of
-    what was watched, by name.
+    gone (`gone`), in seconds since the first request; `stages` are the steps of a take-over from the cause to the first
+    answer, in seconds since the cause. Of an invariant: `bars` are the states of what was watched, by name.
     """
 
     number: int
@@ -102,6 +110,7 @@ class StepReport:
     loss: tuple[Second, ...] = ()
     moments: Mapping[str, Interval] = field(default_factory=dict)
     bars: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def measured(
     silent: tuple[float, float] | None = None,
     detected: Iterable[float] = (),
     journal_code: int = 0,
+    stages: Mapping[str, Iterable[float]] | None = None,
     stood_still: tuple[float, float] | None = None,
     gave_up: str = "",
     prober: str = "",
@@ -132,7 +133,8 @@ def measured(
         shown = Shown(machine="srv-web-bis", command="journalctl", exit_code=journal_code)
         moments = tuple(EPOCH + moment for moment in detected)
         at = BEHIND + end
-        records.append(JournalRead(at=at, step=1, machine="srv-web-bis", moments=moments, evidence=shown))
+        told = {name: tuple(EPOCH + moment for moment in found) for name, found in (stages or {}).items()}
+        records.append(JournalRead(at=at, step=1, machine="srv-web-bis", moments=moments, stages=told, evidence=shown))
     records.append(StepEnded(at=BEHIND + over + 1.0, step=1))
     records.append(RunEnded(at=BEHIND + over + 1.0))
     return History([run_begun([wanted], **(run or {})), *records])

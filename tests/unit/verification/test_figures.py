@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from tests.unit.verification.histories import bounds, by, failover, figure, hung
 from vboxlab.verification.judgements import judge
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.samples import Sample
+from vboxlab.verification.waterfall import told_in_words, waterfall
 
 DETECTION = {"on": "srv-web-bis", "node": "srv-web"}
 
@@ -235,3 +237,34 @@ def test_no_pass_is_earned_by_a_standstill(lost: set[int], still: tuple[float, f
 def test_the_same_history_always_comes_to_the_same_report() -> None:
     history = measured(failover(3.0, 15.0), step=interruption(detection=DETECTION), detected=[7.4])
     assert judge(history) == judge(history)
+
+
+STAGES = {"resources taken over": (1.0, 9.5), "service started": (14.25,), "address set": (12.0, 13.0), "ARP": ()}
+
+
+def test_a_takeover_is_broken_down_into_its_steps_in_the_order_of_time() -> None:
+    wanted = interruption(detection=DETECTION)
+    step = judged(measured(failover(3.0, 15.0), step=wanted, detected=[7.4], stages=STAGES))
+    assert [(stage.name, stage.moment.high) for stage in step.stages] == [
+        ("said to be dead", 4.4), ("resources taken over", 6.5), ("address set", 9.0), ("service started", 11.25),
+        ("first answer", 12.01),
+    ]  # fmt: skip
+    assert told_in_words(step) == (
+        "said to be dead +4.4 s, resources taken over +2.1 s, address set +2.5 s, service started +2.2 s, "
+        "first answer +0.8 s"
+    )
+    drawn = ET.fromstring(waterfall(step))
+    assert len([one for one in drawn.iter() if one.get("class") == "took"]) == 5
+
+
+def test_what_was_logged_before_the_death_or_after_the_first_answer_is_no_step() -> None:
+    wanted = interruption(detection=DETECTION)
+    early = judged(measured(failover(3.0, 15.0), step=wanted, detected=[7.4], stages={"a": (2.0,), "b": (17.0,)}))
+    assert [stage.name for stage in early.stages] == ["said to be dead", "first answer"]
+
+
+def test_nothing_is_broken_down_where_nobody_told_of_the_death_or_nobody_served() -> None:
+    wanted = interruption(detection=DETECTION)
+    assert judged(measured(failover(3.0, 15.0), step=wanted, stages=STAGES)).stages == ()
+    assert judged(measured(failover(3.0, 99.0), step=wanted, detected=[7.4], stages=STAGES)).stages == ()
+    assert judged(measured(failover(3.0, 15.0), step=wanted, detected=[7.4], journal_code=1)).stages == ()

@@ -22,7 +22,7 @@ from tests.unit.verification.histories import run_begun
 from vboxlab.errors import InfrastructureTrouble
 from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.history import ProbeEnded, Request
-from vboxlab.verification.judgements import client_offset, clock_offset
+from vboxlab.verification.offsets import client_offset, clock_offset
 from vboxlab.verification.probes import ProbeSpec, good_for, prober_program, probing
 from vboxlab.verification.probes import probe as recorded_probe
 from vboxlab.verification.recorder import Recorder

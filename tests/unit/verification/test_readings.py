@@ -112,7 +112,8 @@ def test_journal() -> None:
     assert [(line.at, line.text) for line in parse_journal(f"1700000000.250000 {text}\n-- No entries --\n")] == [
         (1700000000.25, text)
     ]
-    assert journal_script(12.9, "node a: is dead").endswith("| grep -F -- 'node a: is dead' || true")
+    assert journal_script(12.9, "node a: is dead").endswith("| grep -F -e 'node a: is dead' || true")
+    assert journal_script(12.9, "-e", "it's").endswith("""| grep -F -e -e -e 'it'"'"'s' || true""")
 
 
 def test_a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
