@@ -109,6 +109,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("topology/scenario.py", "HEARTBEAT_STAGES"): "what programs log",
     ("verification/waterfall.py", "_axis"): "SVG",
     ("verification/waterfall.py", "waterfall"): "SVG",
+    ("roles/web/guest.py", "_uploads"): "files and commands, and names of resources, of which a digest is made",
     ("verification/pictures.py", "PICTURE"): "a style sheet",
     ("verification/pictures.py", "_axes"): "SVG",
     ("verification/pictures.py", "_gone"): "SVG",
@@ -140,7 +141,11 @@ _DESCRIBED = {
     "roles/lvs/role.py": ("LvsRole.health", "LvsRole.interface"),
     "roles/router/role.py": ("Flow.source", "RouterRole.protected", "RouterRole.wan"),
     "roles/ssh_server/role.py": ("SshServerRole.secret",),
-    "roles/web/role.py": ("WebRole.page",),
+    "roles/web/role.py": ("WebRole.page", "WebRole.uploads"),
+    "topology/caused.py": ("CausedStep.cause",),
+    "topology/writes.py": (
+        "LimitsOfWrites.lost", "Writes.before", "Writes.every", "Writes.observe", "Writes.timeout", "Writes.within",
+    ),
     "topology/checks.py": (
         "AddressCheck.interface", "AddressCheck.label", "AddressCheck.on", "ClocksCheck.on", "ClocksCheck.tolerance",
         "CommandCheck.equals", "CommandCheck.run", "FileCheck.contains", "FileCheck.equals", "FileCheck.mode",
@@ -170,7 +175,7 @@ _DESCRIBED = {
     "topology/scenario.py": (
         "Detection.node", "Detection.on", "Detection.pattern", "Detection.stages", "Limits.detection", "Limits.failed",
         "Limits.interruption", "Limits.longest_gap", "Limits.served_after", "Limits.slow", "Limits.takeover",
-        "Measure.before", "Measure.cause", "Measure.every", "Measure.observe", "Measure.served_by",
+        "Measure.before", "Measure.every", "Measure.observe", "Measure.served_by",
         "Measure.slow_after", "Measure.timeout", "Measure.told_by", "Measure.within",
     ),
 }  # fmt: skip

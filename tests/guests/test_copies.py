@@ -8,10 +8,18 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
+from tests.unit.operations.doors import RecordingDoor
+from vboxlab.operations.session import opened
+from vboxlab.operations.targets import find_target
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.scenario import Scenario
+from vboxlab.verification.live import LiveLab
+from vboxlab.verification.runner import run_scenario
 
 pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
 
@@ -78,6 +86,32 @@ def test_a_broken_copy_is_reset_and_both_are_proved(vboxlab: CommandLine) -> Non
     vboxlab.verify("pair", *COPIES)
     rows = vboxlab.json("status", "--all")
     assert [(row["stage"], row["running"], row["drift"]) for row in rows] == [("heartbeat", MACHINES, [])] * 2
+
+
+# A service that is only restarted keeps what it has acknowledged; a dead server without shared storage does not.
+WRITES: dict[str, Any] = {"measure": "writes", "from": "client", "url": "http://192.168.200.5/uploads/", "before": 4}
+RESTARTED = [
+    {"fault": "stop-service", "machine": "srv-web", "service": "apache2"},
+    {"fault": "start-service", "machine": "srv-web", "service": "apache2", "at": 3},
+]
+CUT_OFF = {"fault": "power-off", "machine": "srv-web"}
+
+
+def test_acknowledged_writes_survive_a_restart_and_not_their_server(
+    vboxlab: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in vboxlab.environment().items():
+        monkeypatch.setenv(name, value)
+    steps = ({**WRITES, "cause": RESTARTED}, {**WRITES, "cause": CUT_OFF})
+    with opened(RecordingDoor(), "qemu") as session:
+        lab = LabName("pair", "alice")
+        target = find_target(session, "pair", copy="alice")
+        tried = LiveLab(session.context, lab, target.needed.topology)
+        kept, lost, *_undone = run_scenario(Scenario(steps=steps), tried, time_scale=2.0).steps
+    assert (kept.outcome, kept.details) == ("passed", ()), kept
+    assert lost.outcome == "failed", lost
+    assert lost.details[0].startswith("acknowledged and lost: 1-"), lost
+    assert vboxlab(*in_copy("alice", "srv-web-bis", "ls /var/www/html/uploads")) == ""
 
 
 def test_a_master_whose_message_to_itself_was_lost_takes_the_address(vboxlab: CommandLine) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from vboxlab.language import _
+from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import ChaosFault, TogetherFault
 from vboxlab.topology.faults import CableFault, Fault, FaultStep, HealFault, ImpairFault, PartitionFault, RepairFault
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
-from vboxlab.topology.scenario import Measure
 from vboxlab.topology.subject import Subject
 
 
@@ -17,7 +17,7 @@ def _faults(subject: Subject) -> Iterator[tuple[Fault, Place]]:
     """Yield each single fault of the scenario, and where it stands."""
     for index, step in enumerate(subject.topology.verify.steps):
         place: Place = ("verify", "steps", index)
-        if isinstance(step, Measure):
+        if isinstance(step, CausedStep):
             yield from _within(step.cause, (*place, "cause"))
         elif isinstance(step, FaultStep):
             yield from _within(step, place)

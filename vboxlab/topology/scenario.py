@@ -29,12 +29,14 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from vboxlab.errors import UsageError
 from vboxlab.language import N_, _
 from vboxlab.topology.asking import ProbeUrl
+from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.checks import Check
-from vboxlab.topology.fault_sequences import Cause, FaultOrFaults, all_machines, told_in_order
+from vboxlab.topology.fault_sequences import FaultOrFaults, all_machines
 from vboxlab.topology.faults import FaultStep
 from vboxlab.topology.invariants import Invariant, InvariantStep
 from vboxlab.topology.roles import Parameters
-from vboxlab.topology.step import Names, Seconds, Step
+from vboxlab.topology.step import Names, Seconds
+from vboxlab.topology.writes import Writes
 
 
 class Limits(Parameters):
@@ -72,13 +74,11 @@ class Detection(Parameters):
     )
 
 
-class Measure(Step):
+class Measure(CausedStep):
     """A page, or what else a client asks, sampled from a machine around a fault, and how long it was gone."""
 
     measure: Literal["interruption", "failback"]
-    source: str = Field(alias="from")
     url: ProbeUrl
-    cause: Cause = Field(description="what is done while it is sampled; of a list, each `at` its seconds")
     served_by: Names = Field(description="machines that must serve afterwards, told by their pages or by `told_by`")
     told_by: dict[str, str] = Field(
         default_factory=dict,
@@ -98,16 +98,6 @@ class Measure(Step):
         """Return the machines that sample, suffer and serve."""
         detecting = (self.detection.on, self.detection.node) if self.detection else ()
         return (self.source, *all_machines(self.causes), *self.served_by, *detecting)
-
-    @property
-    def causes(self) -> tuple[FaultOrFaults, ...]:
-        """Return what is done, in no particular order."""
-        return self.cause if isinstance(self.cause, tuple) else (self.cause,)
-
-    @property
-    def cause_words(self) -> str:
-        """Return what is done, in its order."""
-        return told_in_order(self.cause) if isinstance(self.cause, tuple) else self.cause.describe()
 
     def summary(self) -> str:
         """Return what is measured."""
@@ -141,12 +131,13 @@ def _family(value: Any) -> str | None:
     return next((f"<{family}>" for family in ("measure", "check", "fault", "invariant") if has(family)), None)
 
 
-CarriedOut = Check | FaultOrFaults | Measure
+AnyMeasure = Annotated[Measure | Writes, Field(discriminator="measure")]
+CarriedOut = Check | FaultOrFaults | AnyMeasure
 """A step with a beginning and an end, which invariants are not."""
 ScenarioStep = Annotated[
     Annotated[Check, Tag("<check>")]
     | Annotated[FaultOrFaults, Tag("<fault>")]
-    | Annotated[Measure, Tag("<measure>")]
+    | Annotated[AnyMeasure, Tag("<measure>")]
     | Annotated[Invariant, Tag("<invariant>")],
     Discriminator(
         _family,
@@ -160,7 +151,7 @@ def kind_of(step: ScenarioStep) -> tuple[Literal["check", "fault", "measure", "i
     """Return which family a step is of, and what it is called there: ping, power-off, interruption."""
     if isinstance(step, InvariantStep):
         return "invariant", str(step.invariant)
-    if isinstance(step, Measure):
+    if isinstance(step, Measure | Writes):
         return "measure", str(step.measure)
     return ("fault", str(step.fault)) if isinstance(step, FaultStep) else ("check", str(step.check))
 

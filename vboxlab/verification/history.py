@@ -131,6 +131,7 @@ class ProbeBegun(Record):
     timeout: float
     count: int = 0
     marks: tuple[str, ...] = ()
+    method: Literal["", "put", "read", "delete"] = ""
 
 
 class Beat(Record):

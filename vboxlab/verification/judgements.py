@@ -11,10 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from vboxlab import __version__
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
+from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import first_of
 from vboxlab.topology.faults import FaultStep, PowerOffFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, ScenarioStep, kind_of
+from vboxlab.topology.writes import Writes
 from vboxlab.verification.clocks import Interval
 from vboxlab.verification.fault_facts import done as done_by_faults
 from vboxlab.verification.fault_facts import fault_facts
@@ -50,6 +52,7 @@ from vboxlab.verification.report import Evidence, Report, StepReport
 from vboxlab.verification.samples import Owners, Sample
 from vboxlab.verification.takeover import detected, stages
 from vboxlab.verification.timeline import fault_marks
+from vboxlab.verification.writes import judge_writes
 
 _step: TypeAdapter[ScenarioStep] = TypeAdapter(ScenarioStep)
 
@@ -180,6 +183,8 @@ def judge_step(history: History, number: int, step: ScenarioStep) -> StepReport:
 def _judged(history: History, number: int, step: CarriedOut, unjudged: StepReport) -> StepReport:
     if isinstance(step, Measure):
         return _measured(history, number, step, unjudged)
+    if isinstance(step, Writes):
+        return judge_writes(history, number, step, unjudged)
     if isinstance(step, FaultStep):
         if history.last(FaultInForce, number) is None:
             return unjudged
@@ -223,7 +228,7 @@ def _after_trouble(history: History, number: int, done: StepReport) -> StepRepor
     steps = scenario_of(history.run)
     for trouble in history.of(Trouble):
         is_earlier = not trouble.passing and 0 < trouble.step < number
-        if is_earlier and isinstance(steps[trouble.step - 1], (FaultStep, Measure)):
+        if is_earlier and isinstance(steps[trouble.step - 1], (FaultStep, CausedStep)):
             text = _("step {number} could not be carried out, so this may come from it")
             details = (*done.details, text.format(number=trouble.step))
             return replace(done, outcome="unclear", details=details)

@@ -2,6 +2,9 @@
 # Arguments: kind, address or name, port, what the kind asks, seconds between requests, time-out, requests (0: until its
 # input ends), seconds to live, texts to look for in each answer. Kinds, and what they ask:
 #   http   Host header and path: a page, over HTTP/1.0 (RFC 1945)
+#   put    Host header and path: writes a numbered file there (RFC 9110), its number in path and text
+#   read   Host header and path: reads such a file, number by number
+#   delete Host header and path: removes such a file, number by number
 #   tcp    nothing: a connection, and with texts to look for what the server says first
 #   dns    a name: its IPv4 addresses, over UDP (RFC 1035)
 #   ping   nothing: an ICMP echo (RFC 792), over a socket of icmp(7), or of raw(7) where that is not allowed: as root
@@ -22,7 +25,9 @@ use Fcntl qw(F_GETFL F_SETFL O_NONBLOCK);
 use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_ERROR inet_aton inet_ntoa pack_sockaddr_in);
 
 my ($kind, $address, $port) = splice @ARGV, 0, 3;
-my @asked = splice @ARGV, 0, $kind eq 'http' ? 2 : $kind eq 'dns' ? 1 : 0;
+my %method = (http => 'GET', put => 'PUT', read => 'GET', delete => 'DELETE');
+my ($web, $numbered) = ($method{$kind}, $kind ne 'http' && $method{$kind});
+my @asked = splice @ARGV, 0, $web ? 2 : $kind eq 'dns' ? 1 : 0;
 my ($every, $timeout, $wanted, $life, @marks) = @ARGV;
 my $beat = 0.25;    # seconds; a gap of four means that it stood still
 $| = 1;
@@ -42,9 +47,13 @@ if (!socket my $trial, AF_INET, $type, $protocol) {    # else each request would
 }
 
 sub request {    # what a request sends
-    if ($kind eq 'http') {
-        my @lines = ("GET $asked[1] HTTP/1.0", "Host: $asked[0]", 'User-Agent: vboxlab', 'Connection: close');
-        return join "\r\n", @lines, '', '';
+    $number++ if $numbered;
+    if ($web) {
+        my $path = $numbered ? "$asked[1]$number" : $asked[1];
+        my @lines = ("$web $path HTTP/1.0", "Host: $asked[0]", 'User-Agent: vboxlab', 'Connection: close');
+        my $body = $kind eq 'put' ? "$number\n" : '';
+        push @lines, 'Content-Length: ' . length $body if $body;
+        return join "\r\n", @lines, '', $body;
     }
     $number = ($number + 1) % 65536;
     my $name = join '', map { pack 'C/a', $_ } split(/\./, $asked[0] // ''), '';
@@ -66,13 +75,13 @@ sub echo {    # of a packet: the answer to a request of ours in it
 }
 
 sub understood {    # of an answer: outcome, status and text
-    my ($answer) = @_;
+    my ($answer, $one) = @_;
     return ('ok', 0, $answer) if $kind eq 'tcp';
     return ('ok', 0, $address) if $kind eq 'ping';
     return named($answer) if $kind eq 'dns';
     my ($head, $body) = split /\r?\n\r?\n/, $answer, 2;
     my ($length) = ($head // '') =~ /^Content-Length:\s*(\d+)/mi;
-    return ('ok', $1, $body)
+    return ('ok', $1, $numbered ? "#$one->{number}" : $body)
         if defined $body and (!defined $length or length $body >= $length) and $head =~ m{^HTTP/\d\S* (\d{3})};
     return ('broken', 0, '');
 }
@@ -124,9 +133,9 @@ my (%pages, %flying);    # page -> id; file number -> request in flight
 sub ended {
     my ($one, $outcome) = @_;
     my ($status, $id, $held, $text) = (0, 0, '-', '');
-    ($outcome, $status, $text) = understood($one->{answer}) if $outcome eq 'answered';
+    ($outcome, $status, $text) = understood($one->{answer}, $one) if $outcome eq 'answered';
     if ($outcome eq 'ok') {
-        my $whole = $kind eq 'http' ? $one->{answer} : $text;
+        my $whole = $web ? $one->{answer} : $text;
         my @held = grep { index($whole, $marks[$_]) >= 0 } 0 .. $#marks;
         $held = join ',', @held if @held;
         my $shown = substr $text, 0, 200;
@@ -167,9 +176,9 @@ sub advance {    # returns the outcome when the request has ended
     }
     my $read = sysread $one->{socket}, $one->{answer}, 65536, length $one->{answer};
     return $! == EAGAIN || $! == EINTR ? () : why($! + 0) if !defined $read;
-    return 'broken' if $read == 0 and $kind ne 'http';
+    return 'broken' if $read == 0 and !$web;
     if ($kind eq 'ping' and !defined echo($one->{answer}, $one)) { $one->{answer} = ''; return }
-    return 'answered' if $read == 0 or $kind ne 'http' or length $one->{answer} > 1_000_000;
+    return 'answered' if $read == 0 or !$web or length $one->{answer} > 1_000_000;
     return;
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from importlib.resources import files
+from typing import Literal
 from urllib.parse import urlsplit
 
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
@@ -29,7 +30,9 @@ class ProbeSpec:
     """What to sample, each so many seconds; `count` 0 goes on until stopped, at most `life` seconds.
 
     `url` is a page (http://…), a connection (tcp://HOST:PORT), a name at a name server (dns://SERVER/NAME) or a ping
-    (ping://HOST). `marks` are texts to look for in each answer; blank space around them does not count.
+    (ping://HOST). With a `method` the files below a page's address, which end with a number counted from 1, are
+    written, read or deleted one after the other (prober.pl). `marks` are texts to look for in each answer; blank space
+    around them does not count.
     """
 
     url: str
@@ -38,6 +41,7 @@ class ProbeSpec:
     count: int = 0
     life: float = 900.0
     marks: tuple[str, ...] = ()
+    method: Literal["", "put", "read", "delete"] = ""
 
     @property
     def script(self) -> str:
@@ -54,7 +58,7 @@ class ProbeSpec:
                 port, asked = 53, (url.path.strip("/"),)
             case _:
                 pass
-        target = (url.scheme, url.hostname or "", str(url.port or port))
+        target = (self.method or url.scheme, url.hostname or "", str(url.port or port))
         words = (*target, *asked, *numbers, *(mark.strip() for mark in self.marks))
         return f"exec perl -e {shlex.quote(prober_program())} -- {shlex.join(words)}"
 
@@ -66,7 +70,7 @@ class ProbeSpec:
     def begun(self, at: float, step: int, machine: str) -> ProbeBegun:
         """Return the record of its being asked for."""
         return ProbeBegun(at=at, step=step, machine=machine, url=self.url, every=self.every,
-                          timeout=self.timeout, count=self.count, marks=self.marks)  # fmt: skip
+                          timeout=self.timeout, count=self.count, marks=self.marks, method=self.method)  # fmt: skip
 
     def __str__(self) -> str:
         if not self.count:

@@ -22,7 +22,11 @@ MARKS: dict[StepOutcome, str] = {
     "skipped": NC_("step", "skipped"),
     "error": NC_("step", "ERROR"),
 }
-MEASURES = {"interruption": NC_("figure", "interruption"), "failback": NC_("figure", "failback")}
+MEASURES = {
+    "interruption": NC_("figure", "interruption"),
+    "failback": NC_("figure", "failback"),
+    "writes": NC_("figure", "writes"),
+}
 INDENT = " " * 13
 
 

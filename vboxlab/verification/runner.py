@@ -15,10 +15,12 @@ from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, EventSin
 from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
+from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import all_machines
 from vboxlab.topology.faults import FaultStep, RebootFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, Scenario, ScenarioStep
+from vboxlab.topology.writes import Writes
 from vboxlab.verification import checking
 from vboxlab.verification.faults import Faults, Keep, keep_nothing
 from vboxlab.verification.history import (
@@ -41,6 +43,7 @@ from vboxlab.verification.samplers import watching
 from vboxlab.verification.sequences import carry_out_faults
 from vboxlab.verification.speed import measured_speeds, scale_for
 from vboxlab.verification.subject import LabUnderTest, own_seconds, page_owners
+from vboxlab.verification.writing import write_around
 
 ACTION = "verify"
 
@@ -105,7 +108,9 @@ def _begun(
         time_scale = 1.0
     elif time_scale is None:
         scale_from = "measured"
-        measured = [step.machines for step in steps if isinstance(step, Measure)] or [step.machines for step in steps]
+        measured = [step.machines for step in steps if isinstance(step, CausedStep)] or [
+            step.machines for step in steps
+        ]
         running = [m for m in dict.fromkeys(sum(measured, ())) if lab.power(m) is PowerState.RUNNING]
         speeds = measured_speeds(lab, [m for m in running if m in topology.machines])
         time_scale = scale_for(speeds.values())
@@ -251,6 +256,8 @@ class _Run:
     def _carry_out(self, number: int, step: CarriedOut) -> None:
         if isinstance(step, Measure):
             measure_step(number, step, self.lab, self.faults, self.recorder)
+        elif isinstance(step, Writes):
+            write_around(number, step, self.lab, self.faults, self.recorder)
         elif isinstance(step, FaultStep):
             carry_out_faults(step, self.faults, self.recorder, number, wait=True)
         else:
@@ -267,7 +274,7 @@ class _Run:
 
     def _expect_running(self, step: CarriedOut) -> None:
         """Raise InfrastructureTrouble when a machine that the step needs does not run though no fault wants it so."""
-        made = step.causes if isinstance(step, Measure) else (step,) if isinstance(step, FaultStep) else ()
+        made = step.causes if isinstance(step, CausedStep) else (step,) if isinstance(step, FaultStep) else ()
         starts = all_machines(made)
         for machine in dict.fromkeys(step.machines):
             power = self.lab.power(machine)

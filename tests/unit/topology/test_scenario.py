@@ -60,8 +60,16 @@ def test_one_name_is_a_list_of_one() -> None:
         ({"check": "service", "on": "a", "service": "x;reboot"}, ("<check>", "service", "service"), "match pattern"),
         ({"check": "command", "on": "a", "run": "echo 'x"}, ("<check>", "command", "run"), "not a command line"),
         ({"check": "command", "on": "a", "run": " "}, ("<check>", "command", "run"), "expected a command"),
-        ({**MEASURE, "limits": {"failed": -1}}, ("<measure>", "limits", "failed"), "greater than or equal to 0"),
-        ({**MEASURE, "limits": {"detection": 5}}, ("<measure>",), "need `detection: {on: MACHINE, node: MACHINE}`"),
+        (
+            {**MEASURE, "limits": {"failed": -1}},
+            ("<measure>", "interruption", "limits", "failed"),
+            "greater than or equal to 0",
+        ),
+        (
+            {**MEASURE, "limits": {"detection": 5}},
+            ("<measure>", "interruption"),
+            "need `detection: {on: MACHINE, node: MACHINE}`",
+        ),
     ],
 )
 def test_says_what_is_wrong_and_where(step: object, where: tuple[str, ...], said: str) -> None:

@@ -15,6 +15,10 @@ class WebRole(Role):
     role: Literal["web"]
     page: str = Field(description="content of /var/www/html/index.html, one line that names the server")
 
+    uploads: bool = Field(
+        default=False, description="clients may write files below /uploads/ (WebDAV), as a measure of writes does"
+    )
+
     list_order: ClassVar[int] = 1
 
     def ports_listened(self) -> frozenset[Port]:
