@@ -19,7 +19,6 @@
 #   X TEXT                         why it cannot start
 use strict;
 use warnings;
-use Config;
 use Errno qw(EINPROGRESS ECONNREFUSED EHOSTUNREACH ENETUNREACH EINTR EAGAIN);
 use Fcntl qw(F_GETFL F_SETFL O_NONBLOCK);
 use Socket qw(AF_INET SOCK_STREAM SOCK_DGRAM SOCK_RAW SOL_SOCKET SO_ERROR inet_aton inet_ntoa pack_sockaddr_in);
@@ -110,22 +109,6 @@ sub named {    # of a DNS answer: the addresses in it
         $place += 10 + $size;
     }
     return ($code == 0 && @found ? 'ok' : 'broken', 0, join ' ', @found);
-}
-
-my $call = $Config{archname} =~ /^x86_64/ ? 228 : $Config{archname} =~ /^aarch64/ ? 113 : undef;    # clock_gettime
-
-sub clock {    # 0: real, 1: monotonic
-    my ($which) = @_;
-    if (defined $call) {
-        my $timespec = "\0" x 16;
-        syscall($call, $which, $timespec) == 0 and do {
-            my ($seconds, $nanoseconds) = unpack 'q2', $timespec;
-            return $seconds + $nanoseconds / 1e9;
-        };
-    }
-    return time if $which == 0;
-    open my $uptime, '<', '/proc/uptime' or die "no clock: $!\n";    # 10 ms steps
-    return (split ' ', <$uptime>)[0];
 }
 
 my (%pages, %flying);    # page -> id; file number -> request in flight

@@ -60,7 +60,7 @@ class ProbeSpec:
                 pass
         target = (self.method or url.scheme, url.hostname or "", str(url.port or port))
         words = (*target, *asked, *numbers, *(mark.strip() for mark in self.marks))
-        return f"exec perl -e {shlex.quote(prober_program())} -- {shlex.join(words)}"
+        return f"exec perl -e {shlex.quote(program_text('prober.pl'))} -- {shlex.join(words)}"
 
     @property
     def as_root(self) -> bool:
@@ -84,10 +84,11 @@ class ProbeSpec:
         return text.format(count=self.count, url=self.url, every=self.every, timeout=self.timeout)
 
 
-def prober_program() -> str:
-    """Return the text of prober.pl, without comments at the line starts and blank lines: less to send."""
-    text = files("vboxlab.verification").joinpath("prober.pl").read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
+def program_text(name: str) -> str:
+    """Return the text of a program in Perl with its clock, without comment lines and blank lines: less to send."""
+    folder = files("vboxlab.verification")
+    lines = [line for file in ("clock.pl", name) for line in folder.joinpath(file).read_text("utf-8").splitlines()]
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
 def probe(executor: Executor, spec: ProbeSpec, recorder: Recorder, step: int) -> list[Sample]:

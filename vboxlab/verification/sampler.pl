@@ -12,7 +12,6 @@
 #   X TEXT             why it cannot start
 use strict;
 use warnings;
-use Config;
 use Socket qw(AF_INET SOCK_DGRAM inet_aton pack_sockaddr_in unpack_sockaddr_in);
 
 my ($what, $every) = splice @ARGV, 0, 2;
@@ -23,19 +22,6 @@ $SIG{PIPE} = 'IGNORE';
 sub report { print join(' ', @_), "\n" or exit 1 }
 sub content { open my $file, '<', $_[0] or return; local $/; return scalar <$file> }
 sub card { lc(content($_[0]) // '') =~ /^([0-9a-f:]{17})/ ? $1 : () }
-
-my $call = $Config{archname} =~ /^x86_64/ ? 228 : $Config{archname} =~ /^aarch64/ ? 113 : undef;    # clock_gettime
-
-sub clock {
-    if (defined $call) {
-        my $timespec = "\0" x 16;
-        syscall($call, 1, $timespec) == 0 and do {
-            my ($seconds, $nanoseconds) = unpack 'q2', $timespec;
-            return $seconds + $nanoseconds / 1e9;
-        };
-    }
-    return (split ' ', content('/proc/uptime'))[0];    # 10 ms steps
-}
 
 sub holds {
     if ($what eq 'address') {
@@ -54,7 +40,7 @@ sub ended {    # waits until a moment for its input to end, or for an answer to 
     my $reading = '';
     vec($reading, 0, 1) = 1;
     vec($reading, fileno $socket, 1) = 1 if $socket;
-    my $pause = $until - clock();
+    my $pause = $until - clock(1);
     my $ready = select $reading, undef, undef, $pause > 0 ? $pause : 0;
     return (0, 0) if $ready <= 0;
     my $over = vec($reading, 0, 1) && !sysread STDIN, my $ignored, 4096;
@@ -66,7 +52,7 @@ report('M', map { card($_) } grep { !m{/lo/} } glob '/sys/class/net/*/address');
 if ($what ne 'arp') {
     my ($told, $last) = (-1, '');
     while (1) {
-        my $now = clock();
+        my $now = clock(1);
         my $holds = holds();
         if ($holds ne $last or $now - $told >= $beat) {
             report('H', sprintf('%.6f', $now), $holds);
@@ -96,10 +82,10 @@ socket($socket, 17, SOCK_DGRAM, unpack 'S', pack 'n', 0x0806) && bind($socket, $
 my $raw = pack 'H12', $mine =~ s/://gr;
 my $question = pack 'n n C C n a6 a4 a6 a4', 1, 0x0800, 6, 4, 1, $raw, $own, "\0" x 6, $wanted;
 while (1) {
-    my ($asked, %answered) = clock();
+    my ($asked, %answered) = clock(1);
     my $sent = send $socket, $question, 0, $address->("\xff" x 6);
     my $over = 0;
-    while (!$over and (my $left = $asked + $every - clock()) > 0) {
+    while (!$over and (my $left = $asked + $every - clock(1)) > 0) {
         ($over, my $ready) = ended($asked + $every, $socket);
         next if !$ready or !defined recv $socket, my $packet, 2048, 0;
         next if length $packet < 28;
@@ -107,5 +93,5 @@ while (1) {
         $answered{ join ':', unpack '(H2)6', $card } = 1 if $operation == 2 and $for eq $wanted;
     }
     exit if $over;
-    report('A', sprintf('%.6f %.6f', $asked, clock()), sort keys %answered) if $sent;
+    report('A', sprintf('%.6f %.6f', $asked, clock(1)), sort keys %answered) if $sent;
 }

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 
 from vboxlab.errors import VboxlabError
 from vboxlab.guest.executor import Stream
@@ -20,7 +19,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.invariants import AnswersInvariant, HoldersInvariant, InvariantStep
 from vboxlab.topology.scenario import ScenarioStep
 from vboxlab.verification.history import AnyRecord, Beat
-from vboxlab.verification.probes import ProbeSpec, request
+from vboxlab.verification.probes import ProbeSpec, program_text, request
 from vboxlab.verification.record import Record
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import ClockReading, ProberLines, Refusal, Sample
@@ -68,9 +67,7 @@ def _look(step: int, machine: str, invariant: HoldersInvariant, scale: float) ->
 
 
 def _script(kind: str, every: float, *asked: str) -> str:
-    text = files("vboxlab.verification").joinpath("sampler.pl").read_text(encoding="utf-8")
-    program = "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
-    return f"exec perl -e {shlex.quote(program)} -- {shlex.join((kind, f'{every:g}', *asked))}"
+    return f"exec perl -e {shlex.quote(program_text('sampler.pl'))} -- {shlex.join((kind, f'{every:g}', *asked))}"
 
 
 def _understood(step: int, machine: str) -> Understand:

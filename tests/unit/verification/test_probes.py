@@ -23,7 +23,7 @@ from vboxlab.errors import InfrastructureTrouble
 from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.history import ProbeEnded, Request
 from vboxlab.verification.offsets import client_offset, clock_offset
-from vboxlab.verification.probes import ProbeSpec, good_for, prober_program, probing
+from vboxlab.verification.probes import ProbeSpec, good_for, probing, program_text
 from vboxlab.verification.probes import probe as recorded_probe
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import Owners, Sample, distribution, failed, first_served, rate
@@ -57,7 +57,7 @@ def test_the_program_needs_nothing_outside_perl_base() -> None:
     folder = next(Path("/usr/lib").glob("*-linux-gnu/perl-base"), None)
     if folder is None:
         pytest.skip("this host has no separate perl-base")
-    alone = ["perl", "-e", f"BEGIN {{ @INC = ('{folder}') }} {prober_program()}", "--"]
+    alone = ["perl", "-e", f"BEGIN {{ @INC = ('{folder}') }} {program_text('prober.pl')}", "--"]
     done = subprocess.run(
         [*alone, "http", "127.0.0.1", "1", "x", "/", "0.01", "1", "3", "9", "text"],
         capture_output=True,

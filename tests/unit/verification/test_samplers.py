@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from vboxlab.topology.invariants import HoldersInvariant
+from vboxlab.verification.probes import program_text
 from vboxlab.verification.samplers import samplings
 from vboxlab.verification.sightings import Claimed, SamplerBegun
 
@@ -40,6 +42,20 @@ def possible() -> bool:
         subprocess.run(["unshare", "--net", "--mount", "sh", "-c", tried], capture_output=True, check=False).returncode
         == 0
     )
+
+
+def test_the_program_needs_nothing_outside_perl_base() -> None:
+    folder = next(Path("/usr/lib").glob("*-linux-gnu/perl-base"), None)
+    if folder is None:
+        pytest.skip("this host has no separate perl-base")
+    alone = ["perl", "-e", f"BEGIN {{ @INC = ('{folder}') }} {program_text('sampler.pl')}", "--"]
+    looks = (("address", "0.1", "127.0.0.1"), ("command", "0.1", "it", "echo", "is it"), ("arp", "0.1", "240.0.0.1"))
+    for look in looks:
+        done = subprocess.run([*alone, *look], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        said = [line.split() for line in done.stdout.splitlines()]
+        assert [words[0] for words in said] == ["M", "X" if look[0] == "arp" else "H"], (look, done)
+        assert done.stderr == ""
+        assert look[0] == "arp" or said[1][2] == "1"
 
 
 @pytest.mark.skipif(not possible(), reason="no network namespaces for this user")
