@@ -91,6 +91,8 @@ class SshExecutor:
         """
         with self._connecting:
             if self._transport is not None and self._transport.is_active():
+                if connection is not None:  # a machine that only stood still is logged in to
+                    connection.close()
                 return
             from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 

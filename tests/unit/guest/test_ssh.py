@@ -170,6 +170,14 @@ def test_after_close_the_next_call_connects_again(executor: SshExecutor) -> None
     assert executor.run("echo back").stdout == "back\n"
 
 
+def test_a_connection_that_is_not_needed_any_more_is_closed(executor: SshExecutor) -> None:
+    executor.connect()
+    spare = socket.create_connection((executor.access.host, executor.access.port))
+    executor.connect(spare)
+    assert spare.fileno() == -1
+    assert executor.run("echo still here").stdout == "still here\n"
+
+
 def test_a_wrong_host_key_is_refused_before_anything_is_sent(server: Sshd, tmp_path: Path) -> None:
     make_key(tmp_path / "other")
     known_hosts = tmp_path / "known_hosts"
