@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, ROW, FOOT = 150, 12, 22, 22, 24
 SHADES = """
 .bars .holds { fill: #1f6fb2 } .bars .free { fill: currentColor; opacity: .35 } .bars .wrong { fill: #b3261e }
 .bars .unknown { fill: none; stroke: #c77700; stroke-width: 1; stroke-dasharray: 3 2 }
-.bars .window { fill: #b3261e; opacity: .1 }
+.bars .window { fill: #b3261e; opacity: .16 }
 """
 HEIGHTS: Mapping[str, int] = {"holds": 14, "free": 2, "wrong": 14, "unknown": 10}
 
