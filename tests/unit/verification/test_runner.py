@@ -18,7 +18,7 @@ from vboxlab.planning.observed import PowerState
 from vboxlab.roles.web.role import WebRole
 from vboxlab.topology.model import Adapter, Machine, Network, Stage, Topology
 from vboxlab.topology.scenario import Scenario
-from vboxlab.verification.report import Report
+from vboxlab.verification.report import Measurement, Report
 from vboxlab.verification.runner import run_scenario
 
 PAGES = {"srv-web": "<h1>Srv-Web de theodore</h1>", "srv-web-bis": "<h1>Srv-Web-bis de theodore</h1>"}
@@ -83,6 +83,14 @@ def interruption(lab: LocalLab, **more: Any) -> dict[str, Any]:
     }
 
 
+def assert_bounds(figure: Measurement, truth: float) -> None:
+    """Expect the truth between the bounds, or as near as threads are on time, and the bounds not far from it."""
+    assert figure.least is not None, figure
+    assert figure.most is not None, figure
+    assert figure.least - 0.25 <= truth <= figure.most + 0.05, figure
+    assert figure.most <= truth + 0.5, figure
+
+
 def test_failover_is_measured_with_detection_and_takeover_apart(lab: LocalLab, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     program(lab, "journalctl", f"cat {journal}")
@@ -116,15 +124,13 @@ def test_failover_is_measured_with_detection_and_takeover_apart(lab: LocalLab, t
     assert [step.outcome for step in report.steps] == ["passed", "passed", "failed"], report.steps
     assert report.exit_code == 1
     figures = {figure.name: figure for figure in report.steps[1].measurements}
-    assert figures["detection"].most == pytest.approx(0.8, abs=0.25)
-    assert figures["takeover"].most == pytest.approx(0.6, abs=0.25)
-    assert figures["interruption"].most == pytest.approx(1.4, abs=0.25)
-    assert figures["served_after"].most == pytest.approx(1.4, abs=0.25)
+    for name, truth in (("detection", 0.8), ("takeover", 0.6), ("interruption", 1.4), ("served_after", 1.4)):
+        assert_bounds(figures[name], truth)
     assert figures["detection"].least is not None
     assert figures["detection"].least >= 0.5
     back = {figure.name: figure for figure in report.steps[2].measurements}
-    assert back["interruption"].most == pytest.approx(0.3, abs=0.2)
-    assert back["served_after"].most == pytest.approx(0.8, abs=0.25)
+    assert_bounds(back["interruption"], 0.3)
+    assert_bounds(back["served_after"], 0.8)
     assert back["failed"].outcome == "failed"
     assert lab.calls == ["power_off srv-web", "start srv-web wait=False"]
 
