@@ -13,12 +13,9 @@ from typing import Any
 import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
-from tests.unit.operations.doors import RecordingDoor
-from vboxlab.operations.session import opened
-from vboxlab.operations.targets import find_target
+from tests.guests.living import live
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.scenario import Scenario
-from vboxlab.verification.live import LiveLab
 from vboxlab.verification.runner import run_scenario
 
 pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
@@ -100,14 +97,9 @@ CUT_OFF = {"fault": "power-off", "machine": "srv-web"}
 def test_acknowledged_writes_survive_a_restart_and_not_their_server(
     vboxlab: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in vboxlab.environment().items():
-        monkeypatch.setenv(name, value)
     steps = ({**WRITES, "cause": RESTARTED}, {**WRITES, "cause": CUT_OFF})
-    with opened(RecordingDoor(), "qemu") as session:
-        lab = LabName("pair", "alice")
-        target = find_target(session, "pair", copy="alice")
-        tried = LiveLab(session.context, lab, target.needed.topology)
-        kept, lost, *_undone = run_scenario(Scenario(steps=steps), tried, time_scale=2.0).steps
+    with live(vboxlab, monkeypatch, LabName("pair", "alice")) as lab:
+        kept, lost, *_undone = run_scenario(Scenario(steps=steps), lab, time_scale=2.0).steps
     assert (kept.outcome, kept.details) == ("passed", ()), kept
     assert lost.outcome == "failed", lost
     assert lost.details[0].startswith("acknowledged and lost: 1-"), lost

@@ -11,11 +11,8 @@ from typing import Any
 import pytest
 
 from tests.guests.command import PAGE, CommandLine
-from tests.unit.operations.doors import RecordingDoor
-from vboxlab.operations.session import opened
-from vboxlab.operations.targets import find_target
+from tests.guests.living import live
 from vboxlab.roles.dns.guest import CONFIGURATION
-from vboxlab.topology.addressing import LabName
 from vboxlab.topology.scenario import Scenario
 from vboxlab.verification.live import LiveLab
 from vboxlab.verification.report import StepReport
@@ -33,15 +30,6 @@ MUTE = (
     "fork and exit; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; my @kept; "
     "while (1) { push @kept, scalar $s->accept }"
 )
-
-
-@contextmanager
-def live(vboxlab: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveLab]:
-    """Give the lab as `verify` has it."""
-    for name, value in vboxlab.environment().items():
-        monkeypatch.setenv(name, value)
-    with opened(RecordingDoor(), "qemu") as session:
-        yield LiveLab(session.context, LabName("ha"), find_target(session, "ha").needed.topology)
 
 
 class Trial:

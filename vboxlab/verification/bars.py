@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from vboxlab.harmless import for_svg
 from vboxlab.language import _
-from vboxlab.verification.pictures import WIDTH
+from vboxlab.verification.axes import WIDTH, TimeAxis
 from vboxlab.verification.report import Bar, Mark, StepReport
 
 LEFT, RIGHT, TOP, ROW, FOOT = 150, 12, 22, 22, 24
@@ -31,16 +31,17 @@ def bars_picture(step: StepReport, windows: Sequence[Mark], seconds: float) -> s
         return ""
     height = TOP + ROW * len(step.bars) + FOOT
     end = max([seconds, *(bar.end for bars in step.bars.values() for bar in bars)])
+    time = TimeAxis(0.0, end, LEFT, RIGHT)
     parts = [
         f'<svg class="picture bars" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{for_svg(step.title)}</title><desc>{for_svg(step.message)}</desc>",
-        *_windows(windows, end, height),
+        *_windows(windows, time, height),
     ]
     for row, (name, bars) in enumerate(step.bars.items()):
         middle = TOP + ROW * row + ROW / 2
         parts.append(f'<text x="{LEFT - 6}" y="{middle + 4:g}" text-anchor="end">{for_svg(_short(name))}</text>')
-        parts += _row(bars, middle, end)
-    return "\n".join([*parts, *_axis(end, height - FOOT), "</svg>"])
+        parts += _row(bars, middle, time)
+    return "\n".join([*parts, *time.drawn(height - FOOT), "</svg>"])
 
 
 def legend() -> str:
@@ -48,20 +49,16 @@ def legend() -> str:
     return _("high: has it; thin line: has it not; empty: off; dashed: not known; shaded: a fault is in force")
 
 
-def _x(moment: float, end: float) -> float:
-    return round(LEFT + (WIDTH - LEFT - RIGHT) * min(max(moment / max(end, 1e-9), 0.0), 1.0), 1)
-
-
 def _short(name: str) -> str:
     return name if len(name) <= 22 else f"{name[:21]}…"
 
 
-def _row(bars: Sequence[Bar], middle: float, end: float) -> Iterator[str]:
+def _row(bars: Sequence[Bar], middle: float, time: TimeAxis) -> Iterator[str]:
     for bar in bars:
         height = HEIGHTS.get(bar.state)
         if height is None:
             continue
-        left, right = _x(bar.begin, end), _x(bar.end, end)
+        left, right = time.x(bar.begin), time.x(bar.end)
         text = _("{begin:.1f} to {end:.1f} s").format(begin=bar.begin, end=bar.end)
         yield (
             f'<rect class="{bar.state}" x="{left}" y="{middle - height / 2:g}" width="{max(right - left, 1):g}" '
@@ -69,22 +66,13 @@ def _row(bars: Sequence[Bar], middle: float, end: float) -> Iterator[str]:
         )
 
 
-def _windows(windows: Sequence[Mark], end: float, height: int) -> Iterator[str]:
+def _windows(windows: Sequence[Mark], time: TimeAxis, height: int) -> Iterator[str]:
     for number, window in enumerate(windows):
-        left, right = _x(window.begin, end), _x(window.end, end)
+        left, right = time.x(window.begin), time.x(window.end)
         side, at = ("end", right) if left > WIDTH * 0.7 else ("start", left)
         yield (
             f'<rect class="window" x="{left}" y="{TOP - 4}" width="{max(right - left, 1):g}" '
             f'height="{height - TOP - FOOT + 8}"><title>{for_svg(window.words)}</title></rect>'
         )
-        if number == 0 or window.begin - windows[number - 1].begin > end / 5:
+        if number == 0 or window.begin - windows[number - 1].begin > time.end / 5:
             yield f'<text x="{at}" y="{TOP - 9}" text-anchor="{side}">{for_svg(window.words)}</text>'
-
-
-def _axis(end: float, floor: int) -> Iterator[str]:
-    yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>'
-    pace = next((p for p in (1, 2, 5, 10, 20, 30, 60, 120, 300) if end / p <= 12), 600)
-    for tick in range(0, int(end) + 1, pace):
-        x = _x(tick, end)
-        yield f'<line class="axis" x1="{x}" x2="{x}" y1="{floor}" y2="{floor + 4}"/>'
-        yield f'<text x="{x}" y="{floor + 17}" text-anchor="middle">{tick} s</text>'

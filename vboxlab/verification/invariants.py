@@ -16,8 +16,19 @@ from vboxlab.language import NC_, _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.invariants import AnswersInvariant, HoldersInvariant, InvariantStep
 from vboxlab.verification.figures import Stretching
-from vboxlab.verification.history import History, RunEnded
-from vboxlab.verification.lanes import Round, Span, cards, is_heard, joined_spans, lane, requests, rounds
+from vboxlab.verification.history import History, RunBegun, RunEnded
+from vboxlab.verification.lanes import (
+    Heard,
+    Round,
+    Span,
+    cards,
+    has_spoken,
+    heard_of,
+    joined_spans,
+    lane,
+    requests,
+    rounds,
+)
 from vboxlab.verification.outages import STILL
 from vboxlab.verification.report import Bar, Measurement, StepOutcome, StepReport
 from vboxlab.verification.samples import Sample
@@ -29,12 +40,17 @@ SHOWN = 5  # violations in a report; the pictures have all
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch of time in which everything that is known stayed as it was: how many surely have it, may have it."""
+    """A stretch of time, who surely had it in that time, and of whom nothing was known."""
 
     begin: float
     end: float
     who: tuple[str, ...]
     silent: tuple[str, ...]
+
+    @property
+    def length(self) -> float:
+        """Return its seconds."""
+        return self.end - self.begin
 
     @property
     def several(self) -> bool:
@@ -47,28 +63,13 @@ class Moment:
         return not self.who and not self.silent
 
 
-@dataclass(frozen=True)
-class Stay:
-    """How long something went on without a break, and who was in it."""
-
-    begin: float
-    end: float
-    who: tuple[str, ...]
-    silent: tuple[str, ...] = ()
-
-    @property
-    def length(self) -> float:
-        """Return its seconds."""
-        return self.end - self.begin
-
-
 def judge_invariant(history: History, number: int, step: InvariantStep, unjudged: StepReport) -> StepReport:
     """Return what came of an invariant. What nobody saw is unclear, whatever else was seen."""
     ended = history.last(WatchEnded) or history.last(RunEnded)
     until = ended.at if ended else history.records[-1].at
     begun = list(history.of(SamplerBegun, number))
-    heard = {machine for machine in step.machines if is_heard(history, number, machine)}
-    missing = [machine for machine in step.machines if machine not in heard]
+    heard = {machine: heard_of(history, number, machine) for machine in step.machines}
+    missing = [machine for machine, parts in heard.items() if not has_spoken(parts)]
     if missing:
         reasons = dict.fromkeys(
             f"{one.machine}: {one.reason}" for one in history.of(SamplerEnded, number) if one.reason
@@ -78,24 +79,26 @@ def judge_invariant(history: History, number: int, step: InvariantStep, unjudged
     begin = max(next(one.at for one in begun if one.machine == machine) for machine in step.machines)
     unjudged = replace(unjudged, seconds=round(until - begin, 3))
     if isinstance(step, AnswersInvariant):
-        return _answers(history, number, step, unjudged, until)
-    return _holders(history, number, step, unjudged, Span(begin, until, "unknown"))
+        return _answers(history.run, heard[step.source], step, unjudged, until)
+    names = cards(begun, step.on)
+    return _holders(history.run, heard, names, step, unjudged, Span(begin, until, "unknown"))
 
 
-def _holders(history: History, number: int, step: HoldersInvariant, unjudged: StepReport, watched: Span) -> StepReport:
-    run = history.run
+def _holders(
+    run: RunBegun, heard: Mapping[str, Heard], names: Mapping[str, str], step: HoldersInvariant,
+    unjudged: StepReport, watched: Span,
+) -> StepReport:  # fmt: skip
     own = max((run.own_seconds.get(machine, 0.0) for machine in step.on), default=0.0)
     stretching = Stretching(run.time_scale, own)
     still = max(STILL, 4 * step.every * run.time_scale)
-    lanes = {machine: lane(history, number, machine, watched.end, still) for machine in step.on}
+    lanes = {machine: lane(heard[machine], watched.end, still) for machine in step.on}
     firsts = (next((span.begin for span in spans if span.state != "unknown"), 0.0) for spans in lanes.values())
     first = max(firsts, default=0.0)
     if 0.0 < first - watched.begin < still:  # from its beginning to its first word a sampler is not silent
         watched = replace(watched, begin=first)
     asked: list[Round] = []
     if step.source is not None:
-        names = cards(history, number, step.on)
-        asked = rounds(history, number, step.source, names, max(STILL, 2.0 * run.time_scale))
+        asked = rounds(heard[step.source], names, max(STILL, 2.0 * run.time_scale))
     moments = list(_moments(lanes, asked, watched))
     unsure = 2 * step.every * run.time_scale + 0.1
     unseen = max(BLINK, step.unseen_for) * run.time_scale
@@ -147,8 +150,8 @@ def _moment(begin: float, end: float, at: Mapping[str, str], answered: frozenset
 @dataclass(frozen=True)
 class _Found:
     measurement: Measurement
-    sure: tuple[Stay, ...]
-    doubted: tuple[Stay, ...]
+    sure: tuple[Moment, ...]
+    doubted: tuple[Moment, ...]
 
 
 def _figure(
@@ -166,7 +169,7 @@ def _figure(
     return _Found(figure, wrong, () if wrong else doubted)
 
 
-def _stays(moments: Iterable[Moment], holds: Callable[[Moment], bool]) -> Iterator[Stay]:
+def _stays(moments: Iterable[Moment], holds: Callable[[Moment], bool]) -> Iterator[Moment]:
     found: list[Moment] = []
     for one in moments:
         if holds(one):
@@ -178,10 +181,10 @@ def _stays(moments: Iterable[Moment], holds: Callable[[Moment], bool]) -> Iterat
         yield _stay(found)
 
 
-def _stay(found: Sequence[Moment]) -> Stay:
+def _stay(found: Sequence[Moment]) -> Moment:
     who = dict.fromkeys(name for one in found for name in one.who)
     silent = dict.fromkeys(name for one in found for name in one.silent)
-    return Stay(found[0].begin, found[-1].end, tuple(who), tuple(silent))
+    return Moment(found[0].begin, found[-1].end, tuple(who), tuple(silent))
 
 
 def _bars(spans: Iterable[Span], since: float) -> Iterator[Bar]:
@@ -239,14 +242,13 @@ def _lines(found: _Found) -> Iterator[str]:
         yield text.format(machines=", ".join(stay.silent), seconds=stay.length, moment=stay.begin)
 
 
-def _answers(history: History, number: int, step: AnswersInvariant, unjudged: StepReport, until: float) -> StepReport:
-    run = history.run
+def _answers(run: RunBegun, heard: Heard, step: AnswersInvariant, unjudged: StepReport, until: float) -> StepReport:
     own = max(run.own_seconds.values(), default=0.0)
     limit = Stretching(run.time_scale, own).limit(step.failing_for, waits=True)
     scale = run.time_scale
     moments: list[Moment] = []
     begin = until
-    for samples in requests(history, number, step.source):
+    for samples in requests(heard):
         if not samples:
             continue
         begin = min(begin, samples[0].start)

@@ -304,7 +304,7 @@ def observation(history: History, number: int, step: Measure) -> Observation:
     owners = owners_of(step, history.run.owners)
     cause = _narrowed(Interval(fault.asked, fault.at), watched, offset, step, owners)
     dead, listened = detected(history, number, cause)
-    told = tuple(stages(history, number, dead, watched.end + offset.high))
+    told = tuple(stages(history, number, dead))
     evidence = tuple(_evidence(journal.evidence) for journal in history.of(JournalRead, number))
     return Observation(watched, cause, offset, dead, listened, gave_up, evidence, told)
 

@@ -6,7 +6,7 @@ to arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
 from typing import Literal
@@ -45,8 +45,12 @@ class Session:
         return min((word.at - moment for word, moment in told), default=0.0)
 
 
-def sessions(history: History, step: int, machine: str) -> list[Session | PowerSeen | SamplerEnded]:
-    """Return what came of one machine's sampler in a step, in order: sessions, their ends, and the power between."""
+Heard = Sequence[Session | PowerSeen | SamplerEnded]
+"""What came of one machine's sampler in a step, in order: sessions, their ends, and the power between."""
+
+
+def heard_of(history: History, step: int, machine: str) -> Heard:
+    """Return what came of a machine's sampler in a step."""
     found: list[Session | PowerSeen | SamplerEnded] = []
     current: Session | None = None
     for record in history.records:
@@ -63,15 +67,15 @@ def sessions(history: History, step: int, machine: str) -> list[Session | PowerS
     return found
 
 
-def is_heard(history: History, step: int, machine: str) -> bool:
+def has_spoken(heard: Heard) -> bool:
     """Tell whether a machine's sampler has said anything but that it is there."""
-    return any(isinstance(part, Session) and part.words for part in sessions(history, step, machine))
+    return any(isinstance(part, Session) and part.words for part in heard)
 
 
-def lane(history: History, step: int, machine: str, until: float, still: float = STILL) -> tuple[Span, ...]:
+def lane(heard: Heard, until: float, still: float = STILL) -> tuple[Span, ...]:
     """Return the states of a machine from the run's beginning until a moment. `still`: longer silence is not known."""
     line = _Line(still)
-    for part in sessions(history, step, machine):
+    for part in heard:
         match part:
             case Session(words=words):
                 offset = part.offset
@@ -143,10 +147,10 @@ class Round:
     who: frozenset[str]
 
 
-def rounds(history: History, step: int, source: str, names: Mapping[str, str], still: float = STILL) -> list[Round]:
+def rounds(heard: Heard, names: Mapping[str, str], still: float = STILL) -> list[Round]:
     """Return the questions of a machine. `names` has the machine of each card; a strange card stands for itself."""
     asked: list[tuple[float, frozenset[str]]] = []
-    for part in sessions(history, step, source):
+    for part in heard:
         if isinstance(part, Session):
             offset = part.offset
             for word in part.words:
@@ -157,21 +161,16 @@ def rounds(history: History, step: int, source: str, names: Mapping[str, str], s
     return [Round(moment, end, who) for (moment, who), end in zip(asked, ends, strict=False)]
 
 
-def cards(history: History, step: int, machines: Iterable[str]) -> dict[str, str]:
+def cards(begun: Iterable[SamplerBegun], machines: Iterable[str]) -> dict[str, str]:
     """Return the machine of each hardware address that samplers of some machines told."""
     wanted = set(machines)
-    return {
-        card: begun.machine
-        for begun in history.of(SamplerBegun, step)
-        if begun.machine in wanted
-        for card in begun.cards
-    }
+    return {card: one.machine for one in begun if one.machine in wanted for card in one.cards}
 
 
-def requests(history: History, step: int, machine: str) -> list[list[Sample]]:
-    """Return the requests of a step's prober by its sessions, on the run's clock, in the order of their starts."""
+def requests(heard: Heard) -> list[list[Sample]]:
+    """Return the requests of a prober by its sessions, on the run's clock, in the order of their starts."""
     found = []
-    for part in sessions(history, step, machine):
+    for part in heard:
         if isinstance(part, Session):
             offset = part.offset
             asked = (word for word in part.words if isinstance(word, Request))

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from vboxlab.harmless import for_svg
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
+from vboxlab.verification.axes import WIDTH, TimeAxis
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.samples import UNKNOWN
 
-WIDTH, LEFT, RIGHT = 920, 64, 12
+LEFT, RIGHT = 64, 12
 TOP, PLOT, BAND, BARS, FOOT = 26, 150, 26, 46, 24
 HEIGHT = TOP + BAND + PLOT + 14 + BARS + FOOT
 SHAPES = ("circle", "square", "diamond", "triangle")
@@ -41,10 +42,14 @@ class Scale:
     end: float
     longest: float
 
+    @property
+    def time(self) -> TimeAxis:
+        """Return its time axis."""
+        return TimeAxis(self.begin, self.end, LEFT, RIGHT)
+
     def x(self, moment: float) -> float:
         """Return where a moment stands."""
-        share = (moment - self.begin) / max(self.end - self.begin, 1e-9)
-        return round(LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT), 1)
+        return self.time.x(moment)
 
     def y(self, seconds: float) -> float:
         """Return where the duration of an answer stands."""
@@ -100,17 +105,8 @@ def _axes(scale: Scale, step: StepReport) -> Iterator[str]:
         y = scale.y(share * scale.longest)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
         yield f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{share * scale.longest * 1000:g} ms</text>'
-    zero = _zero(step, scale)
-    pace = next((p for p in (1, 2, 5, 10, 20, 30, 60, 120, 300) if (scale.end - scale.begin) / p <= 14), 600)
-    tick = -((zero - scale.begin) // pace) * pace
-    while zero + tick <= scale.end:
-        if zero + tick >= scale.begin:
-            x = scale.x(zero + tick)
-            yield f'<line class="axis" x1="{x}" x2="{x}" y1="{floor}" y2="{floor + 4}"/>'
-            yield f'<text x="{x}" y="{floor + 17}" text-anchor="middle">{tick + 0.0:g} s</text>'
-        tick += pace
+    yield from scale.time.drawn(floor, zero=_zero(step, scale), most=14)
     yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>'
-    yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>'
     lost, each_second = _("lost"), _("lost / s")
     yield f'<text x="{LEFT - 6}" y="{TOP + 13}" text-anchor="end">{for_svg(lost)}</text>'
     yield f'<text x="{LEFT - 6}" y="{floor - BARS / 2 + 4}" text-anchor="end">{for_svg(each_second)}</text>'

@@ -20,7 +20,6 @@ from vboxlab.topology.invariants import AnswersInvariant, HoldersInvariant, Inva
 from vboxlab.topology.scenario import ScenarioStep
 from vboxlab.verification.history import AnyRecord, Beat
 from vboxlab.verification.probes import ProbeSpec, program_text, request
-from vboxlab.verification.record import Record
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import ClockReading, ProberLines, Refusal, Sample
 from vboxlab.verification.sightings import Claimed, PowerSeen, SamplerBegun, SamplerEnded, Sighted, WatchEnded
@@ -228,5 +227,5 @@ class _Kept:
         sampling = self._sampling
         self._add(SamplerEnded(at=self._recorder.now(), step=sampling.step, machine=sampling.machine, reason=reason))
 
-    def _add(self, record: Record) -> None:
-        self._recorder.add(record)  # type: ignore[arg-type]
+    def _add(self, record: AnyRecord) -> None:
+        self._recorder.add(record)

@@ -28,8 +28,8 @@ def detected(history: History, number: int, cause: Interval) -> tuple[Interval |
     return Interval(max(first.low, min(cause.low, first.high)), first.high), journal.at
 
 
-def stages(history: History, number: int, dead: Interval | None, until: float) -> Iterator[Stage]:
-    """Yield what the journal tells between the word that a node is dead and a moment, in the order of time."""
+def stages(history: History, number: int, dead: Interval | None) -> Iterator[Stage]:
+    """Yield what the journal tells since the word that a node is dead, in the order of time."""
     journal = history.last(JournalRead, number)
     offset = clock_offset(history, number, journal.machine) if journal else None
     if journal is None or offset is None or dead is None or journal.evidence.exit_code:
@@ -37,7 +37,7 @@ def stages(history: History, number: int, dead: Interval | None, until: float) -
     found = []
     for name, moments in journal.stages.items():
         after = (exactly(moment).plus(offset) for moment in sorted(moments))
-        first = next((moment for moment in after if moment.low >= dead.low and moment.low <= until), None)
+        first = next((moment for moment in after if moment.low >= dead.low), None)
         if first is not None:
             found.append(Stage(name, first))
     yield from sorted(found, key=lambda stage: stage.moment.low)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vboxlab.harmless import for_svg
 from vboxlab.language import _
-from vboxlab.verification.pictures import WIDTH
+from vboxlab.verification.axes import WIDTH, TimeAxis
 from vboxlab.verification.report import StepReport
 
 LEFT, RIGHT, TOP, ROW, FOOT = 190, 70, 6, 20, 24
@@ -32,7 +32,7 @@ def waterfall(step: StepReport) -> str:
     """Return the steps of a take-over as an SVG element, "" where none was told of."""
     if not step.stages:
         return ""
-    end = max(stage.moment.high for stage in step.stages)
+    time = TimeAxis(0.0, max(stage.moment.high for stage in step.stages), LEFT, RIGHT)
     height = TOP + ROW * len(step.stages) + FOOT
     title = _("the take-over, step by step")
     parts = [
@@ -41,24 +41,11 @@ def waterfall(step: StepReport) -> str:
     ]
     for row, ((name, moment, seconds), stage) in enumerate(zip(took(step), step.stages, strict=True)):
         y = TOP + ROW * row
-        left, right = _x(moment - seconds, end), _x(moment, end)
+        left, right = time.x(moment - seconds), time.x(moment)
         parts.append(f'<text x="{LEFT - 6}" y="{y + 14}" text-anchor="end">{for_svg(name)}</text>')
         parts.append(f'<rect class="took" x="{left}" y="{y + 4}" width="{max(right - left, 1):g}" height="12"/>')
-        low = _x(stage.moment.low, end)
+        low = time.x(stage.moment.low)
         if right - low >= 2:
             parts.append(f'<line class="doubt" x1="{low}" x2="{right}" y1="{y + 10}" y2="{y + 10}"/>')
         parts.append(f'<text x="{right + 5}" y="{y + 14}">+{seconds:.2f} s</text>')
-    return "\n".join([*parts, *_axis(end, height - FOOT), "</svg>"])
-
-
-def _x(moment: float, end: float) -> float:
-    return round(LEFT + (WIDTH - LEFT - RIGHT) * min(max(moment / max(end, 1e-9), 0.0), 1.0), 1)
-
-
-def _axis(end: float, floor: int) -> Iterator[str]:
-    yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>'
-    pace = next((p for p in (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60) if end / p <= 12), 120)
-    for number in range(int(end / pace) + 1):
-        x = _x(number * pace, end)
-        yield f'<line class="axis" x1="{x}" x2="{x}" y1="{floor}" y2="{floor + 4}"/>'
-        yield f'<text x="{x}" y="{floor + 17}" text-anchor="middle">{number * pace:g} s</text>'
+    return "\n".join([*parts, *time.drawn(height - FOOT, finest=0.2), "</svg>"])

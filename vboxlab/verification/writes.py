@@ -85,7 +85,7 @@ def judge_writes(history: History, number: int, step: Writes, unjudged: StepRepo
     if history.last(FaultInForce, number) is None:
         message = gave_up.reason if gave_up else _("no write was acknowledged, so nothing was done")
         return replace(unjudged, outcome="failed" if gave_up else "unclear", message=message)
-    first = next(history.of(ProbeEnded, number), None)
+    first = history.first(ProbeEnded, number)
     figures = tuple(_figures(found, step))
     done = replace(unjudged, measurements=figures, message=_headline(found))
     problems, doubts = [], []
@@ -98,7 +98,7 @@ def judge_writes(history: History, number: int, step: Writes, unjudged: StepRepo
     if first is None or first.begun is None or first.trouble:
         doubts.append(_("the prober did not end as it was asked to"))
     outcome: StepOutcome = "failed" if problems else "unclear" if doubts else "passed"
-    return replace(done, outcome=outcome, details=(*problems, *doubts, *_left(history, number)))
+    return replace(done, outcome=outcome, details=(*problems, *doubts, *_left(history, number, found)))
 
 
 def _headline(found: Fate) -> str:
@@ -121,7 +121,7 @@ def _figures(found: Fate, step: Writes) -> Iterator[Measurement]:
     yield Measurement(NC_("figure", "lost"), meaning, "requests", lost, most, limit, limit, outcome)
 
 
-def _left(history: History, number: int) -> Iterator[str]:
+def _left(history: History, number: int, found: Fate) -> Iterator[str]:
     """Yield what is to be said of files that could not be removed."""
     method, removed, folder = "", 0, ""
     for record in history.records:
@@ -130,7 +130,6 @@ def _left(history: History, number: int) -> Iterator[str]:
                 method, folder = record.method, record.url
             elif isinstance(record, Request) and method == "delete" and acknowledged(record):
                 removed += 1
-    found = fate(history, number)
     if found.lost or removed < len(found.there):
         text = _("files may be left whose names begin with {name}, on a server that was off or did not remove them")
         yield text.format(name=folder.rpartition("/")[2])

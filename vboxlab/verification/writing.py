@@ -9,6 +9,7 @@ from vboxlab.language import _
 from vboxlab.topology.writes import Writes
 from vboxlab.verification.faults import Faults
 from vboxlab.verification.history import GaveUp, ProbeEnded
+from vboxlab.verification.measuring import SETTLING
 from vboxlab.verification.probes import Prober, ProbeSpec, probe, probing
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import Sample
@@ -18,7 +19,6 @@ from vboxlab.verification.writes import acknowledged, unread
 from vboxlab.waiting import Deadline
 
 READ_EVERY = 0.05  # seconds between reads, times the scale
-SETTLING = 15.0  # seconds, times the scale, that the first write may need
 
 
 def write_around(number: int, step: Writes, lab: LabUnderTest, faults: Faults, recorder: Recorder) -> None:

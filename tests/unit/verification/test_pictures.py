@@ -5,7 +5,8 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from tests.unit.verification.histories import failover, hung, interruption, judged, measured
-from vboxlab.verification.pictures import HEIGHT, LEFT, RIGHT, WIDTH, picture
+from vboxlab.verification.axes import WIDTH
+from vboxlab.verification.pictures import HEIGHT, LEFT, RIGHT, picture
 from vboxlab.verification.report import StepReport
 
 DETECTION = {"on": "srv-web-bis", "node": "srv-web"}
