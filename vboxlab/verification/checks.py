@@ -7,18 +7,17 @@ what is no answer, has proved nothing. One that holds has neither.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from functools import singledispatch
 
 from vboxlab.language import C_, _, n_
 from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
+from vboxlab.verification.answers import page_shown, probe_answered, requests_shared
 from vboxlab.verification.attempts import Finding, Site, evidence, unanswered
 from vboxlab.verification.clocks import read_clock_closely
 from vboxlab.verification.history import Shown
 from vboxlab.verification.offsets import clock_offset
-from vboxlab.verification.probes import ProbeSpec, probe
 from vboxlab.verification.readings import (
     ADDRESSES_SCRIPT,
     IPVS_SCRIPT,
@@ -31,11 +30,9 @@ from vboxlab.verification.readings import (
     ping_script,
     unit_script,
 )
-from vboxlab.verification.samples import WORDS, Owners, Sample, distribution, failed, uneven
 from vboxlab.verification.subject import address_of
 
 RESOLVER_PATIENCE = "RES_OPTIONS='timeout:3 attempts:2'"  # a dead name server is a finding, not a hanging command
-PAGE_PACE = 0.1  # seconds between the requests of page and distribution checks
 GETENT_UNKNOWN = 2
 """What getent ends with when a key could not be found (getent(1), exit status)."""
 COULD_NOT_RUN = (126, 127)
@@ -46,6 +43,11 @@ COULD_NOT_RUN = (126, 127)
 def examine(check: object, site: Site) -> Finding:
     """Make one attempt at a check and return what was found. Raises GuestError, WaitTimeout, InfrastructureTrouble."""
     raise NotImplementedError(f"no way to carry out {check!r} on {site.lab.name}")
+
+
+examine.register(asking.PageCheck, page_shown)
+examine.register(asking.ProbeCheck, probe_answered)
+examine.register(asking.DistributionCheck, requests_shared)
 
 
 @examine.register
@@ -204,53 +206,6 @@ def _address(check: wanted.AddressCheck, site: Site) -> Finding:
 
 
 @examine.register
-def _page(check: asking.PageCheck, site: Site) -> Finding:
-    return _asked(check, site, lambda s: s.outcome == "ok" and s.status == check.status and bool(s.marks))
-
-
-@examine.register
-def _probe(check: asking.ProbeCheck, site: Site) -> Finding:
-    return _asked(
-        check, site, lambda s: s.outcome == check.expect and (check.expect != "ok" or (s.good and bool(s.marks)))
-    )
-
-
-def _asked(check: asking.PageCheck | asking.ProbeCheck, site: Site, is_right: Callable[[Sample], bool]) -> Finding:
-    """Ask as often as the check says, and return whether all that came was right."""
-    spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.times, marks=(check.contains,))
-    samples = probe(site.lab.executor(check.source), spec, site.recorder, site.step)
-    others = [sample for sample in samples if not is_right(sample)]
-    right = check.times - len(others)
-    problems = []
-    if others:
-        text = n_(
-            "{count} of {requests} requests ended as expected; the first other: {other}",
-            "{count} of {requests} requests ended as expected; the first other: {other}",
-            right,
-        )
-        problems.append(text.format(count=right, requests=check.times, other=_seen(others[0])))
-    seen = (Shown(machine=check.source, command=str(spec), output="\n".join(_tally(samples))),)
-    message = _("{count} of {requests}").format(count=right, requests=check.times)
-    return Finding(tuple(problems), message, seen)
-
-
-def _seen(sample: Sample) -> str:
-    if sample.outcome != "ok":
-        return C_("request", WORDS[sample.outcome])
-    if not sample.status:
-        return " ".join(sample.page.split())[:80] or C_("request", WORDS[sample.outcome])
-    page = " ".join(sample.page.split())[:80] or _("an empty page")
-    return _("status {status}, {page}").format(status=sample.status, page=page)
-
-
-def _tally(samples: list[Sample]) -> list[str]:
-    lines: dict[str, int] = {}
-    for sample in samples:
-        lines[_seen(sample)] = lines.get(_seen(sample), 0) + 1
-    return [f"{count} x {what}" for what, count in lines.items()]
-
-
-@examine.register
 def _service(check: wanted.ServiceCheck, site: Site) -> Finding:
     command = unit_script(check.service)
     completed = site.run(check.on, command)
@@ -338,21 +293,6 @@ def _ipvs(check: wanted.IpvsCheck, site: Site) -> Finding:
         problems.append(text.format(service=where, scheduler=service.scheduler, expected=check.scheduler))
     servers = ", ".join(f"{a}:{p}" for a, p in sorted(used)) or _("nothing")
     return Finding(tuple(problems), f"{where} ({service.scheduler}) -> {servers}", seen)
-
-
-@examine.register
-def _distribution(check: asking.DistributionCheck, site: Site) -> Finding:
-    owners = Owners.of(site.recorder.history().run.owners)
-    patience = check.timeout * site.time_scale
-    spec = ProbeSpec(check.url, PAGE_PACE, patience, check.requests, marks=owners.texts)
-    samples = probe(site.lab.executor(check.source), spec, site.recorder, site.step)
-    counts = distribution(samples, owners)
-    parts = [f"{machine} {count}" for machine, count in counts.items()] or [_("nobody answered")]
-    if lost := failed(samples):
-        parts.append(n_("{count} lost", "{count} lost", lost).format(count=lost))
-    message = ", ".join(parts)
-    seen = (Shown(machine=check.source, command=str(spec), output="\n".join(_tally(samples))),)
-    return Finding(tuple(uneven(counts, check.over, check.requests, check.tolerance)), message, seen)
 
 
 @examine.register
