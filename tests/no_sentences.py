@@ -152,7 +152,7 @@ _DESCRIBED = {
     ),
     "topology/asking.py": (
         "DistributionCheck.over", "DistributionCheck.timeout", "DistributionCheck.tolerance", "PageCheck.timeout",
-        "ProbeCheck.contains", "ProbeCheck.expect", "ProbeCheck.timeout",
+        "ProbeCheck.contains", "ProbeCheck.every", "ProbeCheck.expect", "ProbeCheck.rate", "ProbeCheck.timeout",
     ),
     "topology/invariants.py": (
         "AnswersInvariant.every", "AnswersInvariant.failing_for", "AnswersInvariant.timeout", "HoldersInvariant.every",

@@ -58,7 +58,13 @@ class ProbeCheck(CheckStep):
         default="ok", description="what becomes of it; refused and timeout tell a closed port from a filtered one"
     )
     contains: str = Field(default="", description="text that an answer must have")
-    times: int = Field(default=1, ge=1, le=1000)
+    times: int = Field(default=1, ge=1, le=10000)
+    every: float = Field(
+        default=0.1, ge=0, le=10, description="seconds between requests, times --time-scale; 0: as fast as it can"
+    )
+    rate: float | None = Field(
+        default=None, gt=0, description="requests a second that must at least be made; never stretched"
+    )
     timeout: Seconds = Field(default=5.0, gt=0, description="per request, times --time-scale")
 
     @property

@@ -84,7 +84,7 @@ class Measure(CausedStep):
         default_factory=dict,
         description="by machine, the text in an answer (header, page, banner, address) that tells it from the others",
     )
-    every: float = Field(default=0.1, ge=0.02, le=10, description="seconds between requests, times --time-scale")
+    every: float = Field(default=0.1, ge=0.01, le=10, description="seconds between requests, times --time-scale")
     timeout: Seconds = Field(default=2.0, gt=0, description="per request, times --time-scale")
     slow_after: Seconds = Field(default=1.5, gt=0, description="a slower answer counts as slow; times --time-scale")
     before: Seconds = Field(default=2.0, description="seconds of good answers before the cause, times --time-scale")

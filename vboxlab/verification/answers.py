@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from vboxlab.language import C_, _, n_
 from vboxlab.topology.asking import DistributionCheck, PageCheck, ProbeCheck
 from vboxlab.verification.attempts import Finding, Site
 from vboxlab.verification.history import Shown
+from vboxlab.verification.pace import completed_rate
 from vboxlab.verification.probes import ProbeSpec, probe
 from vboxlab.verification.samples import WORDS, Owners, Sample, distribution, failed, uneven
 
@@ -16,22 +18,41 @@ PAGE_PACE = 0.1  # seconds between the requests of page and distribution checks
 
 def page_shown(check: PageCheck, site: Site) -> Finding:
     """Ask for a page, and return whether it showed what it must each time. Raises as `probe` does."""
-    return _asked(check, site, lambda s: s.outcome == "ok" and s.status == check.status and bool(s.marks))
+    spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.times, marks=(check.contains,))
+    found, _samples = _asked(
+        spec, check.source, site, lambda s: s.outcome == "ok" and s.status == check.status and bool(s.marks)
+    )
+    return found
 
 
 def probe_answered(check: ProbeCheck, site: Site) -> Finding:
     """Ask as a check says, and return whether all became what was expected. Raises as `probe` does."""
-    return _asked(
-        check, site, lambda s: s.outcome == check.expect and (check.expect != "ok" or (s.good and bool(s.marks)))
-    )
+
+    def is_right(sample: Sample) -> bool:
+        return sample.outcome == check.expect and (check.expect != "ok" or (sample.good and bool(sample.marks)))
+
+    every, patience = check.every * site.time_scale, check.timeout * site.time_scale
+    spec = ProbeSpec(check.url, every, patience, check.times, marks=(check.contains,))
+    found, samples = _asked(spec, check.source, site, is_right)
+    if check.every and check.rate is None:
+        return found
+    made = completed_rate(samples)
+    text = _("{rate:.1f} requests a second") if check.every else _("{rate:.1f} requests a second, as fast as it can")
+    message = f"{found.message}, {text.format(rate=made)}"
+    if check.rate is None or made >= check.rate:
+        return replace(found, message=message)
+    slow = _("{machine} made {rate:.1f} requests a second, expected at least {expected:g}")
+    problem = slow.format(machine=check.source, rate=made, expected=check.rate)
+    return replace(found, message=message, problems=(*found.problems, problem))
 
 
-def _asked(check: PageCheck | ProbeCheck, site: Site, is_right: Callable[[Sample], bool]) -> Finding:
-    """Ask as often as the check says, and return whether all that came was right."""
-    spec = ProbeSpec(check.url, PAGE_PACE, check.timeout * site.time_scale, check.times, marks=(check.contains,))
-    samples = probe(site.lab.executor(check.source), spec, site.recorder, site.step)
+def _asked(
+    spec: ProbeSpec, source: str, site: Site, is_right: Callable[[Sample], bool]
+) -> tuple[Finding, list[Sample]]:
+    """Ask as often as is said, and return whether all that came was right, with what came."""
+    samples = probe(site.lab.executor(source), spec, site.recorder, site.step)
     others = [sample for sample in samples if not is_right(sample)]
-    right = check.times - len(others)
+    right = spec.count - len(others)
     problems = []
     if others:
         text = n_(
@@ -39,10 +60,10 @@ def _asked(check: PageCheck | ProbeCheck, site: Site, is_right: Callable[[Sample
             "{count} of {requests} requests ended as expected; the first other: {other}",
             right,
         )
-        problems.append(text.format(count=right, requests=check.times, other=_seen(others[0])))
-    seen = (Shown(machine=check.source, command=str(spec), output="\n".join(_tally(samples))),)
-    message = _("{count} of {requests}").format(count=right, requests=check.times)
-    return Finding(tuple(problems), message, seen)
+        problems.append(text.format(count=right, requests=spec.count, other=_seen(others[0])))
+    seen = (Shown(machine=source, command=str(spec), output="\n".join(_tally(samples))),)
+    message = _("{count} of {requests}").format(count=right, requests=spec.count)
+    return Finding(tuple(problems), message, seen), samples
 
 
 def _seen(sample: Sample) -> str:

@@ -20,6 +20,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.scenario import Measure
 from vboxlab.verification.clocks import Interval, exactly
 from vboxlab.verification.outages import Losses, Outage, Watched, longest_gap, loss_over_time, losses, outage, slow
+from vboxlab.verification.pace import pace
 from vboxlab.verification.report import Evidence, Measurement, Stage, StepOutcome, Unit
 from vboxlab.verification.samples import (
     UNKNOWN,
@@ -27,12 +28,10 @@ from vboxlab.verification.samples import (
     Sample,
     distribution,
     first_served,
-    rate,
     slowest,
     widest_spacing,
 )
 
-ENOUGH = 0.9  # of the rate asked for: below it, too much may have gone unseen
 FOREVER = float("inf")
 
 
@@ -98,7 +97,7 @@ def evaluate(measure: Measure, seen: Observation, owners: Owners, stretching: St
     figures = [judging.limited(figure) for figure in judging.figures()]
     problems = [judging.problem(figure) for figure in figures if figure.outcome == "failed"]
     problems += judging.absent()
-    doubts = [judging.doubt(figure) for figure in figures if figure.outcome == "unclear"]
+    doubts = [judging.doubt(figure) for figure in figures if figure.outcome == "unclear" and judging.is_watched_closely]
     doubts += judging.doubts()
     outcome: StepOutcome = "failed" if problems else "unclear" if doubts else "passed"
     return Result(
@@ -117,10 +116,16 @@ class _Judging:
         self._measure, self._seen, self._owners, self._stretching = measure, seen, owners, stretching
         watched, scale = seen.watched, stretching.scale
         self._slow_after = measure.slow_after * scale
+        self._pace = pace(watched, measure.every * scale)
         self._lost: Losses = losses(watched, seen.at, self._slow_after)
         firsts = [first_served(watched.samples, owners, m, seen.at.low) for m in measure.served_by]
         self._firsts = dict(zip(measure.served_by, firsts, strict=True))
         self._outage: Outage | None = outage(watched, seen.at, firsts, measure.observe * scale)
+
+    @property
+    def is_watched_closely(self) -> bool:
+        """Tell whether enough requests were made for the figures to mean something."""
+        return self._pace is None or self._pace.is_enough
 
     def _served_on(self) -> list[str]:
         """Return who of served_by served before the cause already, where nothing was lost: nothing was interrupted."""
@@ -195,7 +200,9 @@ class _Judging:
         waits = figure.name != "takeover"
         scaled = self._stretching.limit(limit, waits=waits) if figure.unit == "s" else limit
         outcome: StepOutcome = "unclear"
-        if figure.most is not None and figure.most <= scaled:
+        if not self.is_watched_closely:
+            pass  # too much may have gone unseen, for better or worse
+        elif figure.most is not None and figure.most <= scaled:
             outcome = "passed"
         elif figure.least is not None and figure.least > scaled:
             outcome = "failed"
@@ -257,7 +264,7 @@ class _Judging:
 
     def doubts(self) -> list[str]:
         """Return what makes the figures as a whole doubtful."""
-        found, watched = [], self._seen.watched
+        found = []
         if self._lost.before:
             text = n_(
                 "{count} request was lost before the cause already, so what followed may not come from it",
@@ -268,10 +275,9 @@ class _Judging:
         if self._outage is not None and self._outage.is_doubtful:
             text = _("requests to {url} were given up while nothing could be seen, so it may not have become steady")
             found.append(text.format(url=self._measure.url))
-        asked = 1 / (self._measure.every * self._stretching.scale)
-        if len(watched.samples) > 1 and rate(watched.samples) < ENOUGH * asked:
+        if self._pace is not None and not self._pace.is_enough:
             text = _("only {rate:.1f} of {asked:.1f} requests a second could be made")
-            found.append(text.format(rate=rate(watched.samples), asked=asked))
+            found.append(text.format(rate=self._pace.kept, asked=self._pace.asked))
         return found
 
     def headline(self, figures: list[Measurement]) -> str:
@@ -320,12 +326,12 @@ class _Judging:
         """Return further figures, ready to print."""
         watched = self._seen.watched
         counts = distribution(watched.samples, self._owners)
-        unknown, sampling = _("unknown page"), _("{rate:.1f} requests a second, widest spacing {spacing:.2f} s")
+        unknown = _("unknown page")
         named = [f"{unknown if machine == UNKNOWN else machine} {count}" for machine, count in counts.items()]
         found = {
             N_("requests"): str(len(watched.samples)),
             N_("served by"): ", ".join(named) or _("nobody"),
-            N_("sampling"): sampling.format(rate=rate(watched.samples), spacing=widest_spacing(watched.samples)),
+            N_("sampling"): self._sampling(),
             N_("slowest good answer"): f"{slowest(watched.samples):.2f} s",
         }
         if lossy := [one for one in loss_over_time(watched.samples, self._seen.at.low) if one.lost]:
@@ -334,6 +340,13 @@ class _Judging:
         if seconds := watched.still(watched.samples[0].start if watched.samples else 0.0, watched.end):
             found[N_("nothing could be seen for")] = f"{seconds:.1f} s"
         return found
+
+    def _sampling(self) -> str:
+        spacing = widest_spacing(self._seen.watched.samples)
+        if self._pace is None:
+            return _("widest spacing {spacing:.2f} s").format(spacing=spacing)
+        text = _("{rate:.1f} of {asked:.1f} requests a second, widest spacing {spacing:.2f} s")
+        return text.format(rate=self._pace.kept, asked=self._pace.asked, spacing=spacing)
 
 
 def _time(name: str, meaning: str, value: Interval | None) -> Measurement:

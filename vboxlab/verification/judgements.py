@@ -295,7 +295,8 @@ def observation(history: History, number: int, step: Measure) -> Observation:
         ),
         key=lambda sample: sample.start,
     )
-    watched = Watched(tuple(samples), *_watch(history, number, samples, offset))
+    beats = sorted((beat.monotonic, beat.begun) for beat in history.of(Beat, number))
+    watched = Watched(tuple(samples), *_watch(history, number, samples, offset), tuple(beats))
     record = history.last(GaveUp, number)
     gave_up = record.reason if record else ""
     fault = history.first(FaultInForce, number)

@@ -37,11 +37,15 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Watched:
-    """What a client saw: its requests, until when it began some, and when itself, or its computer, stood still."""
+    """What a client saw: its requests, until when it began some, and when itself, or its computer, stood still.
+
+    `begun` are moments with how many requests it had begun until then, in order.
+    """
 
     samples: tuple[Sample, ...]
     end: float
     stills: tuple[Stretch, ...] = ()
+    begun: tuple[tuple[float, int], ...] = ()
 
     @property
     def good(self) -> list[Sample]:

@@ -1,6 +1,7 @@
 # Samples a service at a fixed pace, in one process, with several requests in flight, and says what came of each.
-# Arguments: kind, address or name, port, what the kind asks, seconds between requests, time-out, requests (0: until its
-# input ends), seconds to live, texts to look for in each answer. Kinds, and what they ask:
+# Arguments: kind, address or name, port, what the kind asks, seconds between requests (0: as fast as it can, with at most
+# 16 in flight), time-out, requests (0: until its input ends), seconds to live, texts to look for in each answer. Kinds,
+# and what they ask:
 #   http   Host header and path: a page, over HTTP/1.0 (RFC 1945)
 #   put    Host header and path: writes a numbered file there (RFC 9110), its number in path and text
 #   read   Host header and path: reads such a file, number by number
@@ -29,10 +30,28 @@ my ($web, $numbered) = ($method{$kind}, $kind ne 'http' && $method{$kind});
 my @asked = splice @ARGV, 0, $web ? 2 : $kind eq 'dns' ? 1 : 0;
 my ($every, $timeout, $wanted, $life, @marks) = @ARGV;
 my $beat = 0.25;    # seconds; a gap of four means that it stood still
-$| = 1;
-$SIG{PIPE} = 'IGNORE';    # a server that hangs up must not end the prober; a listener that has gone does, see report
+my $together = 0.05;    # seconds; lines of a fast pace are told together, as each write costs a packet of SSH
+my $crowd = 16;
+my ($said, $told_last) = ('', -1);
+$SIG{PIPE} = 'IGNORE';    # a server that hangs up must not end the prober; a listener that has gone does, see flush
 
-sub report { print @_, "\n" or exit 1 }
+sub report { $said .= "$_[0]\n" }
+
+sub flush {    # tell the lines so far
+    my $at = 0;
+    while ($at < length $said) {
+        my $written = syswrite STDOUT, $said, length($said) - $at, $at;
+        if (!defined $written) {
+            next if $! == EINTR;
+            $said = '';
+            exit 1;
+        }
+        $at += $written;
+    }
+    ($said, $told_last) = ('', $_[0]);
+}
+
+END { local $?; flush(0) if length $said }
 
 my $found = inet_aton($address);
 if (!defined $found) { report("X the name $address does not resolve"); exit 1 }
@@ -45,14 +64,19 @@ if (!socket my $trial, AF_INET, $type, $protocol) {    # else each request would
     exit 1;
 }
 
+my $page = '';    # what asks for a page, always the same
+
 sub request {    # what a request sends
+    return $page if length $page;
     $number++ if $numbered;
     if ($web) {
         my $path = $numbered ? "$asked[1]$number" : $asked[1];
         my @lines = ("$web $path HTTP/1.0", "Host: $asked[0]", 'User-Agent: vboxlab', 'Connection: close');
         my $body = $kind eq 'put' ? "$number\n" : '';
         push @lines, 'Content-Length: ' . length $body if $body;
-        return join "\r\n", @lines, '', $body;
+        my $whole = join "\r\n", @lines, '', $body;
+        $page = $whole if !$numbered;
+        return $whole;
     }
     $number = ($number + 1) % 65536;
     my $name = join '', map { pack 'C/a', $_ } split(/\./, $asked[0] // ''), '';
@@ -111,7 +135,8 @@ sub named {    # of a DNS answer: the addresses in it
     return ($code == 0 && @found ? 'ok' : 'broken', 0, join ' ', @found);
 }
 
-my (%pages, %flying);    # page -> id; file number -> request in flight
+my (%pages, %flying, @queue);    # page -> id; file number -> request in flight; requests in the order of their starts
+my ($in, $out, $busy) = ('', '', 0);    # file numbers to read from, and to write to; requests under way
 
 sub ended {
     my ($one, $outcome) = @_;
@@ -129,8 +154,11 @@ sub ended {
         }
         $id = $pages{$shown};
     }
+    my $took = clock(1) - $one->{start};
     close $one->{socket} if $one->{socket};
-    report(sprintf 'S %.6f %.6f %s %d %s %d', $one->{start}, clock(1) - $one->{start}, $outcome, $status, $held, $id);
+    $one->{is_over} = 1;
+    $busy--;
+    report(sprintf 'S %.6f %.6f %s %d %s %d', $one->{start}, $took, $outcome, $status, $held, $id);
 }
 
 sub why { $_[0] == ECONNREFUSED ? 'refused' : $_[0] == EHOSTUNREACH || $_[0] == ENETUNREACH ? 'unreachable' : 'broken' }
@@ -138,11 +166,30 @@ sub why { $_[0] == ECONNREFUSED ? 'refused' : $_[0] == EHOSTUNREACH || $_[0] == 
 sub launch {
     my ($now) = @_;
     my $one = { start => $now, until => $now + $timeout, sent => 0, answer => '' };
+    push @queue, $one;
+    $busy++;
+    called($one);
+}
+
+sub called {
+    my ($one) = @_;
     socket(my $socket, AF_INET, $type, $protocol) or return ended($one, 'broken');
     $one->{socket} = $socket;
     fcntl($socket, F_SETFL, fcntl($socket, F_GETFL, 0) | O_NONBLOCK);
     connect($socket, $target) or $! == EINPROGRESS or return ended($one, why($! + 0));
-    $flying{ fileno $socket } = $one;
+    fly($one, $socket, \$out);
+}
+
+sub fly {    # wait for a file of a request
+    my ($one, $file, $waited) = @_;
+    $flying{ fileno $file } = $one;
+    vec($$waited, fileno $file, 1) = 1;
+}
+
+sub ground {
+    my ($file) = @_;
+    delete $flying{ fileno $file };
+    vec($in, fileno $file, 1) = vec($out, fileno $file, 1) = 0;
 }
 
 sub advance {    # returns the outcome when the request has ended
@@ -165,49 +212,69 @@ sub advance {    # returns the outcome when the request has ended
     return;
 }
 
+sub land {    # a request has ended
+    my ($one, $outcome) = @_;
+    ground($one->{socket}) if $one->{socket};
+    ended($one, $outcome);
+}
+
+sub raised {    # the numbers of the bits that are set
+    my $bits = unpack 'b*', $_[0];
+    my ($at, @found) = (-1);
+    push @found, $at while ($at = index $bits, '1', $at + 1) >= 0;
+    return @found;
+}
+
 my $begin = clock(1);
 my ($launched, $slot, $told, $stopped) = (0, 0, -1, 0);
+vec($in, 0, 1) = 1 if !$wanted;    # its input ends when no further request is wanted
 while (1) {
     my $now = clock(1);
     if ($now - $told >= $beat) {
         report(sprintf 'C %.6f %.6f %d', $now, clock(0), $launched);
         $told = $now;
+        $told_last = -1;    # told at once: the clocks are compared by its arrival
     }
     my $open = !$stopped && (!$wanted or $launched < $wanted) && $now - $begin < $life;
-    if ($open and $now >= $begin + $slot * $every) {
+    if ($open and $every ? $now >= $begin + $slot * $every : $busy < $crowd) {
         launch($now);
         $launched++;
-        $slot = 1 + int(($now - $begin) / $every + 1e-6);    # a slot that was missed is skipped: no bursts
+        $slot = 1 + int(($now - $begin) / $every + 1e-6) if $every;    # a slot that was missed is skipped: no bursts
+        $open = 0 if $launched == $wanted;
     }
-    last if !$open and !%flying;
+    shift @queue while @queue and $queue[0]{is_over};
+    last if !$open and !@queue;
 
-    my ($reading, $writing) = ('', '');
-    my $next = $open ? $begin + $slot * $every : $now + $timeout;
-    $next = $told + $beat if $told + $beat < $next;
-    for my $number (keys %flying) {
-        my $one = $flying{$number};
-        vec($one->{sent} ? $reading : $writing, $number, 1) = 1;
-        $next = $one->{until} if $one->{until} < $next;
+    my $next = $told + $beat;
+    my $due = !$open ? $next : $every ? $begin + $slot * $every : $busy < $crowd ? $now : $next;
+    $next = $due if $due < $next;
+    $next = $queue[0]{until} if @queue and $queue[0]{until} < $next;    # all wait equally long
+    if (length $said) {
+        if ($now - $told_last >= $together) { flush($now) }
+        elsif ($told_last + $together < $next) { $next = $told_last + $together }
     }
-    vec($reading, 0, 1) = 1 if !$wanted and !$stopped;    # its input ends when no further request is wanted
     my $pause = $next - clock(1);
-    my $ready = select $reading, $writing, undef, $pause > 0 ? $pause : 0;
-    $reading = $writing = '' if $ready < 0;
+    my $ready = select my $readable = $in, my $writable = $out, undef, $pause > 0 ? $pause : 0;
 
     $now = clock(1);
     my $late = $now - $next;
-    if ($late > 2 * $beat) { $_->{until} += $late for values %flying }    # it stood still: not the server's fault
-    if (!$wanted and !$stopped and vec($reading, 0, 1)) {
-        my $said = sysread STDIN, my $ignored, 4096;
-        $stopped = 1 if !$said;
+    if ($late > 2 * $beat) { $_->{until} += $late for @queue }    # it stood still: not the server's fault
+    if ($ready > 0) {
+        for my $file (raised($readable | $writable)) {
+            if ($file == 0) {
+                my $read = sysread STDIN, my $ignored, 4096;
+                if (!$read) { $stopped = 1; vec($in, 0, 1) = 0 }
+                next;
+            }
+            my $one = $flying{$file} or next;
+            my $outcome = advance($one);
+            if (defined $outcome) { land($one, $outcome) }
+            elsif ($one->{sent}) { vec($out, $file, 1) = 0; vec($in, $file, 1) = 1 }
+        }
     }
-    for my $number (keys %flying) {
-        my $one = $flying{$number};
-        my $outcome = vec($one->{sent} ? $reading : $writing, $number, 1) ? advance($one) : undef;
-        $outcome //= 'timeout' if $now >= $one->{until};
-        next if !defined $outcome;
-        delete $flying{$number};
-        ended($one, $outcome);
+    for my $one (@queue) {
+        last if $one->{until} > $now;
+        land($one, 'timeout') if !$one->{is_over};
     }
 }
 report("E $launched");

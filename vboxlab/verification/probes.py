@@ -29,10 +29,10 @@ DRAINED = 10.0  # seconds beyond a time-out in which a prober that was asked to 
 class ProbeSpec:
     """What to sample, each so many seconds; `count` 0 goes on until stopped, at most `life` seconds.
 
-    `url` is a page (http://…), a connection (tcp://HOST:PORT), a name at a name server (dns://SERVER/NAME) or a ping
-    (ping://HOST). With a `method` the files below a page's address, which end with a number counted from 1, are
-    written, read or deleted one after the other (prober.pl). `marks` are texts to look for in each answer; blank space
-    around them does not count.
+    With `every` 0 it asks as fast as it can. `url` is a page (http://…), a connection (tcp://HOST:PORT), a name at a
+    name server (dns://SERVER/NAME) or a ping (ping://HOST). With a `method` the files below a page's address, which
+    end with a number counted from 1, are written, read or deleted one after the other (prober.pl). `marks` are texts
+    to look for in each answer; blank space around them does not count.
     """
 
     url: str
@@ -73,7 +73,9 @@ class ProbeSpec:
                           timeout=self.timeout, count=self.count, marks=self.marks, method=self.method)  # fmt: skip
 
     def __str__(self) -> str:
-        if not self.count:
+        if not self.every:
+            text = _("prober: {count} requests to {url}, as fast as it can, time-out {timeout:g} s")
+        elif not self.count:
             text = _("prober: requests to {url}, each {every:g} s, time-out {timeout:g} s")
         else:
             text = n_(

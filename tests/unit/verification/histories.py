@@ -113,8 +113,9 @@ def measured(
     over = max([end, *(sample.end for sample in samples)])
     for tick in range(int(over * 4)):
         moment = tick / 4
+        launched = sum(sample.start < moment for sample in samples)
         if silent is None or not silent[0] < moment < silent[1]:
-            beat = Beat(at=BEHIND + moment, step=1, monotonic=moment, real=EPOCH + moment, begun=0)
+            beat = Beat(at=BEHIND + moment, step=1, monotonic=moment, real=EPOCH + moment, begun=launched)
             records.append(beat)
     records += [_request(sample) for sample in samples]
     if cause is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -174,3 +175,15 @@ def test_a_page_that_is_not_found_is_no_answer(lab: LocalLab, tmp_path: Path) ->
         )
         assert check(lab, "page", from_="client", url=url, status=404).outcome == "passed"
         server.shutdown()
+
+
+def test_the_highest_rate_is_told_and_held_against_the_least_one(lab: LocalLab) -> None:
+    lab.front.hold("srv-web")
+    fast = check(lab, "probe", from_="client", url=lab.front.url, times=100, every=0, rate=50)
+    found = re.fullmatch(r"100 of 100, ([0-9.]+) requests a second, as fast as it can", fast.message)
+    assert found is not None
+    assert (fast.outcome, float(found[1]) > 50) == ("passed", True)
+    paced = said(lab, "probe", from_="client", url=lab.front.url, times=10, every=0.05, rate=50)
+    found = re.fullmatch(r"client made ([0-9.]+) requests a second, expected at least 50", paced)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(22, abs=4)  # the tenth one begins 9 x 0.05 s after the first

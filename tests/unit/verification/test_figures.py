@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.verification.histories import bounds, by, failover, figure, hung, interruption, judged, measured
+from vboxlab.verification.history import Beat, History
 from vboxlab.verification.judgements import judge
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.samples import Sample
@@ -179,6 +180,40 @@ def test_a_rate_that_was_not_kept_makes_figures_doubtful() -> None:
     step = judged(measured(slow, step=limited(interruption=15)))
     assert step.outcome == "unclear"
     assert step.details == ("only 2.5 of 10.0 requests a second could be made",)
+    assert outcomes(step) == {"interruption": "unclear"}
+    assert step.facts["sampling"] == "2.5 of 10.0 requests a second, widest spacing 0.40 s"
+
+
+def test_below_nine_tenths_of_the_rate_a_missed_limit_cannot_be_told_either() -> None:
+    """A client that asks too seldom may have missed that the page was back: only nine tenths of the rate can tell."""
+    for left_out, verdict in ((9, "unclear"), (12, "failed")):
+        seen = [s for n, s in enumerate(failover(3.0, 15.0)) if n % left_out]
+        step = judged(measured(seen, step=limited(interruption=5)))
+        assert (step.outcome, outcomes(step)) == (verdict, {"interruption": verdict}), left_out
+    assert judged(measured(seen, step=limited(interruption=15))).outcome == "passed"
+
+
+def test_a_rate_is_counted_by_what_the_prober_has_begun_not_by_what_it_has_told() -> None:
+    seen = [s for n, s in enumerate(failover(3.0, 5.0)) if n % 4 == 0]
+    history = measured(seen, step=limited(interruption=15))
+    every_begun = [
+        one.model_copy(update={"begun": round(one.monotonic * 10)}) if isinstance(one, Beat) else one
+        for one in history.records
+    ]
+    step = judged(History(every_begun))
+    assert step.facts["sampling"].startswith("10.0 of 10.0 requests a second")
+
+
+def test_a_slow_pace_of_which_few_fit_is_kept() -> None:
+    seldom = judged(measured(failover(3.0, 5.0, every=5.0), step=interruption(every=5.0, limits={"interruption": 15})))
+    assert (seldom.outcome, seldom.details) == ("passed", ())
+
+
+def test_a_standstill_takes_nothing_off_the_rate() -> None:
+    asleep = [s for s in failover(3.0, 3.4) if not 8.0 <= s.start < 17.0]
+    step = judged(measured(asleep, step=limited(served_after=5), silent=(8.0, 17.0)))
+    assert (step.outcome, step.details) == ("passed", ())
+    assert step.facts["sampling"].startswith("10.0 of 10.0 requests a second")
 
 
 def test_nothing_is_told_of_a_prober_that_was_killed() -> None:

@@ -23,6 +23,7 @@ from vboxlab.errors import InfrastructureTrouble
 from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.history import ProbeEnded, Request
 from vboxlab.verification.offsets import client_offset, clock_offset
+from vboxlab.verification.pace import completed_rate
 from vboxlab.verification.probes import ProbeSpec, good_for, probing, program_text
 from vboxlab.verification.probes import probe as recorded_probe
 from vboxlab.verification.recorder import Recorder
@@ -172,6 +173,28 @@ def test_a_prober_that_was_killed_is_told_apart_from_one_that_ended(front: Front
     ended = recording.history().last(ProbeEnded)
     assert ended is not None
     assert (ended.begun, ended.trouble) == (None, "it said nothing more")
+
+
+def in_flight(samples: list[Sample]) -> int:
+    """Return how many requests there were at once."""
+    return max(sum(other.start <= s.start < other.end for other in samples) for s in samples)
+
+
+def test_finds_its_highest_rate(front: FrontPage) -> None:
+    front.hold("srv-web")
+    samples = probe(HostExecutor("client"), ProbeSpec(front.url, every=0, count=500, marks=OWNERS.texts))
+    assert distribution(samples, OWNERS) == {"srv-web": 500}
+    paced = probe(HostExecutor("client"), ProbeSpec(front.url, every=0.05, count=20, marks=OWNERS.texts))
+    assert completed_rate(samples) > 2 * completed_rate(paced)
+    assert 2 <= in_flight(samples) <= 16
+
+
+def test_many_requests_in_flight_do_not_hold_up_the_next_ones() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=600) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        samples = probe(HostExecutor("client"), ProbeSpec(url, every=0.01, timeout=2.0, count=400))
+    assert {sample.outcome for sample in samples} == {"timeout"}
+    assert 100 < in_flight(samples) < 400
 
 
 def test_a_hanging_server_does_not_hold_up_later_requests(front: FrontPage) -> None:
