@@ -151,6 +151,7 @@ _DESCRIBED = {
         "IpvsCheck.real_servers", "ResolvesCheck.address",
     ),
     "topology/asking.py": (
+        "Asking.ca", "Asking.certificate", "Asking.root", "Asking.run", "Asking.send",
         "DistributionCheck.over", "DistributionCheck.timeout", "DistributionCheck.tolerance", "PageCheck.timeout",
         "ProbeCheck.contains", "ProbeCheck.every", "ProbeCheck.expect", "ProbeCheck.rate", "ProbeCheck.timeout",
     ),

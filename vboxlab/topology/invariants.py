@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vboxlab.language import _
-from vboxlab.topology.asking import ProbeUrl
+from vboxlab.topology.asking import Asking
 from vboxlab.topology.step import Names, Seconds, Step
 
 
@@ -65,12 +65,11 @@ class HoldersInvariant(Step):
         return self
 
 
-class AnswersInvariant(Step):
+class AnswersInvariant(Asking, Step):
     """A service answers a machine all the time, but for outages that are short enough."""
 
     invariant: Literal["answers"]
     source: str = Field(alias="from")
-    url: ProbeUrl
     every: float = Field(default=0.25, ge=0.02, le=60, description="seconds between requests, times --time-scale")
     timeout: Seconds = Field(default=2.0, gt=0, description="per request, times --time-scale")
     failing_for: Seconds = Field(
@@ -85,7 +84,7 @@ class AnswersInvariant(Step):
     def summary(self) -> str:
         """Return what holds all the time."""
         text = _("from {machine}, {url} never fails for more than {seconds:g} s")
-        return text.format(machine=self.source, url=self.url, seconds=self.failing_for)
+        return text.format(machine=self.source, url=self.asked, seconds=self.failing_for)
 
 
 Invariant = Annotated[HoldersInvariant | AnswersInvariant, Field(discriminator="invariant")]

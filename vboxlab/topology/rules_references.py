@@ -167,7 +167,7 @@ def _can_be_told(machine: Machine) -> bool:
 
 def _serving(step: ScenarioStep) -> tuple[str, tuple[str, ...]] | None:
     if isinstance(step, Measure):
-        told_otherwise = step.told_by or not step.url.startswith("http://")
+        told_otherwise = step.told_by or not step.is_page
         return None if told_otherwise else ("served_by", step.served_by)
     return ("over", step.over) if isinstance(step, DistributionCheck) else None
 

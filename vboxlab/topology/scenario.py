@@ -28,7 +28,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from vboxlab.errors import UsageError
 from vboxlab.language import N_, _
-from vboxlab.topology.asking import ProbeUrl
+from vboxlab.topology.asking import Asking
 from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.checks import Check
 from vboxlab.topology.fault_sequences import FaultOrFaults, all_machines
@@ -74,11 +74,10 @@ class Detection(Parameters):
     )
 
 
-class Measure(CausedStep):
+class Measure(Asking, CausedStep):
     """A page, or what else a client asks, sampled from a machine around a fault, and how long it was gone."""
 
     measure: Literal["interruption", "failback"]
-    url: ProbeUrl
     served_by: Names = Field(description="machines that must serve afterwards, told by their pages or by `told_by`")
     told_by: dict[str, str] = Field(
         default_factory=dict,
@@ -105,7 +104,7 @@ class Measure(CausedStep):
             text = _("interruption of {url} when {cause}")
         else:
             text = _("failback of {url} when {cause}")
-        return text.format(url=self.url, cause=self.cause_words)
+        return text.format(url=self.asked, cause=self.cause_words)
 
     @model_validator(mode="after")
     def _servers_are_told_apart(self) -> Self:
@@ -113,8 +112,8 @@ class Measure(CausedStep):
         if self.told_by and lacking:
             text = _("`told_by` lacks {machines} of `served_by`")
             raise ValueError(text.format(machines=", ".join(lacking)))
-        if not self.told_by and len(self.served_by) > 1 and not self.url.startswith("http://"):
-            raise ValueError(_("several servers of {url} are told apart by `told_by`").format(url=self.url))
+        if not self.told_by and len(self.served_by) > 1 and not self.is_page:
+            raise ValueError(_("several servers of {url} are told apart by `told_by`").format(url=self.asked))
         return self
 
     @model_validator(mode="after")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from vboxlab.guest.executor import Completed
 from vboxlab.language import C_, _, n_
 from vboxlab.topology.asking import DistributionCheck, PageCheck, ProbeCheck
-from vboxlab.verification.attempts import Finding, Site
+from vboxlab.verification.attempts import COULD_NOT_RUN, Finding, Site, unanswered
 from vboxlab.verification.history import Shown
 from vboxlab.verification.pace import completed_rate
 from vboxlab.verification.probes import ProbeSpec, probe
@@ -31,9 +32,12 @@ def probe_answered(check: ProbeCheck, site: Site) -> Finding:
     def is_right(sample: Sample) -> bool:
         return sample.outcome == check.expect and (check.expect != "ok" or (sample.good and bool(sample.marks)))
 
-    every, patience = check.every * site.time_scale, check.timeout * site.time_scale
-    spec = ProbeSpec(check.url, every, patience, check.times, marks=(check.contains,))
+    spec = ProbeSpec.of(check, site.time_scale, (check.contains,), count=check.times)
     found, samples = _asked(spec, check.source, site, is_right)
+    vain = next((s for s in samples if s.outcome == "failed" and s.status in COULD_NOT_RUN), None)
+    if vain is not None:
+        doubt = unanswered(check.source, check.run[0], Completed(vain.status, vain.page, ""))
+        return replace(found, problems=(), doubts=(doubt,))
     if check.every and check.rate is None:
         return found
     made = completed_rate(samples)
@@ -67,6 +71,9 @@ def _asked(
 
 
 def _seen(sample: Sample) -> str:
+    if sample.outcome == "failed":
+        text = _("it ended with {code}, {output}")
+        return text.format(code=sample.status, output=" ".join(sample.page.split())[:80] or _("no output"))
     if sample.outcome != "ok":
         return C_("request", WORDS[sample.outcome])
     if not sample.status:

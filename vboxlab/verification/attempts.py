@@ -15,6 +15,8 @@ from vboxlab.verification.subject import LabUnderTest
 from vboxlab.waiting import Deadline, in_threads
 
 T = TypeVar("T")
+COULD_NOT_RUN = (126, 127)
+"""What a shell ends with when it cannot run a program (sh(1p), exit status)."""
 SHORTEST_TIMEOUT = 45.0  # a command gets at least this long, whatever is left of the budget
 
 

@@ -14,7 +14,7 @@ from vboxlab.language import C_, _, n_
 from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
 from vboxlab.verification.answers import page_shown, probe_answered, requests_shared
-from vboxlab.verification.attempts import Finding, Site, evidence, unanswered
+from vboxlab.verification.attempts import COULD_NOT_RUN, Finding, Site, evidence, unanswered
 from vboxlab.verification.clocks import read_clock_closely
 from vboxlab.verification.history import Shown
 from vboxlab.verification.offsets import clock_offset
@@ -35,8 +35,6 @@ from vboxlab.verification.subject import address_of
 RESOLVER_PATIENCE = "RES_OPTIONS='timeout:3 attempts:2'"  # a dead name server is a finding, not a hanging command
 GETENT_UNKNOWN = 2
 """What getent ends with when a key could not be found (getent(1), exit status)."""
-COULD_NOT_RUN = (126, 127)
-"""What a shell ends with when it cannot run a program (sh(1p), exit status)."""
 
 
 @singledispatch

@@ -2,6 +2,7 @@
 use Config;
 
 my $call = $Config{archname} =~ /^x86_64/ ? 228 : $Config{archname} =~ /^aarch64/ ? 113 : undef;    # clock_gettime
+my $control = $Config{archname} =~ /^x86_64/ ? 157 : $Config{archname} =~ /^aarch64/ ? 167 : undef;    # prctl
 
 sub clock {    # 0: real, 1: monotonic
     my ($which) = @_;

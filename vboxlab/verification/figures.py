@@ -89,7 +89,7 @@ def evaluate(measure: Measure, seen: Observation, owners: Owners, stretching: St
     """Return what an observation comes to: failed when something is surely wrong, unclear when it may be."""
     if seen.cause is None:
         problem = _("{url} was not served steadily for {seconds:g} s before, so nothing was done").format(
-            url=measure.url, seconds=measure.before * stretching.scale
+            url=measure.asked, seconds=measure.before * stretching.scale
         )
         problems = [problem, seen.gave_up] if seen.gave_up else [problem]
         return Result("failed", problem, tuple(problems))
@@ -116,7 +116,7 @@ class _Judging:
         self._measure, self._seen, self._owners, self._stretching = measure, seen, owners, stretching
         watched, scale = seen.watched, stretching.scale
         self._slow_after = measure.slow_after * scale
-        self._pace = pace(watched, measure.every * scale)
+        self._pace = pace(watched, measure.every * scale, one_at_a_time=bool(measure.run))
         self._lost: Losses = losses(watched, seen.at, self._slow_after)
         firsts = [first_served(watched.samples, owners, m, seen.at.low) for m in measure.served_by]
         self._firsts = dict(zip(measure.served_by, firsts, strict=True))
@@ -246,7 +246,7 @@ class _Judging:
         """Return who of served_by has not served since the cause, or that the page was gone again."""
         missing = [machine for machine, first in self._firsts.items() if first is None]
         text, cause = _("{machine} did not serve {url} after {cause}"), self._measure.cause_words
-        problems = [text.format(machine=machine, url=self._measure.url, cause=cause) for machine in missing]
+        problems = [text.format(machine=machine, url=self._measure.asked, cause=cause) for machine in missing]
         if problems:
             return [*problems, self._seen.gave_up] if self._seen.gave_up else problems
         if self._outage is not None and self._outage.restored is None:
@@ -259,7 +259,7 @@ class _Judging:
                 "{url} did not become steady: {count} of {requests} requests after the first good answer were lost",
                 count,
             )
-            return [text.format(url=self._measure.url, count=count, requests=len(later))]
+            return [text.format(url=self._measure.asked, count=count, requests=len(later))]
         return []
 
     def doubts(self) -> list[str]:
@@ -274,7 +274,7 @@ class _Judging:
             found.append(text.format(count=self._lost.before))
         if self._outage is not None and self._outage.is_doubtful:
             text = _("requests to {url} were given up while nothing could be seen, so it may not have become steady")
-            found.append(text.format(url=self._measure.url))
+            found.append(text.format(url=self._measure.asked))
         if self._pace is not None and not self._pace.is_enough:
             text = _("only {rate:.1f} of {asked:.1f} requests a second could be made")
             found.append(text.format(rate=self._pace.kept, asked=self._pace.asked))

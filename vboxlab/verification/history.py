@@ -132,6 +132,10 @@ class ProbeBegun(Record):
     count: int = 0
     marks: tuple[str, ...] = ()
     method: Literal["", "put", "read", "delete"] = ""
+    ca: str = ""
+    certificate: str = ""
+    send: str = ""
+    run: tuple[str, ...] = ()
 
 
 class Beat(Record):

@@ -264,7 +264,7 @@ def _answers(run: RunBegun, heard: Heard, step: AnswersInvariant, unjudged: Step
         lambda one: not one.who, (step.failing_for, limit), (0.0, BLINK * scale),
     )  # fmt: skip
     spans = [Span(one.begin, one.end, "holds" if one.who else "unknown" if one.silent else "free") for one in moments]
-    bars = {step.url: tuple(_bars(joined_spans(spans), 0.0)), _("violated"): tuple(_wrongs([found]))}
+    bars = {step.asked: tuple(_bars(joined_spans(spans), 0.0)), _("violated"): tuple(_wrongs([found]))}
     return _told(unjudged, [found], bars, Span(begin, until, "unknown"))
 
 

@@ -73,7 +73,7 @@ def owners_of(step: Measure, pages: Mapping[str, str]) -> Owners:
     """
     if step.told_by:
         return Owners.of(step.told_by)
-    return Owners.of(pages) if step.url.startswith("http://") else Owners(tuple(step.served_by), ("",))
+    return Owners.of(pages) if step.is_page else Owners(tuple(step.served_by), ("",))
 
 
 def judge(history: History) -> Report:

@@ -64,7 +64,7 @@ class _Measuring:
     def _spec(self, owners: Owners) -> ProbeSpec:
         step, scale = self.step, self.faults.time_scale
         life = (2 * step.within + step.before + step.observe + SETTLING + 60.0) * scale
-        return ProbeSpec(step.url, step.every * scale, step.timeout * scale, life=life, marks=owners.texts)
+        return ProbeSpec.of(step, scale, owners.texts, life=life)
 
     def _read_clocks(self, machine: str) -> None:
         read_clock_closely(self.lab.executor(machine), self.recorder, self.number)
@@ -78,7 +78,7 @@ class _Measuring:
             if deadline.expired:
                 return False
             if first.expired and not any(sample.good for sample in prober.samples):
-                self._give_up(_("{url} did not answer at all").format(url=step.url))
+                self._give_up(_("{url} did not answer at all").format(url=step.asked))
                 return False
         return True
 

@@ -39,15 +39,21 @@ class Pace:
         return self.begun + 1 >= ENOUGH * self.seconds * self.asked
 
 
-def pace(watched: Watched, every: float) -> Pace | None:
+def pace(watched: Watched, every: float, *, one_at_a_time: bool = False) -> Pace | None:
     """Return the pace kept while requests were wanted, without the standstills; None when nothing was counted.
 
-    A standstill is doubted for itself: it says nothing of how many requests the client can make.
+    A standstill is doubted for itself: it says nothing of how many requests the client can make. Nor does the time that
+    a command took beyond its pace, where the next one waits for it.
     """
     begun, seconds = 0, 0.0
     for (earlier, first), (later, last) in pairwise(watched.begun):
         if later <= watched.end and not watched.still(earlier, later):
             begun, seconds = begun + last - first, seconds + later - earlier
+    if one_at_a_time:
+        begun, seconds = 0, 0.0
+        for one, after in pairwise(watched.samples):
+            if not watched.still(one.start, after.start):
+                begun, seconds = begun + 1, seconds + after.start - one.start - max(0.0, one.duration - every)
     if seconds:
         return Pace(begun, seconds, every)
     plain = rate(watched.samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import shlex
 import threading
 import time
@@ -10,29 +11,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
 from vboxlab.guest.executor import Executor, Stream
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
+from vboxlab.topology.asking import Asking
 from vboxlab.verification.history import Beat, ProbeBegun, ProbeEnded, ProbeStopping, Request
 from vboxlab.verification.recorder import Recorder
 from vboxlab.verification.samples import ClockReading, End, ProberLines, Refusal, Sample
 from vboxlab.waiting import Deadline
 
 DRAINED = 10.0  # seconds beyond a time-out in which a prober that was asked to end has said all
+PORTS = {"http": 80, "https": 443, "dns": 53}
 
 
 @dataclass(frozen=True)
 class ProbeSpec:
     """What to sample, each so many seconds; `count` 0 goes on until stopped, at most `life` seconds.
 
-    With `every` 0 it asks as fast as it can. `url` is a page (http://…), a connection (tcp://HOST:PORT), a name at a
-    name server (dns://SERVER/NAME) or a ping (ping://HOST). With a `method` the files below a page's address, which
-    end with a number counted from 1, are written, read or deleted one after the other (prober.pl). `marks` are texts
-    to look for in each answer; blank space around them does not count.
+    With `every` 0 it asks as fast as it can. `url` is a page (http://…, https://…), a connection (tcp://HOST:PORT), a
+    datagram of the bytes `send` (udp://HOST:PORT), a name at a name server (dns://SERVER/NAME) or a ping (ping://HOST);
+    instead of it `run` is a command. With a `method` the files below a page's address, which end with a number counted
+    from 1, are written, read or deleted one after the other (prober.pl). `marks` are texts to look for in each answer;
+    blank space around them does not count. `ca` is the file of certificates, on the machine that asks, that the server
+    of an https page is verified against, `certificate` the name that it must have instead of the address's.
     """
 
     url: str
@@ -42,37 +47,65 @@ class ProbeSpec:
     life: float = 900.0
     marks: tuple[str, ...] = ()
     method: Literal["", "put", "read", "delete"] = ""
+    ca: str = ""
+    certificate: str = ""
+    send: bytes = b""
+    run: tuple[str, ...] = ()
+    root: bool = False
+
+    @classmethod
+    def of(
+        cls, step: Asking, scale: float, marks: tuple[str, ...] = (), *, count: int = 0, life: float = 900.0
+    ) -> Self:
+        """Return what a step of a scenario samples, its times stretched by the scale."""
+        return cls(
+            step.url, step.every * scale, step.timeout * scale, count, life, marks,
+            ca=step.ca, certificate=step.certificate, send=step.payload, run=step.run, root=step.root,
+        )  # fmt: skip
 
     @property
     def script(self) -> str:
         """Return the shell script that runs the prober: the program travels as one quoted argument."""
         url = urlsplit(self.url)
         numbers = (f"{self.every:g}", f"{self.timeout:g}", str(self.count), f"{self.life:g}")
-        port = 0
+        target = (self.method or url.scheme, url.hostname or "", str(url.port or PORTS.get(url.scheme, 0)))
+        path = url.path or "/"
+        asked_for = f"{path}?{url.query}" if url.query else path
         asked: tuple[str, ...] = ()
         match url.scheme:
             case "http":
-                path = url.path or "/"
-                port, asked = 80, (url.netloc, f"{path}?{url.query}" if url.query else path)
+                asked = (url.netloc, asked_for)
+            case "https":
+                name = self.certificate or url.hostname or ""
+                port = f":{url.port}" if url.port else ""
+                # the word is a secret of each probe: no server can end its answer with findings that are not curl's
+                asked = (secrets.token_hex(8), self.ca, name, f"https://{name}{port}{asked_for}")
+            case "udp":
+                asked = (self.send.hex(),)
             case "dns":
-                port, asked = 53, (url.path.strip("/"),)
+                asked = (url.path.strip("/"),)
+            case "":
+                target, asked = ("run", "0.0.0.0", "0"), (str(len(self.run)), *self.run)  # noqa: S104 -- not bound to
             case _:
                 pass
-        target = (self.method or url.scheme, url.hostname or "", str(url.port or port))
         words = (*target, *asked, *numbers, *(mark.strip() for mark in self.marks))
         return f"exec perl -e {shlex.quote(program_text('prober.pl'))} -- {shlex.join(words)}"
 
     @property
     def as_root(self) -> bool:
         """Tell whether the prober needs root: Debian 12 lets no user send ICMP echoes (icmp(7), ping_group_range)."""
-        return self.url.startswith("ping://")
+        return self.root or self.url.startswith("ping://")
 
     def begun(self, at: float, step: int, machine: str) -> ProbeBegun:
         """Return the record of its being asked for."""
         return ProbeBegun(at=at, step=step, machine=machine, url=self.url, every=self.every,
-                          timeout=self.timeout, count=self.count, marks=self.marks, method=self.method)  # fmt: skip
+                          timeout=self.timeout, count=self.count, marks=self.marks, method=self.method, ca=self.ca,
+                          certificate=self.certificate, send=self.send.hex(), run=self.run)  # fmt: skip
 
     def __str__(self) -> str:
+        if self.run:
+            text = _("prober: {command}, one at a time, each {every:g} s, time-out {timeout:g} s")
+            return text.format(command=shlex.join(self.run), every=self.every, timeout=self.timeout)
         if not self.every:
             text = _("prober: {count} requests to {url}, as fast as it can, time-out {timeout:g} s")
         elif not self.count:

@@ -50,7 +50,7 @@ class Sampling:
 def samplings(step: int, invariant: InvariantStep, scale: float) -> list[Sampling]:
     """Return what is to run, and where, so that an invariant can be judged. `step` is its number."""
     if isinstance(invariant, AnswersInvariant):
-        spec = ProbeSpec(invariant.url, invariant.every * scale, invariant.timeout * scale, life=10.0**6)
+        spec = ProbeSpec.of(invariant, scale, life=10.0**6)
         return [Sampling(step, invariant.source, spec.script, spec.as_root, lambda: _asked(step, invariant.source))]
     looks = [_look(step, machine, invariant, scale) for machine in invariant.on]
     if invariant.source is not None:

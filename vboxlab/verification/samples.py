@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from vboxlab.language import NC_, _, n_
 from vboxlab.lazily import dataclass
 
-Outcome = Literal["ok", "refused", "timeout", "broken", "unreachable"]
+Outcome = Literal["ok", "refused", "timeout", "broken", "unreachable", "untrusted", "failed"]
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 WORDS: dict[Outcome, str] = {
     "ok": NC_("request", "ok"),
@@ -19,6 +19,8 @@ WORDS: dict[Outcome, str] = {
     "timeout": NC_("request", "timeout"),
     "broken": NC_("request", "broken"),
     "unreachable": NC_("request", "unreachable"),
+    "untrusted": NC_("request", "untrusted"),
+    "failed": NC_("request", "failed"),
 }
 UNKNOWN = "?"
 """Stands for whoever serves a page that no machine of the topology has."""
@@ -28,8 +30,8 @@ UNKNOWN = "?"
 class Sample:
     """One request that ended. `start` is on the monotonic clock of the machine that asked.
 
-    `status` is that of a page, 0 of anything else; `page` is the beginning of what came, for people; `marks` are the
-    numbers of the texts asked for that it contains.
+    `status` is that of a page, or what a command ended with that failed, 0 of anything else; `page` is the beginning of
+    what came, for people; `marks` are the numbers of the texts asked for that it contains.
     """
 
     start: float

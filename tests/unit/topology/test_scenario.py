@@ -19,6 +19,7 @@ MEASURE: dict[str, Any] = {
     "cause": {"fault": "power-off", "machine": "srv-web"},
     "served_by": "srv-web-bis",
 }
+PROBE = {"check": "probe", "from": "a", "url": "tcp://a:1"}
 
 
 def one(**step: Any) -> ScenarioStep:
@@ -54,6 +55,11 @@ def test_one_name_is_a_list_of_one() -> None:
         ({"fault": "boom", "machine": "a"}, ("<fault>",), "expected tags: 'power-off', 'start'"),
         ({"fault": "unplug", "machine": "a", "slot": 8}, ("<fault>", "unplug", "slot"), "less than or equal to 7"),
         ({"fault": "start", "machine": "a", "slott": 1}, ("<fault>", "start", "slott"), "Extra inputs"),
+        ({**PROBE, "every": -1}, ("<check>", "probe", "every"), "greater than or equal to 0"),
+        ({**PROBE, "rate": 0}, ("<check>", "probe", "rate"), "greater than 0"),
+        ({**PROBE, "expect": "untrusted"}, ("<check>", "probe"), "tcp://a:1 cannot become untrusted"),
+        ({"check": "probe", "from": "a", "run": ["x"], "expect": "refused"}, ("<check>", "probe"), "x cannot become"),
+        ({**MEASURE, "every": 0.001}, ("<measure>", "interruption", "every"), "greater than or equal to 0.01"),
         ({"check": "page", "from": "a", "url": "https://x"}, ("<check>", "page", "url"), "should match pattern"),
         ({"check": "page", "from": "a", "url": "http://a b"}, ("<check>", "page", "url"), "should match pattern"),
         ({"check": "clocks", "on": ["a"]}, ("<check>", "clocks", "on"), "at least 2 items"),
@@ -122,14 +128,34 @@ ASKED = {
         ({"url": "dns://10.0.0.1/www.lab", "served_by": "a"}, ""),
         ({"url": "ping://10.0.0.1", "served_by": ["a", "b"], "told_by": {"a": "x", "b": "y"}}, ""),
         ({"url": "tcp://10.0.0.1", "served_by": "a"}, "String should match pattern"),
-        ({"url": "https://10.0.0.1/", "served_by": "a"}, "String should match pattern"),
+        ({"url": "https://10.0.0.1/", "served_by": "a", "ca": "/ca.pem", "certificate": "www.lab"}, ""),
+        ({"url": "udp://10.0.0.1:123", "served_by": "a", "send": "hex:1b00"}, ""),
+        ({"run": ["pg_isready"], "served_by": "a"}, ""),
+        ({"url": "ftp://10.0.0.1/", "served_by": "a"}, "String should match pattern"),
+        ({"url": "https://10.0.0.1/", "served_by": "a"}, "needs `ca`, the file of the authorities"),
+        ({"url": "https://10.0.0.1/", "served_by": "a", "ca": "ca.pem"}, "String should match pattern"),
+        ({"url": "http://10.0.0.1/", "served_by": "a", "ca": "/ca.pem"}, "`ca` and `certificate` are of https alone"),
+        ({"url": "udp://10.0.0.1:123", "served_by": "a"}, "needs `send`, what is sent"),
+        ({"url": "udp://10.0.0.1:123", "served_by": "a", "send": "hex:1"}, "two hexadecimal digits a byte"),
+        ({"url": "tcp://10.0.0.1:123", "served_by": "a", "send": "x"}, "`send` is of udp alone"),
+        ({"served_by": "a"}, "expected one of `url` and `run`"),
+        ({"url": "tcp://10.0.0.1:1", "run": ["x"], "served_by": "a"}, "expected one of `url` and `run`"),
+        ({"run": [""], "served_by": "a"}, "expected a command"),
+        ({"run": ["a", "b\0c"], "served_by": "a"}, "String should match pattern"),
+        ({"run": "echo", "served_by": "a"}, "should be a valid tuple"),
+        ({"url": "tcp://10.0.0.1:22", "root": True, "served_by": "a"}, "`root` is of `run` alone"),
+        ({"run": ["x"], "served_by": ["a", "b"]}, "several servers of x are told apart by `told_by`"),
         ({"url": "tcp://10.0.0.1:22", "served_by": ["a", "b"]}, "are told apart by `told_by`"),
         ({"url": "http://10.0.0.1", "served_by": ["a", "b"], "told_by": {"a": "x"}}, "`told_by` lacks b"),
     ],
 )
 def test_what_a_measure_may_ask(more: dict[str, Any], wrong: str) -> None:
     if not wrong:
-        assert Measure.model_validate({**ASKED, **more}).url == more["url"]
+        measure = Measure.model_validate({**ASKED, **more})
+        assert measure.asked == more.get("url", "pg_isready")
+        assert measure.every == (1.0 if measure.run else 0.1)
+        again = Measure.model_validate(measure.model_dump(mode="json", by_alias=True))
+        assert again == measure
         return
     with pytest.raises(ValidationError, match=wrong):
         Measure.model_validate({**ASKED, **more})
