@@ -12,6 +12,7 @@ from vboxlab.lab.clock import set_clock
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import afterwards, on_each
 from vboxlab.lab.journal import check_not_pending, restore_on
+from vboxlab.lab.pending_faults import read_faults
 from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
@@ -144,6 +145,15 @@ def check_takable(context: Context, observed: ObservedLab, names: Sequence[str],
     """Raise, before anything is touched, what keeps a snapshot from being taken of any of the machines."""
     waits = _("lab {lab}: taking {snapshot} has to wait: a restore is unfinished; nothing was changed")
     check_not_pending(observed.pending, waits.format(lab=observed.name, snapshot=snapshot))
+    if faults := read_faults(context.directory(observed.name).faults):
+        text = _("lab {lab}: taking {snapshot} has to wait: a verification's faults are in force; nothing was changed")
+        raise LabError(
+            text.format(lab=observed.name, snapshot=snapshot),
+            details=[each.words for each in faults],
+            resolution=_("`vboxlab verify {topology} --undo` ends them").format(
+                topology=observed.topology or _("TOPOLOGY")
+            ),
+        )
     machines = {name: observed.machines[name] for name in names}
     having = [name for name, machine in machines.items() if machine.has_snapshot(snapshot)]
     if having:
