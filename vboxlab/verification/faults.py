@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field
 from functools import partial
 
-from vboxlab.errors import GuestError, WaitTimeout
+from vboxlab.errors import GuestError, MachineConflict, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
@@ -65,7 +65,9 @@ class Faults:
 
         With wait, a machine that starts is waited for (WaitTimeout after the fault's budget). What is done is written
         down before it is tried, so that a fault that failed half-way, or whose vboxlab was killed, is undone as well.
+        Raises MachineConflict, with nothing done, for hardware of a machine that is not vboxlab's.
         """
+        self._check_ours(fault)
         if fault.key is not None:
             before_it = self.in_force.get(fault.key)
             if isinstance(fault, ClockFault) and isinstance(before_it, ClockFault):
@@ -89,6 +91,29 @@ class Faults:
             if there is not None:
                 self._remember(key, None)
         return before, after
+
+    def _check_ours(self, fault: Fault) -> None:
+        """Raise MachineConflict where a fault is of the hardware of an adopted machine: it could not be undone."""
+        for machine in self._whose_hardware(fault):
+            if self._is_adopted(machine) and self.lab.has(machine):
+                text = _("{machine} is not vboxlab's, so its power, cables and lines are left as they are")
+                raise MachineConflict(text.format(machine=machine))
+
+    def _whose_hardware(self, fault: Fault) -> Iterable[str]:
+        """Return the machines that the hypervisor is to change for a fault."""
+        match fault:
+            case PowerOffFault() | CableFault():
+                return (fault.machine,)
+            case PauseFault() if fault.fault == "pause":
+                return (fault.machine,)
+            case ImpairFault() if self.lab.shapes_lines:
+                return (fault.machine,)
+            case PartitionFault() if self.lab.shapes_lines:
+                return (name for name, _slot in lines.groups_of(self.lab.topology, fault.network, fault.groups))
+        return ()
+
+    def _is_adopted(self, machine: str) -> bool:
+        return self.lab.topology.is_adopted(self.lab.topology.machines[machine])
 
     def _remember_clock(self, machine: str) -> None:
         """Write down that the clock of a machine that stood still is behind, which nothing but its guest can mend."""
@@ -159,6 +184,8 @@ class Faults:
         self.keep(tuple(self.in_force.values()))
 
     def _undo(self, fault: Fault) -> None:
+        if not isinstance(fault, PartitionFault) and any(map(self._is_adopted, self._whose_hardware(fault))):
+            return  # an earlier vboxlab tried it, and was refused
         match fault:
             case PowerOffFault():
                 self.lab.start(fault.machine, wait=True)
@@ -190,7 +217,7 @@ class Faults:
 
     def _power_cycle(self, machine: str) -> None:
         """Start a machine anew whose guest is not reached any more. One that is not ours is left alone."""
-        if self.lab.topology.machines[machine].adopt is not None:
+        if self._is_adopted(machine):
             raise GuestError(
                 _("{machine} cannot be reached, and is not vboxlab's to power off").format(machine=machine),
                 resolution=_("start it anew by hand"),
