@@ -200,6 +200,9 @@ class LocalLab:
     def set_groups(self, machine: str, slot: int, groups: Collection[int]) -> None:
         self.calls.append(f"set_groups {machine} {slot} {sorted(groups)}")
 
+    def join_all(self) -> None:
+        self.calls.append("join_all")
+
     def set_cable(self, machine: str, slot: int, connected: bool) -> None:
         self.calls.append(f"set_cable {machine} {slot} {connected}")
 

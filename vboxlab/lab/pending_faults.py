@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,27 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class PendingFault:
-    """A fault in force: what is not as it was, in words, and the step of the scenario that made it so."""
+    """A fault in force: what is not as it was, in words, and the step of the scenario that made it so.
+
+    `handles` are those of its machines, as far as they are known: one that is made anew does not have the fault.
+    """
 
     words: str
     step: Mapping[str, Any]
+    handles: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_faults(path: Path) -> tuple[PendingFault, ...]:
     """Return the faults that are in force, in the order of their making. Raises LabError when the record is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(PendingFault(str(each["words"]), dict(each["step"])) for each in record["faults"])
+        if record["version"] != VERSION:
+            text = _("{file}: version {version!r}, written by a newer vboxlab")
+            raise LabError(text.format(file=path, version=record["version"]))
+        return tuple(
+            PendingFault(str(each["words"]), dict(each["step"]), dict(each.get("handles", {})))
+            for each in record["faults"]
+        )
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -49,13 +61,28 @@ def write_faults(path: Path, faults: Sequence[PendingFault]) -> None:
     if not faults:
         remove_durably(path)
         return
-    record = {"version": VERSION, "faults": [{"words": each.words, "step": dict(each.step)} for each in faults]}
+    said = [{"words": each.words, "step": dict(each.step), "handles": dict(each.handles)} for each in faults]
+    record = {"version": VERSION, "faults": said}
     try:
         make_private_folder(path.parent)
         write_durably(path, json.dumps(record, ensure_ascii=False))
     except OSError as error:
         brief = _("{file}: a fault cannot be written down, so it is not made").format(file=path)
         raise LabError(brief, details=[said_by_system(error)]) from error
+
+
+def forget_restored(path: Path, machine: str, *, lines_stay: bool) -> None:
+    """Strike out the faults that a restore of a machine has ended: all but those of its network.
+
+    With `lines_stay`, the hypervisor keeps how bad its lines are. A record that cannot be read or written stays as it
+    is: to undo what is not there does no harm.
+    """
+    stays = {"partition", "impair"} if lines_stay else {"partition"}
+    with suppress(LabError):
+        there = read_faults(path)
+        left = [each for each in there if each.step.get("machine") != machine or each.step.get("fault") in stays]
+        if len(left) < len(there):
+            write_faults(path, left)
 
 
 def told(faults: Sequence[PendingFault], topology: str) -> tuple[str, ...]:

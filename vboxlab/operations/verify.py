@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from vboxlab.errors import EXIT_OK, VboxlabError
+from vboxlab.lab.pending_faults import read_faults
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
@@ -78,7 +79,7 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
         begun.append(entry.lab)
         if request.undo:
             end_faults(session.context, entry.lab, entry.target(session).needed.topology)
-            return Proof(entry.lab, _("nothing that a verification has done is in force"), Counter(), EXIT_OK)
+            return Proof(entry.lab, _what_is_left(session, entry.lab), Counter(), EXIT_OK)
         settings = session.settings
         scale = request.time_scale if request.time_scale is not None else settings.time_scale
         files = {form: report_file(path, entry.lab if several else None) for form, path in request.files.items()}
@@ -110,6 +111,15 @@ def verify(request: VerifyRequest, door: Door) -> OneOrCopies[Proof]:
             reasons = [error.brief, *error.details]
             write_reports([unverified(request.topology, None, request.driver or "", reasons)], request.files)
         raise
+
+
+def _what_is_left(session: Session, lab: LabName) -> str:
+    """Say what is still in force once all is undone that could be, and why."""
+    left = read_faults(session.context.directory(lab).faults)
+    if not left:
+        return _("nothing that a verification has done is in force")
+    text = _("still in force, of machines that another topology has or that a restore has left: {faults}")
+    return text.format(faults="; ".join(each.words for each in left))
 
 
 def _not_proved(report: Report) -> NotProved:

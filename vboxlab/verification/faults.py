@@ -47,11 +47,15 @@ def keep_nothing(_faults: Sequence[Fault]) -> None:
 
 @dataclass
 class Faults:
-    """The faults injected into one lab. `in_force` has them by what is not as it was; `keep` writes them down."""
+    """The faults injected into one lab. `in_force` has them by what is not as it was; `keep` writes them down.
+
+    With `moved`, the lab may have been in another topology when they were made.
+    """
 
     lab: LabUnderTest
     time_scale: float = 1.0
     keep: Keep = keep_nothing
+    moved: bool = False
     in_force: dict[Key, Fault] = field(default_factory=dict)
     boots: dict[str, str] = field(default_factory=dict)  # by machine, its boot's id before it was rebooted
 
@@ -196,6 +200,8 @@ class Faults:
                 self.lab.set_cable(fault.machine, fault.slot, True)
             case ImpairFault():
                 lines.impair(self.lab, fault.machine, fault.slot, Impairment(), self._as_root_or_anew)
+            case PartitionFault() if self.moved:
+                lines.join_all(self.lab, self._as_root_or_anew)
             case PartitionFault():
                 lines.cut(self.lab, fault.network, (), self._as_root_or_anew)
             case ClockFault():
@@ -208,6 +214,8 @@ class Faults:
 
     def _as_root_or_anew(self, machine: str, script: str) -> bool:
         """Run a script that a boot makes needless; start the machine anew where it is not run, and tell by False."""
+        if self.lab.power(machine) is PowerState.SAVED:  # somebody's doing, and what its memory holds is his
+            self.lab.start(machine, wait=True)
         try:
             self._as_root(machine, script)
         except (GuestError, WaitTimeout):

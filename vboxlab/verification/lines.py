@@ -47,6 +47,20 @@ def cut(lab: LabUnderTest, network: str, groups: Sequence[Sequence[str]], run: R
             _in_guest(lab, machine, dropping_script(slot, unseen), run)
 
 
+def join_all(lab: LabUnderTest, run: Run) -> None:
+    """Make every network of a lab whole, in whichever topology it was cut: adapters take that along to another one.
+
+    Of guests, only those that run and are in the topology are reached.
+    """
+    if lab.shapes_lines:
+        lab.join_all()
+        return
+    for name, needed in lab.topology.machines.items():
+        if lab.has(name) and lab.power(name) is not PowerState.OFF:
+            for adapter in needed.adapters:
+                _in_guest(lab, name, dropping_script(adapter.slot, ()), run)
+
+
 def impair(lab: LabUnderTest, machine: str, slot: int, impairment: Impairment, run: Run) -> None:
     """Make the line of an adapter bad, or good with an Impairment()."""
     if lab.shapes_lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -13,12 +13,22 @@ from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.guest.executor import Executor
 from vboxlab.lab.context import Context
+from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import observe
 from vboxlab.lab.pending_faults import PendingFault, read_faults, write_faults
 from vboxlab.language import C_, _
-from vboxlab.planning.observed import Impairment, ObservedMachine, PowerState
+from vboxlab.planning.observed import MARK_CONTACTED, Impairment, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
-from vboxlab.topology.faults import Fault, PartitionFault, fault_of
+from vboxlab.topology.faults import (
+    ClockFault,
+    CommandFault,
+    DiskFault,
+    Fault,
+    ImpairFault,
+    PartitionFault,
+    ServiceFault,
+    fault_of,
+)
 from vboxlab.topology.model import Topology
 from vboxlab.verification.faults import Faults, Keep
 from vboxlab.verification.history import ENDING
@@ -37,6 +47,7 @@ class LiveLab:
         self._executors: dict[str, Executor] = {}
         self._lock = threading.Lock()
         observed = observe(context.driver, lab, topology)
+        self._own = {name: machine.handle for name, machine in observed.machines.items()}
         self._handles = {name: machine.handle for name, machine in {**observed.machines, **observed.adopted}.items()}
 
     @property
@@ -85,9 +96,9 @@ class LiveLab:
         self._context.guests.forget(self._inspect(machine))
 
     def start(self, machine: str, *, wait: bool) -> None:
-        """Power the machine on; with wait, return once its guest can be worked with."""
+        """Power the machine on; with wait, return once its guest can be worked with, if anybody has been in it yet."""
         self._context.driver.start(self._handle(machine))
-        if wait:
+        if wait and not self.is_new(machine):
             directory = self._context.directory(self._lab)
             self._context.guests.contact(
                 directory, self._inspect(machine), self._base(machine), first=False, report=lambda _text: None
@@ -112,6 +123,28 @@ class LiveLab:
         return adapter.mac
 
     @property
+    def handles(self) -> Mapping[str, str]:
+        """Return what the hypervisor knows each machine by; one that is made anew has another."""
+        return self._handles
+
+    @property
+    def aside(self) -> Set[str]:
+        """Return by handle the machines of the lab whose place an adopted one has taken."""
+        return {handle for name, handle in self._own.items() if self._handles[name] != handle}
+
+    @property
+    def going_back(self) -> Collection[str]:
+        """Return the machines that an interrupted restore has left."""
+        pending = pending_restore(self._context.directory(self._lab), observe(self._context.driver, self._lab))
+        return () if pending is None else pending.undone
+
+    @property
+    def strangers(self) -> Sequence[str]:
+        """Return the machines of the lab that are not off and that the topology does not have."""
+        unknown = [name for name in self._own if name not in self._topology.machines]
+        return [name for name in unknown if self.power(name) is not PowerState.OFF]
+
+    @property
     def shapes_lines(self) -> bool:
         """Tell whether the hypervisor can make lines bad and cut networks."""
         return self._context.driver.capabilities.shapes_lines
@@ -123,6 +156,18 @@ class LiveLab:
     def set_groups(self, machine: str, slot: int, groups: Collection[int]) -> None:
         """Let an adapter see only those that share a group with it."""
         self._context.driver.set_groups(self._handle(machine), slot, groups)
+
+    def join_all(self) -> None:
+        """Let every adapter of the lab's own machines see all others of its network."""
+        for handle in self._own.values():
+            for adapter in self._context.driver.inspect(handle).adapters:
+                if adapter.attachment.kind == "internal":
+                    self._context.driver.set_groups(handle, adapter.slot, ())
+
+    def is_new(self, machine: str) -> bool:
+        """Tell whether a machine of the lab's own is one whose guest was never worked with."""
+        found = self._inspect(machine)
+        return found.lab is not None and MARK_CONTACTED not in found.marks
 
     def has(self, machine: str) -> bool:
         """Tell whether a machine exists."""
@@ -159,8 +204,9 @@ class FaultsLeft(InfrastructureTrouble):
 def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
     """Undo what a verification that was broken off has left in a lab, and tell of it.
 
-    Machines that are gone have nothing left; those that the topology does not have are left as they are, and so is what
-    is written down of them. Raises FaultsLeft, LabError.
+    Machines that are gone, or were made anew, have nothing left; those that the topology does not have are left as they
+    are, and so is what is written down of them. So are those that an interrupted restore has left, as nobody could
+    finish it unasked once they are started: it ends their faults. Raises FaultsLeft, LabError.
     """
     path = context.directory(lab).faults
     left = read_faults(path)
@@ -168,11 +214,17 @@ def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
         return
     live = LiveLab(context, lab, topology)
     steps = [fault_of(each.step) for each in left]
-    is_known = [_is_known(step, topology) for step in steps]
+    going_back = live.going_back
+    is_known = [
+        _is_known(each, step, live) and not _goes_back(step, live, going_back)
+        for each, step in zip(left, steps, strict=True)
+    ]
     others = [each for each, known in zip(left, is_known, strict=True) if not known]
-    faults = Faults(live, max(context.settings.time_scale or 1.0, PATIENCE), keeping(path, others))
-    for step, known in zip(steps, is_known, strict=True):
-        is_there = isinstance(step, PartitionFault) or any(map(live.has, step.machines))
+    faults = Faults(
+        live, max(context.settings.time_scale or 1.0, PATIENCE), keeping(path, others, live.handles), moved=True
+    )
+    for each, step, known in zip(left, steps, is_known, strict=True):
+        is_there = isinstance(step, PartitionFault) or any(_is_same(each, step, live, name) for name in step.machines)
         if known and step.key is not None and is_there:
             faults.in_force[step.key] = step
     problems = []
@@ -191,17 +243,45 @@ def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
     write_faults(path, others)
 
 
-def _is_known(step: Fault, topology: Topology) -> bool:
-    """Tell whether a topology has all that a fault is of."""
-    is_elsewhere = isinstance(step, PartitionFault) and step.network not in topology.networks
-    return not is_elsewhere and topology.machines.keys() >= set(step.machines)
+def _is_known(fault: PendingFault, step: Fault, live: LiveLab) -> bool:
+    """Tell whether all that a fault is of is reached from a topology: a cut is, but in guests that it does not have."""
+    if not live.aside.isdisjoint(fault.handles.values()):
+        return False
+    if isinstance(step, PartitionFault):
+        return live.shapes_lines or not live.strangers
+    return live.topology.machines.keys() >= set(step.machines)
 
 
-def keeping(path: Path, others: Sequence[PendingFault] = ()) -> Keep:
-    """Return what writes the faults in force down, with others that are to stay there."""
+def _goes_back(step: Fault, live: LiveLab, machines: Collection[str]) -> bool:
+    """Tell whether a fault is one that ends when one of these machines goes back to a snapshot."""
+    if isinstance(step, PartitionFault) or (isinstance(step, ImpairFault) and live.shapes_lines):
+        return False
+    return not set(step.machines).isdisjoint(machines)
+
+
+def _is_same(fault: PendingFault, step: Fault, live: LiveLab, machine: str) -> bool:
+    """Tell whether a machine is the one that a fault was made in, as far as was written down.
+
+    In a guest that nobody has been in, as after a restore, is nothing of ours.
+    """
+    if not live.has(machine) or fault.handles.get(machine) not in (None, live.handles[machine]):
+        return False
+    return not (live.is_new(machine) and isinstance(step, ServiceFault | ClockFault | DiskFault | CommandFault))
+
+
+def keeping(path: Path, others: Sequence[PendingFault] = (), handles: Mapping[str, str] | None = None) -> Keep:
+    """Return what writes the faults in force down, with others that are to stay there, and whose they are."""
+    known = handles or {}
 
     def keep(faults: Sequence[Fault]) -> None:
-        own = [PendingFault(each.state(), each.model_dump(mode="json")) for each in faults]
+        own = [
+            PendingFault(
+                each.state(),
+                each.model_dump(mode="json"),
+                {name: known[name] for name in each.machines if name in known},
+            )
+            for each in faults
+        ]
         write_faults(path, [*others, *own])
 
     return keep
@@ -253,7 +333,7 @@ def prove(
     with closing(recording) as recorder:
         report = run_scenario(
             topology.verify, live, time_scale=time_scale, events=context.events, recorder=recorder, run=run, only=only,
-            keep=keeping(left, read_faults(left)), break_on_failure=break_on_failure,
+            keep=keeping(left, read_faults(left), live.handles), break_on_failure=break_on_failure,
         )  # fmt: skip
     _keep(context, path, report, recorder.trouble)
     return report

@@ -65,6 +65,9 @@ class LabUnderTest(Protocol):
     def set_groups(self, machine: str, slot: int, groups: Collection[int]) -> None:
         """Let an adapter on an internal network see only those that share a group with it; without any, all."""
 
+    def join_all(self) -> None:
+        """Let all adapters of the lab's own machines see all others, also of machines that the topology has not."""
+
     def set_cable(self, machine: str, slot: int, connected: bool) -> None:
         """Plug the cable of an adapter 1..7 in or out."""
 
