@@ -16,6 +16,7 @@ from vboxlab.errors import LabError, SnapshotNotFound, VboxlabError
 from vboxlab.files import remove_durably, write_durably
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.pending_faults import forget_restored
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PendingRestore, PowerState
@@ -193,6 +194,7 @@ def restore_on(
         except VboxlabError as error:
             failed[name] = error
             continue
+        forget_restored(directory.faults, name, lines_stay=driver.capabilities.shapes_lines)
         journal = replace(journal, done=(*journal.done, name))
         if journal.undone:  # else the record goes away at once
             write_journal(directory.journal, journal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vboxlab.errors import CopyStopped, LabError, SnapshotNotFound, VboxlabError
 from vboxlab.lab.context import Context
@@ -84,12 +84,14 @@ def reset(
     snapshot: str | None = None,
     keep: str | None = None,
     bring_up: bool | None = None,
+    before_up: Callable[[], None] = lambda: None,
     jobs: int,
 ) -> ResetResult:
     """Bring a lab back to a snapshot and to its topology, all or nothing. The caller holds the lab's lock.
 
     With `keep`, what the lab is now is kept as a snapshot of that name first. Without `bring_up`, a lab of which a
-    machine ran is brought up, and one that was off stays off. Raises what check_reset raises, before anything is
+    machine ran is brought up, and one that was off stays off; `before_up` is done
+    before. Raises what check_reset raises, before anything is
     touched, what context.confirm raises, and LabError when the lab is not what the topology says afterwards.
     """
     observed = begin(context, lab)
@@ -104,6 +106,7 @@ def reset(
     restore(context, observed, members, name, start=False)
     if not (ran if bring_up is None else bring_up):
         return ResetResult(name, members, None)
+    before_up()
     already = _("{machines} went back to {snapshot} before").format(machines=", ".join(members), snapshot=name)
     result = up(context, blueprint, lab, jobs=jobs, already=already)
     if result.stopped:

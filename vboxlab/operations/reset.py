@@ -14,7 +14,7 @@ from vboxlab.operations.questions import DONE_IN, Question, ask_for_all
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.run_copies import CopyResult
 from vboxlab.operations.session import Session, opened
-from vboxlab.operations.up import Up, result_of
+from vboxlab.operations.up import Up, end_left, result_of
 from vboxlab.topology.addressing import LabName
 
 _KEPT_BEFORE = Question(
@@ -56,9 +56,10 @@ def reset(request: ResetRequest, door: Door) -> list[CopyResult[Reset]]:
     """
 
     def one(own: Session, entry: Chosen, jobs: int) -> Reset:
+        blueprint = entry.target(own).needed
         done = bring_back(
-            own.context, entry.target(own).needed, entry.lab, snapshot=request.snapshot, keep=request.keep,
-            bring_up=request.bring_up, jobs=jobs,
+            own.context, blueprint, entry.lab, snapshot=request.snapshot, keep=request.keep,
+            bring_up=request.bring_up, before_up=lambda: end_left(own.context, entry.lab, blueprint), jobs=jobs,
         )  # fmt: skip
         brought_up = None if done.brought_up is None else result_of(entry.lab, done.brought_up)
         return Reset(entry.lab, done.snapshot, done.machines, brought_up)

@@ -88,7 +88,7 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
         build_missing(session.context, [target.needed])
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
-        _end_faults(own.context, entry.lab, target.needed, request)
+        end_left(own.context, entry.lab, target.needed, request.until)
         done = bring_up(own.context, target.needed, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
         return result_of(entry.lab, done)
 
@@ -97,9 +97,9 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
     return on_labs(confirming, [entry], request, one, heed_stop=True, boots=boots)
 
 
-def _end_faults(context: Context, lab: LabName, blueprint: Blueprint, request: UpRequest) -> None:
+def end_left(context: Context, lab: LabName, blueprint: Blueprint, until: str | None = None) -> None:
     """Undo what a verification that was broken off has left, where guests are to run."""
-    if request.until == UNTIL_CREATED or not context.directory(lab).faults.exists():
+    if until == UNTIL_CREATED or not context.directory(lab).faults.exists():
         return
     from vboxlab.verification.live import end_faults  # hardly ever needed
 
@@ -144,7 +144,7 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         blueprint = targets[entry.lab].needed
-        _end_faults(own.context, entry.lab, blueprint, request)
+        end_left(own.context, entry.lab, blueprint, request.until)
         done = bring_up(own.context, blueprint, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
         if request.at_most is not None and not done.stopped:
             down(own.context, entry.lab, timeout=DOWN_SECONDS, hard=False, jobs=jobs)

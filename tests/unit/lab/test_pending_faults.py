@@ -8,7 +8,10 @@ import pytest
 
 from tests.unit.lab_world import LAB, LabWorld
 from vboxlab.errors import LabError
+from vboxlab.lab.journal import restore_on
+from vboxlab.lab.observe import observe
 from vboxlab.lab.pending_faults import read_faults
+from vboxlab.lab.snapshot_sets import check_takable
 from vboxlab.planning.observed import Impairment, PowerState
 from vboxlab.topology.faults import Fault, fault_of
 from vboxlab.verification.faults import Faults
@@ -30,7 +33,7 @@ def broken_off(world: LabWorld, *faults: Fault) -> None:
     """Make faults as a verification does that is killed then."""
     topology = world.blueprint().topology
     live = LiveLab(world.context, LAB, topology)
-    making = Faults(live, keep=keeping(world.context.directory(LAB).faults))
+    making = Faults(live, keep=keeping(world.context.directory(LAB).faults, (), live.handles))
     for one in faults:
         making.inject(one, wait=True)
     world.context = world.new_context()
@@ -96,12 +99,56 @@ def test_a_cut_among_machines_that_are_gone_ends_among_those_that_are_there(worl
     assert left(world) == []
 
 
-def test_a_cut_of_a_network_of_another_topology_stays_for_it(world: LabWorld) -> None:
+def test_a_cut_of_a_network_of_another_topology_is_ended_all_the_same(world: LabWorld) -> None:
+    """Adapters take it along to another network; it stayed on record for the other topology, and in force."""
     broken_off(world, fault_of({"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"]]}))
     topology = world.blueprint().topology
     networks = {name: network for name, network in topology.networks.items() if name != "sw-dmz"}
     end_faults(world.context, LAB, topology.model_copy(update={"networks": networks}))
-    assert left(world) == ["network sw-dmz is cut (srv-web)"]
+    assert left(world) == []
+    assert set(world.store.groups.values()) == {frozenset()}
+
+
+def test_a_machine_that_was_made_anew_does_not_have_the_fault(world: LabWorld) -> None:
+    """The undoing failed in it, as it had nothing to undo, and no `up` could be done any more."""
+    broken_off(world, fault("hang-service", service="heartbeat"))
+    world.driver.power_off(world.machine("srv-web").handle, "hard")
+    world.driver.delete(world.machine("srv-web").handle)
+    world.up()
+    scripts = len(world.guests.scripts)
+    end_faults(world.context, LAB, world.blueprint().topology)
+    assert left(world) == []
+    assert len(world.guests.scripts) == scripts
+
+
+def test_a_machine_that_somebody_has_saved_goes_on(world: LabWorld) -> None:
+    """It was started anew where its guest was not reached, and what it was doing was lost."""
+    broken_off(world, fault("hang-service", service="heartbeat"))
+    world.store.switch(world.machine("srv-web").handle, PowerState.SAVED)
+    end_faults(world.context, LAB, world.blueprint().topology)
+    assert world.store.discarded == []
+    assert world.machine("srv-web").power is PowerState.RUNNING
+
+
+def test_a_restored_machine_has_only_the_faults_of_its_network(world: LabWorld) -> None:
+    cut = fault_of({"fault": "partition", "network": "sw-dmz", "groups": [["srv-web"]]})
+    bad, hangs = fault("impair", slot=1, loss=0.5), fault("hang-service", service="heartbeat")
+    broken_off(world, cut, bad, hangs, fault("power-off", "srv-web-bis"))
+    machine = world.machine("srv-web")
+    restore_on(world.driver, world.context.directory(LAB), {"srv-web": machine}, "apache-base")
+    assert left(world) == [cut.state(), bad.state(), "srv-web-bis is powered off"]
+
+
+def test_no_snapshot_is_taken_of_a_fault(world: LabWorld) -> None:
+    """A snapshot would bring it back, and no record would say so."""
+    broken_off(world, fault("hang-service", service="heartbeat"))
+    with pytest.raises(LabError) as caught:
+        check_takable(world.context, observe(world.driver, LAB), ["srv-web"], "monday", live=True)
+    assert caught.value.brief == (
+        "lab ha: taking monday has to wait: a verification's faults are in force; nothing was changed"
+    )
+    assert caught.value.details == ("heartbeat hangs on srv-web",)
+    assert caught.value.resolution == "`vboxlab verify failover --undo` ends them"
 
 
 def test_what_cannot_be_undone_stays_written_down(world: LabWorld) -> None:
@@ -137,3 +184,12 @@ def test_a_damaged_record_is_told_and_stays(world: LabWorld, text: str) -> None:
     with pytest.raises(LabError, match="the faults of a verification cannot be read"):
         end_faults(world.context, LAB, world.blueprint().topology)
     assert path.read_text() == text
+
+
+def test_a_record_of_a_newer_vboxlab_is_told_and_stays(world: LabWorld) -> None:
+    path = world.context.directory(LAB).faults
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"version": 2, "faults": []}')
+    with pytest.raises(LabError, match="version 2, written by a newer vboxlab"):
+        end_faults(world.context, LAB, world.blueprint().topology)
+    assert path.exists()
