@@ -86,7 +86,7 @@ def _show_lab(found: LabState, *, as_json: bool) -> None:
         return
     text = _("lab {lab}, topology {topology}") if found.topology else _("lab {lab}, topology none or mixed")
     output.say(text.format(lab=found.lab, topology=found.topology))
-    for line in found.pending_lines():
+    for line in (*found.pending_lines(), *found.fault_lines()):
         output.say(f"  {line}")
     if found.problem:
         output.say(_("its topology cannot be read: {problem}").format(problem=found.problem))

@@ -11,6 +11,7 @@ from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import settle
 from vboxlab.lab.overview import LabStatus, overview
+from vboxlab.lab.pending_faults import PendingFault, read_faults, told
 from vboxlab.lab.planned import make_plan
 from vboxlab.lab.status import MachineStatus, machine_statuses
 from vboxlab.language import _
@@ -43,6 +44,11 @@ class LabState:
     pending: PendingRestore | None
     problem: str
     machines: Sequence[MachineStatus]
+    faults: Sequence[PendingFault] = ()
+
+    def fault_lines(self) -> Sequence[str]:
+        """Say what a verification has left in force, and what undoes it."""
+        return told(self.faults, self.topology or self.lab.lab)
 
     def pending_lines(self) -> list[str]:
         """Say what an interrupted restore was, and what can be done with it."""
@@ -55,6 +61,7 @@ class LabState:
             "copy": self.lab.copy,
             "topology": self.topology,
             "pending_restore": asdict(self.pending) if self.pending else None,
+            "faults_in_force": [each.words for each in self.faults],
             "machines": [asdict(row) for row in self.machines],
         }
 
@@ -96,7 +103,9 @@ def _one(session: Session, request: StatusRequest) -> LabState:
     else:
         desired, observed = None, settle(session.context, target.lab)
     problem = target.problem.brief if target.problem is not None else ""
-    return LabState(target.lab, observed.topology, observed.pending, problem, machine_statuses(observed, desired))
+    faults = read_faults(session.context.directory(target.lab).faults)
+    rows = machine_statuses(observed, desired)
+    return LabState(target.lab, observed.topology, observed.pending, problem, rows, faults)
 
 
 def _several(session: Session, request: StatusRequest) -> LabsState:

@@ -105,6 +105,10 @@ def test_what_a_killed_verification_left_is_shown_and_undone(home: Path, capsys:
     keeping(record)([step])
     assert run(["plan", "failover"]) == 2
     assert "adapter 1 of client is unplugged; `vboxlab up failover` undoes it" in capsys.readouterr().out
+    assert run(["status", "ha"]) == 0
+    assert "adapter 1 of client is unplugged; `vboxlab up failover` undoes it" in capsys.readouterr().out
+    assert run(["status", "ha", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["faults_in_force"] == ["adapter 1 of client is unplugged"]
     assert run(["verify", "failover", "--undo"]) == 0
     said = capsys.readouterr()
     assert "left by a verification that was broken off, and undone: adapter 1 of client is unplugged" in said.err
