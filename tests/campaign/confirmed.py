@@ -17,9 +17,10 @@ from vboxlab.topology.addressing import LabName
 TOPOLOGIES = {"first": "duo", "second": "duo", "alone": "solo"}
 SETS = {("duo", "plain"): ("one", "two")}
 LAST_SNAPSHOT = {"duo": "plain"}  # what `reset` goes back to
+NAMED = ("up", "plan", "reset", "down", "destroy", "verify", "verify --undo")  # they name the lab at once
 WITH_VALUE = frozenset({
     "--lab", "--copy", "--copies", "--machine", "--to", "--keep", "--stray", "--set", "--until", "--wait", "--jobs",
-    "--user", "--password-from", "--vm", "--disk", "--timeout", "--snapshot",
+    "--user", "--password-from", "--vm", "--disk", "--timeout", "--snapshot", "--only", "--time-scale",
 })  # fmt: skip
 
 
@@ -49,8 +50,8 @@ class Words:
 
     def labs(self, host: Host) -> list[LabName]:
         """Return the labs that the verb is about: those that exist or, named, might."""
-        name = self.one("--lab") if self.verb not in ("up", "plan", "reset", "down", "destroy") else None
-        if name is None and self.verb in ("up", "plan", "reset", "down", "destroy", "status") and self.arguments:
+        name = self.one("--lab") if self.verb not in NAMED else None
+        if name is None and self.verb in (*NAMED, "status") and self.arguments:
             name = self.arguments[0]
         name = TOPOLOGIES.get(name, name) if name is not None else None
         if "--all" in self.options:

@@ -15,7 +15,7 @@ from vboxlab.topology.addressing import LabName
 STATES = ("no lab", "partly made", "up", "off", "some off", "other topology", "restore pending")
 VERBS = (
     "up", "snapshot take", "restore", "finish/drop --finish", "finish/drop --drop", "snapshot delete", "reset", "down",
-    "destroy", "base add", "base remove", "gc", "plan", "status",
+    "destroy", "verify", "verify --undo", "base add", "base remove", "gc", "plan", "status",
 )  # fmt: skip
 ENOUGH = 50
 # Verbs that reach no guest (a restore that is finished leaves machines off), and those that write no file: such a

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tests.campaign import steps
+from tests.campaign import faults, steps
 from tests.campaign.confirmed import has_pending
 from tests.campaign.coverage import IMPOSSIBLE
 from tests.campaign.deeds import lab_of
 from tests.campaign.disk import MOODS
 from tests.campaign.host import Host
 from tests.campaign.steps import Step, Trouble
+from vboxlab.planning.observed import current_topology
 
 T = TypeVar("T")
 
@@ -26,16 +27,16 @@ VMS = ("GATE", "TEACHER", "mine", "one", "solo-one", "three")
 SIZES = {
     "up": 200, "reset": 150, "restore": 60, "finish/drop --finish": 40, "finish/drop --drop": 20, "snapshot take": 60,
     "snapshot delete": 40, "down": 40, "destroy": 50, "base add": 70, "base remove": 40, "gc": 40, "plan": 15,
-    "status": 8,
+    "status": 8, "verify": 90, "verify --undo": 40,
 }  # fmt: skip
 SHARE = {  # of a verb's points, those that a kind of trouble counts
     steps.KILL: 1.0, steps.POWER: 1.1, steps.INTERRUPT: 1.0, steps.WORKER: 0.6, steps.SERVICE: 0.6, steps.VM: 0.7,
     steps.MEANWHILE: 0.6, steps.OTHER: 0.8, steps.FULL: 0.3, steps.GUEST: 0.1,
 }  # fmt: skip
-RESTORING = ("restore", "reset", "finish/drop --finish")
+RESTORING = ("restore", "reset", "finish/drop --finish", "verify", "verify --undo")  # struck more often, and later
 VERBS: Mapping[str, int] = {
     "up": 24, "up second": 9, "take": 9, "restore": 17, "finish": 4, "drop": 3, "delete": 6, "reset": 8, "down": 8,
-    "destroy": 8, "base add": 4, "base remove": 3, "gc": 4, "plan": 2, "status": 2,
+    "destroy": 8, "base add": 4, "base remove": 3, "gc": 4, "plan": 2, "status": 2, "verify": 12,
 }  # fmt: skip
 DEEDS: Mapping[str, int] = {
     "works": 24, "edits": 8, "saves": 4, "switches": 12, "takes": 7, "goes-back": 3, "drops-snapshot": 2, "renames": 2,
@@ -60,11 +61,11 @@ SECOND: Mapping[str, Sequence[Sequence[str]]] = {
 # What is chosen where the rare is wanted.
 RARE = (
     "base add", "base remove", "base remove", "gc", "plan", "status", "delete", "take", "reset", "down", "destroy",
-    "restore", "up",
+    "restore", "up", "verify", "undo",
 )  # fmt: skip
 RARE_PENDING = (
     "finish", "finish", "finish", "drop", "drop", "plan", "status", "delete", "base add", "base remove", "gc", "up",
-    "take", "reset", "restore", "down", "destroy",
+    "take", "reset", "restore", "down", "destroy", "verify", "undo",
 )  # fmt: skip
 
 # What often goes wrong together, in this order, with other things between.
@@ -79,6 +80,12 @@ STORIES: Sequence[Sequence[str]] = (
     ("take", "works", "restore", "finish"),
     ("saves", "down", "up"),
     ("cuts-power", "up", "works", "cuts-power"),
+    ("up", "verify", "saves", "undo", "up"),
+    ("verify", "take", "restore", "up"),
+    ("verify", "deletes", "up", "undo"),
+    ("up", "verify", "up second", "verify", "up"),
+    ("verify", "reset", "verify", "restore", "undo"),
+    ("verify", "destroy", "up"),
 )
 
 
@@ -140,6 +147,12 @@ class Generator:
         lab = self._lab(host)
         if has_pending(home, lab_of(lab)) and self._random.random() < 0.35:
             kind = self._of(("finish", "finish", "drop", "up", "take"))
+        elif faults.recorded(home, lab_of(lab)) and self._random.random() < 0.35:
+            kind = self._of(
+                ("undo", "undo", "verify", "up", "up second", "take", "restore", "reset", "down", "destroy")
+            )
+        if kind in ("verify", "undo"):
+            return self._verify(kind, lab, host)
         if kind in ("plan", "status"):
             topology = "alone" if lab == "solo" else self._of(("first", "first", "second"))
             name, *rest = self._which(lab)
@@ -149,6 +162,19 @@ class Generator:
         if kind in ("up", "up second"):
             return self._up(kind, lab)
         return self._on_lab(kind, lab, host)
+
+    def _verify(self, kind: str, lab: str, host: Host) -> Step:
+        """Make faults, in the topology that the lab is in if it is in one, or end them."""
+        now = current_topology(host.of_lab(lab_of(lab)).values())
+        topology = now if now in faults.KNOWN else "alone" if lab == "solo" else "first"
+        _, *rest = self._which(lab)
+        if kind == "undo":
+            return Step(("verify", topology, *rest, "--undo"))
+        most = faults.KNOWN[topology].steps
+        numbers = sorted(self._random.sample(range(1, most), self._random.randint(1, min(4, most - 1))))
+        breaks = self._random.random() < 0.3
+        words = [word for number in (*numbers, *([most] if breaks else ())) for word in ("--only", str(number))]
+        return Step(("verify", topology, *rest, *words, *(["--break-on-failure"] if breaks else [])))
 
     def _up(self, kind: str, lab: str) -> Step:
         topology = "alone" if lab == "solo" else "second" if kind == "up second" else "first"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
-from tests.campaign.host import CONFIGURED, DISK, EDIT, HOST_KEY, IDENTITY, WORK, Host, joined
+from tests.campaign.host import CONFIGURED, DISK, EDIT, HANGS, HOST_KEY, IDENTITY, WORK, Host, joined
 from tests.campaign.points import Points
 from vboxlab.base.model import Base, Bases
 from vboxlab.errors import GuestError
@@ -110,8 +110,17 @@ class CampaignGuests:
         return StageReport(machine.machine, (ResourceResult("everything", status, found or "nothing there"),), kept)
 
     def executor(self, directory: LabDirectory, machine: ObservedMachine, base: Base) -> Executor:
-        def answer(_script: str, _stdin: bytes) -> Completed:
-            self._reach(machine)
+        def answer(script: str, _stdin: bytes) -> Completed:
+            now = self._reach(machine)
+            if pinned_key(directory.known_hosts, machine.machine) != now.marks.get(HOST_KEY, BASE_KEY):
+                raise GuestError(f"{machine.machine}: whoever answers does not have its host key")
+            if script.startswith("systemctl kill") and CONFIGURED not in now.marks:
+                return Completed(1, "", "Failed to kill unit: Unit apache2.service not loaded.")
+            if script.startswith("systemctl kill"):
+                marks = {key: value for key, value in now.marks.items() if key != HANGS}
+                marks |= {HANGS: "yes"} if "--signal=STOP" in script else {}
+                self.host.mark(machine.handle, marks=marks)
+                self._did("signal", machine)
             return Completed(0, "", "")
 
         return RecordingExecutor(machine.machine, [("", answer)])

@@ -24,6 +24,7 @@ EDIT = "guest:edit"  # a marker: what somebody made of a file that vboxlab wrote
 MEMORY = "guest:memory"  # a marker that is in the memory of a saved machine alone
 HOST_KEY = "guest:host-key"
 IDENTITY = "guest:identity"  # MAC address that the host key was made for
+HANGS = "guest:hangs"  # "yes" while a service hangs, which no boot outlives
 DISK = "guest:disk"  # path of a disk of somebody else's that the machine writes to
 
 
@@ -60,7 +61,10 @@ class Book:
     meanwhile: dict[str, str] = field(default_factory=dict)  # marker made during a verb -> handle of its machine
     bases: dict[str, str] = field(default_factory=dict)  # VM's handle -> base that it was offered as
     undone: dict[str, set[str]] = field(default_factory=dict)  # lab -> machines that a restore has left, by its record
+    # What a verification has made: ("cable", handle, slot), ("paused", handle), ("off", handle).
+    harm: set[tuple[str, ...]] = field(default_factory=set)
     chosen: set[str] = field(default_factory=set)  # machines that the last restore named, where not all of its set
+    verifies: bool = False  # the present verb makes faults
     struck: str = ""  # the trouble that has struck the present verb
     # How much a verb had changed when another one began beside it, and what that one then changed.
     beside: tuple[int, list[tuple[str, str]]] = field(default_factory=lambda: (0, []))
@@ -138,6 +142,9 @@ class Host(MemoryStore):
         super().switch(handle, power)
         marks = dict(was.marks)
         marker = marks.pop(MEMORY, None)
+        if power is PowerState.OFF and HANGS in marks:
+            del marks[HANGS]
+            self.mark(handle, marks={**marks, **({MEMORY: marker} if marker else {})})
         if marker is None or power in (PowerState.SAVED, PowerState.PAUSED):
             return
         if power is PowerState.RUNNING:

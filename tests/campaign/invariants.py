@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.campaign import confirmed, steps
+from tests.campaign import confirmed, faults, steps
 from tests.campaign.host import Host
 from tests.campaign.process import HUNG, Outcome
 from tests.campaign.steps import Step
@@ -30,8 +30,9 @@ def after(step: Step, before: Host, home: Path, host: Host, outcome: Outcome | N
     if outcome is not None:
         wrong += [*bugs(outcome), *promises(step, before, host, outcome)]
         wrong += restores(step, before, host, home, outcome)
+        wrong += faults.left_by(step, home, host, outcome)
         wrong += [*beside(before, host, outcome), *half_taken(step, before, host, outcome)]
-    wrong += records(host, home)
+    wrong += [*records(host, home), *faults.untold(host, home)]
     protect_again(host, home)
     host.book.undone = {str(lab): confirmed.undone(home, lab) for lab in host.labs()}
     return wrong
@@ -119,6 +120,8 @@ def promises(step: Step, before: Host, host: Host, outcome: Outcome) -> list[str
     """(g) What was refused, or said to have changed nothing, has changed nothing."""
     if outcome.struck in (steps.OTHER, steps.MEANWHILE, steps.VM) or outcome.killed:
         return []
+    if any(any(faults.in_force(before, lab)) for lab in before.labs()):
+        return []  # they are ended before it is asked
     changed = {name for name in host.machines if host.machines.get(name) != before.machines.get(name)}
     changed |= before.machines.keys() - host.machines.keys()
     names = [(host.machines.get(each) or before.machines[each]).name for each in sorted(changed)]
@@ -214,7 +217,7 @@ def records(host: Host, home: Path) -> list[str]:
     """(c) What vboxlab writes down can be read again, whatever happened while it was written."""
     del host
     wrong = []
-    for path in sorted((home / "labs").glob("*/restore.json")):
+    for path in sorted([*(home / "labs").glob("*/restore.json"), *(home / "labs").glob(f"*/{faults.FILE}")]):
         try:
             json.loads(path.read_text())
         except ValueError:
@@ -225,11 +228,13 @@ def records(host: Host, home: Path) -> list[str]:
 DRAFT = re.compile(r"\..+\.[a-z0-9_]{8}$")  # what vboxlab.files names a file while it is written
 
 
-def leavings(host: Host, home: Path, lab: LabName) -> list[str]:
+def leavings(host: Host, home: Path, lab: LabName, topology: str) -> list[str]:
     """(c) Nothing that an interrupted run made is left once the lab is as it should be."""
     wrong = [f"(c) left in the hypervisor: {text}" for text, owner in host.leftovers if owner in (lab, None)]
     folder = home / "labs" / lab.slug
     allowed = {"lock", "known_hosts", "secrets", "reports"}
+    if not faults.ours(host, home, lab, topology):
+        allowed.add(faults.FILE)
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     wrong += [f"(c) left in the folder of lab {lab}: {name}" for name in found if name not in allowed]
     return wrong

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from tests.campaign import confirmed, deeds, invariants
+from tests.campaign import confirmed, deeds, faults, invariants
 from tests.campaign.host import MEMORY, Host, markers_of
 from tests.campaign.process import Computer, here
 from tests.campaign.steps import LOGIN, Step
@@ -98,11 +98,28 @@ class _Probe:
         if plan is not None and "actions" not in plan:
             plan = None
         nothing = code == 0
+        if plan is not None:
+            notes = " ".join(plan["notes"])
+            told = [each["words"] for each in faults.recorded(self._home, self._lab)]
+            self._wrong += [f"(e) `plan` does not tell that {words}" for words in told if words not in notes]
+            said = " ".join(self._vboxlab("status", self._lab.lab)[1].split()) if told else ""
+            self._wrong += [f"(e) `status` does not tell that {words}" for words in told if words not in said]
+            if told and self._finish:
+                self._undo()
+                plan = None
         code, _, err = self._up(plan if code in (0, 2) else None)
         if not nothing or self._host.effects or code != 0:
             self._bring_up(code, err)
-        self._wrong += invariants.leavings(self._host, self._home, self._lab)
+        self._wrong += invariants.leavings(self._host, self._home, self._lab, self._topology)
         self._wrong += [*invariants.foreign(self._host), *invariants.markers(self._host)]
+
+    def _undo(self) -> None:
+        """End the faults in force, which another `up` need not do then."""
+        code, _, _ = self._vboxlab("verify", self._topology, "--undo")
+        left = faults.ours(self._host, self._home, self._lab, self._topology)
+        if code == 0 and left and not confirmed.has_pending(self._home, self._lab):
+            self._wrong.append(f"(d) `verify {self._topology} --undo` leaves {', '.join(left)}")
+        self._wrong += faults.untold(self._host, self._home)
 
     def _bring_up(self, code: int | str, err: str) -> None:
         if code != 0:
@@ -136,6 +153,8 @@ class _Probe:
             for action in each["actions"]:
                 for call in TELLS[action["action"]]:
                     told.update((call, machine) for machine in action["machines"] or [""])
+        if faults.recorded(self._home, self._lab) or any("broken off" in note for note in plan["notes"]):
+            return  # the note tells of what ends them
         if plan.get("first"):
             return  # of the second half `plan` says that it is planned anew
         for call, machine in did:
@@ -151,6 +170,9 @@ class _Probe:
             code, _, err = self._up(None)
         if code != 0:
             self._clear_the_way()
+            code, _, err = self._up(None)
+        if code != 0 and _names_a_restore(err):  # the other obstacle was told before it
+            self._end_restore()
             code, _, err = self._up(None)
         return code, "", err
 
@@ -213,6 +235,9 @@ class _Probe:
         self._copy = which
 
     def _converged(self) -> None:
+        self._wrong += [
+            f"(d) after `up {self._topology}`: {line}" for line in faults.left(self._host, self._home, self._lab)
+        ]
         code, out, err = self._vboxlab("plan", self._topology)
         if code != 0:
             self._wrong.append(
@@ -238,10 +263,14 @@ def cleared(computer: Computer) -> list[str]:
     wrong += [f"(c) left in the hypervisor: {text}" for text, _ in host.leftovers]
     wrong += [f"(c) the image {name} is left" for name in host.images]
     wrong += [f"(c) the machine {m.name} is left" for m in host.machines.values() if m.lab is not None]
-    allowed = re.compile(r"keys/.*|names/.*|bases/bases\.lock|labs/[^/]+/reports/.*")
+    allowed = re.compile(r"keys/.*|names/.*|bases/bases\.lock|labs/[^/]+/(reports/.*|lock)")
     files = sorted(str(path.relative_to(computer.home)) for path in computer.home.rglob("*") if not path.is_dir())
     wrong += [f"(c) the file {name} is left" for name in files if not allowed.fullmatch(name)]
-    wrong += [f"(c) the folder {path.name} of a lab is left" for path in (computer.home / "labs").glob("*")]
+    wrong += [
+        f"(c) the folder {path.name} of a lab is left"
+        for path in (computer.home / "labs").glob("*")
+        if not (path / "reports").is_dir()
+    ]
     return wrong + invariants.foreign(host)
 
 

@@ -37,7 +37,8 @@ from vboxlab.hypervisor import memory, memory_store
 from vboxlab.hypervisor.driver import Progress, no_progress
 from vboxlab.hypervisor.virtualbox.worker.media import DISK, HELD
 from vboxlab.lab import access
-from vboxlab.planning.observed import MachineSpec, ObservedMachine
+from vboxlab.planning.observed import MachineSpec, ObservedMachine, PowerOffHow
+from vboxlab.verification import hostwatch
 
 HERE = Path(__file__).parent
 SECONDS = 60  # after which a process hangs
@@ -88,6 +89,44 @@ class BootingDriver(memory.MemoryDriver):
     def __init__(self, store: memory_store.MemoryStore) -> None:
         super().__init__(store, replace(memory.CAPABILITIES, boots_guests=True, why_unusable=""))
 
+    def set_cable(self, handle: str, slot: int, connected: bool) -> None:
+        """Plug a cable; one that a verification pulls out is remembered as such."""
+        self._harms(("cable", handle, str(slot)))
+        super().set_cable(handle, slot, connected)
+        if connected:
+            self._mends(("cable", handle, str(slot)))
+
+    def start(self, handle: str, *, gui: bool = False) -> None:
+        """Start a machine, whatever has stopped it."""
+        super().start(handle, gui=gui)
+        self._mends(("paused", handle), ("off", handle))
+
+    def pause(self, handle: str) -> None:
+        """Pause a machine, which only a verification does."""
+        self._harms(("paused", handle))
+        super().pause(handle)
+
+    def power_off(self, handle: str, how: PowerOffHow, *, timeout: float = 60.0) -> bool:
+        """Switch a machine off; what a verification has switched off is remembered as such."""
+        self._harms(("off", handle))
+        return super().power_off(handle, how, timeout=timeout)
+
+    def restore_snapshot(self, handle: str, name: str) -> None:
+        """Bring back what a snapshot holds; what a verification has done is of no account then."""
+        super().restore_snapshot(handle, name)
+        assert isinstance(self.store, Host)
+        self._mends(*(each for each in self.store.book.harm if each[1] == handle))
+
+    def _harms(self, what: tuple[str, ...]) -> None:
+        """Remember what a verification is about to do."""
+        assert isinstance(self.store, Host)
+        if self.store.book.verifies:
+            self.store.book.harm.add(what)
+
+    def _mends(self, *what: tuple[str, ...]) -> None:
+        assert isinstance(self.store, Host)
+        self.store.book.harm.difference_update(what)
+
     def delete(self, handle: str) -> None:
         """Remove a machine, unless a VM of somebody's is a linked clone of it."""
         assert isinstance(self.store, Host)
@@ -112,11 +151,18 @@ def prepare() -> None:
     vars(concurrent_futures)["ThreadPoolExecutor"] = Inline
     replace_everywhere(ThreadPoolExecutor, Inline)
     replace_everywhere(access.SshGuests, CampaignGuests)
+    setattr(hostwatch.HostWatch, "_run", lambda _watch: None)  # noqa: B010 -- for the type checker
     vars(memory)["MemoryDriver"] = BootingDriver
     remember_pure_functions()
     vars(psutil)["virtual_memory"] = lambda: SimpleNamespace(total=64 << 30, available=48 << 30)
     vars(sys.modules["shutil"])["disk_usage"] = lambda _path: SimpleNamespace(total=1 << 40, used=0, free=1 << 39)
-    os.environ.update(VBOXLAB_DRIVER="memory", VBOXLAB_JOBS="1", PASSWORD="secret", VBOXLAB_SETTINGS=os.devnull)
+    os.environ.update(
+        VBOXLAB_DRIVER="memory",
+        VBOXLAB_JOBS="1",
+        VBOXLAB_TIME_SCALE="1",
+        PASSWORD="secret",
+        VBOXLAB_SETTINGS=os.devnull,
+    )
     os.chdir(HERE)
     os.dup2(0, STDIN)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -180,6 +226,7 @@ class Computer:
         host = self.host()
         points = Points(host, self.home, step.trouble, other)
         host.watcher = points
+        host.book.verifies = step.verb == "verify"
         host.careful = step.trouble is not None and step.trouble.kind in OWN_PROCESS
         memory_store._STORES[self.home.resolve()] = host
         CampaignGuests.host, CampaignGuests.points = host, points

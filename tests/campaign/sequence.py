@@ -23,7 +23,8 @@ MEMORY_DISK = Path("/dev/shm")
 WARM = (
     "plan first", "up first", "snapshot take monday", "snapshot restore monday --yes", "up second --yes", "up alone",
     "up first --yes", "up first --copy ann", "plan first --json", "status duo", "destroy solo --yes",
-    "up first --set base=slate", "up second --yes --copy ann", "reset duo --yes", "gc --yes --keep-layers",
+    "up first --set base=slate", "up second --yes --copy ann", "reset duo --yes", "up first",
+    "verify first --only 1 --only 11", "verify first --undo", "gc --yes --keep-layers",
 )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ class Step:
         first = self.words[0]
         if first == USER:
             return f"{USER}: {self.words[1]}"
+        if first == "verify" and "--undo" in self.words:
+            return "verify --undo"
         if first not in ("snapshot", "base"):
             return first
         if self.words[1] == "restore":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.campaign.conftest import Replay
-from tests.campaign.steps import FULL, INTERRUPT, KILL, LOGIN, MEANWHILE, POWER, WORKER, Step, Trouble
+from tests.campaign.steps import FULL, INTERRUPT, KILL, LOGIN, MEANWHILE, OTHER, POWER, SERVICE, WORKER, Step, Trouble
 
 UP = Step(("up", "first"))
 RESTORE = ("snapshot", "restore", "plain", "--lab", "duo", "--yes")
@@ -186,3 +186,93 @@ def test_a_port_that_another_program_takes_while_the_machine_is_off(replay: Repl
         Step(("user", "takes-port", "duo/one")),
         Step(("user", "switches", "duo/one", "running")),
     )
+
+
+def left_in_force(*numbers: int, topology: str = "first") -> Step:
+    """Return a verification that makes faults by the numbers of its steps, and leaves them as its last one fails."""
+    last = {"first": 11, "second": 8, "alone": 5}[topology]
+    words = [word for number in (*numbers, last) for word in ("--only", str(number))]
+    return Step(("verify", topology, *words, "--break-on-failure"))
+
+
+UNDO = Step(("verify", "first", "--undo"))
+
+
+def test_a_network_is_cut_and_the_lab_goes_to_another_topology(replay: Replay) -> None:
+    """It was made whole as far as the other topology knows it; machines that had left it stayed cut off."""
+    replay(UP, left_in_force(3), Step(("up", "second", "--yes")))
+
+
+def test_a_network_is_cut_that_the_other_topology_does_not_have(replay: Replay) -> None:
+    """The cut stayed on record for its topology, and went with the machines to the networks of the other one."""
+    replay(Step(("up", "second", "--yes")), left_in_force(3, topology="second"), Step(("up", "first", "--yes")))
+
+
+@pytest.mark.parametrize("number", [3, 7, 10])
+def test_a_fault_of_an_adopted_machine(replay: Replay, number: int) -> None:
+    """The driver refused it, and refused to undo it as well: no `up` could be done any more."""
+    replay(Step(("up", "first", "--set", "environment=school", "--yes")), left_in_force(number))
+
+
+@pytest.mark.parametrize("number", [3, 7, 10])
+def test_an_adopted_machine_takes_the_place_of_one_with_a_fault(replay: Replay, number: int) -> None:
+    """It was undone in the wrong machine, which its driver refused."""
+    replay(UP, left_in_force(number), Step(("up", "first", "--set", "environment=school", "--yes")), UP)
+
+
+@pytest.mark.parametrize("at", [22, 26, 30])
+def test_a_machine_with_a_fault_is_left_by_a_restore(replay: Replay, at: int) -> None:
+    """`up` started it first, and then the restore could not be finished: it was in use since."""
+    replay(UP, left_in_force(2), Step(RESTORE, Trouble(KILL, at)))
+
+
+def test_a_fault_and_a_restore_are_in_the_way(replay: Replay) -> None:
+    """No bug of vboxlab's: of two messages after each other the campaign followed only the first one."""
+    replay(
+        UP,
+        Step(RESTORE, Trouble(KILL, 18)),
+        Step(("user", "takes-port", "duo/one")),
+        Step(("reset", "duo", "--up", "--yes")),
+        left_in_force(5),
+        Step(RESTORE, Trouble(SERVICE, 18)),
+        Step(("user", "works", "duo/two")),
+    )
+
+
+def test_a_machine_with_a_fault_is_saved(replay: Replay) -> None:
+    """Its guest was not reached, so it was started anew, and what it was doing was lost."""
+    replay(UP, left_in_force(6), Step(("user", "saves", "duo/two")))
+
+
+def test_a_machine_with_a_fault_is_made_anew(replay: Replay) -> None:
+    """The fault was to be undone in a guest that nobody had been in yet: no `up` could be done any more."""
+    replay(UP, left_in_force(6), Step(("user", "deletes", "duo/two")), Step(("up", "first", "--until", "created")))
+
+
+def test_a_machine_with_a_fault_is_one_that_nobody_has_been_in(replay: Replay) -> None:
+    """It was started for its fault, and its guest then waited for in vain: no `up` could be done any more."""
+    restored = ("snapshot", "restore", "monday", "--lab", "duo", "--yes")
+    replay(
+        Step(("up", "first", "--until", "created")),
+        Step(("snapshot", "take", "monday", "--lab", "duo")),
+        Step(restored, Trouble(OTHER, 1, words=("up", "first", "--wait", "0"))),
+        left_in_force(6, 7, 9),
+    )
+
+
+def test_a_snapshot_of_a_fault(replay: Replay) -> None:
+    """It brought the fault back, and no record said so."""
+    taken = Step(("snapshot", "take", "monday", "--live", "--lab", "duo"))
+    replay(UP, left_in_force(6), taken, UNDO, Step(("snapshot", "restore", "monday", "--lab", "duo", "--yes")))
+
+
+def test_a_lab_with_faults_is_reset(replay: Replay) -> None:
+    """It was brought up with them."""
+    replay(UP, left_in_force(3, 4), Step(("reset", "duo", "--yes")))
+
+
+@pytest.mark.parametrize("at", [20, 25, 30, 35, 40, 45, 50, 55])
+def test_a_verification_is_killed(replay: Replay, at: int) -> None:
+    """No bug: whatever is in force by then is on record, told and undone."""
+    words = [word for number in (1, 2, 3, 4, 5, 7) for word in ("--only", str(number))]
+    replay(UP, Step(("verify", "first", *words), Trouble(KILL, at)))
