@@ -17,9 +17,12 @@ from tests.campaign.remembering import replace_everywhere
 from vboxlab import files
 from vboxlab.hypervisor.memory_store import MemoryStore
 from vboxlab.hypervisor.virtualbox.worker import media
-from vboxlab.lab import apply, journal, snapshot_sets
+from vboxlab.lab import apply, journal, pending_faults, snapshot_sets
 from vboxlab.lab.directory import LOCK, LabDirectory
 from vboxlab.planning import blockers, describe, observed, snapshots
+from vboxlab.topology.faults import Fault, ImpairFault
+from vboxlab.verification import lines
+from vboxlab.verification.faults import Faults, keep_nothing
 
 Undo = Callable[[], None]
 
@@ -149,6 +152,41 @@ def secret_in_place() -> Undo:
     return _replaced(hostkeys._rewrite, rewrite)
 
 
+def late_record() -> Undo:
+    """Write a fault down once it is made."""
+    inject = vars(Faults)["inject"]
+
+    def unwritten(self: Faults, fault: Fault, *, wait: bool) -> Any:
+        keep, self.keep = self.keep, keep_nothing
+        try:
+            moments = inject(self, fault, wait=wait)
+        finally:
+            self.keep = keep
+        keep(tuple(self.in_force.values()))
+        return moments
+
+    return _attribute(Faults, "inject", unwritten)
+
+
+def forgetful_undo() -> Undo:
+    """Leave lines bad, and strike them out."""
+    undo = vars(Faults)["_undo"]
+
+    def forgetful(self: Faults, fault: Fault) -> None:
+        if not isinstance(fault, ImpairFault):
+            undo(self, fault)
+
+    return _attribute(Faults, "_undo", forgetful)
+
+
+def cut_stays() -> Undo:
+    return _attribute(lines, "join_all", lambda lab, run: lines.cut(lab, "inner", (), run))
+
+
+def untold_fault() -> Undo:
+    return _replaced(pending_faults.told, lambda *_: ())
+
+
 BUGS: Mapping[str, Planted] = {
     "finish-unasked": Planted("an unfinished restore is finished, whoever has worked since", "b", finish_unasked),
     "restore-unasked": Planted("restore asks nothing", "b", restore_unasked),
@@ -161,6 +199,10 @@ BUGS: Mapping[str, Planted] = {
     "hidden-action": Planted("plan does not tell of repairs", "e", hidden_action),
     "unrecorded-restore": Planted("no restore is recorded", "g", unrecorded_restore),
     "half-taken": Planted("a failed take leaves snapshots on some machines", "g", half_taken),
+    "late-record": Planted("a fault is written down once it is made", "h", late_record),
+    "forgetful-undo": Planted("the undoing of a bad line does nothing", "dh", forgetful_undo),
+    "cut-stays": Planted("a network is made whole as far as the present topology knows it", "dh", cut_stays),
+    "untold-fault": Planted("plan does not tell of faults in force", "e", untold_fault),
     "unflushed-pins": Planted("host keys are written in place, without a flush", "d", secret_in_place),
 }
 
