@@ -13,8 +13,10 @@ from pydantic.fields import FieldInfo
 
 from vboxlab.language import C_, N_, _, n_
 from vboxlab.lazily import dataclass
-from vboxlab.topology.model import Machine, SnapshotSet, Topology
+from vboxlab.topology.conditions import WHEN
+from vboxlab.topology.model import Adapter, Machine, Network, SnapshotSet, Stage, Topology
 from vboxlab.topology.problems import Place
+from vboxlab.topology.roles import Role
 from vboxlab.topology.source import Data
 
 # Fields that come from elsewhere than the file: the key above, the file's name, the command line.
@@ -23,6 +25,9 @@ NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
     Machine: frozenset({"name"}),
     SnapshotSet: frozenset({"name"}),
 }
+# Keys that a file may give although no model has them: they are gone once it is expanded (vboxlab.topology.expansion).
+_EXPANDED = (WHEN,)
+_CAN_BE_EXPANDED = (Machine, Network, Adapter, Role, Stage)
 _PLAIN_WORDS: Mapping[Any, str] = {
     str: N_("text"),
     bool: N_("true or false"),
@@ -148,7 +153,8 @@ def _flatten(annotation: Any) -> Iterable[Any]:
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the keys that a file may give for a model, in the order of the model."""
     hidden = NOT_IN_FILE.get(model, frozenset())
-    return tuple(field.alias or name for name, field in model.model_fields.items() if name not in hidden)
+    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else ()
+    return (*(field.alias or name for name, field in model.model_fields.items() if name not in hidden), *added)
 
 
 def kinds_of(expectation: Expectation, key: str) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vboxlab.language import _
+from vboxlab.topology.expansion import expand
 from vboxlab.topology.model import SnapshotSet, Topology
-from vboxlab.topology.parameters import substitute, values_in_force
+from vboxlab.topology.parameters import scope_of, values_in_force
 from vboxlab.topology.problems import Problem, invalid, without_follow_ups
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.rules_snapshots import snapshot_problems
@@ -48,11 +49,10 @@ def topology_of(
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    problems = list(source.problems)
-    data, more = substitute(source, source.data, in_force)
-    problems += more
-    data, more = _completed(data, source)
-    problems += more
+    expanded = expand(source, source.data, scope_of(source, in_force))
+    source = expanded.source
+    data, more = _completed(expanded.data, source)
+    problems = [*source.problems, *expanded.problems, *more]
     data["name"], data["values"] = name, dict(in_force)
     found = fit(Topology, data, source, _FILLERS)
     problems += without_follow_ups(problems, found.problems)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from vboxlab.topology.conditions import When, holds
 from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.scenario import Scenario
@@ -58,7 +59,7 @@ class Adopt(Parameters):
     """An existing VM that stands for this machine when the parameters have the given values."""
 
     vm: str
-    when: dict[str, str] = Field(default_factory=dict)
+    when: When = Field(default_factory=dict)
 
 
 class Machine(Parameters):
@@ -130,7 +131,7 @@ class Topology(Parameters):
     def is_adopted(self, machine: Machine) -> bool:
         """Tell whether an existing VM stands for this machine under the values in force."""
         adopt = machine.adopt
-        return adopt is not None and all(self.values.get(key) == value for key, value in adopt.when.items())
+        return adopt is not None and holds(adopt.when, self.values)
 
     @property
     def owned_machines(self) -> tuple[Machine, ...]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vboxlab.errors import UsageError
 from vboxlab.language import C_, _
+from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import Data, Source, unprintable
 
 # `{{…}}` and `{{` are literal braces; `{name}` is a hole; any other brace is itself, as CSS in a page needs.
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
-
-# Stands for the value of a parameter whose declaration is wrong, so that only the declaration is reported.
-_UNKNOWN_VALUE = "x"
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -75,31 +74,34 @@ def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]
     return in_force
 
 
-def substitute(
-    source: Source, content: Mapping[str, Data], values: Mapping[str, str]
-) -> tuple[dict[str, Data], list[Problem]]:
-    """Return a file's content with every hole filled, outside the section that declares the parameters."""
+def scope_of(source: Source, values: Mapping[str, str]) -> Scope:
+    """Return what the holes of a file mean under the values in force."""
     declared = _declared(source)
-    problems: list[Problem] = []
-    fillings = {**dict.fromkeys(declared, _UNKNOWN_VALUE), **values}
+    choices = {name: _choices(source, name) for name in declared}
+    return Scope(tuple(declared), values, choices)
 
-    def filled(data: Data, place: Place) -> Data:
-        if isinstance(data, dict):
-            return {key: filled(value, (*place, key)) for key, value in data.items()}
-        if isinstance(data, list):
-            return [filled(value, (*place, index)) for index, value in enumerate(data)]
-        if data is None or "{" not in data:
-            return data
-        for name in dict.fromkeys(names_in(data)):
-            if name not in declared:
-                none = _("expected none, as the file declares no parameters")
-                message = _(
-                    "`{hole}` is no parameter of this topology; {expected} (a literal brace is written `{brace}`)"
-                ).format(hole=f"{{{name}}}", expected=one_of(declared) if declared else none, brace="{{")
-                problems.append(
-                    Problem("unknown-parameter", source.value(place), message + did_you_mean(name, declared), place)
-                )
-        return fill(data, fillings)
 
-    result = {key: value if key == "parameters" else filled(value, (key,)) for key, value in content.items()}
-    return result, problems
+def _choices(source: Source, name: str) -> tuple[str, ...]:
+    found = source.get(("parameters", name, "choices"))
+    return tuple(choice for choice in found if isinstance(choice, str)) if isinstance(found, list) else ()
+
+
+def condition_problem(name: str, wanted: Sequence[str], scope: Scope, source: Source, *places: Place) -> Problem | None:
+    """Return what is wrong with one parameter of a `when` and the values wanted of it; None when nothing is.
+
+    `places` are where it stands in the source, and the place that the problem is to have.
+    """
+    at, place = places
+    if name not in scope.names:
+        message = _("`when` asks for parameter `{name}`, which is not declared; {expected}").format(
+            name=name, expected=one_of(scope.names) + did_you_mean(name, scope.names)
+        )
+        return Problem("unknown-condition", source.key(at), message, place)
+    choices = scope.choices.get(name, ())
+    wrong = next((value for value in wanted if choices and value not in choices), None)
+    if wrong is None:
+        return None
+    message = _("parameter `{name}` cannot be {value}; {expected}").format(
+        name=name, value=show(wrong), expected=one_of(choices) + did_you_mean(wrong, choices)
+    )
+    return Problem("unknown-condition", source.value(at), message, place)

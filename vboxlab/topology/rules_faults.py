@@ -9,7 +9,7 @@ from vboxlab.language import _
 from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import ChaosFault, TogetherFault
 from vboxlab.topology.faults import CableFault, Fault, FaultStep, HealFault, ImpairFault, PartitionFault, RepairFault
-from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.problems import Place, Problem, one_of
 from vboxlab.topology.subject import Subject
 
 
@@ -65,10 +65,8 @@ def fault_networks(subject: Subject) -> Iterator[Problem]:
             continue
         network = fault.network
         if network not in names:
-            message = _("there is no network `{network}`; {expected}").format(
-                network=network, expected=one_of(names) + did_you_mean(network, names)
-            )
-            yield subject.problem("unknown-network", (*place, "network"), message)
+            if not subject.is_spared(subject.topology.verify.steps[int(place[2])], "networks", network):
+                yield subject.problem("unknown-network", (*place, "network"), subject.no_network(network))
         elif not _is_internal(subject, network):
             message = _("network `{network}` is not internal, so it cannot be cut; expected an internal network")
             yield subject.problem("not-internal", (*place, "network"), message.format(network=network))

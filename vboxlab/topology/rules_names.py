@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from vboxlab.language import N_, _
+from vboxlab.topology.conditions import wanted
 from vboxlab.topology.model import Topology
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
@@ -100,7 +101,9 @@ def adopted_in_copies(subject: Subject) -> Iterator[Problem]:
         return
     for machine in subject.topology.adopted_machines:
         assert machine.adopt is not None  # noqa: S101 -- adopted_machines returns only those
-        variants = [f"`--set {name}={_another(subject, name, value)}`" for name, value in machine.adopt.when.items()]
+        variants = [
+            f"`--set {name}={_another(subject, name, wanted(values))}`" for name, values in machine.adopt.when.items()
+        ]
         if variants:
             text = _(
                 "machine `{machine}` is the existing VM `{vm}`, which is in no network of a copy, as copies are "
@@ -115,11 +118,11 @@ def adopted_in_copies(subject: Subject) -> Iterator[Problem]:
         yield subject.problem_of_key("adopted-in-copy", ("machines", machine.name, "adopt"), message)
 
 
-def _another(subject: Subject, parameter: str, value: str) -> str:
-    """Return a value that a parameter may have instead, the default first."""
+def _another(subject: Subject, parameter: str, values: tuple[str, ...]) -> str:
+    """Return a value that a parameter may have instead of some, the default first."""
     declared = subject.topology.parameters.get(parameter)
     known = (declared.default, *declared.choices) if declared is not None else ()
-    return next((each for each in known if each and each != value), "…")
+    return next((each for each in known if each and each not in values), "…")
 
 
 def host_names(subject: Subject) -> Iterator[Problem]:

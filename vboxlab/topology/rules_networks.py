@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from vboxlab.language import _
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import MANAGEMENT_NETWORK
-from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.problems import Place, Problem, one_of
 from vboxlab.topology.subject import Placed, Subject
 
 # A network without room for two machines and a broadcast address is no network for a lab.
@@ -66,10 +66,7 @@ def adapter_networks(subject: Subject) -> Iterator[Problem]:
     for placed in subject.adapters():
         network = placed.adapter.network
         if names is not None and network not in names:
-            message = _("there is no network `{network}`; {expected}").format(
-                network=network, expected=one_of(names) + did_you_mean(network, names)
-            )
-            yield subject.problem("unknown-network", (*placed.place, "network"), message)
+            yield subject.problem("unknown-network", (*placed.place, "network"), subject.no_network(network))
 
 
 def addresses(subject: Subject) -> Iterator[Problem]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from vboxlab.language import _
 from vboxlab.topology.asking import DistributionCheck
 from vboxlab.topology.checks import PingCheck
+from vboxlab.topology.conditions import When, wanted
 from vboxlab.topology.model import Machine
+from vboxlab.topology.parameters import condition_problem, scope_of
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.rules_names import name_fault
@@ -99,7 +101,7 @@ def defaults(subject: Subject) -> Iterator[Problem]:
             yield subject.problem("default-not-a-choice", ("parameters", name, "default"), message)
 
 
-def _conditions(subject: Subject) -> Iterator[tuple[Mapping[str, str], Place]]:
+def _conditions(subject: Subject) -> Iterator[tuple[When, Place]]:
     for machine in subject.topology.machines.values():
         if machine.adopt is not None:
             yield machine.adopt.when, ("machines", machine.name, "adopt", "when")
@@ -109,22 +111,13 @@ def _conditions(subject: Subject) -> Iterator[tuple[Mapping[str, str], Place]]:
 
 def conditions(subject: Subject) -> Iterator[Problem]:
     """unknown-condition: `when` compares parameters with values that they can have."""
-    parameters = subject.topology.parameters
-    names = subject.named_in_file("parameters") or ()
+    scope = scope_of(subject.source, subject.topology.values)
     for when, place in _conditions(subject):
-        for key, value in when.items():
-            if key not in names:
-                message = _("`when` asks for parameter `{name}`, which is not declared; {expected}").format(
-                    name=key, expected=one_of(names) + did_you_mean(key, names)
-                )
-                yield subject.problem_of_key("unknown-condition", (*place, key), message)
-                continue
-            choices = parameters[key].choices if key in parameters else ()
-            if choices and value not in choices:
-                message = _("parameter `{name}` cannot be {value}; {expected}").format(
-                    name=key, value=show(value), expected=one_of(choices) + did_you_mean(value, choices)
-                )
-                yield subject.problem("unknown-condition", (*place, key), message)
+        for key, values in when.items():
+            at = subject.place((*place, key))
+            problem = condition_problem(key, wanted(values), scope, subject.source, at, at)
+            if problem is not None:
+                yield problem
 
 
 def scenario_machines(subject: Subject) -> Iterator[Problem]:
@@ -139,11 +132,9 @@ def scenario_machines(subject: Subject) -> Iterator[Problem]:
         if isinstance(step, PingCheck):
             wanted += [name for name in step.to if name not in hosts and "." not in name]
         for name in dict.fromkeys(wanted):
-            if name not in names:
-                message = _("there is no machine `{machine}`; {expected}").format(
-                    machine=name, expected=one_of(names) + did_you_mean(name, names)
-                )
-                yield subject.problem("unknown-machine", _where(subject, place, name), message)
+            if name not in names and not subject.is_spared(step, "machines", name):
+                where = _where(subject, place, name)
+                yield subject.problem("unknown-machine", where, subject.no_machine(name))
 
 
 def _where(subject: Subject, place: Place, name: str) -> Place:

@@ -167,7 +167,7 @@ class Scenario(Parameters):
     def only(self, values: Mapping[str, str], names: Sequence[str]) -> Scenario:
         """Return the scenario of the steps that are named, by number, title or kind, among those that apply.
 
-        Invariants go along with whatever is carried out.
+        Invariants go along with whatever is carried out. Without names, all that apply are there.
 
         Raises UsageError, naming the steps, when a name fits none of them.
         """
@@ -181,7 +181,7 @@ class Scenario(Parameters):
                     _("--only {step}: there is no such step").format(step=name),
                     details=[f"{number} {step.describe()}" for number, step, *_known in told],
                 )
-        wanted = (s for number, s, *_known in told if number in chosen or isinstance(s, InvariantStep))
+        wanted = (s for number, s, *_known in told if not names or number in chosen or isinstance(s, InvariantStep))
         return Scenario(steps=tuple(wanted))
 
     @property

@@ -1,7 +1,8 @@
 """The JSON Schema of topology and snapshot-set files: what the model takes, as a file may write it.
 
 Differences from the model: names come from keys, adapters may leave out their slot, `verify` may be a list, one name
-may stand for a list of one, and wherever a value is, `{parameter}` may be. Editors read it through the comment in a
+may stand for a list of one, and wherever a value is, `{parameter}` may be; machines, networks and what stands in lists
+take the keys by which they are expanded (vboxlab.topology.expansion). Editors read it through the comment in a
 file's first line; draft 7 is what the YAML language server understands in full.
 """
 
@@ -15,8 +16,10 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator
 from pydantic.json_schema import models_json_schema
 
+from vboxlab.topology.conditions import WHEN
+from vboxlab.topology.expansion import VALUE
 from vboxlab.topology.expectations import NOT_IN_FILE, Expectation
-from vboxlab.topology.model import Adapter, SnapshotSet, Topology
+from vboxlab.topology.model import Adapter, Machine, Network, Parameter, SnapshotSet, Topology
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.scenario import Scenario
 from vboxlab.topology.step import listed
@@ -26,8 +29,26 @@ _HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*\}"}
 _NOT_REQUIRED: dict[type[BaseModel], frozenset[str]] = {Adapter: frozenset({"slot"})}
 # What YAML reads as a number or truth value is taken as the text that was typed where text is expected.
 _TEXT = ["string", "number", "boolean"]
+_AS_THEY_ARE = (Parameter, SnapshotSet)
+_EXPANDED = {WHEN: "When"}
 
 Schema = dict[str, Any]
+
+_SHARED: Schema = {
+    "Hole": {**_HOLE, "description": "`{parameter}`, replaced by its value"},
+    "When": {
+        "description": "there only when parameters have these values, or one of several",
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"type": _TEXT}, {"type": "array", "items": {"type": _TEXT}}]},
+    },
+    "Element": {
+        "description": "a plain value of a list, with what decides whether it is there",
+        "type": "object",
+        "additionalProperties": False,
+        "required": [VALUE],
+        "properties": {VALUE: {"type": _TEXT}, **{key: {"$ref": f"#/$defs/{name}"} for key, name in _EXPANDED.items()}},
+    },
+}
 
 
 def topology_schema() -> Schema:
@@ -43,6 +64,14 @@ def topology_schema() -> Schema:
     for model, name in names.items():
         _as_in_files(model, definitions[name])
     definitions = {name: _with_holes(schema) for name, schema in definitions.items()}
+    for model, name in names.items():
+        if model not in _AS_THEY_ARE:
+            _with_elements(definitions[name])
+    for model in _elements(Topology):
+        properties = definitions[names[model]]["properties"]
+        properties.update(
+            {key: {"$ref": f"#/$defs/{each}"} for key, each in _EXPANDED.items() if key not in properties}
+        )
     _allow_list_of_steps(definitions[names[Topology]]["properties"], names[Scenario])
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -51,7 +80,7 @@ def topology_schema() -> Schema:
         "if": {"required": ["topology"]},
         "then": {"$ref": f"#/$defs/{names[SnapshotSet]}"},
         "else": {"$ref": f"#/$defs/{names[Topology]}"},
-        "$defs": {**definitions, "Hole": {**_HOLE, "description": "`{parameter}`, replaced by its value"}},
+        "$defs": {**definitions, **_SHARED},
     }
 
 
@@ -81,6 +110,35 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
             for argument in get_args(member):
                 if argument is not Ellipsis:
                     yield from _models_in(argument)
+
+
+def _elements(root: type[BaseModel]) -> set[type[BaseModel]]:
+    """Return the models of what can be expanded: machines, networks, and whatever stands in a list."""
+    found: set[type[BaseModel]] = {Machine, Network}
+    for model in _models(root):
+        for field in model.model_fields.values():
+            for member in Expectation(field.annotation).members:
+                if get_origin(member) is tuple:
+                    found.update(_models_in(member))
+    return found
+
+
+def _with_elements(schema: Any) -> None:
+    """Let a list have plain values that are expanded, where it is one of plain values."""
+    if isinstance(schema, list):
+        for each in schema:
+            _with_elements(each)
+    elif isinstance(schema, dict):
+        for each in schema.values():
+            _with_elements(each)
+        items = schema.get("items")
+        if schema.get("type") == "array" and isinstance(items, dict) and _is_plain(items):
+            schema["items"] = {"anyOf": [items, {"$ref": "#/$defs/Element"}]}
+
+
+def _is_plain(items: Schema) -> bool:
+    kinds = [items, *items.get("anyOf", ())]
+    return any(kind.get("type") in ("string", _TEXT, "integer", "number") or "enum" in kind for kind in kinds)
 
 
 def _as_in_files(model: type[BaseModel], schema: Schema) -> None:

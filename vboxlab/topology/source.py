@@ -42,6 +42,15 @@ class Spot:
     used: Position | None = None
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Where the `when` stands that leaves something out, the parameter that it asks for, and the value of that."""
+
+    position: Position
+    parameter: str
+    value: str
+
+
 @dataclass
 class Source:
     """A file's values with the spot of each."""
@@ -50,6 +59,7 @@ class Source:
     data: Data
     spots: dict[Place, Spot]
     problems: list[Problem] = field(default_factory=list)
+    left_out: dict[Place, LeftOut] = field(default_factory=dict)
 
     def spot(self, place: Place) -> Spot:
         """Return the spot of a place, or of the nearest one around it that the file has."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from vboxlab.topology.conditions import When, holds
 from vboxlab.topology.roles import Parameters
 
 
@@ -28,7 +29,7 @@ class Step(Parameters):
     title: str = Field(
         default="", description="what the step shows, in the teacher's words; default: made from the step"
     )
-    when: dict[str, str] = Field(default_factory=dict, description="run only when parameters have these values")
+    when: When = Field(default_factory=dict, description="run only when parameters have these values")
     within: Seconds = Field(
         default=15.0, description="seconds that the step may be retried, times --time-scale; 0: one attempt"
     )
@@ -39,7 +40,7 @@ class Step(Parameters):
 
     def applies(self, values: Mapping[str, str]) -> bool:
         """Tell whether the step is to be run under the parameter values in force."""
-        return all(values.get(key) == value for key, value in self.when.items())
+        return holds(self.when, values)
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.parameters import names_in
-from vboxlab.topology.places import show
+from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.shape import Fit, place_in_file
 from vboxlab.topology.source import Data, Source
+from vboxlab.topology.step import Step
 
 OfRole = TypeVar("OfRole", bound=Parameters)
 
@@ -65,22 +66,23 @@ class Subject:
     known: Known
     for_copy: bool = False  # whether it is for a copy of the lab, which is isolated
 
-    def _place(self, place: Place) -> Place:
+    def place(self, place: Place) -> Place:
+        """Return where in the file a place of the model stands."""
         return place_in_file(self.fit.original(place), self.source)
 
     def problem(self, code: str, place: Place, message: str) -> Problem:
         """Return a problem of the value at a place of the model, naming the parameters that the value was made with."""
-        place = self._place(place)
+        place = self.place(place)
         return Problem(code, self.source.value(place), message + self._made_with(place), place)
 
     def problem_of_key(self, code: str, place: Place, message: str) -> Problem:
         """Return a problem of the key at a place of the model."""
-        place = self._place(place)
+        place = self.place(place)
         return Problem(code, self.source.key(place), message, place)
 
     def repeated(self, code: str, place: Place, first: Place, message: str) -> Problem:
         """Return the problem that a value repeats the one at an earlier place, which the message may name by {line}."""
-        place, first = self._place(place), self._place(first)
+        place, first = self.place(place), self.place(first)
         position, earlier = self.source.value(place), self.source.value(first)
         if position == earlier:  # both came from one anchor: what is wrong is where the alias or merge brings it in
             position = self.source.spot(place).used or position
@@ -101,7 +103,7 @@ class Subject:
 
     def value(self, place: Place) -> Data:
         """Return what the file has at a place of the model, before parameters are filled in."""
-        return self.source.get(self._place(place))
+        return self.source.get(self.place(place))
 
     def named_in_file(self, section: str) -> tuple[str, ...] | None:
         """Return the names that a section of the file defines, also of what the model had to leave out.
@@ -110,6 +112,39 @@ class Subject:
         """
         found = self.source.get((section,))
         return tuple(found) if isinstance(found, dict) else None
+
+    def no_machine(self, name: str) -> str:
+        """Say that there is no machine of a name, and why when a `when` leaves it out."""
+        names = self.named_in_file("machines") or ()
+        return self._left_out("machines", name) or _("there is no machine `{machine}`; {expected}").format(
+            machine=name, expected=one_of(names) + did_you_mean(name, names)
+        )
+
+    def no_network(self, name: str) -> str:
+        """Say that there is no network of a name, and why when a `when` leaves it out."""
+        names = self.named_in_file("networks") or ()
+        return self._left_out("networks", name) or _("there is no network `{network}`; {expected}").format(
+            network=name, expected=one_of(names) + did_you_mean(name, names)
+        )
+
+    def _left_out(self, section: str, name: str) -> str:
+        left = self.source.left_out.get((section, name))
+        if left is None:
+            return ""
+        text = _(
+            "`when` leaves out {what}, as `{parameter}` is {value} (line {line}); "
+            "expected something that is there, or the same `when` here"
+        )
+        return text.format(
+            what=describe((section, name), None),
+            parameter=left.parameter,
+            value=show(left.value or None),
+            line=left.position.line,
+        )
+
+    def is_spared(self, step: Step, section: str, name: str) -> bool:
+        """Tell whether a step is not carried out, so that it may name what a `when` leaves out."""
+        return (section, name) in self.source.left_out and not step.applies(self.topology.values)
 
     def adapters(self) -> Iterator[Placed]:
         """Return every adapter of every machine."""

@@ -301,7 +301,7 @@ def prove(
     Without a time scale the guests' own speed makes it. Raises InfrastructureTrouble when machines that the scenario
     needs do not run, or the lab is in another topology.
     """
-    scenario = topology.verify.only(topology.values, only) if only else topology.verify
+    scenario = topology.verify.only(topology.values, only)
     end_faults(context, lab, topology)
     live = LiveLab(context, lab, topology)
     where = observe(context.driver, lab).topology

@@ -9,7 +9,7 @@ from ipaddress import IPv4Interface
 from vboxlab.language import _, n_
 from vboxlab.roles.heartbeat.role import HeartbeatRole
 from vboxlab.topology.places import show
-from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.subject import Subject, one_of_interfaces
 
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
@@ -63,10 +63,7 @@ def clusters(subject: Subject) -> Iterator[Problem]:
         where: Place = (*place, "nodes")
         for index, node in enumerate(role.nodes):
             if names is not None and node not in names:
-                message = _("there is no machine `{machine}`; {expected}").format(
-                    machine=node, expected=one_of(names) + did_you_mean(node, names)
-                )
-                yield subject.problem("unknown-node", (*where, index), message)
+                yield subject.problem("unknown-node", (*where, index), subject.no_machine(node))
             elif node in role.nodes[:index]:
                 message = _("machine `{machine}` is a node twice; expected each node once").format(machine=node)
                 yield subject.problem("duplicate-node", (*where, index), message)

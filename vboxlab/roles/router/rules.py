@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from vboxlab.language import _
 from vboxlab.roles.router.role import RouterRole
 from vboxlab.topology.model import MANAGEMENT_NETWORK, Machine
-from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.problems import Place, Problem, one_of
 from vboxlab.topology.subject import Subject
 
 
@@ -28,10 +28,7 @@ def networks(subject: Subject) -> Iterator[Problem]:
         named += [(flow.source, (*place, "allow", index, "from")) for index, flow in enumerate(role.allow)]
         for name, where in named:
             if names is not None and name not in names:
-                message = _("there is no network `{network}`; {expected}").format(
-                    network=name, expected=one_of(names) + did_you_mean(name, names)
-                )
-                yield subject.problem("unknown-network", where, message)
+                yield subject.problem("unknown-network", where, subject.no_network(name))
             elif subject.fit.complete and name not in attached:
                 message = _("router `{machine}` has no adapter on network `{network}`; {expected}").format(
                     machine=machine.name, network=name, expected=one_of(sorted(attached))
