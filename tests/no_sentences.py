@@ -65,6 +65,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("topology/addressing.py", "MANAGEMENT_STANZA"): "a file of a guest",
     ("topology/loader.py", "snapshot_set_of"): "keys of a file",
     ("topology/loader.py", "topology_of"): "keys of a file",
+    ("topology/loops.py", "FOR_EACH"): "a key",
     ("topology/schema.py", "_SHARED"): "the JSON schema, which is English",
     ("topology/schema.py", "topology_schema"): "the JSON schema, which is English",
     ("topology/source.py", "Data"): "a type",

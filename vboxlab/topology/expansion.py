@@ -1,20 +1,29 @@
-"""Make of a file what it would say without `when`: holes filled, what is left out gone, and where everything stands.
+"""Make of a file what it would say without `when` and `for each`: each thing written out, and where it stands.
 
 Pure. What comes out is the values, and a source of the same places: what was written for each value, and where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.conditions import WHEN
-from vboxlab.topology.parameters import condition_problem, fill, names_in
-from vboxlab.topology.places import describe
-from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.loops import FOR_EACH, WrongLoop, turns_of, values_of
+from vboxlab.topology.parameters import (
+    condition_problem,
+    counts_in,
+    fill,
+    fill_written,
+    is_parameter_name,
+    names_in,
+    sole_name,
+)
+from vboxlab.topology.places import describe, show
+from vboxlab.topology.problems import Place, Position, Problem, did_you_mean, invalid, one_of
 from vboxlab.topology.scope import Scope
-from vboxlab.topology.source import Data, LeftOut, Source, Spot
+from vboxlab.topology.source import MOST_VALUES, Data, LeftOut, Source
 from vboxlab.topology.tree import Node, entries_of, spots, values, written
 
 VALUE = "value"
@@ -37,14 +46,14 @@ def expand(source: Source, content: Mapping[str, Data], scope: Scope) -> Expande
     """Expand a file's content, under the parameters in force."""
     growth = _Growth(source)
     entries: dict[str, Node] = {}
-    for key, value in content.items():
+    for key, value in growth.without_loop(content, (), (), scope).items():
         grown = growth.as_it_is(value, (key,)) if key == _DECLARATIONS else growth.grow(value, (key,), (key,), scope)
         entries[key] = grown
     growth.leave_out_stages(entries)
     tree = Node(source.spot(()), entries)
     found, plain = values(tree), written(tree)
     assert isinstance(found, dict)  # noqa: S101 -- as entries are
-    expanded = Source(source.file, plain, spots(tree), source.problems, growth.left_out)
+    expanded = Source(source.file, plain, spots(tree), source.problems, growth.left_out, growth.uncertain)
     return Expanded(found, expanded, growth.problems)
 
 
@@ -55,6 +64,11 @@ class _Growth:
         self.source = source
         self.problems: list[Problem] = []
         self.left_out: dict[Place, LeftOut] = {}
+        self.uncertain: set[str | int] = set()
+        self.count = 0
+
+    def problem(self, code: str, position: Position, message: str, out: Place, scope: Scope) -> None:
+        self.problems.append(Problem(code, scope.position(position), message, out))
 
     def as_it_is(self, data: Data, at: Place) -> Node:
         """Return the tree of what holds no holes."""
@@ -67,50 +81,153 @@ class _Growth:
 
     def grow(self, data: Data, at: Place, out: Place, scope: Scope) -> Node:
         """Return the tree of what stands at a place."""
-        spot = self.source.spot(at)
+        spot = scope.spot(self.source.spot(at))
+        self.count += 1
+        if self.count > MOST_VALUES and scope.turn is not None:
+            text = _("`for each` makes more than {count} values of this file; expected a topology")
+            raise invalid(self.source.file, [Problem("too-large", spot.value, text.format(count=MOST_VALUES))])
         if isinstance(data, dict):
-            return self._mapping(data, at, out, scope, spot)
+            return Node(spot, self._entries(data, at, out, scope))
         if isinstance(data, list):
-            return self._list(data, at, out, scope, spot)
-        return Node(spot, data if data is None else self._filled(data, at, out, scope), data)
+            return Node(spot, self._items(data, at, out, scope))
+        if data is None:
+            return Node(spot, None)
+        return Node(spot, self._filled(data, at, out, scope), fill_written(data, scope.local, scope.counted))
 
-    def _mapping(self, data: dict[str, Data], at: Place, out: Place, scope: Scope, spot: Spot) -> Node:
+    def _entries(self, data: dict[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         for key, value in data.items():
-            where, there = (*at, key), (*out, key)
-            if out not in _NAMED or not isinstance(value, dict):
-                entries[key] = self.grow(value, where, there, scope)
-                continue
-            for body in self._wanted(value, where, there, scope):
-                entries[key] = self.grow(body, where, there, scope)
-        return Node(spot, entries)
+            where = (*at, key)
+            if isinstance(value, dict) and out in _NAMED:
+                self._add_named(entries, value, where, out, scope)
+            elif isinstance(value, dict):
+                there = (*out, key)
+                kept = self._known_condition(self.without_loop(value, where, there, scope), where, there, scope)
+                if kept is not None:
+                    entries[key] = self.grow(kept, where, there, scope)
+            else:
+                entries[key] = self.grow(value, where, (*out, key), scope)
+        return entries
 
-    def _list(self, data: list[Data], at: Place, out: Place, scope: Scope, spot: Spot) -> Node:
+    def without_loop(self, data: Mapping[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Data]:
+        """Return what cannot be repeated without its `for each`, which is a problem."""
+        if FOR_EACH in data:
+            message = _("`for each` repeats a machine, a network or an element of a list; expected it in one of these")
+            self.problem("misplaced-loop", self.source.key((*at, FOR_EACH)), message, (*out, FOR_EACH), scope)
+        return {key: value for key, value in data.items() if key != FOR_EACH}
+
+    def _add_named(self, entries: dict[str, Node], data: dict[str, Data], at: Place, out: Place, scope: Scope) -> None:
+        """Add what has a name of its own, each turn's under the name that it makes."""
+        key = str(at[-1])
+
+        def named(inner: Scope) -> str:
+            return key if inner.local == scope.local else fill(key, inner.fillings, inner.counted)
+
+        for inner, body in self._wanted(data, at, lambda inner: (*out, named(inner)), scope):
+            name = named(inner)
+            if name not in entries:
+                entries[name] = self.grow(body, at, (*out, name), inner)
+                continue
+            first = entries[name].spot
+            if first.key == self.source.key(at):
+                message = _("each turn of `for each` makes `{key}`; expected a key with `{hole}` in it").format(
+                    key=name, hole=f"{{{next(iter(inner.turn.names if inner.turn else ()), '')}}}"
+                )
+            else:
+                message = _("key `{key}` stands twice; expected it once (the first is on line {line})").format(
+                    key=name, line=(first.key or first.value).line
+                )
+            self.problem("duplicate-key", self.source.key(at), message, (*out, name), inner)
+
+    def _items(self, data: list[Data], at: Place, out: Place, scope: Scope) -> list[Node]:
         items: list[Node] = []
         for index, value in enumerate(data):
-            where, there = (*at, index), (*out, len(items))
-            if not isinstance(value, dict) or (out[:1] == ("verify",) and VALUE not in value):
-                items.append(self.grow(value, where, there, scope))  # steps keep their conditions: reports count them
+            where = (*at, index)
+            if not isinstance(value, dict):
+                items.append(self.grow(value, where, (*out, len(items)), scope))
                 continue
-            for body in self._wanted(value, where, there, scope):
-                if body.keys() == {VALUE} and len(value) > 1:
-                    items.append(self.grow(body[VALUE], (*where, VALUE), there, scope))
-                else:
-                    items.append(self.grow(body, where, there, scope))
-        return Node(spot, items)
+            for inner, body in self._wanted(value, where, lambda _inner: (*out, len(items)), scope):
+                plain = body.keys() == {VALUE} and len(value) > 1
+                grown = body[VALUE] if plain else body
+                items.append(self.grow(grown, (*where, VALUE) if plain else where, (*out, len(items)), inner))
+        return items
 
-    def _wanted(self, data: dict[str, Data], at: Place, out: Place, scope: Scope) -> Iterator[dict[str, Data]]:
-        """Yield what can be left out without its condition, unless it is left out."""
-        if WHEN not in data:
-            yield data
+    def _wanted(
+        self, data: dict[str, Data], at: Place, out: Callable[[Scope], Place], scope: Scope
+    ) -> Iterator[tuple[Scope, dict[str, Data]]]:
+        """Yield what can be repeated and left out, for each turn in which it is there, without the keys that say so."""
+        for inner in self._turns(data, at, out, scope) if FOR_EACH in data else (scope,):
+            body = {key: value for key, value in data.items() if key != FOR_EACH}
+            place = out(inner)
+            if place[:1] == ("verify",) and VALUE not in body:  # steps keep their conditions: reports count them
+                kept = self._known_condition(body, at, place, inner)
+                if kept is not None:
+                    yield inner, kept
+                continue
+            unmet = None
+            if WHEN in body:
+                unmet = self._unmet(body.pop(WHEN), (*at, WHEN), (*place, WHEN), inner)
+            if unmet is None:
+                yield inner, body
+            else:
+                name = fill(str(data.get("name")), inner.fillings, inner.counted) if place[0] == "stages" else place[-1]
+                self.left_out[*place[:-1], name] = LeftOut(self.source.key((*at, WHEN)), *unmet)
+
+    def _turns(self, data: dict[str, Data], at: Place, out: Callable[[Scope], Place], scope: Scope) -> Iterator[Scope]:
+        """Yield the scope of each turn of what is repeated."""
+        where = (*at, FOR_EACH)
+        place = (*out(scope), FOR_EACH)
+        if scope.turn is not None:
+            message = _("`for each` stands inside another; expected one with several names, or things written out")
+            self.problem("nested-loop", self.source.key(where), message, place, scope)
+            loop = data[FOR_EACH]
+            yield scope.within(dict.fromkeys(loop, "1")) if isinstance(loop, dict) else scope
             return
-        body = {key: value for key, value in data.items() if key != WHEN}
-        unmet = self._unmet(data[WHEN], (*at, WHEN), (*out, WHEN), scope)
-        if unmet is None:
-            yield body
-        else:
-            name = data.get("name") if out[:1] == ("stages",) else out[-1]
-            self.left_out[*out[:-1], fill(str(name), scope.fillings)] = LeftOut(self.source.key((*at, WHEN)), *unmet)
+        try:
+            turns = self._names(data[FOR_EACH], where, place, scope)
+        except WrongLoop as wrong:
+            self.problem("bad-loop", self.source.key(where), str(wrong), place, scope)
+            self.uncertain.add(place[0])
+            return
+        for names in turns:
+            inner = scope.within(names)
+            yield inner.making(names, out(inner))
+
+    def _names(self, loop: Data, at: Place, out: Place, scope: Scope) -> list[dict[str, str]]:
+        if not isinstance(loop, dict) or not loop:
+            raise WrongLoop(_("`for each` has no name; expected `{example}`").format(example="{n: 1..5}"))
+        given: dict[str, Sequence[str]] = {}
+        for name, value in loop.items():
+            if not is_parameter_name(name):
+                text = _("{value} is no name for `for each`; expected letters, digits, `-` and `_`, no digit first")
+                raise WrongLoop(text.format(value=show(name or None)))
+            if name in scope.names:
+                text = _("`{name}` of `for each` is the name of a parameter; expected another name")
+                raise WrongLoop(text.format(name=name))
+            grown = self.grow(value, (*at, name), (*out, name), scope)
+            unknown = set(names_in(value)) - scope.values.keys() if isinstance(value, str) else ()
+            given[name] = ["1"] if unknown else values_of(name, values(grown))
+        return turns_of(given)
+
+    def _known_condition(self, data: dict[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Data] | None:
+        """Return what keeps its condition without that on names which only this scope knows; None when it is not met.
+
+        A name that stands for a parameter of the topology becomes that parameter.
+        """
+        when = data.get(WHEN)
+        if not scope.local or not isinstance(when, dict):
+            return data
+        outer: dict[str, Data] = {}
+        here: dict[str, Data] = {}
+        for name, wanted in when.items():
+            stands_for = sole_name(scope.local.get(name, ""))
+            if stands_for is not None or (name in scope.names and name not in scope.local):
+                outer[stands_for or name] = wanted
+            else:
+                here[name] = wanted
+        if self._unmet(here, (*at, WHEN), (*out, WHEN), scope) is not None:
+            return None
+        return {key: outer if key == WHEN else value for key, value in data.items() if key != WHEN or outer}
 
     def _unmet(self, when: Data, at: Place, out: Place, scope: Scope) -> tuple[str, str] | None:
         """Return the first parameter that has none of the values that a condition wants, and its value."""
@@ -118,14 +235,14 @@ class _Growth:
             message = _("{place} is no condition; expected `parameter: value`, or `parameter: [value, value]`").format(
                 place=describe(at, self.source.data)
             )
-            self.problems.append(Problem("wrong-type", self.source.key(at), message, out))
+            self.problem("wrong-type", self.source.key(at), message, out, scope)
             return None
         for name, wanted in when.items():
             found = wanted if isinstance(wanted, list) else [wanted]
-            texts = [fill(text, scope.fillings) for text in found if isinstance(text, str)]
+            texts = [fill(text, scope.fillings, scope.counted) for text in found if isinstance(text, str)]
             problem = condition_problem(name, texts, scope, self.source, (*at, name), (*out, name))
             if problem is not None:
-                self.problems.append(problem)
+                self.problem(problem.code, problem.position, problem.message, problem.place, scope)
             elif name in scope.values and scope.values[name] not in texts:
                 return name, scope.values[name]
         return None
@@ -133,15 +250,24 @@ class _Growth:
     def _filled(self, text: str, at: Place, out: Place, scope: Scope) -> str:
         if "{" not in text:
             return text
-        for name in dict.fromkeys(names_in(text)):
+        names = dict.fromkeys(names_in(text))
+        for name, hole in counts_in(text) if scope.turn is not None else ():  # elsewhere it is what a page may say
+            if name not in scope.names:
+                names[name] = None
+            elif name not in scope.counted:
+                message = _("`{hole}` counts up from {value}, which is no number; expected a name that counts").format(
+                    hole=hole, value=show(scope.fillings[name] or None)
+                )
+                self.problem("not-a-number", self.source.value(at), message, out, scope)
+        for name in names:
             if name not in scope.names:
                 none = _("expected none, as the file declares no parameters")
                 message = _(
                     "`{hole}` is no parameter of this topology; {expected} (a literal brace is written `{brace}`)"
                 ).format(hole=f"{{{name}}}", expected=one_of(scope.names) if scope.names else none, brace="{{")
                 message += did_you_mean(name, scope.names)
-                self.problems.append(Problem("unknown-parameter", self.source.value(at), message, out))
-        return fill(text, scope.fillings)
+                self.problem("unknown-parameter", self.source.value(at), message, out, scope)
+        return fill(text, scope.fillings, scope.counted)
 
     def leave_out_stages(self, entries: Mapping[str, Node]) -> None:
         """Leave out what machines are in stages that are left out: the two are one thing, written in two places."""

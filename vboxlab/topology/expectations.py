@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from vboxlab.language import C_, N_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.conditions import WHEN
+from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, SnapshotSet, Stage, Topology
 from vboxlab.topology.problems import Place
 from vboxlab.topology.roles import Role
@@ -26,7 +27,7 @@ NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
     SnapshotSet: frozenset({"name"}),
 }
 # Keys that a file may give although no model has them: they are gone once it is expanded (vboxlab.topology.expansion).
-_EXPANDED = (WHEN,)
+_EXPANDED = (WHEN, FOR_EACH)
 _CAN_BE_EXPANDED = (Machine, Network, Adapter, Role, Stage)
 _PLAIN_WORDS: Mapping[Any, str] = {
     str: N_("text"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from vboxlab.errors import UsageError
 from vboxlab.language import C_, _
@@ -12,21 +12,55 @@ from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import Data, Source, unprintable
 
-# `{{…}}` and `{{` are literal braces; `{name}` is a hole; any other brace is itself, as CSS in a page needs.
-_HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+# `{{…}}` and `{{` are literal braces; `{name}` is a hole, and `{name+1}` one that counts up where the name stands for a
+# number; any other brace is itself, as CSS in a page needs.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)(?:\+([0-9]{1,9}))?\}")
 
 
 def names_in(text: str) -> tuple[str, ...]:
     """Return the names of the holes of a text, in order."""
-    return tuple(match[3] for match in _HOLE.finditer(text) if match[3])
+    return tuple(match[3] for match in _HOLE.finditer(text) if match[3] and not match[4])
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace each `{name}` that has a value, and `{{` by a brace; holes without a value stay."""
+def sole_name(text: str) -> str | None:
+    """Return the name of the hole that a text is, None when it is anything else."""
+    found = _HOLE.fullmatch(text)
+    return found[3] if found and not found[4] else None
 
+
+def is_parameter_name(name: str) -> bool:
+    """Tell whether a text can be the name in a hole."""
+    return _NAME.fullmatch(name) is not None
+
+
+def counts_in(text: str) -> tuple[tuple[str, str], ...]:
+    """Return each name of a text that is counted up from, with the hole, in order."""
+    return tuple((match[3], match[0]) for match in _HOLE.finditer(text) if match[4])
+
+
+def fill(text: str, values: Mapping[str, str], counted: Container[str] = ()) -> str:
+    """Replace each `{name}` that has a value, and `{{` by a brace; holes without a value stay.
+
+    `counted` are the names whose values are numbers, from which `{name+1}` counts up.
+    """
+    return _filled(text, values, counted, unbraced=True)
+
+
+def fill_written(text: str, values: Mapping[str, str], counted: Container[str] = ()) -> str:
+    """Replace each `{name}` that has a value; all else stays as it is written."""
+    return _filled(text, values, counted, unbraced=False)
+
+
+def _filled(text: str, values: Mapping[str, str], counted: Container[str], *, unbraced: bool) -> str:
     def replacement(match: re.Match[str]) -> str:
+        if match[4]:
+            countable = match[3] in counted and match[3] in values
+            return str(int(values[match[3]]) + int(match[4])) if countable else match[0]
         if match[3]:
             return values.get(match[3], match[0])
+        if not unbraced:
+            return match[0]
         return "{" if match[2] else f"{{{match[1]}}}"
 
     return _HOLE.sub(replacement, text)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from difflib import get_close_matches
 
 from vboxlab.errors import TopologyInvalid
@@ -13,12 +14,27 @@ from vboxlab.lazily import dataclass
 Place = tuple[str | int, ...]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a `for each`: what its names stand for, and the place of what it makes."""
+
+    names: Mapping[str, str]
+    place: Place
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.names.items())
+
+
 @dataclass(frozen=True, order=True)
 class Position:
-    """A line and column of a file, both counted from 1."""
+    """A line and column of a file, both counted from 1, and the turn of a `for each` that made something of it.
+
+    What was written in one place is at one position, whatever is made of it.
+    """
 
     line: int
     column: int
+    turn: Turn | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column}"
@@ -32,10 +48,26 @@ class Problem:
     position: Position
     message: str
     place: Place = ()
+    more: int = 0  # turns of a `for each` that have it as well
 
     def render(self, file: str) -> str:
-        """Return the problem as `FILE:LINE:COLUMN: [code] message`."""
-        return f"{file}:{self.position}: [{self.code}] {self.message}"
+        """Return the problem as `FILE:LINE:COLUMN: [code] message`, with the turn that it is of."""
+        return f"{file}:{self.position}: [{self.code}] {self.message}{self._turn()}"
+
+    def _turn(self) -> str:
+        turn = self.position.turn
+        if turn is None:
+            return ""
+        if not self.more:
+            return _(" (turn {turn})").format(turn=turn)
+        text = n_(" (turn {turn}, and {count} more)", " (turn {turn}, and {count} more)", self.more)
+        return text.format(turn=turn, count=self.more)
+
+    @property
+    def written(self) -> tuple[Position, str, Place]:
+        """Return what problems have in common that are one mistake in the file, seen in several places."""
+        turn = self.position.turn
+        return self.position, self.code, self.place[-1:] if turn is None else self.place[len(turn.place) :]
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str | None:
@@ -63,16 +95,16 @@ def one_of(valid: Iterable[str]) -> str:
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems sorted by position, each once.
 
-    A value that several places share through an alias is reported only for the first of them.
+    A value that several places share through an alias is reported only for the first of them, and one that is made in
+    several turns of a `for each` for the first turn in which it is wrong.
     """
-    seen: set[tuple[Position, str, Place]] = set()
-    result = []
+    alike: dict[tuple[Position, str, Place], list[Problem]] = {}
     for problem in sorted(problems, key=lambda problem: problem.position):
-        key = (problem.position, problem.code, problem.place[-1:])
-        if key not in seen:
-            seen.add(key)
-            result.append(problem)
-    return result
+        alike.setdefault(problem.written, []).append(problem)
+    return [
+        replace(first, more=len({str(each.position.turn) for each in others} - {str(first.position.turn)}))
+        for first, *others in alike.values()
+    ]
 
 
 def without_follow_ups(earlier: Iterable[Problem], later: Iterable[Problem]) -> list[Problem]:

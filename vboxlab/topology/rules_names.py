@@ -9,6 +9,7 @@ from typing import Literal
 from vboxlab.language import N_, _
 from vboxlab.topology.conditions import wanted
 from vboxlab.topology.model import Topology
+from vboxlab.topology.parameters import is_parameter_name
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.subject import Subject
@@ -17,7 +18,6 @@ from vboxlab.topology.subject import Subject
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
 _LAB = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
-_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Characters that Windows refuses in file names; VirtualBox names a VM's folder after the VM.
 _NOT_IN_FILE_NAMES = '/\\:*?"<>|'
@@ -208,7 +208,7 @@ def stage_names(subject: Subject) -> Iterator[Problem]:
 def parameter_names(subject: Subject) -> Iterator[Problem]:
     """bad-parameter-name: a name that `{name}` cannot hold would never be replaced."""
     for name in subject.topology.parameters:
-        if not _PARAMETER.fullmatch(name):
+        if not is_parameter_name(name):
             message = _("{value} is no name for a parameter; expected a letter, then letters, digits, `-`, `_`").format(
                 value=show(name or None)
             )

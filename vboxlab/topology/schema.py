@@ -19,18 +19,19 @@ from pydantic.json_schema import models_json_schema
 from vboxlab.topology.conditions import WHEN
 from vboxlab.topology.expansion import VALUE
 from vboxlab.topology.expectations import NOT_IN_FILE, Expectation
+from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, Parameter, SnapshotSet, Topology
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.scenario import Scenario
 from vboxlab.topology.step import listed
 
 SCHEMA_FILE = Path(__file__).with_name("topology.schema.json")
-_HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*\}"}
+_HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*(\+[0-9]+)?\}"}
 _NOT_REQUIRED: dict[type[BaseModel], frozenset[str]] = {Adapter: frozenset({"slot"})}
 # What YAML reads as a number or truth value is taken as the text that was typed where text is expected.
 _TEXT = ["string", "number", "boolean"]
 _AS_THEY_ARE = (Parameter, SnapshotSet)
-_EXPANDED = {WHEN: "When"}
+_EXPANDED = {WHEN: "When", FOR_EACH: "ForEach"}
 
 Schema = dict[str, Any]
 
@@ -40,6 +41,18 @@ _SHARED: Schema = {
         "description": "there only when parameters have these values, or one of several",
         "type": "object",
         "additionalProperties": {"anyOf": [{"type": _TEXT}, {"type": "array", "items": {"type": _TEXT}}]},
+    },
+    "ForEach": {
+        "description": "repeated for each value; `{name}` stands for it, and `{name+10}` counts up from a number",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {
+            "anyOf": [
+                {"type": "string", "pattern": r"\.\.", "description": "a range, such as 1..5"},
+                {"$ref": "#/$defs/Hole"},
+                {"type": "array", "items": {"type": _TEXT}},
+            ]
+        },
     },
     "Element": {
         "description": "a plain value of a list, with what decides whether it is there",

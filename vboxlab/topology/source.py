@@ -60,6 +60,7 @@ class Source:
     spots: dict[Place, Spot]
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[Place, LeftOut] = field(default_factory=dict)
+    uncertain: set[str | int] = field(default_factory=set)  # sections that lack what could not be expanded
 
     def spot(self, place: Place) -> Spot:
         """Return the spot of a place, or of the nearest one around it that the file has."""

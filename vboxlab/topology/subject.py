@@ -108,8 +108,11 @@ class Subject:
     def named_in_file(self, section: str) -> tuple[str, ...] | None:
         """Return the names that a section of the file defines, also of what the model had to leave out.
 
-        None when the file has no such section, or something else there: then nothing can be said about names.
+        None when the file has no such section, or something else there, or when names of it are not known: then
+        nothing can be said about names.
         """
+        if section in self.source.uncertain:
+            return None
         found = self.source.get((section,))
         return tuple(found) if isinstance(found, dict) else None
 
