@@ -226,6 +226,11 @@ def test_a_machine_with_a_fault_is_left_by_a_restore(replay: Replay, at: int) ->
     replay(UP, left_in_force(2), Step(RESTORE, Trouble(KILL, at)))
 
 
+def test_a_machine_with_a_fault_has_gone_back_although_the_call_failed(replay: Replay) -> None:
+    """It was started for its fault before it was written down that it had gone back, and so was in use since."""
+    replay(UP, left_in_force(1, 5), Step(RESTORE, Trouble(SERVICE, 16)))
+
+
 def test_a_fault_and_a_restore_are_in_the_way(replay: Replay) -> None:
     """No bug of vboxlab's: of two messages after each other the campaign followed only the first one."""
     replay(

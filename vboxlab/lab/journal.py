@@ -140,12 +140,16 @@ def _impossible(machine: str, snapshot: str, count: int) -> str:
 def record_progress(directory: LabDirectory, pending: PendingRestore | None) -> None:
     """Write down which machines an interrupted restore had come to, before anything is started on them.
 
-    Killed just after a machine went back, it had not said so: seen only as long as that machine stands still.
+    It has ended their faults. Killed just after a machine went back, it had not said so: seen only as long as that
+    machine stands still.
     """
     try:
         journal = read_journal(directory.journal)
     except JournalUnreadable:
         return
+    for name in journal.undone if journal is not None else ():
+        if pending is None or name not in pending.undone:
+            forget_restored(directory.faults, name, lines_stay=True)
     if journal is None or pending is None:
         remove_durably(directory.journal)
     elif (done := tuple(name for name in journal.machines if name not in pending.undone)) != journal.done:

@@ -13,7 +13,7 @@ from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.guest.executor import Executor
 from vboxlab.lab.context import Context
-from vboxlab.lab.journal import pending_restore
+from vboxlab.lab.journal import pending_restore, record_progress
 from vboxlab.lab.observe import observe
 from vboxlab.lab.pending_faults import PendingFault, read_faults, write_faults
 from vboxlab.language import C_, _
@@ -133,12 +133,6 @@ class LiveLab:
         return {handle for name, handle in self._own.items() if self._handles[name] != handle}
 
     @property
-    def going_back(self) -> Collection[str]:
-        """Return the machines that an interrupted restore has left."""
-        pending = pending_restore(self._context.directory(self._lab), observe(self._context.driver, self._lab))
-        return () if pending is None else pending.undone
-
-    @property
     def strangers(self) -> Sequence[str]:
         """Return the machines of the lab that are not off and that the topology does not have."""
         unknown = [name for name in self._own if name not in self._topology.machines]
@@ -208,13 +202,16 @@ def end_faults(context: Context, lab: LabName, topology: Topology) -> None:
     are, and so is what is written down of them. So are those that an interrupted restore has left, as nobody could
     finish it unasked once they are started: it ends their faults. Raises FaultsLeft, LabError.
     """
-    path = context.directory(lab).faults
-    left = read_faults(path)
-    if not left:
+    directory = context.directory(lab)
+    path = directory.faults
+    if not read_faults(path):
         return
+    pending = pending_restore(directory, observe(context.driver, lab))
+    record_progress(directory, pending)  # what is started here is to be known as what had gone back by then
+    left = read_faults(path)
     live = LiveLab(context, lab, topology)
     steps = [fault_of(each.step) for each in left]
-    going_back = live.going_back
+    going_back = () if pending is None else pending.undone
     is_known = [
         _is_known(each, step, live) and not _goes_back(step, live, going_back)
         for each, step in zip(left, steps, strict=True)
