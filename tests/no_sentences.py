@@ -66,6 +66,9 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("topology/loader.py", "snapshot_set_of"): "keys of a file",
     ("topology/loader.py", "topology_of"): "keys of a file",
     ("topology/loops.py", "FOR_EACH"): "a key",
+    ("topology/parts.py", "EXAMPLE"): "what a file says",
+    ("topology/parts.py", "_KEYS"): "keys",
+    ("topology/schema.py", "_allow_parts"): "the JSON schema, which is English",
     ("topology/schema.py", "_SHARED"): "the JSON schema, which is English",
     ("topology/schema.py", "topology_schema"): "the JSON schema, which is English",
     ("topology/source.py", "Data"): "a type",
@@ -174,6 +177,7 @@ _DESCRIBED = {
         "Machine.base", "Machine.resolver_domain", "Machine.roles", "Machine.search", "Network.host_name",
         "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.start_from", "Topology.values",
     ),
+    "topology/parts.py": ("Part.part", "Part.verify", "PartParameter.default"),
     "topology/scenario.py": (
         "Detection.node", "Detection.on", "Detection.pattern", "Detection.stages", "Limits.detection", "Limits.failed",
         "Limits.interruption", "Limits.longest_gap", "Limits.served_after", "Limits.slow", "Limits.takeover",

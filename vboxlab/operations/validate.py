@@ -1,4 +1,4 @@
-"""`validate`: every problem of topology and snapshot-set files, without touching any lab."""
+"""`validate`: every problem of topology and snapshot-set files, and of parts by themselves; no lab is touched."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from vboxlab.topology.library import Library
 from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of, topology_of
 from vboxlab.topology.model import Topology
 from vboxlab.topology.origins import made_first
+from vboxlab.topology.parts import declaration_problems, is_part
 from vboxlab.topology.problems import Problem, invalid
 from vboxlab.topology.source import Source
 from vboxlab.topology.subject import Known
@@ -77,9 +78,13 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
     if is_snapshot_set(source):
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, library))
+    elif is_part(source):
+        problems = declaration_problems(source)
+        if problems:
+            raise invalid(source.file, problems)
     else:
         known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, library))
-        topology_of(source, values, path.stem, known)
+        topology_of(source, values, path.stem, known, parts=library.parts(path))
 
 
 def _base_names(settings: Settings) -> frozenset[str]:

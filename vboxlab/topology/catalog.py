@@ -170,3 +170,29 @@ def find_snapshot_set(name: str, settings: Settings, near: Path | None = None) -
 def snapshot_set_names(settings: Settings, near: Path | None = None) -> frozenset[str]:
     """Return the names of the snapshot sets that a topology may refer to."""
     return frozenset(_named("snapshots", settings, _near(near)))
+
+
+class FoundParts:
+    """The parts that a topology can name: in the folder `parts` beside its file, else beside those found by name."""
+
+    def __init__(
+        self, topology: Path, settings: Settings | None = None, read: Callable[[Path], Source] = read_source
+    ) -> None:
+        self._read = read
+        folders = [folder for _origin, folder in _folders("topologies", settings)] if settings is not None else []
+        self._folders = [folder / "parts" for folder in (topology.parent, *folders, packaged_folder("topologies"))]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all parts."""
+        return tuple(sorted({name for folder in self._folders for name in _files(folder)}))
+
+    def source(self, name: str) -> Source | None:
+        """Return what a part's file holds, the nearest one's; None when there is none of that name.
+
+        Raises UsageError when it cannot be read, TopologyInvalid when it is not YAML.
+        """
+        for folder in self._folders:
+            path = _files(folder).get(name)
+            if path is not None:
+                return self._read(path)
+        return None

@@ -1,36 +1,24 @@
-"""Make of a file what it would say without `when` and `for each`: each thing written out, and where it stands.
+"""Make of a file what it would say without `when`, `for each` and `parts`: each thing written out, and where it stands.
 
 Pure. What comes out is the values, and a source of the same places: what was written for each value, and where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.topology.conditions import WHEN
-from vboxlab.topology.loops import FOR_EACH, WrongLoop, turns_of, values_of
-from vboxlab.topology.parameters import (
-    condition_problem,
-    counts_in,
-    fill,
-    fill_written,
-    is_parameter_name,
-    names_in,
-    sole_name,
-)
-from vboxlab.topology.places import describe, show
-from vboxlab.topology.problems import Place, Position, Problem, did_you_mean, invalid, one_of
+from vboxlab.topology.expectations import PARTS
+from vboxlab.topology.growth import NAMED, Growth
+from vboxlab.topology.parts import EXAMPLE, GIVEN_BY_PARTS, PartFiles, use_of
+from vboxlab.topology.places import show
+from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.scope import Scope
-from vboxlab.topology.source import MOST_VALUES, Data, LeftOut, Source
-from vboxlab.topology.tree import Node, entries_of, spots, values, written
+from vboxlab.topology.source import Data, LeftOut, Source
+from vboxlab.topology.tree import Node, entries_of, merged, spots, values, written
 
-VALUE = "value"
-"""The key of a plain value in a list that has a key of expansion beside it."""
 _DECLARATIONS = "parameters"
-# Sections whose keys are names that the file gives; the elements of lists are the other things that can be left out.
-_NAMED = (("machines",), ("networks",))
 
 
 @dataclass(frozen=True)
@@ -42,244 +30,99 @@ class Expanded:
     problems: list[Problem]
 
 
-def expand(source: Source, content: Mapping[str, Data], scope: Scope) -> Expanded:
-    """Expand a file's content, under the parameters in force."""
-    growth = _Growth(source)
+def expand(source: Source, content: Mapping[str, Data], scope: Scope, files: PartFiles) -> Expanded:
+    """Expand a file's content, under the parameters in force, with the parts that it names."""
+    growth = Growth(source)
+    given = _Given()
+    if PARTS in content:
+        given.take(growth, content[PARTS], scope, files)
+    verify = content.get("verify")
+    steps: Place = ("verify", "steps") if isinstance(verify, dict) else ("verify",)
+    growth.before[steps] = given.steps
     entries: dict[str, Node] = {}
     for key, value in growth.without_loop(content, (), (), scope).items():
-        grown = growth.as_it_is(value, (key,)) if key == _DECLARATIONS else growth.grow(value, (key,), (key,), scope)
-        entries[key] = grown
-    growth.leave_out_stages(entries)
+        if key == _DECLARATIONS:
+            entries[key] = growth.as_it_is(value, (key,))
+        elif key != PARTS:
+            entries[key] = growth.grow(value, (key,), (key,), scope)
+    for section, node in given.sections.items():
+        entries[section] = merged(node, entries[section]) if section in entries else node
+    for section in NAMED if given.uncertain else ():  # what a part that is not known has is not missing
+        entries.setdefault(section, Node(source.spot((PARTS,)), {}))
+    if given.steps and "verify" not in entries:
+        entries["verify"] = Node(given.steps[0].spot, given.steps)
+    left_out = _leave_out(entries, growth.left_out, given)
+    _leave_out_stages(entries, left_out)
     tree = Node(source.spot(()), entries)
-    found, plain = values(tree), written(tree)
-    assert isinstance(found, dict)  # noqa: S101 -- as entries are
-    expanded = Source(source.file, plain, spots(tree), source.problems, growth.left_out, growth.uncertain)
-    return Expanded(found, expanded, growth.problems)
+    plain = written(tree)
+    uncertain = growth.uncertain | given.uncertain
+    expanded = Source(source.file, plain, spots(tree), source.problems, left_out, uncertain)
+    return Expanded({key: values(node) for key, node in entries.items()}, expanded, growth.problems)
 
 
-class _Growth:
-    """Grow the tree of a file: `at` is always a place of the file, `out` the same thing's place in the tree."""
+class _Given:
+    """What the parts of a topology give it, one after the other."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.problems: list[Problem] = []
+    def __init__(self) -> None:
+        self.sections: dict[str, Node] = {}
+        self.steps: list[Node] = []
         self.left_out: dict[Place, LeftOut] = {}
         self.uncertain: set[str | int] = set()
-        self.count = 0
 
-    def problem(self, code: str, position: Position, message: str, out: Place, scope: Scope) -> None:
-        self.problems.append(Problem(code, scope.position(position), message, out))
-
-    def as_it_is(self, data: Data, at: Place) -> Node:
-        """Return the tree of what holds no holes."""
-        spot = self.source.spot(at)
-        if isinstance(data, dict):
-            return Node(spot, {key: self.as_it_is(value, (*at, key)) for key, value in data.items()})
-        if isinstance(data, list):
-            return Node(spot, [self.as_it_is(value, (*at, index)) for index, value in enumerate(data)])
-        return Node(spot, data, data)
-
-    def grow(self, data: Data, at: Place, out: Place, scope: Scope) -> Node:
-        """Return the tree of what stands at a place."""
-        spot = scope.spot(self.source.spot(at))
-        self.count += 1
-        if self.count > MOST_VALUES and scope.turn is not None:
-            text = _("`for each` makes more than {count} values of this file; expected a topology")
-            raise invalid(self.source.file, [Problem("too-large", spot.value, text.format(count=MOST_VALUES))])
-        if isinstance(data, dict):
-            return Node(spot, self._entries(data, at, out, scope))
-        if isinstance(data, list):
-            return Node(spot, self._items(data, at, out, scope))
-        if data is None:
-            return Node(spot, None)
-        return Node(spot, self._filled(data, at, out, scope), fill_written(data, scope.local, scope.counted))
-
-    def _entries(self, data: dict[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Node]:
-        entries: dict[str, Node] = {}
-        for key, value in data.items():
-            where = (*at, key)
-            if isinstance(value, dict) and out in _NAMED:
-                self._add_named(entries, value, where, out, scope)
-            elif isinstance(value, dict):
-                there = (*out, key)
-                kept = self._known_condition(self.without_loop(value, where, there, scope), where, there, scope)
-                if kept is not None:
-                    entries[key] = self.grow(kept, where, there, scope)
-            else:
-                entries[key] = self.grow(value, where, (*out, key), scope)
-        return entries
-
-    def without_loop(self, data: Mapping[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Data]:
-        """Return what cannot be repeated without its `for each`, which is a problem."""
-        if FOR_EACH in data:
-            message = _("`for each` repeats a machine, a network or an element of a list; expected it in one of these")
-            self.problem("misplaced-loop", self.source.key((*at, FOR_EACH)), message, (*out, FOR_EACH), scope)
-        return {key: value for key, value in data.items() if key != FOR_EACH}
-
-    def _add_named(self, entries: dict[str, Node], data: dict[str, Data], at: Place, out: Place, scope: Scope) -> None:
-        """Add what has a name of its own, each turn's under the name that it makes."""
-        key = str(at[-1])
-
-        def named(inner: Scope) -> str:
-            return key if inner.local == scope.local else fill(key, inner.fillings, inner.counted)
-
-        for inner, body in self._wanted(data, at, lambda inner: (*out, named(inner)), scope):
-            name = named(inner)
-            if name not in entries:
-                entries[name] = self.grow(body, at, (*out, name), inner)
-                continue
-            first = entries[name].spot
-            if first.key == self.source.key(at):
-                message = _("each turn of `for each` makes `{key}`; expected a key with `{hole}` in it").format(
-                    key=name, hole=f"{{{next(iter(inner.turn.names if inner.turn else ()), '')}}}"
-                )
-            else:
-                message = _("key `{key}` stands twice; expected it once (the first is on line {line})").format(
-                    key=name, line=(first.key or first.value).line
-                )
-            self.problem("duplicate-key", self.source.key(at), message, (*out, name), inner)
-
-    def _items(self, data: list[Data], at: Place, out: Place, scope: Scope) -> list[Node]:
-        items: list[Node] = []
-        for index, value in enumerate(data):
-            where = (*at, index)
-            if not isinstance(value, dict):
-                items.append(self.grow(value, where, (*out, len(items)), scope))
-                continue
-            for inner, body in self._wanted(value, where, lambda _inner: (*out, len(items)), scope):
-                plain = body.keys() == {VALUE} and len(value) > 1
-                grown = body[VALUE] if plain else body
-                items.append(self.grow(grown, (*where, VALUE) if plain else where, (*out, len(items)), inner))
-        return items
-
-    def _wanted(
-        self, data: dict[str, Data], at: Place, out: Callable[[Scope], Place], scope: Scope
-    ) -> Iterator[tuple[Scope, dict[str, Data]]]:
-        """Yield what can be repeated and left out, for each turn in which it is there, without the keys that say so."""
-        for inner in self._turns(data, at, out, scope) if FOR_EACH in data else (scope,):
-            body = {key: value for key, value in data.items() if key != FOR_EACH}
-            place = out(inner)
-            if place[:1] == ("verify",) and VALUE not in body:  # steps keep their conditions: reports count them
-                kept = self._known_condition(body, at, place, inner)
-                if kept is not None:
-                    yield inner, kept
-                continue
-            unmet = None
-            if WHEN in body:
-                unmet = self._unmet(body.pop(WHEN), (*at, WHEN), (*place, WHEN), inner)
-            if unmet is None:
-                yield inner, body
-            else:
-                name = fill(str(data.get("name")), inner.fillings, inner.counted) if place[0] == "stages" else place[-1]
-                self.left_out[*place[:-1], name] = LeftOut(self.source.key((*at, WHEN)), *unmet)
-
-    def _turns(self, data: dict[str, Data], at: Place, out: Callable[[Scope], Place], scope: Scope) -> Iterator[Scope]:
-        """Yield the scope of each turn of what is repeated."""
-        where = (*at, FOR_EACH)
-        place = (*out(scope), FOR_EACH)
-        if scope.turn is not None:
-            message = _("`for each` stands inside another; expected one with several names, or things written out")
-            self.problem("nested-loop", self.source.key(where), message, place, scope)
-            loop = data[FOR_EACH]
-            yield scope.within(dict.fromkeys(loop, "1")) if isinstance(loop, dict) else scope
-            return
-        try:
-            turns = self._names(data[FOR_EACH], where, place, scope)
-        except WrongLoop as wrong:
-            self.problem("bad-loop", self.source.key(where), str(wrong), place, scope)
-            self.uncertain.add(place[0])
-            return
-        for names in turns:
-            inner = scope.within(names)
-            yield inner.making(names, out(inner))
-
-    def _names(self, loop: Data, at: Place, out: Place, scope: Scope) -> list[dict[str, str]]:
-        if not isinstance(loop, dict) or not loop:
-            raise WrongLoop(_("`for each` has no name; expected `{example}`").format(example="{n: 1..5}"))
-        given: dict[str, Sequence[str]] = {}
-        for name, value in loop.items():
-            if not is_parameter_name(name):
-                text = _("{value} is no name for `for each`; expected letters, digits, `-` and `_`, no digit first")
-                raise WrongLoop(text.format(value=show(name or None)))
-            if name in scope.names:
-                text = _("`{name}` of `for each` is the name of a parameter; expected another name")
-                raise WrongLoop(text.format(name=name))
-            grown = self.grow(value, (*at, name), (*out, name), scope)
-            unknown = set(names_in(value)) - scope.values.keys() if isinstance(value, str) else ()
-            given[name] = ["1"] if unknown else values_of(name, values(grown))
-        return turns_of(given)
-
-    def _known_condition(self, data: dict[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Data] | None:
-        """Return what keeps its condition without that on names which only this scope knows; None when it is not met.
-
-        A name that stands for a parameter of the topology becomes that parameter.
-        """
-        when = data.get(WHEN)
-        if not scope.local or not isinstance(when, dict):
-            return data
-        outer: dict[str, Data] = {}
-        here: dict[str, Data] = {}
-        for name, wanted in when.items():
-            stands_for = sole_name(scope.local.get(name, ""))
-            if stands_for is not None or (name in scope.names and name not in scope.local):
-                outer[stands_for or name] = wanted
-            else:
-                here[name] = wanted
-        if self._unmet(here, (*at, WHEN), (*out, WHEN), scope) is not None:
-            return None
-        return {key: outer if key == WHEN else value for key, value in data.items() if key != WHEN or outer}
-
-    def _unmet(self, when: Data, at: Place, out: Place, scope: Scope) -> tuple[str, str] | None:
-        """Return the first parameter that has none of the values that a condition wants, and its value."""
-        if not isinstance(when, dict) or not all(map(_is_wanted, when.values())):
-            message = _("{place} is no condition; expected `parameter: value`, or `parameter: [value, value]`").format(
-                place=describe(at, self.source.data)
+    def take(self, growth: Growth, listed: Data, scope: Scope, files: PartFiles) -> None:
+        """Take the parts that a topology lists."""
+        grown = growth.grow(listed, (PARTS,), (PARTS,), scope)
+        uses = grown.content if isinstance(grown.content, list) else []
+        if not isinstance(grown.content, list):
+            message = _("`parts` is {value}; expected a list of `{example}`").format(
+                value=show(listed), example=EXAMPLE
             )
-            self.problem("wrong-type", self.source.key(at), message, out, scope)
-            return None
-        for name, wanted in when.items():
-            found = wanted if isinstance(wanted, list) else [wanted]
-            texts = [fill(text, scope.fillings, scope.counted) for text in found if isinstance(text, str)]
-            problem = condition_problem(name, texts, scope, self.source, (*at, name), (*out, name))
-            if problem is not None:
-                self.problem(problem.code, problem.position, problem.message, problem.place, scope)
-            elif name in scope.values and scope.values[name] not in texts:
-                return name, scope.values[name]
-        return None
+            growth.problem("wrong-type", growth.source.key((PARTS,)), message, (PARTS,), scope)
+            self.uncertain.update(NAMED)
+        for index, node in enumerate(uses):
+            use, problems = use_of(node, (PARTS, index), scope, files)
+            growth.problems += problems
+            if problems:  # whatever they hide is not told as well
+                self.uncertain.update(NAMED)
+            if use is not None:
+                self._take(growth.of_part(use.source), use.scope)
 
-    def _filled(self, text: str, at: Place, out: Place, scope: Scope) -> str:
-        if "{" not in text:
-            return text
-        names = dict.fromkeys(names_in(text))
-        for name, hole in counts_in(text) if scope.turn is not None else ():  # elsewhere it is what a page may say
-            if name not in scope.names:
-                names[name] = None
-            elif name not in scope.counted:
-                message = _("`{hole}` counts up from {value}, which is no number; expected a name that counts").format(
-                    hole=hole, value=show(scope.fillings[name] or None)
-                )
-                self.problem("not-a-number", self.source.value(at), message, out, scope)
-        for name in names:
-            if name not in scope.names:
-                none = _("expected none, as the file declares no parameters")
-                message = _(
-                    "`{hole}` is no parameter of this topology; {expected} (a literal brace is written `{brace}`)"
-                ).format(hole=f"{{{name}}}", expected=one_of(scope.names) if scope.names else none, brace="{{")
-                message += did_you_mean(name, scope.names)
-                self.problem("unknown-parameter", self.source.value(at), message, out, scope)
-        return fill(text, scope.fillings, scope.counted)
-
-    def leave_out_stages(self, entries: Mapping[str, Node]) -> None:
-        """Leave out what machines are in stages that are left out: the two are one thing, written in two places."""
-        gone = {str(place[-1]) for place in self.left_out if place[:1] == ("stages",)}
-        listed = entries["stages"].content if "stages" in entries else None
-        for stage in listed if isinstance(listed, list) else ():
-            gone -= {str(values(inner["name"])) for inner in [entries_of(stage)] if "name" in inner}
-        for machine in entries_of(entries.get("machines")).values():
-            stages = entries_of(entries_of(machine).get("stages"))
-            for name in gone & stages.keys():
-                del stages[name]
+    def _take(self, growth: Growth, scope: Scope) -> None:
+        data = growth.source.data if isinstance(growth.source.data, dict) else {}
+        for section in GIVEN_BY_PARTS:
+            found = data.get(section)
+            if section == "verify" and isinstance(found, list):
+                growth.before["verify",] = self.steps
+                grown = growth.grow(found, (section,), (section,), scope)
+                self.steps = grown.content if isinstance(grown.content, list) else []
+            elif section in NAMED and isinstance(found, dict):
+                grown = growth.grow(found, (section,), (section,), scope)
+                self.sections[section] = merged(self.sections[section], grown) if section in self.sections else grown
+        self.left_out.update(growth.left_out)
+        self.uncertain |= growth.uncertain
 
 
-def _is_wanted(value: Data) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+def _leave_out(entries: dict[str, Node], own: Mapping[Place, LeftOut], given: _Given) -> dict[Place, LeftOut]:
+    """Leave out of the whole what a topology leaves out although parts describe it, and what only parts leave out."""
+    left_out = dict(own)
+    for place, left in given.left_out.items():
+        section, name = place[0], place[-1]
+        described = name in entries_of(given.sections.get(str(section)))
+        if len(place) == 2 and section in NAMED and not described:
+            left_out.setdefault(place, left)
+    for place in left_out:
+        if len(place) == 2 and place[0] in NAMED:
+            entries_of(entries.get(str(place[0]))).pop(str(place[1]), None)
+    return left_out
+
+
+def _leave_out_stages(entries: Mapping[str, Node], left_out: Mapping[Place, LeftOut]) -> None:
+    """Leave out what machines are in stages that are left out: the two are one thing, written in two places."""
+    gone = {str(place[-1]) for place in left_out if place[:1] == ("stages",)}
+    listed = entries["stages"].content if "stages" in entries else None
+    for stage in listed if isinstance(listed, list) else ():
+        gone -= {str(values(inner["name"])) for inner in [entries_of(stage)] if "name" in inner}
+    for machine in entries_of(entries.get("machines")).values():
+        stages = entries_of(entries_of(machine).get("stages"))
+        for name in gone & stages.keys():
+            del stages[name]

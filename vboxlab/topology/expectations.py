@@ -28,6 +28,8 @@ NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
 }
 # Keys that a file may give although no model has them: they are gone once it is expanded (vboxlab.topology.expansion).
 _EXPANDED = (WHEN, FOR_EACH)
+PARTS = "parts"
+"""The section of a topology that names its parts."""
 _CAN_BE_EXPANDED = (Machine, Network, Adapter, Role, Stage)
 _PLAIN_WORDS: Mapping[Any, str] = {
     str: N_("text"),
@@ -154,7 +156,7 @@ def _flatten(annotation: Any) -> Iterable[Any]:
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the keys that a file may give for a model, in the order of the model."""
     hidden = NOT_IN_FILE.get(model, frozenset())
-    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else ()
+    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else (PARTS,) if model is Topology else ()
     return (*(field.alias or name for name, field in model.model_fields.items() if name not in hidden), *added)
 
 

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.settings import Settings
-from vboxlab.topology.catalog import find_snapshot_set, find_topology
+from vboxlab.topology.catalog import FoundParts, find_snapshot_set, find_topology
 from vboxlab.topology.loader import NO_VALUES, NOTHING_KNOWN, snapshot_set_of, topology_of
 from vboxlab.topology.model import SnapshotSet, Topology
+from vboxlab.topology.parts import PartFiles
 from vboxlab.topology.source import Source, read_source
 from vboxlab.topology.subject import Known
 
@@ -75,7 +76,11 @@ class Library:
         for_copy: bool = False,
     ) -> Topology:
         """Make a topology of a file, with its parameters' default values or those given. Raises as load_topology."""
-        return topology_of(self.source(path), values, path.stem, known, for_copy=for_copy)
+        return topology_of(self.source(path), values, path.stem, known, for_copy=for_copy, parts=self.parts(path))
+
+    def parts(self, topology: Path) -> PartFiles:
+        """Return the parts that the topology of a file can name."""
+        return FoundParts(topology, self._settings, self.source)
 
     def snapshot_set(self, path: Path) -> SnapshotSet:
         """Make a snapshot set of a file. Raises as load_snapshot_set."""

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vboxlab.language import _
+from vboxlab.topology.catalog import FoundParts
 from vboxlab.topology.expansion import expand
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import scope_of, values_in_force
+from vboxlab.topology.parts import NoParts, PartFiles
 from vboxlab.topology.problems import Problem, invalid, without_follow_ups
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.rules_snapshots import snapshot_problems
@@ -20,6 +22,7 @@ from vboxlab.topology.validation import problems_of
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 NOTHING_KNOWN = Known()
+NO_PARTS = NoParts()
 _FILLERS: Mapping[str, Data] = MappingProxyType({"lab": "lab", "base": "base", "networks": {}, "machines": {}})
 
 
@@ -38,18 +41,25 @@ def load_topology(
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
     for a parameter that it does not declare, RoleUnusable when an installed role is not fit for use.
     """
-    return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy)
+    parts = FoundParts(path)
+    return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy, parts=parts)
 
 
 def topology_of(
-    source: Source, values: Mapping[str, str], name: str, known: Known = NOTHING_KNOWN, *, for_copy: bool = False
+    source: Source,
+    values: Mapping[str, str],
+    name: str,
+    known: Known = NOTHING_KNOWN,
+    *,
+    for_copy: bool = False,
+    parts: PartFiles = NO_PARTS,
 ) -> Topology:
-    """Make a topology of a file that has been read. Raises as load_topology does."""
+    """Make a topology of a file that has been read, and of the parts that it names. Raises as load_topology does."""
     installed_roles()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    expanded = expand(source, source.data, scope_of(source, in_force))
+    expanded = expand(source, source.data, scope_of(source, in_force), parts)
     source = expanded.source
     data, more = _completed(expanded.data, source)
     problems = [*source.problems, *expanded.problems, *more]

@@ -29,15 +29,24 @@ class Turn:
 class Position:
     """A line and column of a file, both counted from 1, and the turn of a `for each` that made something of it.
 
-    What was written in one place is at one position, whatever is made of it.
+    What was written in one place is at one position, whatever is made of it. `file` and `part` are empty in the file
+    of the topology itself.
     """
 
     line: int
     column: int
+    file: str = ""
+    part: str = field(default="", compare=False)
     turn: Turn | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column}"
+
+    def line_seen_from(self, other: Position, file: str) -> str:
+        """Return the line as a sentence about another position names it; `file` is the topology's own."""
+        if self.file == other.file:
+            return str(self.line)
+        return _("{line} of {file}").format(line=self.line, file=self.file or file)
 
 
 @dataclass(frozen=True)
@@ -51,17 +60,16 @@ class Problem:
     more: int = 0  # turns of a `for each` that have it as well
 
     def render(self, file: str) -> str:
-        """Return the problem as `FILE:LINE:COLUMN: [code] message`, with the turn that it is of."""
-        return f"{file}:{self.position}: [{self.code}] {self.message}{self._turn()}"
-
-    def _turn(self) -> str:
-        turn = self.position.turn
-        if turn is None:
-            return ""
-        if not self.more:
-            return _(" (turn {turn})").format(turn=turn)
-        text = n_(" (turn {turn}, and {count} more)", " (turn {turn}, and {count} more)", self.more)
-        return text.format(turn=turn, count=self.more)
+        """Return the problem as `FILE:LINE:COLUMN: [code] message`, with the part and the turn that it is of."""
+        found, turn = self.position, self.position.turn
+        within = [_("in part `{part}`").format(part=found.part)] if found.part else []
+        if turn is not None and self.more:
+            text = n_("turn {turn}, and {count} more", "turn {turn}, and {count} more", self.more)
+            within.append(text.format(turn=turn, count=self.more))
+        elif turn is not None:
+            within.append(_("turn {turn}").format(turn=turn))
+        told = f" ({', '.join(within)})" if within else ""
+        return f"{found.file or file}:{found}: [{self.code}] {self.message}{told}"
 
     @property
     def written(self) -> tuple[Position, str, Place]:
@@ -99,7 +107,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     several turns of a `for each` for the first turn in which it is wrong.
     """
     alike: dict[tuple[Position, str, Place], list[Problem]] = {}
-    for problem in sorted(problems, key=lambda problem: problem.position):
+    for problem in sorted(problems, key=lambda problem: (problem.position.file, problem.position)):
         alike.setdefault(problem.written, []).append(problem)
     return [
         replace(first, more=len({str(each.position.turn) for each in others} - {str(first.position.turn)}))

@@ -66,7 +66,8 @@ def fault_networks(subject: Subject) -> Iterator[Problem]:
         network = fault.network
         if network not in names:
             if not subject.is_spared(subject.topology.verify.steps[int(place[2])], "networks", network):
-                yield subject.problem("unknown-network", (*place, "network"), subject.no_network(network))
+                where = (*place, "network")
+                yield subject.problem("unknown-network", where, subject.no_network(network, where))
         elif not _is_internal(subject, network):
             message = _("network `{network}` is not internal, so it cannot be cut; expected an internal network")
             yield subject.problem("not-internal", (*place, "network"), message.format(network=network))

@@ -66,7 +66,8 @@ def adapter_networks(subject: Subject) -> Iterator[Problem]:
     for placed in subject.adapters():
         network = placed.adapter.network
         if names is not None and network not in names:
-            yield subject.problem("unknown-network", (*placed.place, "network"), subject.no_network(network))
+            place = (*placed.place, "network")
+            yield subject.problem("unknown-network", place, subject.no_network(network, place))
 
 
 def addresses(subject: Subject) -> Iterator[Problem]:

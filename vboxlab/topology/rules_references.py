@@ -134,7 +134,7 @@ def scenario_machines(subject: Subject) -> Iterator[Problem]:
         for name in dict.fromkeys(wanted):
             if name not in names and not subject.is_spared(step, "machines", name):
                 where = _where(subject, place, name)
-                yield subject.problem("unknown-machine", where, subject.no_machine(name))
+                yield subject.problem("unknown-machine", where, subject.no_machine(name, where))
 
 
 def _where(subject: Subject, place: Place, name: str) -> Place:

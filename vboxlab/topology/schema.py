@@ -1,4 +1,4 @@
-"""The JSON Schema of topology and snapshot-set files: what the model takes, as a file may write it.
+"""The JSON Schema of the files of topologies, parts and snapshot sets: what the model takes, as a file may write it.
 
 Differences from the model: names come from keys, adapters may leave out their slot, `verify` may be a list, one name
 may stand for a list of one, and wherever a value is, `{parameter}` may be; machines, networks and what stands in lists
@@ -17,10 +17,11 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.json_schema import models_json_schema
 
 from vboxlab.topology.conditions import WHEN
-from vboxlab.topology.expansion import VALUE
-from vboxlab.topology.expectations import NOT_IN_FILE, Expectation
+from vboxlab.topology.expectations import NOT_IN_FILE, PARTS, Expectation
+from vboxlab.topology.growth import VALUE
 from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, Parameter, SnapshotSet, Topology
+from vboxlab.topology.parts import GIVEN_BY_PARTS, PART, Part, PartParameter
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.scenario import Scenario
 from vboxlab.topology.step import listed
@@ -30,7 +31,7 @@ _HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*(\+[0-9]+)?\}"}
 _NOT_REQUIRED: dict[type[BaseModel], frozenset[str]] = {Adapter: frozenset({"slot"})}
 # What YAML reads as a number or truth value is taken as the text that was typed where text is expected.
 _TEXT = ["string", "number", "boolean"]
-_AS_THEY_ARE = (Parameter, SnapshotSet)
+_AS_THEY_ARE = (Parameter, PartParameter, SnapshotSet)
 _EXPANDED = {WHEN: "When", FOR_EACH: "ForEach"}
 
 Schema = dict[str, Any]
@@ -54,6 +55,21 @@ _SHARED: Schema = {
             ]
         },
     },
+    "Use": {
+        "description": "a part, by its name alone or with values for its parameters",
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "required": [PART],
+                "properties": {
+                    PART: {"type": "string", "description": "name of a file in the folder `parts`, without its ending"},
+                    **{key: {"$ref": f"#/$defs/{name}"} for key, name in _EXPANDED.items()},
+                },
+                "additionalProperties": {"type": _TEXT},
+            },
+        ],
+    },
     "Element": {
         "description": "a plain value of a list, with what decides whether it is there",
         "type": "object",
@@ -65,12 +81,12 @@ _SHARED: Schema = {
 
 
 def topology_schema() -> Schema:
-    """Return the JSON Schema of topology files, and of snapshot-set files (those with the key `topology`).
+    """Return the JSON Schema of topology files, of snapshot-set files (`topology`) and parts (those with `part`).
 
     Raises RoleUnusable when an installed role is not fit for use.
     """
     installed_roles()
-    models = tuple(_models(Topology, SnapshotSet))
+    models = tuple(_models(Topology, SnapshotSet, Part))
     places, generated = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: Schema = generated["$defs"]
     names = {model: places[model, "validation"]["$ref"].rpartition("/")[2] for model in models}
@@ -86,13 +102,18 @@ def topology_schema() -> Schema:
             {key: {"$ref": f"#/$defs/{each}"} for key, each in _EXPANDED.items() if key not in properties}
         )
     _allow_list_of_steps(definitions[names[Topology]]["properties"], names[Scenario])
+    _allow_parts(definitions, names)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "vboxlab topology or snapshot set",
+        "title": "vboxlab topology, part of topologies, or snapshot set",
         "type": "object",
         "if": {"required": ["topology"]},
         "then": {"$ref": f"#/$defs/{names[SnapshotSet]}"},
-        "else": {"$ref": f"#/$defs/{names[Topology]}"},
+        "else": {
+            "if": {"required": [PART]},
+            "then": {"$ref": f"#/$defs/{names[Part]}"},
+            "else": {"$ref": f"#/$defs/{names[Topology]}"},
+        },
         "$defs": {**definitions, **_SHARED},
     }
 
@@ -210,6 +231,27 @@ _LITERAL_KEYS = frozenset({"default", "description", "enum", "const", "required"
 
 def _properties_with_holes(properties: Schema) -> Schema:
     return {key: _with_holes(value) for key, value in properties.items()}
+
+
+def _allow_parts(definitions: Schema, names: dict[type[BaseModel], str]) -> None:
+    """Let a topology name parts and then say of a machine only what it adds; let a part list its steps."""
+    machine, topology, part = (definitions[names[model]] for model in (Machine, Topology, Part))
+    topology["properties"][PARTS] = {
+        "description": "what it shares with other topologies; its own keys add to theirs, or replace them",
+        "type": "array",
+        "items": {"$ref": "#/$defs/Use"},
+    }
+    definitions["MachineOfPart"] = {key: value for key, value in machine.items() if key != "required"}
+    some, whole = ({"additionalProperties": {"$ref": f"#/$defs/{name}"}} for name in ("MachineOfPart", names[Machine]))
+    part["properties"]["machines"] |= some
+    topology["properties"]["machines"].pop("additionalProperties")
+    given = [key for key in topology["required"] if key in GIVEN_BY_PARTS]
+    topology["required"] = [key for key in topology["required"] if key not in given]
+    topology["if"] = {"required": [PARTS]}
+    topology["then"] = {"properties": {"machines": some}}
+    topology["else"] = {"required": given, "properties": {"machines": whole}}
+    steps = {"type": "array", "items": {"$ref": f"#/$defs/{names[Scenario]}/properties/steps/items"}}
+    part["properties"]["verify"] = {**steps, "description": "steps that come before the topology's own"}
 
 
 def _allow_list_of_steps(properties: Schema, scenario: str) -> None:

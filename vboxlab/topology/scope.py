@@ -1,4 +1,4 @@
-"""What the holes of a text mean where it stands: parameters in force, and the names of a `for each` around it."""
+"""What the holes of a text mean where it stands: parameters of its file, and the names of a `for each` around it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Scope:
     local: Mapping[str, str] = field(default_factory=dict)  # what the file says for the names that only it knows
     counted: frozenset[str] = frozenset()  # names that stand for numbers
     turn: Turn | None = None
+    repeats: bool = False  # whether a `for each` of the same file stands around
+    part: str = ""
 
     @property
     def fillings(self) -> Mapping[str, str]:
@@ -41,7 +43,8 @@ class Scope:
 
     def making(self, names: Mapping[str, str], place: Place) -> Scope:
         """Return the scope with the place of what a turn makes."""
-        return replace(self, turn=Turn(names, place))
+        around = self.turn.names if self.turn is not None else {}  # of the `for each` that uses a part
+        return replace(self, turn=Turn({**around, **names}, place), repeats=True)
 
     def position(self, position: Position) -> Position:
         """Return a position as that of something made here."""

@@ -84,9 +84,10 @@ class Subject:
         """Return the problem that a value repeats the one at an earlier place, which the message may name by {line}."""
         place, first = self.place(place), self.place(first)
         position, earlier = self.source.value(place), self.source.value(first)
+        line = earlier.line_seen_from(position, self.source.file)
         if position == earlier:  # both came from one anchor: what is wrong is where the alias or merge brings it in
             position = self.source.spot(place).used or position
-        return Problem(code, position, message.replace("{line}", str(earlier.line)) + self._made_with(place), place)
+        return Problem(code, position, message.replace("{line}", line) + self._made_with(place), place)
 
     def _made_with(self, place: Place) -> str:
         raw = self.source.get(place)
@@ -116,21 +117,21 @@ class Subject:
         found = self.source.get((section,))
         return tuple(found) if isinstance(found, dict) else None
 
-    def no_machine(self, name: str) -> str:
-        """Say that there is no machine of a name, and why when a `when` leaves it out."""
+    def no_machine(self, name: str, place: Place) -> str:
+        """Say at a place of the model that there is no machine of a name, and why when a `when` leaves it out."""
         names = self.named_in_file("machines") or ()
-        return self._left_out("machines", name) or _("there is no machine `{machine}`; {expected}").format(
+        return self._left_out("machines", name, place) or _("there is no machine `{machine}`; {expected}").format(
             machine=name, expected=one_of(names) + did_you_mean(name, names)
         )
 
-    def no_network(self, name: str) -> str:
-        """Say that there is no network of a name, and why when a `when` leaves it out."""
+    def no_network(self, name: str, place: Place) -> str:
+        """Say at a place of the model that there is no network of a name, and why when a `when` leaves it out."""
         names = self.named_in_file("networks") or ()
-        return self._left_out("networks", name) or _("there is no network `{network}`; {expected}").format(
+        return self._left_out("networks", name, place) or _("there is no network `{network}`; {expected}").format(
             network=name, expected=one_of(names) + did_you_mean(name, names)
         )
 
-    def _left_out(self, section: str, name: str) -> str:
+    def _left_out(self, section: str, name: str, place: Place) -> str:
         left = self.source.left_out.get((section, name))
         if left is None:
             return ""
@@ -142,7 +143,7 @@ class Subject:
             what=describe((section, name), None),
             parameter=left.parameter,
             value=show(left.value or None),
-            line=left.position.line,
+            line=left.position.line_seen_from(self.source.value(self.place(place)), self.source.file),
         )
 
     def is_spared(self, step: Step, section: str, name: str) -> bool:

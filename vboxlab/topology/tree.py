@@ -21,6 +21,14 @@ def entries_of(node: Node | None) -> dict[str, Node]:
     return node.content if node is not None and isinstance(node.content, dict) else {}
 
 
+def merged(base: Node, over: Node) -> Node:
+    """Return a tree with another laid over it: mappings are merged key by key, anything else is replaced."""
+    if not isinstance(base.content, dict) or not isinstance(over.content, dict):
+        return over
+    both = {key: merged(base.content[key], over.content[key]) for key in base.content.keys() & over.content.keys()}
+    return Node(over.spot, {key: both.get(key, node) for key, node in (base.content | over.content).items()})
+
+
 def values(node: Node) -> Data:
     """Return what a tree says."""
     if isinstance(node.content, dict):

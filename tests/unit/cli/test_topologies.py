@@ -46,7 +46,18 @@ def test_validate_with_a_value_that_makes_a_bad_host_name(capsys: pytest.Capture
     assert run(["validate", "failover", "--set", "student=jean luc", "--json"]) == 3
     (problems,) = json.loads(capsys.readouterr().out).values()
     assert len(problems) >= 2
-    assert {problem.rpartition(" (")[2] for problem in problems} == {"parameter `student` is `jean luc`)"}
+    assert all("(parameter `student` is `jean luc`)" in problem for problem in problems)
+    assert any(problem.endswith("(parameter `student` is `jean luc`) (in part `dns`)") for problem in problems)
+
+
+def test_validate_takes_a_part_for_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", *(f"topologies/parts/{name}.yaml" for name in ("firewall", "dns", "client"))]) == 0
+    capsys.readouterr()
+    path = tmp_path / "client.yaml"
+    text = (REPOSITORY / "topologies" / "parts" / "client.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("choices:", "choises:"), encoding="utf-8")
+    assert run(["validate", str(path)]) == 3
+    assert ":7:5: [unknown-key] `choises` is not a key of parameter `environment`; " in capsys.readouterr().out
 
 
 def test_validate_knows_the_bases_that_can_be_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,9 +163,12 @@ def test_in_copies_adoption_is_refused_with_file_and_line() -> None:
     load_topology(path, for_copy=True)
     with pytest.raises(TopologyInvalid) as caught:
         load_topology(path, SCHOOL, for_copy=True)
-    line = next(n for n, text in enumerate(path.read_text().splitlines(), start=1) if "vm: PF_FIREWALL" in text)
+    part = path.parent / "parts" / "firewall.yaml"
+    line = next(n for n, text in enumerate(part.read_text().splitlines(), start=1) if "vm: PF_FIREWALL" in text)
     said = str(caught.value)
-    assert f"failover.yaml:{line}:5: [adopted-in-copy] machine `firewall` is the existing VM `PF_FIREWALL`" in said
+    assert (
+        f"parts/firewall.yaml:{line}:5: [adopted-in-copy] machine `firewall` is the existing VM `PF_FIREWALL`" in said
+    )
     assert (
         said.count("copies are isolated; expected a variant that makes the machine (`--set environment=standalone`)")
         == 3

@@ -1,4 +1,4 @@
-"""Each topology and snapshot set is read once in a verb, however many copies and topologies on the way it has."""
+"""Each topology, part and snapshot set is read once in a verb, however many copies and topologies on the way it has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _watching: list[Counter[str]] = []  # an audit hook cannot be taken away again
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and _watching and isinstance(arguments[0], str | os.PathLike):
         path = Path(arguments[0]).absolute()
-        if path.suffix == ".yaml" and path.parent.name in ("topologies", "snapshots"):
+        if path.suffix == ".yaml" and path.parent.name in ("topologies", "parts", "snapshots"):
             _watching[0][f"{path.parent.name}/{path.stem}"] += 1
 
 
@@ -55,7 +55,8 @@ def reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Coun
     return count
 
 
-FAILOVER = {"topologies/failover", "snapshots/apache-base"}
+PARTS = {"parts/firewall", "parts/dns", "parts/client"}
+FAILOVER = {"topologies/failover", "snapshots/apache-base", *PARTS}
 BOTH = {*FAILOVER, "topologies/loadbalancing"}
 
 

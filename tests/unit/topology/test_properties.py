@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vboxlab.errors import TopologyInvalid
+from vboxlab.topology.catalog import FoundParts
 from vboxlab.topology.loader import snapshot_set_of, topology_of
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import fill, names_in
 from vboxlab.topology.source import parse_source
 
-FAILOVER = (Path(__file__).parents[3] / "topologies" / "failover.yaml").read_text(encoding="utf-8")
+PATH = Path(__file__).parents[3] / "topologies" / "failover.yaml"
+FAILOVER = PATH.read_text(encoding="utf-8")
+PARTS = FoundParts(PATH)
 LINES = FAILOVER.splitlines(keepends=True)
 WORDS = sorted(set(re.findall(r"[\w.-]+|[{}\[\]:,&*<>|!'\"#?-]", FAILOVER)))
 
@@ -42,7 +45,9 @@ SOME = settings(max_examples=60, deadline=None)
 FEW = settings(max_examples=20, deadline=None)
 
 SCALARS = st.one_of(st.sampled_from(WORDS), st.text(max_size=8), st.integers(), st.booleans(), st.none())
-KEYS = st.sampled_from([word for word in WORDS if word.isidentifier()] + ["from", "<<", "0"])
+KEYS = st.sampled_from(
+    [word for word in WORDS if word.isidentifier()] + ["from", "<<", "0", "when", "for each", "value", "part"]
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)),
@@ -54,11 +59,13 @@ def check(text: str) -> None:
     for make in (topology_of, snapshot_set_of):
         try:
             source = parse_source(text, "t.yaml")
-            made = topology_of(source, {}, "t") if make is topology_of else snapshot_set_of(source, "t")
+            made = topology_of(source, {}, "t", parts=PARTS) if make is topology_of else snapshot_set_of(source, "t")
         except TopologyInvalid as error:
             assert len(error.details) > 0, error  # noqa: PT017  # only what is raised can be looked at
             lines = max(1, text.count("\n") + text.count("\r") + text.count("\x85") + text.count("\u2028") + 2)
             for detail in error.details:
+                if detail.startswith(f"{PATH.parent / 'parts'}/"):
+                    continue
                 found = re.match(r"t\.yaml:(\d+):(\d+): \[[a-z0-9-]+\] ", detail)
                 assert found, detail
                 assert 1 <= int(found[1]) <= lines
@@ -100,7 +107,9 @@ def test_a_topology_with_lines_changed(data: st.DataObject) -> None:
 
 
 @SOME
-@given(st.sampled_from(["lab", "networks", "machines", "stages", "parameters", "verify", "from", "base"]), VALUES)
+@given(
+    st.sampled_from(["lab", "networks", "machines", "stages", "parameters", "verify", "from", "base", "parts"]), VALUES
+)
 def test_a_topology_with_a_section_of_anything(section: str, value: Any) -> None:
     topology = yaml.safe_load(SMALL)
     topology[section] = value
@@ -108,7 +117,7 @@ def test_a_topology_with_a_section_of_anything(section: str, value: Any) -> None
 
 
 @SOME
-@given(st.sampled_from(["hostname", "adapters", "stages", "roles", "dns", "adopt"]), VALUES)
+@given(st.sampled_from(["hostname", "adapters", "stages", "roles", "dns", "adopt", "when", "for each"]), VALUES)
 def test_a_machine_with_a_key_of_anything(key: str, value: Any) -> None:
     topology = yaml.safe_load(SMALL)
     topology["machines"]["two"][key] = value

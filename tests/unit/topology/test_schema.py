@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 from vboxlab.topology.schema import SCHEMA_FILE, schema_text, topology_schema
 
 REPOSITORY = Path(__file__).parents[3]
-FILES = [*(REPOSITORY / "topologies").glob("*.yaml"), *(REPOSITORY / "snapshots").glob("*.yaml")]
+FILES = [*(REPOSITORY / "topologies").rglob("*.yaml"), *(REPOSITORY / "snapshots").glob("*.yaml")]
 
 
 class Yaml12Loader(yaml.SafeLoader):
@@ -40,19 +40,30 @@ def test_the_committed_file_is_up_to_date() -> None:
 def test_the_shipped_files_keep_it(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert errors(text) == []
-    assert text.startswith("# yaml-language-server: $schema=../vboxlab/topology/topology.schema.json\n")
+    up = "../" * len(file.relative_to(REPOSITORY).parent.parts)
+    assert text.startswith(f"# yaml-language-server: $schema={up}vboxlab/topology/topology.schema.json\n")
 
 
 def test_it_is_a_schema_and_finds_what_is_wrong() -> None:
     Draft7Validator.check_schema(topology_schema())
     failover = (REPOSITORY / "topologies" / "failover.yaml").read_text(encoding="utf-8")
     assert errors(failover.replace("domain: mlif.local", "domian: mlif.local")) == [""]
-    assert errors(failover.replace("hostname: pf-firewall", "hostnam: pf-firewall")) == [
-        "machines/firewall",
-        "machines/firewall",
+    assert errors(failover.replace("hostname: srv-web-{student}", "hostnam: x")) == [
+        "machines/srv-web",
+        "machines/srv-web-bis",
     ]
-    assert errors(failover.replace("kind: nat", "kind: net")) == ["networks/wan/kind"]
-    assert errors(failover.replace("kind: nat", 'kind: "{kind}"')) == [], "a parameter may stand for any value"
+    firewall = (REPOSITORY / "topologies" / "parts" / "firewall.yaml").read_text(encoding="utf-8")
+    assert errors(firewall.replace("hostname: pf-firewall", "hostnam: pf-firewall")) == ["machines/firewall"]
+    assert errors(firewall.replace("kind: nat", "kind: net")) == ["networks/wan/kind"]
+    assert errors(firewall.replace("kind: nat", 'kind: "{kind}"')) == [], "a parameter may stand for any value"
+
+
+def test_only_who_names_parts_may_leave_out_what_a_machine_must_have() -> None:
+    failover = (REPOSITORY / "topologies" / "failover.yaml").read_text(encoding="utf-8")
+    assert errors(failover.replace("machines:\n", "machines:\n  client: {memory: 1024}\n")) == []
+    alone = failover.replace("parts:\n", "networks: {}\nx-parts:\n").replace("  - {part: firewall, ", "  - {")
+    assert errors(alone.replace("hostname: srv-web-{student}", "")) == ["", "machines/srv-web"]
+    assert errors(failover.replace("part: firewall, service", "service")) == ["parts/0"]
 
 
 def test_names_that_come_from_keys_are_not_asked_for() -> None:

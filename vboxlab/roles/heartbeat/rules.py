@@ -63,7 +63,8 @@ def clusters(subject: Subject) -> Iterator[Problem]:
         where: Place = (*place, "nodes")
         for index, node in enumerate(role.nodes):
             if names is not None and node not in names:
-                yield subject.problem("unknown-node", (*where, index), subject.no_machine(node))
+                at = (*where, index)
+                yield subject.problem("unknown-node", at, subject.no_machine(node, at))
             elif node in role.nodes[:index]:
                 message = _("machine `{machine}` is a node twice; expected each node once").format(machine=node)
                 yield subject.problem("duplicate-node", (*where, index), message)

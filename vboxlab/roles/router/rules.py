@@ -28,7 +28,7 @@ def networks(subject: Subject) -> Iterator[Problem]:
         named += [(flow.source, (*place, "allow", index, "from")) for index, flow in enumerate(role.allow)]
         for name, where in named:
             if names is not None and name not in names:
-                yield subject.problem("unknown-network", where, subject.no_network(name))
+                yield subject.problem("unknown-network", where, subject.no_network(name, where))
             elif subject.fit.complete and name not in attached:
                 message = _("router `{machine}` has no adapter on network `{network}`; {expected}").format(
                     machine=machine.name, network=name, expected=one_of(sorted(attached))
