@@ -175,9 +175,13 @@ _DESCRIBED = {
     "topology/step.py": ("CheckStep.persist", "Step.note", "Step.severity", "Step.title", "Step.when", "Step.within"),
     "topology/model.py": (
         "Machine.base", "Machine.resolver_domain", "Machine.roles", "Machine.search", "Network.host_name",
+        "Parameter.max", "Parameter.min", "Parameter.type",
         "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.start_from", "Topology.values",
     ),
-    "topology/parts.py": ("Part.part", "Part.verify", "PartParameter.default"),
+    "topology/parts.py": (
+        "Part.part", "Part.verify", "PartParameter.default", "PartParameter.max", "PartParameter.min",
+        "PartParameter.type",
+    ),
     "topology/scenario.py": (
         "Detection.node", "Detection.on", "Detection.pattern", "Detection.stages", "Limits.detection", "Limits.failed",
         "Limits.interruption", "Limits.longest_gap", "Limits.served_after", "Limits.slow", "Limits.takeover",

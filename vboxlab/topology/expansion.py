@@ -85,7 +85,9 @@ class _Given:
             if problems:  # whatever they hide is not told as well
                 self.uncertain.update(NAMED)
             if use is not None:
-                self._take(growth.of_part(use.source), use.scope)
+                inner = growth.of_part(use.source)
+                self._take(inner, use.scope)
+                growth.count = inner.count
 
     def _take(self, growth: Growth, scope: Scope) -> None:
         data = growth.source.data if isinstance(growth.source.data, dict) else {}

@@ -42,7 +42,7 @@ class Growth:
     def of_part(self, source: Source) -> Growth:
         """Return what grows the tree of a part, whose problems are told with the others."""
         inner = Growth(source)
-        inner.problems = self.problems
+        inner.problems, inner.count = self.problems, self.count
         return inner
 
     def problem(self, code: str, position: Position, message: str, out: Place, scope: Scope) -> None:

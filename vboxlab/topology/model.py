@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vboxlab.topology.conditions import When, holds
+from vboxlab.topology.parameter_types import ParameterType, limits_problem
 from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.scenario import Scenario
@@ -32,6 +33,17 @@ class Parameter(Parameters):
     default: str
     choices: tuple[str, ...] = ()
     description: str = ""
+    # What values a parameter can have says nothing about what the lab is: the digest goes without.
+    type: ParameterType = Field(default="text", exclude=True, description="what its values are")
+    min: int | None = Field(default=None, exclude=True, description="least value of a number")
+    max: int | None = Field(default=None, exclude=True, description="greatest value of a number")
+
+    @model_validator(mode="after")
+    def _is_well_declared(self) -> Self:
+        problem = limits_problem(self.type, self.choices, self.min, self.max)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
 
 
 class Network(Parameters):

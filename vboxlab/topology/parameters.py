@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 
 from vboxlab.errors import UsageError
 from vboxlab.language import C_, _
+from vboxlab.topology.parameter_types import Declared
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.scope import Scope
@@ -14,6 +16,7 @@ from vboxlab.topology.source import Data, Source, unprintable
 
 # `{{…}}` and `{{` are literal braces; `{name}` is a hole, and `{name+1}` one that counts up where the name stands for a
 # number; any other brace is itself, as CSS in a page needs.
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)(?:\+([0-9]{1,9}))?\}")
 
@@ -55,8 +58,8 @@ def fill_written(text: str, values: Mapping[str, str], counted: Container[str] =
 def _filled(text: str, values: Mapping[str, str], counted: Container[str], *, unbraced: bool) -> str:
     def replacement(match: re.Match[str]) -> str:
         if match[4]:
-            countable = match[3] in counted and match[3] in values
-            return str(int(values[match[3]]) + int(match[4])) if countable else match[0]
+            start = values.get(match[3], "") if match[3] in counted else ""
+            return str(int(start) + int(match[4])) if _NUMBER.fullmatch(start) else match[0]
         if match[3]:
             return values.get(match[3], match[0])
         if not unbraced:
@@ -77,6 +80,7 @@ def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]
     Raises UsageError when a chosen parameter is not declared or its value is none of the choices.
     """
     declared = _declared(source)
+    types = declarations_of(source)
     for name, value in chosen.items():
         if name not in declared:
             known = ", ".join(declared) or C_("parameters", "none")
@@ -86,15 +90,7 @@ def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]
                 ),
                 details=[_("its parameters: {names}").format(names=known) + did_you_mean(name, declared)],
             )
-        choices = source.get(("parameters", name, "choices"))
-        if isinstance(choices, list) and choices and value not in choices:
-            words = [choice for choice in choices if isinstance(choice, str)]
-            raise UsageError(
-                _("--set {name}={value}: `{value}` is not a choice of parameter `{name}` in {file}").format(
-                    name=name, value=value, file=source.file
-                ),
-                details=[f"{one_of(words)}{did_you_mean(value, words)}"],
-            )
+        _check_chosen(name, value, types[name], source.file)
         if unprintable(value):
             text = _("--set {name}=…: the value has the character {character}")
             raise UsageError(text.format(name=name, character=unprintable(value)))
@@ -108,11 +104,67 @@ def values_in_force(source: Source, chosen: Mapping[str, str]) -> dict[str, str]
     return in_force
 
 
+def _check_chosen(name: str, value: str, declared: Declared, file: str) -> None:
+    if declared.fits(value):
+        return
+    if declared.choices:
+        text = _("--set {name}={value}: `{value}` is not a choice of parameter `{name}` in {file}")
+    else:
+        text = _("--set {name}={value}: the value does not fit parameter `{name}` in {file}")
+    message = text.format(name=name, value=declared.shown(value), file=file)
+    raise UsageError(message, details=[declared.expected(value)])
+
+
+def declarations_of(source: Source) -> Mapping[str, Declared]:
+    """Return what each parameter of a file can be; what is wrong in a declaration limits nothing."""
+    return {name: _declaration(source, name) for name in _declared(source)}
+
+
+def _declaration(source: Source, name: str) -> Declared:
+    kind = source.get(("parameters", name, "type"))
+    low, high = (source.get(("parameters", name, key)) for key in ("min", "max"))
+    return Declared(
+        kind if isinstance(kind, str) else "text",
+        _choices(source, name),
+        *(int(each) if isinstance(each, str) and _NUMBER.fullmatch(each) else None for each in (low, high)),
+    )
+
+
+def unfit_values(source: Source) -> list[Problem]:
+    """Return what defaults and choices of a file's parameters are not of the parameter's type."""
+    problems: list[Problem] = []
+    for name, declared in declarations_of(source).items():
+        default = source.get(("parameters", name, "default"))
+        for index, choice in enumerate(declared.choices):
+            if not replace(declared, choices=()).fits(choice):
+                place: Place = ("parameters", name, "choices", index)
+                text = _("the choice {value} of parameter `{name}` does not fit its type; {expected}")
+                expected = replace(declared, choices=()).expected(choice)
+                message = text.format(value=show(choice or None), name=name, expected=expected)
+                problems.append(Problem("unfit-value", source.value(place), message, place))
+        if not isinstance(default, str) or declared.fits(default):
+            continue
+        place = ("parameters", name, "default")
+        if declared.choices:
+            code = "default-not-a-choice"
+            text = _("the default {value} of parameter `{name}` is none of its choices; {expected}")
+        else:
+            code = "unfit-value"
+            text = _("the default {value} of parameter `{name}` does not fit its type; {expected}")
+        message = text.format(
+            value=show(declared.shown(default) or None), name=name, expected=declared.expected(default)
+        )
+        problems.append(Problem(code, source.value(place), message, place))
+    return problems
+
+
 def scope_of(source: Source, values: Mapping[str, str]) -> Scope:
     """Return what the holes of a file mean under the values in force."""
     declared = _declared(source)
     choices = {name: _choices(source, name) for name in declared}
-    return Scope(tuple(declared), values, choices)
+    types = declarations_of(source)
+    counted = frozenset(name for name, value in values.items() if name in types and types[name].is_number(value))
+    return Scope(tuple(declared), values, choices, counted=counted)
 
 
 def _choices(source: Source, name: str) -> tuple[str, ...]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.model import Machine, Network
-from vboxlab.topology.parameters import names_in, scope_of
+from vboxlab.topology.parameter_types import Declared, ParameterType, limits_problem
+from vboxlab.topology.parameters import declarations_of, names_in, scope_of, unfit_values
+from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Position, Problem, did_you_mean, one_of
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.scenario import Scenario
@@ -38,6 +40,16 @@ class PartParameter(Parameters):
     )
     choices: tuple[str, ...] = ()
     description: str = ""
+    type: ParameterType = Field(default="text", description="what its values are")
+    min: int | None = Field(default=None, description="least value of a number")
+    max: int | None = Field(default=None, description="greatest value of a number")
+
+    @model_validator(mode="after")
+    def _is_well_declared(self) -> Self:
+        problem = limits_problem(self.type, self.choices, self.min, self.max)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
 
 
 class Part(Parameters):
@@ -142,7 +154,7 @@ def declaration_problems(source: Source) -> list[Problem]:
         return [*source.problems, Problem("wrong-type", source.key(()), message)]
     taken = {"networks": dict, "machines": dict, "verify": list}
     rest = {key: value for key, value in source.data.items() if not isinstance(value, taken.get(key, ()))}
-    return [*source.problems, *fit(Part, rest, source).problems]
+    return [*source.problems, *fit(Part, rest, source).problems, *unfit_values(source)]
 
 
 def _scope(
@@ -151,6 +163,7 @@ def _scope(
     """Return what the holes of a part mean: the values given, else the topology's of the same name, else defaults."""
     problems: list[Problem] = []
     declared = scope_of(source, {})
+    types = declarations_of(source)
     for key, node in given.items():
         if key not in declared.names:
             message = _("`{key}` is no parameter of part `{part}`; {expected}").format(
@@ -168,12 +181,12 @@ def _scope(
             local[key] = here.written or ""
             if set(names_in(local[key])) <= around.values.keys():  # else its own problem has been told
                 values[key] = here.content
-                problems += _unfit(declared, key, here.content, here.spot.value)
+                problems += _unfit(types[key], key, here.content, here.spot.value)
         elif here is None and key in around.names and key not in around.local:
             local[key] = f"{{{key}}}"
             if key in around.values:
                 values[key] = around.values[key]
-                problems += _unfit(declared, key, values[key], _start(use.spot))
+                problems += _unfit(types[key], key, values[key], _start(use.spot))
         elif here is None and isinstance(default, str):
             values[key] = local[key] = default
         else:
@@ -183,14 +196,14 @@ def _scope(
                     part=name, key=key
                 )
                 problems.append(Problem("missing-value", _start(use.spot), message, (key,)))
-    return replace(declared, values=values, local=local, part=name), problems
+    counted = frozenset(key for key, value in values.items() if types[key].is_number(value))
+    return replace(declared, values=values, local=local, counted=counted, part=name), problems
 
 
-def _unfit(declared: Scope, name: str, value: str, where: Position) -> list[Problem]:
-    choices = declared.choices.get(name, ())
-    if not choices or value in choices:
+def _unfit(declared: Declared, name: str, value: str, where: Position) -> list[Problem]:
+    if declared.fits(value):
         return []
     message = _("parameter `{name}` cannot be {value}; {expected}").format(
-        name=name, value=f"`{value}`", expected=one_of(choices) + did_you_mean(value, choices)
+        name=name, value=show(declared.shown(value) or None), expected=declared.expected(value)
     )
     return [Problem("wrong-value", where, message, (name,))]

@@ -10,8 +10,7 @@ from vboxlab.topology.asking import DistributionCheck
 from vboxlab.topology.checks import PingCheck
 from vboxlab.topology.conditions import When, wanted
 from vboxlab.topology.model import Machine
-from vboxlab.topology.parameters import condition_problem, scope_of
-from vboxlab.topology.places import show
+from vboxlab.topology.parameters import condition_problem, scope_of, unfit_values
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.rules_names import name_fault
 from vboxlab.topology.scenario import Measure, ScenarioStep
@@ -89,16 +88,8 @@ def circles(subject: Subject) -> Iterator[Problem]:
 
 
 def defaults(subject: Subject) -> Iterator[Problem]:
-    """default-not-a-choice."""
-    for name, parameter in subject.topology.parameters.items():
-        if parameter.choices and parameter.default not in parameter.choices:
-            words = parameter.choices
-            message = _("the default {value} of parameter `{name}` is none of its choices; {expected}").format(
-                value=show(parameter.default),
-                name=name,
-                expected=one_of(words) + did_you_mean(parameter.default, words),
-            )
-            yield subject.problem("default-not-a-choice", ("parameters", name, "default"), message)
+    """default-not-a-choice, unfit-value: of what parameters are declared to be."""
+    yield from unfit_values(subject.source)
 
 
 def _conditions(subject: Subject) -> Iterator[tuple[When, Place]]:
