@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vboxlab.errors import TopologyInvalid
 from vboxlab.topology.catalog import FoundParts
-from vboxlab.topology.loader import snapshot_set_of, topology_of
+from vboxlab.topology.expansion import expand
+from vboxlab.topology.loader import NO_PARTS, snapshot_set_of, topology_of
 from vboxlab.topology.model import SnapshotSet, Topology
-from vboxlab.topology.parameters import fill, names_in
-from vboxlab.topology.source import parse_source
+from vboxlab.topology.parameters import fill, names_in, scope_of
+from vboxlab.topology.source import look, parse_source
 
 PATH = Path(__file__).parents[3] / "topologies" / "failover.yaml"
 FAILOVER = PATH.read_text(encoding="utf-8")
@@ -138,3 +139,18 @@ def test_filling_twice_is_safe_without_holes(text: str, values: dict[str, str]) 
 @given(st.text(max_size=20).filter(lambda text: "{" not in text and "}" not in text))
 def test_a_value_is_put_in_as_it_is(value: str) -> None:
     assert fill("<{a}|{b}>", {"a": value}) == f"<{value}|{{b}}>"
+
+
+@SOME
+@given(st.sampled_from(["networks", "machines", "stages", "verify", "domain"]), VALUES)
+def test_what_uses_no_key_of_expansion_is_what_it_was(section: str, value: Any) -> None:
+    topology = yaml.safe_load(SMALL)
+    topology[section] = value
+    text = yaml.safe_dump(topology, allow_unicode=True, sort_keys=False)
+    source = parse_source(text, "t.yaml")
+    assume(not re.search(r"\bwhen:|for each:|\bvalue:", text))
+    assert isinstance(source.data, dict)
+    expanded = expand(source, source.data, scope_of(source, {"student": "theodore"}), NO_PARTS)
+    assert expanded.source.data == source.data
+    assert expanded.source.spots == {place: source.spots[place] for place in expanded.source.spots}
+    assert look(expanded.data, ("machines", "two", "hostname")) in (None, "two-theodore") or section == "machines"
