@@ -172,6 +172,11 @@ class _Judging:
         else:
             value = Interval(seen.listened - seen.cause.high, FOREVER) if seen.listened is not None else None
         yield _time(NC_("figure", "detection"), meaning, value)
+        if self._served_on():  # nobody takes anything over, and a limit of it must not pass
+            who = ", ".join(self._served_on())
+            meaning = _("not meaningful: {machines} served it before already").format(machines=who)
+            yield _time(NC_("figure", "takeover"), meaning, None)
+            return
         between = served.minus(seen.detected) if served and seen.detected else None
         yield _time(NC_("figure", "takeover"), _("said to be dead -> page served again"), between)
 
@@ -308,17 +313,21 @@ class _Judging:
         return {name: Interval(round(one.low, 3), round(one.high, 3)) for name, one in found.items()}
 
     def stages(self) -> Iterator[Stage]:
-        """Yield the steps of the take-over in seconds since the cause, where a word of the death began it."""
+        """Yield the steps of the take-over in seconds since the cause, where a word of the death began it.
+
+        The first answer ends it, unless the survivors served before it already.
+        """
         seen, last = self._seen, self._last_first()
         if seen.detected is None or seen.cause is None or last is None:
             return
-        served = Interval(last.start, last.end).plus(seen.offset)
-        told = [stage for stage in seen.stages if stage.moment.low <= served.high]
-        for stage in (
-            Stage(N_("said to be dead"), seen.detected),
-            *told,
-            Stage(N_("first answer"), served),
-        ):
+        found = [Stage(N_("said to be dead"), seen.detected)]
+        if self._served_on():
+            found += seen.stages
+        else:
+            served = Interval(last.start, last.end).plus(seen.offset)
+            told = [stage for stage in seen.stages if stage.moment.low <= served.high]
+            found += [*told, Stage(N_("first answer"), served)]
+        for stage in found:
             since = stage.moment.minus(seen.cause)
             yield Stage(stage.name, Interval(round(max(0.0, since.low), 3), round(max(0.0, since.high), 3)))
 

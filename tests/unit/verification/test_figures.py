@@ -303,3 +303,13 @@ def test_nothing_is_broken_down_where_nobody_told_of_the_death_or_nobody_served(
     assert judged(measured(failover(3.0, 15.0), step=wanted, stages=STAGES)).stages == ()
     assert judged(measured(failover(3.0, 99.0), step=wanted, detected=[7.4], stages=STAGES)).stages == ()
     assert judged(measured(failover(3.0, 15.0), step=wanted, detected=[7.4], journal_code=1)).stages == ()
+
+
+def test_where_the_survivor_served_before_nobody_takes_over_and_no_answer_ends_it() -> None:
+    wanted = interruption(detection=DETECTION, limits={"takeover": 60})
+    step = judged(measured(balanced(), step=wanted, detected=[4.25], stages={"taken out of the table": (4.5,)}))
+    assert [(stage.name, stage.moment.high) for stage in step.stages] == [
+        ("said to be dead", 1.25), ("taken out of the table", 1.5),
+    ]  # fmt: skip
+    takeover = next(one for one in step.measurements if one.name == "takeover")
+    assert (takeover.most, takeover.outcome, step.outcome) == (None, "unclear", "unclear")
