@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from tests.campaign.conftest import Replay
-from tests.campaign.steps import FULL, INTERRUPT, KILL, LOGIN, MEANWHILE, OTHER, POWER, SERVICE, WORKER, Step, Trouble
+from tests.campaign.steps import (
+    FULL,
+    GUEST,
+    INTERRUPT,
+    KILL,
+    LOGIN,
+    MEANWHILE,
+    OTHER,
+    POWER,
+    SERVICE,
+    WORKER,
+    Step,
+    Trouble,
+)
 
 UP = Step(("up", "first"))
 RESTORE = ("snapshot", "restore", "plain", "--lab", "duo", "--yes")
@@ -262,6 +275,15 @@ def test_a_machine_with_a_fault_is_one_that_nobody_has_been_in(replay: Replay) -
         Step(("snapshot", "take", "monday", "--lab", "duo")),
         Step(restored, Trouble(OTHER, 1, words=("up", "first", "--wait", "0"))),
         left_in_force(6, 7, 9),
+    )
+
+
+def test_a_bad_line_of_an_adapter_that_is_lent_for_the_first_contact(replay: Replay) -> None:
+    """The driver refused it, and refused to end it as well: no `up` could be done any more."""
+    replay(
+        Step(("up", "first")),
+        Step(("up", "second", "--yes"), Trouble(GUEST, 6)),
+        left_in_force(4, topology="second"),
     )
 
 

@@ -67,9 +67,21 @@ def test_lines_are_changed_where_the_driver_has_a_switch_of_its_own(world: World
         else:
             with pytest.raises(CapabilityMissing, match="adapter 1"):
                 change(1)
+    for change in changes[:2] if driver.capabilities.shapes_lines else changes:
         with pytest.raises(CapabilityMissing, match="adapter 2"):
             change(2)
     assert world.open().inspect(made.handle) == made
+
+
+def test_a_bad_line_can_be_ended_while_the_adapter_is_elsewhere(world: World, driver: Driver, spec: Specs) -> None:
+    if not driver.capabilities.shapes_lines:
+        pytest.skip("the driver changes no lines")
+    handle = driver.create(spec(adapters=(internal(1, "sw-dmz"),))).handle
+    driver.impair(handle, 1, Impairment(loss=0.5))
+    driver.set_groups(handle, 1, {1})
+    driver.attach(handle, 1, Attachment("nat", "", "10.0.2.0/24"))
+    driver.impair(handle, 1, Impairment())
+    driver.set_groups(handle, 1, ())
 
 
 def test_lines_of_others_and_of_what_is_gone_are_left_alone(world: World, driver: Driver, spec: Specs) -> None:

@@ -146,7 +146,7 @@ class Networks(Protocol):
         """Make the line of an adapter on an internal network as bad as said, for what it sends; off or running.
 
         It stays so, through restarts and changes of the network, until it is called again; an Impairment() is none.
-        Raises CapabilityMissing where the driver cannot, or the adapter is on no internal network.
+        Raises CapabilityMissing where the driver cannot, or the adapter is on no internal network, unless to end it.
         """
 
     def set_groups(self, handle: str, slot: int, groups: Collection[int]) -> None:

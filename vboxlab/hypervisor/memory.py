@@ -176,17 +176,18 @@ class MemoryDriver:
     def impair(self, handle: str, slot: int, impairment: Impairment) -> None:
         """Remember how bad the line of an adapter is."""
         with self._changing("impair", handle) as machine:
-            self._check_line(machine, slot)
+            self._check_line(machine, slot, ends=impairment == Impairment())
             self.store.impairments[handle, slot] = impairment
 
     def set_groups(self, handle: str, slot: int, groups: Collection[int]) -> None:
         """Remember which groups an adapter is in."""
         with self._changing("set_groups", handle) as machine:
-            self._check_line(machine, slot)
+            self._check_line(machine, slot, ends=not groups)
             self.store.groups[handle, slot] = frozenset(groups)
 
-    def _check_line(self, machine: ObservedMachine, slot: int) -> None:
-        if not self._capabilities.shapes_lines or _slot(machine, slot).attachment.kind != "internal":
+    def _check_line(self, machine: ObservedMachine, slot: int, *, ends: bool) -> None:
+        plugged = _slot(machine, slot).attachment.kind
+        if not self._capabilities.shapes_lines or (plugged != "internal" and not ends):
             brief = _("adapter {slot} of {machine} is on no internal network: its line cannot be changed")
             raise CapabilityMissing(brief.format(slot=slot, machine=machine.name))
 

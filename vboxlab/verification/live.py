@@ -155,8 +155,7 @@ class LiveLab:
         """Let every adapter of the lab's own machines see all others of its network."""
         for handle in self._own.values():
             for adapter in self._context.driver.inspect(handle).adapters:
-                if adapter.attachment.kind == "internal":
-                    self._context.driver.set_groups(handle, adapter.slot, ())
+                self._context.driver.set_groups(handle, adapter.slot, ())
 
     def is_new(self, machine: str) -> bool:
         """Tell whether a machine of the lab's own is one whose guest was never worked with."""

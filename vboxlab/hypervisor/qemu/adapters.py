@@ -64,16 +64,20 @@ class Adapters:
 
     def impair(self, machine_id: str, slot: int, impairment: Impairment) -> None:
         """Make an adapter's line bad or good. See Driver.impair."""
-        self._work.switches.impair(self._on_switch(machine_id, slot), slot, impairment)
+        definition = self._with_line(machine_id, slot, ends=impairment == Impairment())
+        self._work.switches.impair(definition, slot, impairment)
 
     def set_groups(self, machine_id: str, slot: int, groups: Collection[int]) -> None:
         """Let an adapter see only those of its groups. See Driver.set_groups."""
-        self._work.switches.set_groups(self._on_switch(machine_id, slot), slot, groups)
+        self._work.switches.set_groups(self._with_line(machine_id, slot, ends=not groups), slot, groups)
 
-    def _on_switch(self, machine_id: str, slot: int) -> Definition:
-        """Return a machine of ours whose adapter is plugged into our switch. Raises CapabilityMissing for others."""
+    def _with_line(self, machine_id: str, slot: int, *, ends: bool) -> Definition:
+        """Return a machine of ours whose adapter is plugged into our switch. Raises CapabilityMissing for others.
+
+        What is wrong with a line can be ended also while the adapter is plugged in elsewhere.
+        """
         definition = self._work.owned(machine_id)
-        if self._find(definition, slot).attachment.kind != "internal":
+        if self._find(definition, slot).attachment.kind != "internal" and not ends:
             brief = _("adapter {slot} of {machine} is on no internal network: its line cannot be changed")
             raise CapabilityMissing(brief.format(slot=slot, machine=definition.name))
         return definition
