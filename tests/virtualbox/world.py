@@ -35,11 +35,16 @@ PROCESSES = (SERVICE, "VBoxXPCOMIPCD", "VBoxHeadless")
 SERVICE_ENDING = ("Failed to create the VirtualBox object", "NS_BASE_STREAM_WOULD_BLOCK", "0x80470007")
 
 
-def _service_was_ending(error: BaseException) -> bool:
-    return isinstance(error, subprocess.CalledProcessError) and any(word in error.stderr for word in SERVICE_ENDING)
+# VirtualBox's own assertion, seen once (7.2.22, E_ACCESSDENIED) when the state of a machine just started was saved.
+OWN_FAILURES = ("Machine::i_saveStorageControllers",)
 
 
-@retry(retry=retry_if_exception(_service_was_ending), stop=stop_after_attempt(3), wait=wait_fixed(1), reraise=True)
+def _is_virtualboxs_own(error: BaseException) -> bool:
+    words = (*SERVICE_ENDING, *OWN_FAILURES)
+    return isinstance(error, subprocess.CalledProcessError) and any(word in error.stderr for word in words)
+
+
+@retry(retry=retry_if_exception(_is_virtualboxs_own), stop=stop_after_attempt(3), wait=wait_fixed(1), reraise=True)
 def _ran(argv: Sequence[str]) -> str:
     done = subprocess.run(argv, check=False, text=True, capture_output=True)
     if done.returncode != 0:
