@@ -90,9 +90,9 @@ def reset(
     """Bring a lab back to a snapshot and to its topology, all or nothing. The caller holds the lab's lock.
 
     With `keep`, what the lab is now is kept as a snapshot of that name first. Without `bring_up`, a lab of which a
-    machine ran is brought up, and one that was off stays off; `before_up` is done
-    before. Raises what check_reset raises, before anything is
-    touched, what context.confirm raises, and LabError when the lab is not what the topology says afterwards.
+    machine ran is brought up, and one that was off stays off; `before_up` is done before. Raises what check_reset
+    raises, before anything is touched, what context.confirm raises, and LabError when the lab is not what the topology
+    says afterwards.
     """
     observed = begin(context, lab)
     name, members = check_reset(context, blueprint, observed, snapshot, keep=keep)

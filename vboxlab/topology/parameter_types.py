@@ -16,7 +16,7 @@ ParameterType = Literal["text", "address", "network", "name", "number", "choice"
 # RFC 1123, section 2.1: what fits as a machine's name and as its host name.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_NUMBER = re.compile(r"-?[0-9]{1,9}")
+NUMBER = re.compile(r"-?[0-9]{1,9}")
 _EXPECTED: Mapping[str, str] = MappingProxyType({
     "address": N_("expected an IPv4 address such as 192.168.200.51"),
     "network": N_("expected a network such as 192.168.200.0/24"),
@@ -37,7 +37,7 @@ _FITS: Mapping[str, Callable[[str], bool]] = MappingProxyType({
     "address": lambda value: _is_made(IPv4Address, value),
     "network": lambda value: "/" in value and _is_made(IPv4Network, value),
     "name": lambda value: _LABEL.fullmatch(value) is not None,
-    "number": lambda value: _NUMBER.fullmatch(value) is not None,
+    "number": lambda value: NUMBER.fullmatch(value) is not None,
     "secret": lambda value: _SECRET.fullmatch(value) is not None,
 })  # fmt: skip
 

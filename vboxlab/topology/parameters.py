@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from vboxlab.errors import UsageError
 from vboxlab.language import C_, _
-from vboxlab.topology.parameter_types import Declared
+from vboxlab.topology.parameter_types import NUMBER, Declared
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.scope import Scope
@@ -16,7 +16,6 @@ from vboxlab.topology.source import Data, Source, unprintable
 
 # `{{…}}` and `{{` are literal braces; `{name}` is a hole, and `{name+1}` one that counts up where the name stands for a
 # number; any other brace is itself, as CSS in a page needs.
-_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}|(\{\{)|\{([A-Za-z_][A-Za-z0-9_-]*)(?:\+([0-9]{1,9}))?\}")
 
@@ -59,7 +58,7 @@ def _filled(text: str, values: Mapping[str, str], counted: Container[str], *, un
     def replacement(match: re.Match[str]) -> str:
         if match[4]:
             start = values.get(match[3], "") if match[3] in counted else ""
-            return str(int(start) + int(match[4])) if _NUMBER.fullmatch(start) else match[0]
+            return str(int(start) + int(match[4])) if NUMBER.fullmatch(start) else match[0]
         if match[3]:
             return values.get(match[3], match[0])
         if not unbraced:
@@ -126,7 +125,7 @@ def _declaration(source: Source, name: str) -> Declared:
     return Declared(
         kind if isinstance(kind, str) else "text",
         _choices(source, name),
-        *(int(each) if isinstance(each, str) and _NUMBER.fullmatch(each) else None for each in (low, high)),
+        *(int(each) if isinstance(each, str) and NUMBER.fullmatch(each) else None for each in (low, high)),
     )
 
 
