@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import pytest
 
-from tests.unit.local_lab import FrontPage, LocalLab
+from tests.unit.local_lab import LocalLab
 from tests.unit.verification.test_readings import ADDRESSES, IPVS
-from tests.unit.verification.test_runner import PAGES, interruption, program, topology
+from tests.unit.verification.test_runner import interruption, program
 from vboxlab.errors import DriverError
 from vboxlab.topology import checks as wanted
 from vboxlab.topology.faults import Fault
@@ -74,14 +73,6 @@ PROBES: Mapping[str, tuple[str, ...]] = {
 FAILING = ("exit 127", "exit 126", "exit 1", "exit 139", "kill -9 $$", "echo garbage; exit 3")
 SILENT = ("exit 0", "echo garbage")  # neither may look like an answer, but for who asks only how a program ended
 BY_EXIT_CODE = {"ping", "apt", "internet"}
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[LocalLab]:
-    front = FrontPage(PAGES)
-    front.hold("srv-web")
-    yield LocalLab(topology(), front, commands=tmp_path)
-    front.hold()
 
 
 def one(lab: LocalLab, step: dict[str, Any]) -> StepReport:

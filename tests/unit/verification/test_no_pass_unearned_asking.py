@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.local_lab import FrontPage, LocalLab
+from tests.unit.local_lab import LocalLab
 from tests.unit.verification.secure import Secure, authority
 from tests.unit.verification.test_no_pass_unearned import FAILING, SILENT, one
-from tests.unit.verification.test_runner import PAGES, interruption, program, topology
+from tests.unit.verification.test_runner import interruption, program
 from vboxlab.topology.scenario import Scenario
 from vboxlab.verification.report import StepReport
 from vboxlab.verification.runner import run_scenario
@@ -69,14 +69,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 def answer(echo: socket.socket) -> None:
     while (said := echo.recvfrom(2048))[0] != b"over":
         echo.sendto(b"well", said[1])
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[LocalLab]:
-    front = FrontPage(PAGES)
-    front.hold("srv-web")
-    yield LocalLab(topology(), front, commands=tmp_path)
-    front.hold()
 
 
 def put(value: Any, places: Mapping[str, str], lab: LocalLab) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.local_lab import FrontPage, LocalLab
+from tests.unit.local_lab import LocalLab
 from vboxlab.errors import DriverError, UsageError
 from vboxlab.events import ActionFailed, ActionFinished, ActionStarted, Event, Note
 from vboxlab.planning.observed import PowerState
@@ -45,14 +44,6 @@ def topology(**values: str) -> Topology:
         stages=(Stage(name="web"),),
         values=values,
     )
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[LocalLab]:
-    front = FrontPage(PAGES)
-    front.hold("srv-web")
-    yield LocalLab(topology(), front, commands=tmp_path)
-    front.hold()
 
 
 def program(lab: LocalLab, name: str, text: str) -> None:
