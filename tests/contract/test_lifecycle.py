@@ -343,9 +343,8 @@ def test_machines_come_and_go_side_by_side(world: World, spec: Specs) -> None:
     def clear_up() -> None:
         driver = world.open()
         while at_work.is_set():
-            driver.strays()
-            # Nobody was killed here: whatever is found is being worked on.
-            assert [driver.garbage(), driver.collect_garbage()] == [[], []]
+            # Nobody was killed here, and nobody put anything: whatever is found is being worked on.
+            assert [list(driver.strays()), driver.garbage(), driver.collect_garbage()] == [[], [], []]
 
     at_work.set()
     with world.unless_the_service_dies(), ThreadPoolExecutor(3) as pool:

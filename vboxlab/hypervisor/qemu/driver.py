@@ -203,11 +203,12 @@ class QemuDriver:
     def console_tail(self, handle: str, lines: int = 20) -> str:
         """Return the last lines of the serial console."""
         path = self._work.layout.machine(self._work.definitions.load(handle).id) / CONSOLE_FILE
-        if not path.is_file():
+        try:
+            with path.open("rb") as console:
+                console.seek(max(0, path.stat().st_size - CONSOLE_TAIL_BYTES))
+                text = console.read().decode(errors="replace")
+        except FileNotFoundError:
             return ""
-        with path.open("rb") as console:
-            console.seek(max(0, path.stat().st_size - CONSOLE_TAIL_BYTES))
-            text = console.read().decode(errors="replace")
         plain = [line.rstrip() for line in CONTROL_SEQUENCE.sub("", text).replace("\r", "").splitlines()]
         return "\n".join([line for line in plain if line][-lines:])
 

@@ -17,16 +17,16 @@ from vboxlab.topology.addressing import LabName
 
 def find_strays(work: Workspace, lab: LabName | None) -> list[Stray]:
     """Return the files beside machines' disks, and those kept when their machines were removed. See Driver.strays."""
-    found = []
+    found: list[Stray] = []
     for machine_id, definition in work.definitions.all():
         owner = definition.lab if isinstance(definition, Definition) else None
         name = definition.name if isinstance(definition, Definition) else machine_id
         if lab in (None, owner):
             foreign = foreign_entries(work.layout.machine(machine_id))
-            found += [_stray(path, _("beside the disk of {machine}").format(machine=name)) for path in _files(foreign)]
+            found += _strays(_files(foreign), _("beside the disk of {machine}").format(machine=name))
     for folder in sorted(work.layout.kept.glob("*/*")):
         if lab is None or folder.parent.name == lab.slug:
-            found += [_stray(path, _("beside the disk of a machine that is gone")) for path in _files([folder])]
+            found += _strays(_files([folder]), _("beside the disk of a machine that is gone"))
     return found
 
 
@@ -51,5 +51,7 @@ def _files(entries: list[Path]) -> Iterator[Path]:
             yield entry
 
 
-def _stray(path: Path, why: str) -> Stray:
-    return Stray(path, path.lstat().st_size, why)
+def _strays(paths: Iterator[Path], why: str) -> Iterator[Stray]:
+    for path in paths:
+        with suppress(FileNotFoundError):  # moved away with its machine since it was seen
+            yield Stray(path, path.lstat().st_size, why)

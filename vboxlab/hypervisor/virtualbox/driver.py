@@ -202,11 +202,12 @@ class VirtualBoxDriver:
     def console_tail(self, handle: str, lines: int = 20) -> str:
         """Return the last lines of the serial console."""
         path = Path(self._client.call(calls.ConsoleLog(handle)))
-        if not path.is_file():
+        try:
+            with path.open("rb") as stream:
+                stream.seek(max(0, path.stat().st_size - CONSOLE_TAIL_BYTES))
+                text = stream.read().decode(errors="replace")
+        except FileNotFoundError:
             return ""
-        with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - CONSOLE_TAIL_BYTES))
-            text = stream.read().decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
     def screenshot(self, handle: str, target: Path) -> None:

@@ -130,7 +130,10 @@ def machines_with_strangers(connection: Connection, top: Path, name: str = "") -
     """
     for folder in top.glob(name or f"*{layout.SUFFIX}"):
         settings = list(folder.glob("*.vbox"))
-        text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in settings)
+        try:
+            text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in settings)
+        except FileNotFoundError:  # being removed
+            continue
         if settings and not all(ownership.is_named(disk, text) for disk in ownership.disk_files(folder)):
             with contextlib.suppress(connection.api_error):
                 machine = connection.vbox.findMachine(str(settings[0]))

@@ -232,8 +232,8 @@ def _header(path: Path) -> Header | None:
 
 
 def disk_files(folder: Path) -> list[Path]:
-    """Return the files in a machine's folder that are disks by their names."""
-    found = [*folder.iterdir(), *folder.glob("Snapshots/*")] if folder.is_dir() else []
+    """Return the files in a machine's folder that are disks by their names; none of a folder that is gone."""
+    found = [*folder.glob("*"), *folder.glob("Snapshots/*")]
     return sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
 
 

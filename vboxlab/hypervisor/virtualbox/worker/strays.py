@@ -17,8 +17,13 @@ from vboxlab.hypervisor.virtualbox.worker.told import Told
 
 def find(connection: Connection, call: Call[FindStrays]) -> tuple[Stray, ...]:
     """Return the files of somebody else's in the folders of a lab's machines, or of (lab None) all, with sizes."""
-    found = _all(connection, call.arguments.lab, call.arguments.copy)
-    return tuple(Stray(str(path), path.lstat().st_size, why) for path, why in found)
+    return tuple(_strays(_all(connection, call.arguments.lab, call.arguments.copy)))
+
+
+def _strays(found: list[tuple[Path, Told]]) -> Iterator[Stray]:
+    for path, why in found:
+        with contextlib.suppress(FileNotFoundError):  # its machine was being removed
+            yield Stray(str(path), path.lstat().st_size, why)
 
 
 def remove(connection: Connection, call: Call[RemoveStray]) -> None:
@@ -66,7 +71,9 @@ def _all(
     found: list[tuple[Path, Told]] = []
     for folder in suspects:
         with contextlib.suppress(connection.api_error):
-            found += _in_folder(connection, folder, registered.get(folder), known.get(folder, []))
+            here = list(_in_folder(connection, folder, registered.get(folder), known.get(folder, [])))
+            # Whoever came to work here since, and left the mark, is removing what was just seen.
+            found += here if folder == held or not (folder / layout.PENDING).exists() else []
     return found
 
 
