@@ -99,6 +99,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("roles/web/slips.py", "DEBIAN_PAGE"): "Debian's words, looked for",
     ("verification/checks.py", "_internet"): "a shell script",
     ("verification/checks.py", "examine"): "a mistake of ours",
+    ("verification/clocks.py", "CLOCK_SCRIPT"): "a shell script",
     ("verification/faults.py", "Faults._reboot"): "a command",
     ("verification/probes.py", "ProbeSpec.script"): "a shell script",
     ("verification/probes.py", "Prober.__init__"): "a thread's name",

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from typing import Any
 import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
+from tests.unit.verification.test_probes import recorder
 from vboxlab.roles.heartbeat.guest import LONGEST_STOP
+from vboxlab.verification.history import StoodStill
+from vboxlab.verification.hostwatch import HostWatch
 from vboxlab.waiting import Deadline, wait_until
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(3600)]
@@ -167,6 +171,35 @@ def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
     interruption = measured(report, "interruption")
     assert interruption["detection"]["most"] >= SHORTEST_DETECTION["fast"]
     assert interruption["interruption"]["limit"] == 5
+
+
+# Three busy loops a guest, for longer than ten deadtimes; each ends by itself.
+BUSY = "for i in 1 2 3; do timeout 25 sh -c 'while :; do :; done' & done; sleep 10; ps -C sh -o stat= | grep -c R; wait"
+DEATHS = "sudo journalctl -q -b --no-pager -g 'is dead' | wc -l"
+
+
+def test_busy_guests_are_not_taken_for_dead_ones(vboxlab: CommandLine) -> None:
+    """When this computer stands still for a deadtime, each node is right to miss the other: that try says nothing."""
+    holds = "ip -o -4 addr show to 192.168.200.5"
+    for _try in range(3):
+        wait_until_held_by_the_master(vboxlab, holds)
+        before = [vboxlab("ssh", machine, "--", DEATHS) for machine in NODES]
+        watched = recorder()
+        with HostWatch(watched, noticed=1.0), ThreadPoolExecutor(len(NODES)) as pool:
+            busy_loops = list(pool.map(lambda machine: vboxlab("ssh", machine, "--", BUSY), NODES))
+        assert [int(count) for count in busy_loops] == [3, 3]
+        after = [vboxlab("ssh", machine, "--", DEATHS) for machine in NODES]
+        if not list(watched.history().of(StoodStill)):
+            break
+    assert after == before
+    assert [bool(vboxlab("ssh", machine, "--", holds)) for machine in NODES] == [True, False]
+
+
+def wait_until_held_by_the_master(vboxlab: CommandLine, holds: str) -> None:
+    def is_held() -> bool:
+        return [bool(vboxlab("ssh", machine, "--", holds)) for machine in NODES] == [True, False]
+
+    wait_until(is_held, Deadline.after(60), what="that the master holds the address", every=1)
 
 
 def test_destroy_leaves_nothing(vboxlab: CommandLine, home: Path) -> None:

@@ -6,6 +6,7 @@ address moves between them as a floating address does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -33,6 +34,12 @@ class HostStream:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             yield line.rstrip("\n")
+
+    def send_line(self, text: str) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(f"{text}\n")
+            self.process.stdin.flush()
 
     def end_input(self) -> None:
         assert self.process.stdin is not None

@@ -24,6 +24,9 @@ class Stream(Protocol):
     def lines(self) -> Iterator[str]:
         """Yield the lines of its output as they come, without line ends, until it ends."""
 
+    def send_line(self, text: str) -> None:
+        """Give the command a line to read; one that has ended gets none."""
+
     def end_input(self) -> None:
         """Close the command's input, by which it may see that it is to end by itself."""
 

@@ -314,6 +314,11 @@ class SshStream:
         if rest:
             yield rest.decode(errors="replace")
 
+    def send_line(self, text: str) -> None:
+        """Give the command a line to read; one that has ended gets none."""
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.sendall(text.encode() + b"\n")
+
     def end_input(self) -> None:
         """Close the command's input, by which it may see that it is to end by itself."""
         with contextlib.suppress(OSError, EOFError):

@@ -15,7 +15,7 @@ from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
 from vboxlab.verification.answers import page_shown, probe_answered, requests_shared
 from vboxlab.verification.attempts import COULD_NOT_RUN, Finding, Site, evidence, unanswered
-from vboxlab.verification.clocks import read_clock_closely
+from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.history import Shown
 from vboxlab.verification.offsets import clock_offset
 from vboxlab.verification.readings import (
@@ -95,7 +95,7 @@ def _resolves(check: wanted.ResolvesCheck, site: Site) -> Finding:
 @examine.register
 def _clocks(check: wanted.ClocksCheck, site: Site) -> Finding:
     since = site.recorder.now()
-    site.on_each(check.on, lambda machine: read_clock_closely(site.lab.executor(machine), site.recorder, site.step))
+    site.on_each(check.on, lambda machine: read_clock(site.lab.executor(machine), site.recorder, site.step))
     history = site.recorder.history()
     offsets = {m: offset for m in check.on if (offset := clock_offset(history, site.step, m, since)) is not None}
     base = max(interval.high for interval in offsets.values())

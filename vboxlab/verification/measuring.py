@@ -10,7 +10,7 @@ from vboxlab.planning.observed import PowerState
 from vboxlab.topology.fault_sequences import FaultOrFaults, elementary
 from vboxlab.topology.faults import RebootFault, StartFault
 from vboxlab.topology.scenario import Detection, Measure
-from vboxlab.verification.clocks import read_clock_closely
+from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.faults import Faults
 from vboxlab.verification.history import FaultInForce, GaveUp, JournalRead, Shown
 from vboxlab.verification.judgements import owners_of
@@ -67,7 +67,7 @@ class _Measuring:
         return ProbeSpec.of(step, scale, owners.texts, life=life)
 
     def _read_clocks(self, machine: str) -> None:
-        read_clock_closely(self.lab.executor(machine), self.recorder, self.number)
+        read_clock(self.lab.executor(machine), self.recorder, self.number)
 
     def _is_steady(self, prober: Prober) -> bool:
         """Wait until the page is served steadily; not as long where nothing has answered for a while."""

@@ -58,8 +58,9 @@ def test_clocks(lab: LocalLab, tmp_path: Path) -> None:
     assert check(lab, "clocks", on=["srv-web", "srv-web-bis", "client"]).outcome == "passed"
     ahead = tmp_path / "ahead"
     ahead.mkdir()
-    (ahead / "date").write_text("#!/bin/sh\nexec /bin/date -d '+2 hours' \"$@\"\n")
-    (ahead / "date").chmod(0o755)
+    for name, script in (("date", "exec /bin/date -d '+2 hours' \"$@\""), ("bash", "exit 127")):
+        (ahead / name).write_text(f"#!/bin/sh\n{script}\n")
+        (ahead / name).chmod(0o755)
     lab.executor("srv-web-bis").commands = ahead
     assert said(lab, "clocks", on=["srv-web", "srv-web-bis"]) == "srv-web-bis is 7200.0 s ahead of srv-web"
 

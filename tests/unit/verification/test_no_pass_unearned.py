@@ -30,7 +30,7 @@ FALSE: Mapping[str, tuple[dict[str, Any], tuple[dict[str, str], ...]]] = {
         {"from": "srv-web", "name": "www", "address": "10.0.0.7"},
         ({"getent": "exit 2"}, {"getent": "echo '10.0.0.8 STREAM www'"}),
     ),
-    "clocks": ({"on": ["srv-web", "srv-web-bis"]}, ({"date": "echo $$.0"},)),
+    "clocks": ({"on": ["srv-web", "srv-web-bis"]}, ({"date": "echo $$.0", "bash": "exit 127"},)),
     "internet": ({"from": "srv-web"}, ({"getent": "exit 2"}, {"getent": "exit 0", "ping": "exit 1", "perl": "exit 1"})),
     "apt": ({"from": "srv-web"}, ({"apt-get": "exit 100"},)),
     "address": (
@@ -58,7 +58,7 @@ FALSE: Mapping[str, tuple[dict[str, Any], tuple[dict[str, str], ...]]] = {
 PROBES: Mapping[str, tuple[str, ...]] = {
     "ping": ("ping",),
     "resolves": ("getent",),
-    "clocks": ("date",),
+    "clocks": ("date", "bash"),
     "internet": ("getent", "ping", "perl"),
     "apt": ("apt-get",),
     "address": ("ip",),
@@ -136,6 +136,7 @@ def test_what_must_not_be_is_not_proved_by_a_program_that_fails(lab: LocalLab) -
 
 def test_a_clock_that_may_be_wrong_is_not_right(lab: LocalLab) -> None:
     program(lab, "date", 'sleep 0.6; exec /bin/date "$@"')
+    program(lab, "bash", "exit 127")
     step = check(lab, "clocks", tolerance=1.0)
     assert step.outcome == "unclear"
     assert step.message.endswith("s apart, 1 s are allowed")
