@@ -128,7 +128,7 @@ def _power(world: VirtualBoxWorld, driver: VirtualBoxDriver, made: ObservedMachi
     driver.start(handle)
     world.manage("controlvm", handle, "pause")
     driver.start(handle)
-    world.manage("controlvm", handle, "savestate")
+    world.save_by_hand(handle)
     driver.power_off(handle, "hard")
     with suppress(VboxlabError):
         driver.power_off(world.add_foreign("not ours"), "hard")

@@ -163,7 +163,7 @@ def test_a_run_that_the_lost_call_was_to_end_is_ended(
     ended, _noted = call(graceful(made.handle), waiting)
     assert ended, "its guest ended while it was waited for"
     world.start_by_hand(made.handle)
-    world.manage("controlvm", made.handle, "savestate")
+    world.save_by_hand(made.handle)
     assert "saved the state" in refused(lambda: call(hard(made.handle), noted))
     assert driver.inspect(made.handle).power is PowerState.SAVED
 

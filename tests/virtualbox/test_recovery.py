@@ -210,7 +210,7 @@ def test_a_paused_machine_is_seen_and_resumed(world: VirtualBoxWorld, driver: Vi
     assert "disk is full" in paused.problem
     driver.start(made.handle)
     assert driver.inspect(made.handle).power is PowerState.RUNNING
-    world.manage("controlvm", made.handle, "savestate")
+    world.save_by_hand(made.handle)
     assert driver.inspect(made.handle).power is PowerState.SAVED
     driver.start(made.handle)
     assert driver.inspect(made.handle).power is PowerState.RUNNING
