@@ -11,7 +11,8 @@ FLOATING_ADDRESS = """\
 #!/bin/sh
 # Floating address for Heartbeat: FloatingAddress::ADDRESS/PREFIX/INTERFACE in haresources.
 # Does what IPaddr does (alias INTERFACE:0, gratuitous ARP) with as few processes as possible; a line in the
-# kernel's log takes none.
+# kernel's log takes none. busybox is one file without libraries, and starts three times sooner than ip and send_arp;
+# where it is missing, or lacks one of the two, they do it.
 address=${1%%/*}
 rest=${1#*/}
 interface=${rest#*/}
@@ -24,7 +25,9 @@ held() {
 
 case $2 in
     start)
-        ip addr add "$address/${rest%%/*}" dev "$interface" label "$interface:0" 2>/dev/null || held || exit 1
+        set -- addr add "$address/${rest%%/*}" dev "$interface" label "$interface:0"
+        busybox ip "$@" 2>/dev/null || ip "$@" 2>/dev/null || held || exit 1
+        busybox arping -q -U -c 1 -w 1 -I "$interface" "$address" >/dev/null 2>&1 &
         echo "FloatingAddress: $address is set on $interface" >/dev/kmsg
         /usr/libexec/heartbeat/send_arp -i 200 -r 5 "$interface" "$address" auto not_used not_used \\
             >/dev/null 2>&1 &
