@@ -66,6 +66,10 @@ class VboxlabError(Exception):
             lines.append(f"  -> {self.resolution}")
         return "\n".join(lines)
 
+    def in_one_line(self) -> str:
+        """Return all of it in one line: what failed, the evidence, what to do."""
+        return "; ".join((self.brief, *self.details, *((self.resolution,) if self.resolution else ())))
+
     def brief_without(self, subject: str) -> str:
         """Return the brief without its subject in front, for a line that names it already."""
         return self.brief.removeprefix(_("{subject}: {problem}").format(subject=subject, problem=""))

@@ -10,6 +10,7 @@ from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
+from vboxlab.lab.pending_faults import faults_in_lines
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import in_words
@@ -86,7 +87,9 @@ def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topol
         drift.append(_("topology {topology} cannot be read").format(topology=name))
     if topology is not None:
         drift += _drift(topology, lab, by_name)
-    pending = pending_restore(LabDirectory(home, lab), ObservedLab(lab, by_name))
+    directory = LabDirectory(home, lab)
+    drift[:0] = faults_in_lines(directory.faults)
+    pending = pending_restore(directory, ObservedLab(lab, by_name))
     if pending is not None:
         drift.insert(0, describe_pending(pending)[0])
     return LabStatus(
@@ -97,7 +100,7 @@ def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topol
         machines=len(machines),
         running=sum(machine.power is PowerState.RUNNING for machine in machines),
         drift=tuple(drift),
-        verified=last_verified(LabDirectory(home, lab).reports),
+        verified=last_verified(directory.reports),
     )
 
 

@@ -53,6 +53,15 @@ def read_faults(path: Path) -> tuple[PendingFault, ...]:
         ) from None
 
 
+def faults_in_lines(path: Path) -> tuple[str, ...]:
+    """Say in a line each which faults are in force; where their record is damaged, that it cannot be read."""
+    try:
+        faults = read_faults(path)
+    except LabError as error:
+        return (error.brief,)
+    return tuple(_("a fault is in force: {fault}").format(fault=each.words) for each in faults)
+
+
 def write_faults(path: Path, faults: Sequence[PendingFault]) -> None:
     """Write down, atomically and flushed to the disk, which faults are in force; without any the record goes.
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
-from vboxlab.errors import BaseError, VboxlabError
+from vboxlab.errors import BaseError, LabError, VboxlabError
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
@@ -96,7 +96,10 @@ def make_plan(
             found = plan(desired, observed)
         missing = tuple(error.brief for error in missing_bases(context, found, blueprint.topology))
         found = replace(found, blockers=(*found.blockers, *missing))
-    left = read_faults(context.directory(lab).faults)
+    try:
+        left = read_faults(context.directory(lab).faults)
+    except LabError as error:
+        return replace(found, blockers=(*found.blockers, error.in_one_line())), desired, observed
     return replace(found, notes=(*found.notes, *told(left, blueprint.topology.name))), desired, observed
 
 

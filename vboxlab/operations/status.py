@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
-from vboxlab.errors import TopologyInvalid, UsageError
+from vboxlab.errors import LabError, TopologyInvalid, UsageError
 from vboxlab.lab.listing import Listing
 from vboxlab.lab.observe import settle
 from vboxlab.lab.overview import LabStatus, overview
@@ -37,7 +38,11 @@ class StatusRequest(LabRequest):
 
 @dataclass(frozen=True)
 class LabState:
-    """The machines of one lab. `problem` says why its topology cannot be read, "" when it can."""
+    """The machines of one lab.
+
+    `problem` says why its topology cannot be read, and `faults_problem` why it is not known which faults a
+    verification has left in force; "" when it is.
+    """
 
     lab: LabName
     topology: str | None
@@ -45,9 +50,12 @@ class LabState:
     problem: str
     machines: Sequence[MachineStatus]
     faults: Sequence[PendingFault] = ()
+    faults_problem: str = ""
 
     def fault_lines(self) -> Sequence[str]:
         """Say what a verification has left in force, and what undoes it."""
+        if self.faults_problem:
+            return (self.faults_problem,)
         return told(self.faults, self.topology or self.lab.lab)
 
     def pending_lines(self) -> list[str]:
@@ -62,6 +70,7 @@ class LabState:
             "topology": self.topology,
             "pending_restore": asdict(self.pending) if self.pending else None,
             "faults_in_force": [each.words for each in self.faults],
+            "faults_problem": self.faults_problem,
             "machines": [asdict(row) for row in self.machines],
         }
 
@@ -103,9 +112,17 @@ def _one(session: Session, request: StatusRequest) -> LabState:
     else:
         desired, observed = None, settle(session.context, target.lab)
     problem = target.problem.brief if target.problem is not None else ""
-    faults = read_faults(session.context.directory(target.lab).faults)
+    faults, faults_problem = _faults(session.context.directory(target.lab).faults)
     rows = machine_statuses(observed, desired)
-    return LabState(target.lab, observed.topology, observed.pending, problem, rows, faults)
+    return LabState(target.lab, observed.topology, observed.pending, problem, rows, faults, faults_problem)
+
+
+def _faults(path: Path) -> tuple[Sequence[PendingFault], str]:
+    """Return the faults in force, and why they are not known: a damaged record hides nothing else of a lab."""
+    try:
+        return read_faults(path), ""
+    except LabError as error:
+        return (), error.in_one_line()
 
 
 def _several(session: Session, request: StatusRequest) -> LabsState:

@@ -109,6 +109,17 @@ def test_what_a_killed_verification_left_is_shown_and_undone(home: Path, capsys:
     assert "this is still in force: adapter 1 of client is unplugged; " in capsys.readouterr().out
     assert run(["status", "ha", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["faults_in_force"] == ["adapter 1 of client is unplugged"]
+    assert run(["status", "--all"]) == 0
+    assert "a fault is in force: adapter 1 of client is unplugged" in capsys.readouterr().out
+    written = record.read_text(encoding="utf-8")
+    record.write_text("damaged", encoding="utf-8")
+    unread = f"{record}: the faults of a verification cannot be read"
+    for verb, code in ((["status", "ha"], 0), (["status", "--all"], 0), (["plan", "failover"], 4)):
+        assert run(verb) == code
+        assert unread in capsys.readouterr().out
+    assert run(["up", "failover", "--yes"]) == 4
+    assert unread in capsys.readouterr().err
+    record.write_text(written, encoding="utf-8")
     assert run(["verify", "failover", "--undo"]) == 0
     said = capsys.readouterr()
     assert "left by a verification that was broken off, and undone: adapter 1 of client is unplugged" in said.err
