@@ -176,7 +176,7 @@ _DESCRIBED = {
     "topology/step.py": ("CheckStep.persist", "Step.note", "Step.severity", "Step.title", "Step.when", "Step.within"),
     "topology/model.py": (
         "Machine.base", "Machine.resolver_domain", "Machine.roles", "Machine.search", "Network.host_name",
-        "Parameter.max", "Parameter.min", "Parameter.type",
+        "Network.site", "Parameter.max", "Parameter.min", "Parameter.type",
         "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.start_from", "Topology.values",
     ),
     "topology/parts.py": (

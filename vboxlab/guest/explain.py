@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from vboxlab.guest.explain_steps import Copy, steps_for
-from vboxlab.guest.place import Place, static_addresses
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Resource, merge
 from vboxlab.guest.role_registry import in_guest, resources_for
 from vboxlab.guest.steps import SECRET
@@ -16,6 +16,7 @@ from vboxlab.language import C_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
+from vboxlab.topology.sites import addresses_seen
 
 # What VBoxManage calls the kinds of attachment, and its option for the network's name (VBoxManage manual, modifyvm).
 _NIC_KINDS = {
@@ -159,16 +160,17 @@ class _Key:
     def _copied(self, place: Place, resources: Sequence[Resource]) -> Copy | None:
         """Return which files come from another machine: those of a role that are the same there."""
         copied = next((found for role in place.roles if (found := in_guest(role).copied(role, place))), None)
-        addresses = static_addresses(place.machine)
-        if copied is None or not addresses:
+        if copied is None:
             return None
-        there = resources_for(self._topology, self._topology.machines[copied.master], place.stage)
+        master = self._topology.machines[copied.master]
+        addresses = addresses_seen(self._topology, master, place.machine)
+        there = resources_for(self._topology, master, place.stage)
         paths = tuple(
             resource.path
             for resource in resources
             if isinstance(resource, File) and resource.path.startswith(copied.folder) and resource in there
         )
-        return Copy(str(addresses[0].ip), paths, copied.text) if paths else None
+        return Copy(str(addresses[0]), paths, copied.text) if paths and addresses else None
 
 
 def _address(adapter: Adapter) -> str:

@@ -23,6 +23,7 @@ from vboxlab.planning.observed import (
 )
 from vboxlab.topology.addressing import Names, mac_address
 from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT, Machine, Topology
+from vboxlab.topology.sites import owners
 
 # VirtualBox's own default for a NAT adapter in slot 1 (manual, "Network Address Translation"); set explicitly so that
 # no driver's numbering by slot can make it meet the management network.
@@ -128,8 +129,8 @@ def fetches_through(topology: Topology, machine: Machine) -> tuple[str, ...]:
 
     A DNS server that is itself behind the machine is none of them: a router must come up before it.
     """
-    gateways = _owners(topology, _gateways(machine)) - {machine.name}
-    servers = _owners(topology, set(machine.dns)) - {machine.name}
+    gateways = _owners(topology, machine, _gateways(machine)) - {machine.name}
+    servers = _owners(topology, machine, set(machine.dns)) - {machine.name}
     return tuple(sorted(gateways | {name for name in servers if machine.name not in _path_out(topology, name)}))
 
 
@@ -138,7 +139,8 @@ def _path_out(topology: Topology, name: str) -> set[str]:
     passed: set[str] = set()
     ahead = {name}
     while ahead:
-        ahead = set().union(*(_owners(topology, _gateways(topology.machines[each])) for each in ahead)) - passed
+        behind = [topology.machines[each] for each in ahead]
+        ahead = set().union(*(_owners(topology, each, _gateways(each)) for each in behind)) - passed
         passed |= ahead
     return passed
 
@@ -147,13 +149,9 @@ def _gateways(machine: Machine) -> set[IPv4Address]:
     return {adapter.gateway for adapter in machine.adapters if adapter.gateway}
 
 
-def _owners(topology: Topology, addresses: set[IPv4Address]) -> set[str]:
-    return {
-        machine.name
-        for machine in topology.owned_machines
-        for adapter in machine.adapters
-        if not isinstance(adapter.address, str) and adapter.address and adapter.address.ip in addresses
-    }
+def _owners(topology: Topology, asking: Machine, addresses: set[IPv4Address]) -> set[str]:
+    having = (machine for address in addresses for machine in owners(topology, asking, address))
+    return {machine.name for machine in having if not topology.is_adopted(machine)}
 
 
 def desired_machine(

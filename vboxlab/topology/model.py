@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from vboxlab.topology.conditions import When, holds
 from vboxlab.topology.parameter_types import ParameterType, limits_problem
@@ -55,6 +55,15 @@ class Network(Parameters):
     host_name: str | None = Field(
         default=None, description="name on the host of a host-only, bridged or NAT network, where it has one"
     )
+    site: str | None = Field(
+        default=None, description="place that it is in, where addresses are its own; default: outside of all"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_without_sites(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the site out where there is none: digests of topologies without sites are what they were."""
+        written: dict[str, Any] = write(self)
+        return written if self.site is not None else {key: written[key] for key in written if key != "site"}
 
 
 class Adapter(Parameters):

@@ -9,6 +9,7 @@ from vboxlab.language import _
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import MANAGEMENT_NETWORK
 from vboxlab.topology.problems import Place, Problem, one_of
+from vboxlab.topology.sites import may_meet, site_of
 from vboxlab.topology.subject import Placed, Subject
 
 # A network without room for two machines and a broadcast address is no network for a lab.
@@ -18,7 +19,8 @@ LONGEST_PREFIX = 30
 def subnets(subject: Subject) -> Iterator[Problem]:
     """subnet-unusable, subnet-management, subnets-overlap."""
     earlier: list[tuple[str, IPv4Network]] = []
-    for name, network in subject.topology.networks.items():
+    topology = subject.topology
+    for name, network in topology.networks.items():
         subnet, place = network.subnet, ("networks", name, "subnet")
         if subnet is None:
             continue
@@ -34,7 +36,7 @@ def subnets(subject: Subject) -> Iterator[Problem]:
             ).format(subnet=subnet, network=name, management=MANAGEMENT_NETWORK)
             yield subject.problem("subnet-management", place, message)
         for other, other_subnet in earlier:
-            if subnet.overlaps(other_subnet):
+            if subnet.overlaps(other_subnet) and may_meet(site_of(topology, name), site_of(topology, other)):
                 message = _(
                     "{subnet} of network `{network}` overlaps {other_subnet} of network `{other}` (line {line}); "
                     "expected subnets apart from each other"
@@ -125,16 +127,25 @@ def _in_subnet(subject: Subject, placed: Placed, address: IPv4Interface, subnet:
 
 
 def duplicate_addresses(subject: Subject) -> Iterator[Problem]:
-    """duplicate-address: two adapters with one address (copies of a lab are apart, so they do not count)."""
-    seen: dict[IPv4Address, Placed] = {}
+    """duplicate-address: two adapters with one address that somebody may reach both (copies of a lab are apart)."""
+    seen: dict[IPv4Address, list[Placed]] = {}
     for placed in subject.adapters():
-        first = seen.setdefault(placed.ip, placed) if placed.ip else placed
-        if first.place != placed.place:
+        if placed.ip is None:
+            continue
+        others = seen.setdefault(placed.ip, [])
+        first = next((other for other in others if _may_meet(subject, placed, other)), None)
+        others.append(placed)
+        if first is not None:
             message = _(
                 "{adapter} has {address}, the address of {first} (line {line}); expected another address"
             ).format(adapter=placed, address=placed.ip, first=first, line="{line}")
             place, first_place = (*placed.place, "address"), (*first.place, "address")
             yield subject.repeated("duplicate-address", place, first_place, message)
+
+
+def _may_meet(subject: Subject, one: Placed, other: Placed) -> bool:
+    topology = subject.topology
+    return may_meet(site_of(topology, one.adapter.network), site_of(topology, other.adapter.network))
 
 
 def gateways(subject: Subject) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.shape import Fit, place_in_file
+from vboxlab.topology.sites import may_meet, nearest, site_of, sites_of
 from vboxlab.topology.source import Data, Source
 from vboxlab.topology.step import Step
 
@@ -155,6 +156,20 @@ class Subject:
         for machine in self.topology.machines.values():
             for index, adapter in enumerate(machine.adapters):
                 yield Placed(machine, adapter, ("machines", machine.name, "adapters", index))
+
+    def holders(self, asking: Machine, address: IPv4Address) -> tuple[Placed, ...]:
+        """Return the adapters that an address means where a machine asks for it (vboxlab.topology.sites)."""
+        having = (placed for placed in self.adapters() if placed.ip == address)
+        return nearest(having, sites_of(self.topology, asking), self._sites)
+
+    def taken(self, address: IPv4Address, network: str | None) -> Placed | None:
+        """Return an adapter whose having an address keeps it from being used in a network, the last in the file."""
+        sites = site_of(self.topology, network)
+        having = [placed for placed in self.adapters() if placed.ip == address and may_meet(self._sites(placed), sites)]
+        return having[-1] if having else None
+
+    def _sites(self, placed: Placed) -> frozenset[str]:
+        return site_of(self.topology, placed.adapter.network)
 
     def roles(self) -> Iterator[tuple[Machine, Role, Place]]:
         """Return every role of every machine with its place: those of no stage first, then stage by stage."""

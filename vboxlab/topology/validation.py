@@ -10,6 +10,7 @@ from vboxlab.topology import rules_names as names
 from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
 from vboxlab.topology import rules_roles as roles
+from vboxlab.topology import rules_sites as sites
 from vboxlab.topology.problems import Problem
 from vboxlab.topology.role_rules import problems_of_roles
 from vboxlab.topology.subject import Subject
@@ -34,6 +35,9 @@ RULES: tuple[Rule, ...] = (
     networks.duplicate_addresses,
     networks.gateways,
     networks.one_gateway_each,
+    sites.sites,
+    sites.meetings,
+    sites.pings,
     roles.duplicate_roles,
     roles.secret_names,
     references.bases,

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from vboxlab.guest.place import Place, static_addresses
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Await, File, Package, Resource, Service
 from vboxlab.guest.roles import GuestRole, Seen
 from vboxlab.language import N_, _
 from vboxlab.roles.dns.role import DnsRole
 from vboxlab.topology.addressing import interface_name
+from vboxlab.topology.sites import nearest, sites_of
 
 CONFIGURATION = "/etc/dnsmasq.d/lab.conf"
 SERVICE_NAME = "www"
@@ -60,9 +61,9 @@ def _records(role: DnsRole, place: Place) -> Iterator[tuple[str, IPv4Address]]:
         yield from ((f"{record.name}.{role.zone}", record.address) for record in role.records)
         return
     for machine in place.topology.machines.values():
-        addresses = static_addresses(machine)
+        addresses = place.addresses_of(machine)
         if addresses:
-            yield f"{machine.hostname}.{role.zone}", addresses[0].ip
+            yield f"{machine.hostname}.{role.zone}", addresses[0]
     for address in place.service_addresses:
         yield f"{SERVICE_NAME}.{role.zone}", address
 
@@ -72,8 +73,13 @@ def _resolvers_of_wan(place: Place) -> Iterator[IPv4Address]:
 
     VirtualBox numbers its NAT networks 10.0.(slot + 1).0/24 (manual, "Network Address Translation").
     """
-    for machine, uplink in place.uplinks:
-        for adapter in machine.adapters:
-            network = place.topology.networks.get(adapter.network)
-            if adapter.network == uplink and network is not None and network.kind == "nat":
-                yield (network.subnet or IPv4Network(f"10.0.{adapter.slot + 1}.0/24"))[3]
+    topology = place.topology
+    found = [
+        (machine, adapter)
+        for machine, uplink in place.uplinks
+        for adapter in machine.adapters
+        if adapter.network == uplink and topology.networks[uplink].kind == "nat"
+    ]
+    own = sites_of(topology, place.machine)
+    for _machine, adapter in nearest(found, own, lambda each: sites_of(topology, each[0])):
+        yield (topology.networks[adapter.network].subnet or IPv4Network(f"10.0.{adapter.slot + 1}.0/24"))[3]
