@@ -138,7 +138,10 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
 }
 # Descriptions of fields are read in the JSON schema alone, a file that editors read and that is English.
 _DESCRIBED = {
-    "roles/dns/role.py": ("DnsRole.forwarders", "DnsRole.records"),
+    "roles/dns/role.py": (
+        "DnsRecord.address", "DnsRecord.kind", "DnsRecord.name", "DnsRecord.port", "DnsRecord.priority",
+        "DnsRecord.target", "DnsRecord.text", "DnsRecord.weight", "DnsRole.forwarders", "DnsRole.records",
+    ),
     "roles/heartbeat/role.py": (
         "HeartbeatRole.address", "HeartbeatRole.interface", "HeartbeatRole.nodes", "HeartbeatRole.secret",
         "HeartbeatRole.services", "HeartbeatRole.tuning",
