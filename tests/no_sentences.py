@@ -114,6 +114,10 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("verification/samplers.py", "_script"): "a shell script",
     ("topology/scenario.py", "HEARTBEAT_STAGES"): "what programs log",
     ("verification/waterfall.py", "waterfall"): "SVG",
+    ("roles/vrrp/guest.py", "VrrpInGuest.resources"): "a file of a guest",
+    ("roles/vrrp/guest.py", "VrrpInGuest.seen"): "a command",
+    ("roles/vrrp/guest.py", "_HELD"): "a shell script",
+    ("roles/vrrp/guest.py", "_configuration"): "a file of a guest",
     ("roles/web/guest.py", "_uploads"): "files and commands, and names of resources, of which a digest is made",
     ("verification/pictures.py", "PICTURE"): "a style sheet",
     ("verification/pictures.py", "_axes"): "SVG",
@@ -149,6 +153,10 @@ _DESCRIBED = {
     "roles/lvs/role.py": ("LvsRole.health", "LvsRole.interface"),
     "roles/router/role.py": ("Flow.source", "RouterRole.protected", "RouterRole.wan"),
     "roles/ssh_server/role.py": ("SshServerRole.secret",),
+    "roles/vrrp/role.py": (
+        "Tracked.every", "Tracked.fails", "Tracked.run", "VrrpInstance.address", "VrrpInstance.interface",
+        "VrrpInstance.nodes", "VrrpInstance.router_id", "VrrpRole.advertise", "VrrpRole.track",
+    ),
     "roles/web/role.py": ("WebRole.page", "WebRole.uploads"),
     "topology/caused.py": ("CausedStep.cause",),
     "topology/writes.py": (

@@ -23,6 +23,21 @@ def duplicate_roles(subject: Subject) -> Iterator[Problem]:
             yield subject.repeated("duplicate-role", (*place, "role"), (*first, "role"), message)
 
 
+def owned_services(subject: Subject) -> Iterator[Problem]:
+    """service-of-two-roles: a service that two roles of a machine would start, stop and configure."""
+    seen: dict[tuple[str, str], tuple[str, Place]] = {}
+    for machine, role, place in subject.roles():
+        for service in role.services_owned():
+            first, where = seen.setdefault((machine.name, service), (role.role, place))
+            if first != role.role:
+                message = _(
+                    "machine `{machine}` has the roles `{role}` and `{other}` (line {line}), which both decide about "
+                    "the service {service}; expected them on different machines"
+                ).format(machine=machine.name, role=role.role, other=first, service=service, line="{line}")
+                yield subject.repeated("service-of-two-roles", (*place, "role"), (*where, "role"), message)
+                break
+
+
 def secret_names(subject: Subject) -> Iterator[Problem]:
     """bad-secret-name: secrets become names of files on the host."""
     for _machine, role, place in subject.roles():

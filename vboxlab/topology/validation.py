@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     sites.meetings,
     sites.pings,
     roles.duplicate_roles,
+    roles.owned_services,
     roles.secret_names,
     references.bases,
     references.stages,

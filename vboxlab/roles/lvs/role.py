@@ -29,3 +29,7 @@ class LvsRole(Role):
     def shared_addresses(self) -> tuple[SharedAddress, ...]:
         """Return the virtual address."""
         return (SharedAddress(self.virtual, "virtual"),)
+
+    def services_owned(self) -> tuple[str, ...]:
+        """Return the programs that may own the table: one of them at most runs."""
+        return ("keepalived", "ldirectord")
