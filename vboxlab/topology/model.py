@@ -13,6 +13,7 @@ from vboxlab.topology.parameter_types import ParameterType, limits_problem
 from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.scenario import Scenario
+from vboxlab.topology.secret import LabSecret
 
 if TYPE_CHECKING:
     AnyRole = Role
@@ -128,6 +129,9 @@ class Topology(Parameters):
     networks: dict[str, Network]
     machines: dict[str, Machine]
     stages: tuple[Stage, ...] = ()
+    secrets: dict[str, LabSecret] = Field(
+        default_factory=dict, description="what the lab makes up and its machines share: passwords, keys, certificates"
+    )
     verify: Scenario = Field(default_factory=Scenario.model_construct)
 
     @property
@@ -158,7 +162,10 @@ class Topology(Parameters):
     @property
     def digest(self) -> str:
         """Return a short digest of everything that changes what the lab is (not how it is verified)."""
-        text = self.model_dump_json(exclude={"verify", "title", "description"})
+        left_out = {"verify", "title", "description"}
+        if not self.secrets:  # so that labs of before have the digest that they had
+            left_out.add("secrets")
+        text = self.model_dump_json(exclude=left_out)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ _NAMED = {
     "machines": N_("machine `{name}`"),
     "networks": N_("network `{name}`"),
     "parameters": N_("parameter `{name}`"),
+    "secrets": N_("secret `{name}`"),
 }
 # Items of a list at the top of the file, and of one that is a part of something.
 _ITEMS = {

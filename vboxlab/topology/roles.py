@@ -68,6 +68,8 @@ class Role(Parameters):
     """Where it stands among the others in lists (the schema, sentences); those with one number stand by their names."""
     is_drawn: ClassVar[bool] = True
     """Whether pictures of a lab name it: whether it tells what a machine is for."""
+    filled_keys: ClassVar[frozenset[str]] = frozenset({"content"})
+    """Keys, at any depth, of texts that become files, in which `{secret NAME}` and its like are filled."""
 
     def shared_addresses(self) -> tuple[SharedAddress, ...]:
         """Return the addresses that the machine holds, now or when another fails, beside those of its adapters."""

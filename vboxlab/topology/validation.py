@@ -10,6 +10,7 @@ from vboxlab.topology import rules_names as names
 from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
 from vboxlab.topology import rules_roles as roles
+from vboxlab.topology import rules_secrets as secrets
 from vboxlab.topology.problems import Problem
 from vboxlab.topology.role_rules import problems_of_roles
 from vboxlab.topology.subject import Subject
@@ -36,6 +37,11 @@ RULES: tuple[Rule, ...] = (
     networks.one_gateway_each,
     roles.duplicate_roles,
     roles.secret_names,
+    secrets.declared_secrets,
+    secrets.secret_machines,
+    secrets.certificate_names,
+    secrets.secrets_of_roles,
+    secrets.secrets_in_texts,
     references.bases,
     references.stages,
     references.snapshots,
