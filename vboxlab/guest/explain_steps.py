@@ -12,6 +12,7 @@ from vboxlab.guest.resources import (
     Await,
     Command,
     File,
+    Hole,
     Hostname,
     Interface,
     Password,
@@ -111,11 +112,20 @@ def _edit(steps: Steps, files: Iterable[File]) -> None:
         steps.say(_("Edit {path} ({command}). It holds:").format(path=path, command=command))
         steps.show(content_of(file), _fence(file.path))
         if isinstance(file.content, SecretText):
-            steps.say(_("The secret `{secret}` is the same on all nodes.").format(secret=SECRET))
+            _tell_secrets(steps, file.content)
         rights = _rights(file)
         if rights:
             steps.say(_("Its owner and mode:"))
             steps.run(*rights)
+
+
+def _tell_secrets(steps: Steps, text: SecretText) -> None:
+    marks = dict.fromkeys(hole.shown for hole in text.all_holes)
+    if list(marks) == [SECRET]:
+        steps.say(_("The secret `{secret}` is the same on all nodes.").format(secret=SECRET))
+        return
+    told = ", ".join(map(code, marks))
+    steps.say(_("The lab makes {secrets}: put your own, the same wherever it is named.").format(secrets=told))
 
 
 def _rights(file: File) -> list[str]:
@@ -170,7 +180,8 @@ def _declared(steps: Steps, resources: Sequence[Resource], new: Sequence[Resourc
             continue
         if isinstance(resource, Password) and is_new:
             text = _("Give {user} the password `{secret}` (asked twice):")
-            steps.say(text.format(user=code(resource.user), secret=SECRET))
+            shown = Hole("", resource.secret, length=resource.length).shown
+            steps.say(text.format(user=code(resource.user), secret=shown))
             steps.run(f"passwd {shlex.quote(resource.user)}")
             said = False
             continue

@@ -5,25 +5,66 @@ A later resource with the same key replaces an earlier one (a later stage has th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import field
 
 from vboxlab.lazily import dataclass
 
 Argv = tuple[str, ...]
+HIDDEN_SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Where something of the lab's secrets goes in a text, and how that is made where there is none of it yet."""
+
+    marker: str
+    secret: str  # its name
+    part: str = "secret"  # a word of vboxlab.topology.secret.KINDS, or CA
+    length: int = 0  # characters of a password that the topology declares; 0: of one that it does not
+    names: tuple[str, ...] = ()  # in a certificate
+    addresses: tuple[str, ...] = ()  # in a certificate
+
+    @property
+    def key(self) -> str:
+        """Return what identifies its value among all that resources need."""
+        return self.secret if self.part == "secret" else f"{self.part} {self.secret}"
+
+    @property
+    def shown(self) -> str:
+        """Return what is shown in the place of its value."""
+        return f"<{self.part} {self.secret}>" if self.length or self.part != "secret" else HIDDEN_SECRET
 
 
 @dataclass(frozen=True)
 class SecretText:
-    """Text with a hole for a secret: the marker is replaced only when the script is compiled, never shown."""
+    """Text with holes for secrets: markers are replaced only when the script is compiled, never shown.
+
+    One hole is the marker, for the secret, where that has a name; `holes` are the others.
+    """
 
     template: str
-    secret: str  # name of the lab's secret that replaces the marker
+    secret: str  # name of the lab's secret that replaces the marker; "": only `holes` count
     marker: str = "<secret>"
+    holes: tuple[Hole, ...] = ()
 
-    def filled(self, value: str) -> str:
-        """Return the text with the secret's value in the place of the marker."""
-        return self.template.replace(self.marker, value)
+    @property
+    def all_holes(self) -> tuple[Hole, ...]:
+        """Return every hole."""
+        return (*((Hole(self.marker, self.secret),) if self.secret else ()), *self.holes)
+
+    def filled(self, value: Callable[[Hole], str]) -> str:
+        """Return the text with the value of each hole in its place."""
+        values = {hole.marker: value(hole) for hole in self.all_holes}
+        if not values:
+            return self.template
+        # In one go: a value may look like the marker of another hole.
+        return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], self.template)
+
+    def shown(self) -> str:
+        """Return the text as it may be shown: with the names of secrets in their places."""
+        return self.filled(lambda hole: hole.shown)
 
 
 @dataclass(frozen=True)
@@ -128,10 +169,11 @@ class Interface:
 
 @dataclass(frozen=True)
 class Password:
-    """The password of an existing user, from a secret."""
+    """The password of an existing user, from a secret. `length` is as in Hole."""
 
     user: str
     secret: str
+    length: int = 0
 
     @property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from vboxlab.guest.filling import declared
 from vboxlab.guest.naming import naming
 from vboxlab.guest.network import network
 from vboxlab.guest.place import Place
@@ -48,4 +49,4 @@ def resources_for(topology: Topology, machine: Machine, stage: str | None) -> tu
     resources: list[Resource] = [*naming(place), *network(place)]
     for role in place.roles:
         resources.extend(in_guest(role).resources(role, place))
-    return merge(resources)
+    return merge(declared(resources, topology))

@@ -213,7 +213,7 @@ class _Compiler:
 
     def _content(self, file: File) -> bytes:
         if isinstance(file.content, SecretText):
-            return _encoded(file.content.filled(self._secret(file.content.secret)))
+            return _encoded(file.content.filled(lambda hole: self._secret(hole.key)))
         return _encoded(file.content)
 
     def _digest(self, file: File) -> str:
