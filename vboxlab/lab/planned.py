@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from vboxlab.errors import BaseError, LabError, VboxlabError
+from vboxlab.guest.secrets import SecretStore
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
+from vboxlab.lab.lost_secrets import with_lost_secrets
 from vboxlab.lab.observe import settled
 from vboxlab.lab.pending_faults import read_faults, told
 from vboxlab.language import _
@@ -86,6 +88,7 @@ def make_plan(
         plain_free=context.plain_free is not False,
         to_come=later.machines | (_come_first(blueprint) if not observed.machines else frozenset()),
     )
+    desired, lost = with_lost_secrets(desired, observed, SecretStore(context.directory(lab).secrets))
     kinds = context.driver.capabilities.network_kinds
     desired = replace(desired, kinds=kinds, spared=spared_machines(desired, observed, later.spared))
     found = plan(desired, observed)
@@ -96,6 +99,7 @@ def make_plan(
             found = plan(desired, observed)
         missing = tuple(error.brief for error in missing_bases(context, found, blueprint.topology))
         found = replace(found, blockers=(*found.blockers, *missing))
+    found = replace(found, notes=(*found.notes, *lost))
     try:
         left = read_faults(context.directory(lab).faults)
     except LabError as error:
