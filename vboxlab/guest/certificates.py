@@ -45,7 +45,9 @@ def new_authority(lab: str) -> Certified:
     return _signed(builder, key, key)
 
 
-def certified(authority: Certified, names: Sequence[str], addresses: Sequence[str], key: str | None = None) -> Certified:
+def certified(
+    authority: Certified, names: Sequence[str], addresses: Sequence[str], key: str | None = None
+) -> Certified:
     """Return a certificate for these DNS names and IPv4 addresses, of which there is one at least.
 
     It is for `key`, else for a new one. Raises ValueError where the authority or the key is none.

@@ -47,8 +47,11 @@ class SecretStore:
         given = self._environ.get(_variable(name))
         if given:
             return known(given)
-        make = (lambda: "".join(secrets.choice(LETTERS) for _number in range(length))) if length else _token
-        return known(self._kept(self._directory / name, make, _variable(name)))
+
+        def made() -> str:
+            return "".join(secrets.choice(LETTERS) for _number in range(length)) if length else secrets.token_urlsafe(18)
+
+        return known(self._kept(self._directory / name, made, _variable(name)))
 
     def value(self, hole: Hole) -> str:
         """Return what fills a hole, making up what it needs when there is none."""
@@ -165,8 +168,6 @@ def _variable(name: str) -> str:
     return VARIABLE_PREFIX + name.upper().replace("-", "_")
 
 
-def _token() -> str:
-    return secrets.token_urlsafe(18)
 
 
 def _record(made: Certified) -> dict[str, object]:

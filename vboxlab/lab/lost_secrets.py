@@ -19,7 +19,7 @@ LOST = "-"  # no digest: what is on the machine is not what it shall be
 def with_lost_secrets(desired: Desired, observed: ObservedLab, store: SecretStore) -> tuple[Desired, tuple[str, ...]]:
     """Return what is desired, so that machines whose secrets are lost are configured anew, and what to say of it.
 
-    Only secrets that the topology names are looked for. Makes none. Raises nothing of its own.
+    Only secrets that the topology names are looked for, and none is made.
     """
     lost: dict[str, list[str]] = {}
     machines = dict(desired.machines)

@@ -15,6 +15,7 @@ from vboxlab.topology.subject import Subject
 
 SECTION = "secrets"
 WILDCARD = "*."  # RFC 6125, section 6.4.3: the whole of the leftmost label
+TEMPLATE = "template"  # the key beside the text of a file that is in a file of its own
 
 
 def declared_secrets(subject: Subject) -> Iterator[Problem]:
@@ -29,13 +30,17 @@ def declared_secrets(subject: Subject) -> Iterator[Problem]:
             yield subject.problem_of_key("bad-secret-name", place, message)
         first = seen.setdefault(name.casefold(), name)
         if first != name:
-            text = _("secret `{name}` differs from secret `{other}` only in upper and lower case; expected another name")
+            text = _(
+                "secret `{name}` differs from secret `{other}` only in upper and lower case; expected another name"
+            )
             yield subject.problem_of_key("duplicate-name", place, text.format(name=name, other=first))
         given = subject.value(place)
         for key in given if isinstance(given, dict) else ():
             kinds = [kind for kind, keys in OWN_KEYS.items() if key in keys]
             if kinds and secret.kind not in kinds:
-                text = _("`{key}` is for secrets of the kind {kind}; expected none here, as secret `{name}` is a {found}")
+                text = _(
+                    "`{key}` is for secrets of the kind {kind}; expected none here, as secret `{name}` is a {found}"
+                )
                 message = text.format(key=key, kind=", ".join(kinds), name=name, found=secret.kind)
                 yield subject.problem_of_key("unknown-key", (*place, key), message)
         if secret.kind != "password" and isinstance(given, dict) and "on" not in given:
@@ -62,7 +67,9 @@ def certificate_names(subject: Subject) -> Iterator[Problem]:
         listed = isinstance(subject.value(place), list)
         for index, domain in enumerate(secret.names):
             if is_bad_domain(domain.removeprefix(WILDCARD)):
-                text = _("{value} is no name for a certificate; expected one such as www.example.test or *.example.test")
+                text = _(
+                    "{value} is no name for a certificate; expected one such as www.example.test or *.example.test"
+                )
                 where = (*place, index) if listed else place
                 yield subject.problem("bad-domain", where, text.format(value=show(domain or None)))
 
@@ -82,49 +89,58 @@ def secrets_of_roles(subject: Subject) -> Iterator[Problem]:
 
 def secrets_in_texts(subject: Subject) -> Iterator[Problem]:
     """unknown-hole, secret-not-filled: `{secret NAME}` and its like are filled in the texts of files."""
-    named = subject.named_in_file(SECTION) or ()
     for machine, role, place in subject.roles():
         for inner, text in _texts(role, ()):
-            if "{" not in text:
-                continue
             where = (*place, *inner)
-            for hole in nearly_holes(text, named):
-                words = (f"{CA} {CERTIFICATE}",) if hole.word == CA else tuple(f"{word} {hole.name}" for word in KINDS)
-                meant = nearest(hole.marker.strip("{}"), words)
-                hint = _("; did you mean `{word}`?").format(word=f"{{{meant}}}") if meant else ""
-                message = _("`{hole}` takes nothing of a secret; {expected}").format(
-                    hole=hole.marker, expected=one_of(f"`{{{each}}}`" for each in words) + hint
-                )
-                yield subject.problem("unknown-hole", where, message)
+            yield from _nearly(subject, text, where)
             for hole in holes_in(text):
+                inside = _in_template(subject, where, hole.marker)
                 if not any(step in role.filled_keys for step in inner):
                     message = _("`{hole}` is not filled here; expected it in the text of a file").format(
                         hole=hole.marker
                     )
-                    yield subject.problem("secret-not-filled", where, message)
+                    yield subject.problem("secret-not-filled", where, message + inside)
                 elif hole.word != CA:
-                    yield from _use(subject, machine.name, hole.word, hole.name, where)
+                    yield from _use(subject, machine.name, hole.word, hole.name, where, inside)
 
 
-def _use(subject: Subject, machine: str, word: str, name: str, place: Place) -> Iterator[Problem]:
+def _nearly(subject: Subject, text: str, place: Place) -> Iterator[Problem]:
+    for hole in nearly_holes(text, subject.named_in_file(SECTION) or ()):
+        words = (f"{CA} {CERTIFICATE}",) if hole.word.lower() == CA else tuple(f"{word} {hole.name}" for word in KINDS)
+        meant = nearest(hole.marker.strip("{}"), words)
+        hint = _("; did you mean `{word}`?").format(word=f"{{{meant}}}") if meant else ""
+        message = _("`{hole}` takes nothing of a secret; {expected}").format(
+            hole=hole.marker, expected=one_of(f"`{{{each}}}`" for each in words) + hint
+        )
+        yield subject.problem("unknown-hole", place, message + _in_template(subject, place, hole.marker))
+
+
+def _in_template(subject: Subject, place: Place, marker: str) -> str:
+    """Say in which line of a template a hole is, where the text of a file comes from one."""
+    template, text = subject.value((*place[:-1], TEMPLATE)), subject.text(place)
+    if not isinstance(template, str) or marker not in text:
+        return ""
+    line = text[: text.index(marker)].count("\n") + 1
+    return _(" (line {line} of template `{template}`)").format(line=line, template=template)
+
+
+def _use(subject: Subject, machine: str, word: str, name: str, place: Place, inside: str = "") -> Iterator[Problem]:
     """Yield what keeps a machine from using a part of a secret."""
-    secret = subject.topology.secrets.get(name)
-    if secret is None:
-        names = subject.named_in_file(SECTION) or ()
-        if name not in names and SECTION not in subject.source.uncertain:
-            fitting = [each for each, known in subject.topology.secrets.items() if known.kind == KINDS[word]]
-            text = _("there is no secret `{secret}` under `secrets` of the topology; {expected}")
-            message = text.format(secret=name, expected=one_of(fitting or names) + did_you_mean(name, fitting or names))
-            yield subject.problem("unknown-secret", place, message)
-    elif secret.kind != KINDS[word]:
-        text = _("secret `{secret}` is a {kind}, which has no {part}; {expected}")
-        words = (f"`{{{each} {name}}}`" for each, kind in KINDS.items() if kind == secret.kind)
-        message = text.format(secret=name, kind=secret.kind, part=word, expected=one_of(words))
-        yield subject.problem("secret-kind", place, message)
-    elif word in PRIVATE and not secret.is_for(machine):
-        text = _("secret `{secret}` is not for machine `{machine}`; expected it on {machines} only, or the machine in `on`")
+    secret, kind = subject.topology.secrets.get(name), KINDS[word]
+    names = subject.named_in_file(SECTION) or ()
+    if secret is None and name not in names and SECTION not in subject.source.uncertain:
+        fitting = [each for each, known in subject.topology.secrets.items() if known.kind == kind] or names
+        text = _("there is no secret `{secret}` under `secrets` of the topology; {expected}")
+        message = text.format(secret=name, expected=one_of(fitting) + did_you_mean(name, fitting))
+        yield subject.problem("unknown-secret", place, message + inside)
+    elif secret is not None and secret.kind != kind:
+        text = _("secret `{secret}` is of the kind {found}; expected one of the kind {kind}")
+        message = text.format(secret=name, found=secret.kind, kind=kind)
+        yield subject.problem("secret-kind", place, message + inside)
+    elif secret is not None and word in PRIVATE and not secret.is_for(machine):
+        text = _("secret `{secret}` is not for machine `{machine}`; expected one of those in its `on` ({machines})")
         message = text.format(secret=name, machine=machine, machines=", ".join(secret.on))
-        yield subject.problem("secret-not-here", place, message)
+        yield subject.problem("secret-not-here", place, message + inside)
 
 
 def _texts(value: object, place: Place) -> Iterator[tuple[Place, str]]:

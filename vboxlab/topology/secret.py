@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
+from vboxlab.topology.problems import nearest
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.step import Names, listed
 
@@ -73,9 +74,17 @@ def holes_in(text: str) -> tuple[TextHole, ...]:
 
 
 def nearly_holes(text: str, names: Container[str]) -> tuple[TextHole, ...]:
-    """Return what looks like a hole for a secret of these names, or for the lab's CA, and is none."""
+    """Return what is meant as a hole for a secret of these names, or for the lab's CA, and is none.
+
+    Other words in braces are what a text may say, such as `{print web}` of awk(1).
+    """
     alike = (hole for hole in _alike(text) if not _is_hole(hole))
-    return tuple(dict.fromkeys(hole for hole in alike if hole.name in names or hole.word == CA))
+    meant = (hole for hole in alike if hole.word.lower() == CA or (hole.name in names and _is_nearly_word(hole.word)))
+    return tuple(dict.fromkeys(meant))
+
+
+def _is_nearly_word(word: str) -> bool:
+    return nearest(word, KINDS) is not None or any(kind.startswith(word) or word in kind.split("-") for kind in KINDS)
 
 
 def _alike(text: str) -> Iterator[TextHole]:
