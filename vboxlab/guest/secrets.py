@@ -49,7 +49,9 @@ class SecretStore:
             return known(given)
 
         def made() -> str:
-            return "".join(secrets.choice(LETTERS) for _number in range(length)) if length else secrets.token_urlsafe(18)
+            if not length:
+                return secrets.token_urlsafe(18)
+            return "".join(secrets.choice(LETTERS) for _number in range(length))
 
         return known(self._kept(self._directory / name, made, _variable(name)))
 

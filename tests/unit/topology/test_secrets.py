@@ -89,7 +89,10 @@ def test_a_topology_without_secrets_has_the_digest_of_before() -> None:
 
 
 def test_holes_are_words_with_a_name() -> None:
-    text = "{secret a} {a} {{secret b}} {public-key site-a}{secret a} {ca certificate} {ca b} {secret  c} {print a} {cert a}"
+    text = (
+        "{secret a} {a} {{secret b}} {public-key site-a}{secret a} {ca certificate} {ca b} "
+        "{secret  c} {print a} {cert a}"
+    )
     assert holes_in(text) == (
         TextHole("{secret a}", "secret", "a"),
         TextHole("{secret b}", "secret", "b"),
