@@ -177,11 +177,15 @@ _DESCRIBED = {
     "topology/model.py": (
         "Machine.base", "Machine.resolver_domain", "Machine.roles", "Machine.search", "Network.host_name",
         "Parameter.max", "Parameter.min", "Parameter.type",
-        "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.start_from", "Topology.values",
+        "SnapshotSet.stage", "SnapshotSet.topology", "Topology.reset", "Topology.secrets", "Topology.start_from",
+        "Topology.values",
     ),
     "topology/parts.py": (
         "Part.part", "Part.verify", "PartParameter.default", "PartParameter.max", "PartParameter.min",
         "PartParameter.type",
+    ),
+    "topology/secret.py": (
+        "LabSecret.addresses", "LabSecret.kind", "LabSecret.length", "LabSecret.names", "LabSecret.on",
     ),
     "topology/scenario.py": (
         "Detection.node", "Detection.on", "Detection.pattern", "Detection.stages", "Limits.detection", "Limits.failed",

@@ -170,8 +170,6 @@ def _variable(name: str) -> str:
     return VARIABLE_PREFIX + name.upper().replace("-", "_")
 
 
-
-
 def _record(made: Certified) -> dict[str, object]:
     return {"key": made.key, "certificate": made.certificate}
 

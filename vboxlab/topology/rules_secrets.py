@@ -106,7 +106,11 @@ def secrets_in_texts(subject: Subject) -> Iterator[Problem]:
 
 def _nearly(subject: Subject, text: str, place: Place) -> Iterator[Problem]:
     for hole in nearly_holes(text, subject.named_in_file(SECTION) or ()):
-        words = (f"{CA} {CERTIFICATE}",) if hole.word.lower() == CA else tuple(f"{word} {hole.name}" for word in KINDS)
+        secret = subject.topology.secrets.get(hole.name)
+        fitting = (word for word, kind in KINDS.items() if secret is None or secret.kind == kind)
+        words = (
+            (f"{CA} {CERTIFICATE}",) if hole.word.lower() == CA else tuple(f"{word} {hole.name}" for word in fitting)
+        )
         meant = nearest(hole.marker.strip("{}"), words)
         hint = _("; did you mean `{word}`?").format(word=f"{{{meant}}}") if meant else ""
         message = _("`{hole}` takes nothing of a secret; {expected}").format(

@@ -100,8 +100,11 @@ def test_the_digest_changes_with_the_template_and_with_what_is_wanted_and_holds_
     assert digest(bound(certificate)) != digest(bound(certificate, topology=names))
     assert digest(bound(*same)) == digest(bound(*same, topology=names))
     assert canonical_lines(bound(File("/etc/a", filled("{secret replica}")))) == [
-        '{"content": {"holes": [{"kind": "Hole", "length": 30, "marker": "{secret replica}", "secret": "replica"}], '
-        '"kind": "SecretText", "secret": "", "template": "{secret replica}"}, "kind": "File", "path": "/etc/a"}'
+        (
+            '{"content": {"holes": [{"kind": "Hole", "length": 30, "marker": "{secret replica}", '
+            '"secret": "replica"}], '
+            '"kind": "SecretText", "secret": "", "template": "{secret replica}"}, "kind": "File", "path": "/etc/a"}'
+        )
     ]
 
 

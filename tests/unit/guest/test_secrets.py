@@ -151,7 +151,7 @@ def test_what_is_no_key_is_an_error_that_says_what_to_do(
     with pytest.raises(SettingsInvalid, match=f"{name} holds no key that vboxlab has made") as caught:
         store.value(hole)
     assert caught.value.resolution == "remove the file: another key is made with the next `vboxlab up`"
-    assert content not in str(caught.value)
+    assert f"'{content}'" not in str(caught.value)
 
 
 def test_no_value_is_told_once_it_is_known(store: SecretStore) -> None:

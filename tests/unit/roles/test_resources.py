@@ -108,7 +108,17 @@ def test_every_machine_and_stage_compiles_and_notifies_only_services_it_has(name
 def test_every_role_of_the_model_has_a_function() -> None:
     roles = {role.role for role in (*_roles(topology()), *_roles(topology("loadbalancing")))}
     assert roles <= guest_roles().keys()
-    assert sorted(guest_roles()) == ["client", "dns", "heartbeat", "lab_ca", "lvs", "router", "ssh_server", "time", "web"]
+    assert sorted(guest_roles()) == [
+        "client",
+        "dns",
+        "heartbeat",
+        "lab_ca",
+        "lvs",
+        "router",
+        "ssh_server",
+        "time",
+        "web",
+    ]
 
 
 def _roles(found: Topology) -> Iterable[Role]:

@@ -93,7 +93,7 @@ def test_holes_may_be_made_of_parameters_and_turns(folder: Path) -> None:
 
 
 def test_a_secret_that_is_not_there_is_said_where_the_text_begins(folder: Path) -> None:
-    problem = "21:36: [unknown-secret] there is no secret `replca` under `secrets` of the topology; "
+    problem = "22:38: [unknown-secret] there is no secret `replca` under `secrets` of the topology; "
     (line,) = said(folder, TOPOLOGY.replace("secret {name}", "secret replca"))
     assert line.startswith(problem + "expected replica; did you mean `replica`?")
     assert "n=1" in line
@@ -102,7 +102,7 @@ def test_a_secret_that_is_not_there_is_said_where_the_text_begins(folder: Path) 
 def test_a_private_key_is_for_its_machines_only_and_a_public_one_for_all(folder: Path) -> None:
     (line,) = said(folder, TOPOLOGY.replace("private-key site-{n}", "private-key site-1"))
     assert line.startswith(
-        "18:22: [secret-not-here] secret `site-1` is not for machine `host2`; "
+        "19:22: [secret-not-here] secret `site-1` is not for machine `host2`; "
         "expected one of those in its `on` (host1) (turn n=2"
     )
     (line,) = said(folder, TOPOLOGY.replace("{certificate web}", "{certificate-key web}"))

@@ -50,24 +50,46 @@ def test_machines_may_be_listed_by_a_loop() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("../a: {}", "13:3: [bad-secret-name] `../a` is no name for a secret; "
-         "expected letters, digits, `.`, `-` and `_`"),
-        ("a: {kind: wireguard}", "13:3: [missing-key] secret `a` lacks the key `on`; "
-         "expected the machines that may use its private key"),
-        ("a: {kind: certificate, on: three}", "13:30: [unknown-machine] there is no machine `three`; "
-         "expected one of one, two"),
-        ("a: {on: [one, twoo]}", "13:17: [unknown-machine] there is no machine `twoo`; "
-         "expected one of one, two; did you mean `two`?"),
-        ("a: {names: [www.example.test]}", "13:7: [unknown-key] `names` is for secrets of the kind certificate; "
-         "expected none here, as secret `a` is a password"),
-        ("a: {kind: certificate, on: one, names: www_}", "13:42: [bad-domain] `www_` is no name for a certificate; "
-         "expected one such as www.example.test or *.example.test"),
-        ("a: {length: 4}", "13:15: [out-of-range] `length` of secret `a` is `4`; "
-         "expected a whole number from 8 to 128"),
-        ("a: {kind: key}", "13:13: [wrong-value] `kind` of secret `a` is `key`; "
-         "expected one of password, wireguard, certificate"),
+        (
+            "../a: {}",
+            ("13:3: [bad-secret-name] `../a` is no name for a secret; expected letters, digits, `.`, `-` and `_`"),
+        ),
+        (
+            "a: {kind: wireguard}",
+            ("13:3: [missing-key] secret `a` lacks the key `on`; expected the machines that may use its private key"),
+        ),
+        (
+            "a: {kind: certificate, on: three}",
+            ("13:30: [unknown-machine] there is no machine `three`; expected one of one, two"),
+        ),
+        (
+            "a: {on: [one, twoo]}",
+            ("13:17: [unknown-machine] there is no machine `twoo`; expected one of one, two; did you mean `two`?"),
+        ),
+        (
+            "a: {names: [www.example.test]}",
+            (
+                "13:7: [unknown-key] `names` is for secrets of the kind certificate; "
+                "expected none here, as secret `a` is a password"
+            ),
+        ),
+        (
+            "a: {kind: certificate, on: one, names: www_}",
+            (
+                "13:42: [bad-domain] `www_` is no name for a certificate; "
+                "expected one such as www.example.test or *.example.test"
+            ),
+        ),
+        (
+            "a: {length: 4}",
+            ("13:15: [out-of-range] `length` of secret `a` is `4`; expected a whole number from 8 to 128"),
+        ),
+        (
+            "a: {kind: key}",
+            ("13:13: [wrong-value] `kind` of secret `a` is `key`; expected one of password, wireguard, certificate"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_where_it_stands(text: str, problem: str) -> None:
     assert wrong(text) == [problem]
 
@@ -118,6 +140,8 @@ def test_what_a_role_names_must_be_there_once_there_are_secrets() -> None:
     assert made(MACHINES + SERVER % "mine" + "secrets: {mine: {}}\n")
     assert made(MACHINES + "    roles: [{role: ssh_server}]\nsecrets: {mine: {}}\n")  # a default is not asked for
     assert said(MACHINES + SERVER % "main" + "secrets: {mine: {}}\n") == [
-        "13:40: [unknown-secret] there is no secret `main` under `secrets` of the topology; "
-        "expected mine; did you mean `mine`?"
+        (
+            "13:40: [unknown-secret] there is no secret `main` under `secrets` of the topology; "
+            "expected mine; did you mean `mine`?"
+        )
     ]
