@@ -123,9 +123,13 @@ def test_no_verb_tells_a_value(folder: Path) -> None:
     values = [store.value(hole) for hole in holes]
     values += store.value(Hole("", "web", "certificate-key", names=("www.example.test",))).splitlines()[1:3]
     told = ""
-    for words in (("plan",), ("plan", "--json"), ("explain",), ("graph",), ("validate",), ("check",), ("status",)):
-        where = [str(folder / "notes.yaml")] if words[0] != "status" else []
-        done = vboxlab(folder, words[0], *where, *words[1:])
+    file = str(folder / "notes.yaml")
+    verbs = (
+        ("plan", file), ("plan", file, "--json"), ("explain", file), ("graph", file), ("validate", file),
+        ("check", file), ("status",),
+    )  # fmt: skip
+    for words in verbs:
+        done = vboxlab(folder, *words)
         assert "Traceback" not in done.stderr
         told += done.stdout + done.stderr
     assert [value for value in values if value in told] == []
