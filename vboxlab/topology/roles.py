@@ -100,7 +100,10 @@ class Role(Parameters):
         return None
 
     def secrets_used(self) -> Mapping[str, str]:
-        """Return the names of the lab's secrets that it needs, by the key that says so."""
+        """Return the names of the lab's secrets that it needs, by the key that says so.
+
+        Of one in a list, that is `users.0.password`.
+        """
         return {}
 
     def told_by(self) -> str | None:

@@ -31,4 +31,9 @@ def secret_names(subject: Subject) -> Iterator[Problem]:
                 message = _("{value} is no name for a secret; expected letters, digits, `.`, `-` and `_`").format(
                     value=show(name or None)
                 )
-                yield subject.problem("bad-secret-name", (*place, key), message)
+                yield subject.problem("bad-secret-name", (*place, *place_of_key(key)), message)
+
+
+def place_of_key(key: str) -> Place:
+    """Return the place within a role that a key of Role.secrets_used names."""
+    return tuple(int(step) if step.isdecimal() else step for step in key.split("."))

@@ -10,6 +10,7 @@ from vboxlab.language import _
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, nearest, one_of
 from vboxlab.topology.rules_names import is_bad_domain, is_word
+from vboxlab.topology.rules_roles import place_of_key
 from vboxlab.topology.secret import CA, CERTIFICATE, KINDS, OWN_KEYS, PRIVATE, holes_in, nearly_holes
 from vboxlab.topology.subject import Subject
 
@@ -81,7 +82,7 @@ def secrets_of_roles(subject: Subject) -> Iterator[Problem]:
     """
     for machine, role, place in subject.roles():
         for key, name in role.secrets_used().items():
-            where = (*place, key)
+            where = (*place, *place_of_key(key))
             said = subject.value(where) is not None  # a role's default need not be there
             if is_word(name) and (name in subject.topology.secrets or (said and subject.topology.secrets)):
                 yield from _use(subject, machine.name, "secret", name, where)

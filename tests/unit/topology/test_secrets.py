@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.topology.language_world import made, said
+from vboxlab.topology.rules_roles import place_of_key
 from vboxlab.topology.secret import LabSecret, TextHole, holes_in, nearly_holes
 
 MACHINES = """
@@ -145,3 +146,8 @@ def test_what_a_role_names_must_be_there_once_there_are_secrets() -> None:
             "expected mine; did you mean `mine`?"
         )
     ]
+
+
+def test_a_secret_within_a_list_of_a_role_has_its_place() -> None:
+    assert place_of_key("secret") == ("secret",)
+    assert place_of_key("users.0.password") == ("users", 0, "password")
