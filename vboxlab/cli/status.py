@@ -99,7 +99,7 @@ def _show_lab(found: LabState, *, as_json: bool) -> None:
             row.machine,
             row.vm,
             C_("machine", row.power),
-            row.stage,
+            C_("machine", "left alone") if row.configured is False else row.stage,
             str(row.port or "-"),
             " ".join(row.adapters) or "-",
         )

@@ -136,6 +136,12 @@ class _Key:
         """Yield what is typed in the guest, stage by stage: in each only what is new there."""
         already: Sequence[Resource] = self._surroundings.already.get(machine.name, ())
         empty = True
+        if not machine.configured:
+            text = _(
+                "It is left alone: nothing is configured in it. The addresses above are those that it has by itself."
+            )
+            yield from (text, "")
+            empty = False
         for stage in (None, *self._stages):
             resources = resources_for(self._topology, machine, stage)
             copied = self._copied(Place(self._topology, machine, stage), resources)

@@ -43,7 +43,10 @@ def resources_for(topology: Topology, machine: Machine, stage: str | None) -> tu
     """Return everything that must be true in a machine's guest at a stage (None: only what holds in every stage).
 
     Host name, names and network come first, then the roles in order; a later role has the last word on a key.
+    Of a machine that is not configured nothing is known.
     """
+    if not machine.configured:
+        return ()
     place = Place(topology, machine, stage)
     resources: list[Resource] = [*naming(place), *network(place)]
     for role in place.roles:

@@ -116,10 +116,10 @@ def desire(
     """
     members = members_of(sets)
     owned = topology.owned_machines
-    ports = management_ports(lab, [machine.name for machine in owned], host, free, reserved)
+    ports = management_ports(lab, [machine.name for machine in owned if machine.configured], host, free, reserved)
     naming = choose_names(topology, lab, host, plain_free=plain_free, to_come=to_come)
     machines = {
-        machine.name: _desired(topology, naming.names, machine, ports[machine.name], members, prepared, stock)
+        machine.name: _desired(topology, naming.names, machine, ports.get(machine.name), members, prepared, stock)
         for machine in owned
     }
     return Desired(topology, naming, machines, marks_of(topology), members, until)
@@ -129,7 +129,7 @@ def _desired(
     topology: Topology,
     names: Names,
     machine: Machine,
-    port: int,
+    port: int | None,
     members: Mapping[str, tuple[str, ...]],
     prepared: Callable[[str], bool],
     stock: Callable[[str], bool],

@@ -115,7 +115,7 @@ def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMach
         if found is None:
             drift.append(_("{machine}: not created").format(machine=machine.name))
             continue
-        port = found.management_port or 0
+        port = (found.management_port or 0) if machine.configured else None
         differences = in_words(adapters(in_force, names, machine, port), found.adapters)
         drift += [_("{subject}: {problem}").format(subject=machine.name, problem=line) for line in differences]
     return drift

@@ -209,14 +209,20 @@ def losses_on_the_way(
 def missing_bases(context: Context, changes: Plan, topology: Topology) -> list[BaseError]:
     """Return why bases that a plan needs cannot be had: to make machines, or to log in to those that there are."""
     needed: dict[str, bool] = {}  # base -> it must be up to date
+    entered: dict[str, str] = {}  # base -> a machine of it whose guest is logged in to
     for action in changes.actions:
         if isinstance(action.step, Create | Introduce | Contact | Configure | Recheck | Repair):
-            base = topology.machines[action.step.machine].base or topology.base
+            machine = topology.machines[action.step.machine]
+            base = machine.base or topology.base
             needed[base] = needed.get(base, False) or isinstance(action.step, Create)
+            if machine.configured:
+                entered.setdefault(base, machine.name)
     missing = []
     for name, new in sorted(needed.items()):
         try:
             found = context.bases.get(name)
+            if name in entered:
+                found.need_login(entered[name])
             if new:
                 found.need_current()
                 context.bases.need_image(context.driver, found)

@@ -294,7 +294,8 @@ def _await_guests(
         return
     bases = {name: base for name in names if (base := base_of(name)) is not None}
     for name in live:
-        if name not in bases:
+        # One that is left alone has no way in: its clock is its own.
+        if name not in bases and context.driver.inspect(observed.machines[name].handle).management_port is not None:
             text = _("{machine}: its clock stands where the snapshot was taken; set it (its topology cannot be read)")
             context.events(Note(text.format(machine=name), level="warning"))
 

@@ -20,6 +20,7 @@ class MachineStatus:
     port: int | None
     topology: str
     stage: str
+    configured: bool | None  # whether vboxlab logs in to it and configures it; None where that is not known
     drift: tuple[str, ...]
 
 
@@ -45,12 +46,13 @@ def machine_statuses(observed: ObservedLab, desired: Desired | None) -> list[Mac
                 port=machine.management_port,
                 topology=NC_("machine", "adopted") if adopted else machine.marks.get(MARK_TOPOLOGY, "-"),
                 stage=machine.marks.get(MARK_STAGE, "-"),
+                configured=wanted.configured if wanted is not None else None,
                 drift=tuple(drift),
             )
         )
     missing = [name for name in (desired.machines if desired else ()) if name not in observed.machines]
     absent, drifted = NC_("machine", "absent"), (_("not created"),)
-    rows.extend(MachineStatus(name, "-", absent, (), None, "-", "-", drifted) for name in missing)
+    rows.extend(MachineStatus(name, "-", absent, (), None, "-", "-", None, drifted) for name in missing)
     return rows
 
 

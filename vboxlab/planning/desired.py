@@ -49,6 +49,7 @@ class DesiredMachine:
     fetches_through: tuple[str, ...] = ()  # machines to be configured before this one can fetch packages
     stock: bool = False  # its base knows only DHCP on adapter 1
     earlier_digests: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+    configured: bool = True  # else it has no way in, and nobody logs in to it
 
     def is_digest(self, found: str | None, stage: str | None) -> bool:
         """Tell whether a digest found in a mark means that the guest was brought to the stage as it is written now."""
@@ -95,8 +96,11 @@ def attachment(topology: Topology, names: Names, network: str) -> Attachment:
     return Attachment(declared.kind, declared.host_name or network)
 
 
-def adapters(topology: Topology, names: Names, machine: Machine, port: int) -> tuple[AdapterState, ...]:
-    """Return the adapters of a machine: the topology's, and the management NAT in slot 8 with its SSH forward."""
+def adapters(topology: Topology, names: Names, machine: Machine, port: int | None) -> tuple[AdapterState, ...]:
+    """Return the adapters of a machine: the topology's, and the management NAT in slot 8 with its SSH forward.
+
+    A machine that has no port has no way in.
+    """
     own = [
         AdapterState(
             adapter.slot,
@@ -106,6 +110,8 @@ def adapters(topology: Topology, names: Names, machine: Machine, port: int) -> t
         )
         for adapter in machine.adapters
     ]
+    if port is None:
+        return tuple(sorted(own, key=lambda adapter: adapter.slot))
     management = AdapterState(
         MANAGEMENT_SLOT,
         Attachment("nat", subnet=str(MANAGEMENT_NETWORK), forwards=(Forward(port, SSH_PORT),)),
@@ -162,7 +168,7 @@ def desired_machine(
     machine: Machine,
     *,
     image: str,
-    port: int,
+    port: int | None,
     digests: Mapping[str | None, str],
     snapshot_members: Mapping[str, tuple[str, ...]],
     needs_network: bool,
@@ -179,9 +185,10 @@ def desired_machine(
         adapters=adapters(topology, names, machine, port),
         digests=digests,
         stages=stages_of(topology, machine, snapshot_members),
-        fetches_through=fetches_through(topology, machine) if needs_network else (),
-        stock=stock,
+        fetches_through=fetches_through(topology, machine) if needs_network and machine.configured else (),
+        stock=stock and machine.configured,
         earlier_digests=earlier_digests,
+        configured=machine.configured,
     )
 
 

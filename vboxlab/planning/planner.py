@@ -12,6 +12,7 @@ from vboxlab.planning.blockers import conflicts, doubtful_restores, incomplete_r
 from vboxlab.planning.desired import Desired, DesiredMachine
 from vboxlab.planning.graph import Graph
 from vboxlab.planning.machine import (
+    BEFORE_STAGES,
     UNTIL_CREATED,
     MachinePlan,
     Restored,
@@ -24,6 +25,8 @@ from vboxlab.planning.machine import (
 from vboxlab.planning.names import remarks
 from vboxlab.planning.observed import (
     MARK_ADOPTED,
+    MARK_DESIRED,
+    MARK_STAGE,
     MARK_TOPOLOGY,
     ObservedLab,
     ObservedMachine,
@@ -265,7 +268,7 @@ class _Guests:
             self._graph.add(act.Introduce(name), _("its guest gets its management address"), machines=(name,))
             step = act.SetAdapters(name, self._desired.machines[name].adapters)
             self._graph.add(step, _("adapter 1 goes to its own network"), machines=(name,))
-        if name not in self._contacted:
+        if name not in self._contacted and self._desired.machines[name].configured:
             self._graph.add(act.Contact(name), _("its guest is reached over SSH"), machines=(name,))
             self._contacted.add(name)
 
@@ -276,7 +279,16 @@ class _Guests:
             self._spare(provider)
         after = tuple(self._ready[name] for name in providers if name in self._ready)
         why = _with_kept(reason, self._kept.pop(name, ()))
-        self._ready[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
+        step = self._step(name, stage)
+        self._ready[name] = self._graph.add(step, why, machines=(name,), after=after)
+
+    def _step(self, name: str, stage: str | None) -> act.Step:
+        """Return what brings a machine to a stage: one that is left alone is there as soon as it runs."""
+        machine = self._desired.machines[name]
+        if machine.configured:
+            return act.Configure(name, stage)
+        reached = {MARK_STAGE: stage or BEFORE_STAGES, MARK_DESIRED: machine.digests[stage]}
+        return act.SetMarks(name, {**self._desired.marks, **reached})
 
     def _spare(self, name: str) -> None:
         """Let a machine that stays as it is run, with those that it needs itself: others fetch packages through it."""
@@ -354,7 +366,12 @@ def _record(graph: Graph, desired: Desired, observed: ObservedLab, restored: set
     """Record the topology on machines that were right for it already and so are configured by no action."""
     if desired.until is not None:
         return
-    configured = {action.step.machine for action in graph.actions if isinstance(action.step, act.Configure)}
+    configured = {
+        action.step.machine
+        for action in graph.actions
+        if isinstance(action.step, act.Configure)
+        or (isinstance(action.step, act.SetMarks) and MARK_DESIRED in action.step.marks)
+    }
     for name in desired.machines:
         machine: ObservedMachine | None = observed.machines.get(name)
         if machine is None or name in configured:

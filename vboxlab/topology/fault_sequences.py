@@ -20,6 +20,11 @@ def all_machines(faults: Iterable[FaultStep]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(machine for fault in faults for machine in fault.machines))
 
 
+def all_logins(faults: Iterable[FaultStep]) -> tuple[str, ...]:
+    """Return the machines in whose guests some faults are made, each once, in the order named."""
+    return tuple(dict.fromkeys(machine for fault in faults for machine in fault.logins))
+
+
 def in_time_order(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     """Return faults as they are made: by `at`, those of one moment as they are listed."""
     return tuple(sorted(faults, key=lambda fault: fault.at))
@@ -35,6 +40,11 @@ class TogetherFault(FaultStep):
     def machines(self) -> tuple[str, ...]:
         """Return the machines that suffer."""
         return all_machines(self.faults)
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machines in whose guests it is done."""
+        return all_logins(self.faults)
 
     def summary(self) -> str:
         """Return what happens."""
@@ -56,6 +66,11 @@ class ChaosFault(FaultStep):
     def machines(self) -> tuple[str, ...]:
         """Return the machines that may suffer."""
         return all_machines(self.among)
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machines in whose guests it may be done."""
+        return all_logins(self.among)
 
     @model_validator(mode="after")
     def _moments_are_told_once(self) -> Self:

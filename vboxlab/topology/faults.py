@@ -34,6 +34,11 @@ class FaultStep(Step):
         """Return what is as it was again afterwards."""
         return ()
 
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machines in whose guests it is done; none where the hypervisor can do it."""
+        return ()
+
     def state(self) -> str:
         """Say what is not as it was while it is in force."""
         return self.describe()
@@ -47,6 +52,15 @@ class MachineFault(FaultStep):
     @property
     def machines(self) -> tuple[str, ...]:
         """Return the machine that suffers."""
+        return (self.machine,)
+
+
+class GuestFault(MachineFault):
+    """Something done in the guest of one machine."""
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machine."""
         return (self.machine,)
 
 
@@ -250,7 +264,7 @@ class HealFault(FaultStep):
         return _("network {network} is whole again").format(network=self.network)
 
 
-class ServiceFault(MachineFault):
+class ServiceFault(GuestFault):
     """Stop, start, kill, hang or continue a service of a machine: hanging, it is there and does nothing."""
 
     fault: Literal["stop-service", "start-service", "kill-service", "hang-service", "continue-service"]
@@ -287,7 +301,7 @@ class ServiceFault(MachineFault):
         return self.summary()
 
 
-class ClockFault(MachineFault):
+class ClockFault(GuestFault):
     """Set a machine's clock forward or back by so many seconds."""
 
     fault: Literal["clock-jump"]
@@ -309,7 +323,7 @@ class ClockFault(MachineFault):
         return _("the clock of {machine} is {seconds} s off").format(machine=self.machine, seconds=self.seconds)
 
 
-class DiskFault(MachineFault):
+class DiskFault(GuestFault):
     """Fill the file system of a folder to its last byte."""
 
     fault: Literal["fill-disk"]
@@ -329,7 +343,7 @@ class DiskFault(MachineFault):
         return _("the file system of {path} on {machine} is full").format(path=self.path, machine=self.machine)
 
 
-class CommandFault(MachineFault):
+class CommandFault(GuestFault):
     """Run a command as root that makes trouble, and another one that undoes it; both without a shell."""
 
     fault: Literal["command"]
@@ -346,7 +360,7 @@ class CommandFault(MachineFault):
         return _("{command} runs on {machine}").format(command=shlex.join(self.run), machine=self.machine)
 
 
-class RebootFault(MachineFault):
+class RebootFault(GuestFault):
     """Reboot a machine from within; as a step of its own, wait until it has booted."""
 
     fault: Literal["reboot"]

@@ -90,6 +90,9 @@ class Machine(Parameters):
     adopt: Adopt | None = None
     roles: tuple[AnyRole, ...] = Field(default=(), description="what the machine is in every stage")
     stages: dict[str, tuple[AnyRole, ...]] = Field(default_factory=dict)
+    configured: bool = Field(
+        default=True, description="false: it is wired, started and probed, and vboxlab never logs in to it"
+    )
 
     def roles_until(self, stage: str | None, order: tuple[str, ...]) -> tuple[Role, ...]:
         """Return the roles of all stages up to and including the given one; None means no stage at all."""
@@ -99,6 +102,10 @@ class Machine(Parameters):
     def adapter(self, slot: int) -> Adapter | None:
         """Return the adapter in that slot, if there is one."""
         return next((adapter for adapter in self.adapters if adapter.slot == slot), None)
+
+
+# Keys of a machine that are newer than labs which exist: the digest goes without them where they have their default.
+NEWER_KEYS = ("configured",)
 
 
 class Stage(Parameters):
@@ -158,7 +165,12 @@ class Topology(Parameters):
     @property
     def digest(self) -> str:
         """Return a short digest of everything that changes what the lab is (not how it is verified)."""
-        text = self.model_dump_json(exclude={"verify", "title", "description"})
+        fields = Machine.model_fields
+        machines = {
+            name: {key: True for key in NEWER_KEYS if getattr(machine, key) == fields[key].default}
+            for name, machine in self.machines.items()
+        }
+        text = self.model_dump_json(exclude={"verify": True, "title": True, "description": True, "machines": machines})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

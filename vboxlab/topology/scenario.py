@@ -98,6 +98,11 @@ class Measure(Asking, CausedStep):
         detecting = (self.detection.on, self.detection.node) if self.detection else ()
         return (self.source, *all_machines(self.causes), *self.served_by, *detecting)
 
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machine that samples, the one whose journal is read, and those in whose guests faults are made."""
+        return (*super().logins, *((self.detection.on,) if self.detection else ()))
+
     def summary(self) -> str:
         """Return what is measured."""
         if self.measure == "interruption":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from vboxlab.topology import rules_faults as faults
 from vboxlab.topology import rules_invariants as invariants
+from vboxlab.topology import rules_left_alone as left_alone
 from vboxlab.topology import rules_names as names
 from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
@@ -48,6 +49,8 @@ RULES: tuple[Rule, ...] = (
     invariants.asked_networks,
     references.scenario_servers,
     references.dns_servers,
+    left_alone.nothing_configured,
+    left_alone.nobody_logs_in,
 )
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import field
 from functools import partial
 
-from vboxlab.errors import GuestError, MachineConflict, WaitTimeout
+from vboxlab.errors import CapabilityMissing, GuestError, MachineConflict, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
@@ -69,9 +69,11 @@ class Faults:
 
         With wait, a machine that starts is waited for (WaitTimeout after the fault's budget). What is done is written
         down before it is tried, so that a fault that failed half-way, or whose vboxlab was killed, is undone as well.
-        Raises MachineConflict, with nothing done, for hardware of a machine that is not vboxlab's.
+        Raises MachineConflict, with nothing done, for hardware of a machine that is not vboxlab's; and
+        CapabilityMissing for what only the guest of a machine could do that is left alone.
         """
         self._check_ours(fault)
+        self._check_configured(fault)
         if fault.key is not None:
             before_it = self.in_force.get(fault.key)
             if isinstance(fault, ClockFault) and isinstance(before_it, ClockFault):
@@ -103,6 +105,20 @@ class Faults:
                 text = _("{machine} is not vboxlab's, so its power, cables and lines are left as they are")
                 raise MachineConflict(text.format(machine=machine))
 
+    def _check_configured(self, fault: Fault) -> None:
+        """Raise CapabilityMissing where a machine's own guest would have to make its line bad, and it is left alone."""
+        if self.lab.shapes_lines or not isinstance(fault, ImpairFault | RepairFault | PartitionFault | HealFault):
+            return
+        if isinstance(fault, ImpairFault | RepairFault):
+            concerned = [fault.machine]
+        else:
+            groups = fault.groups if isinstance(fault, PartitionFault) else ()
+            concerned = [name for name, _slot in lines.groups_of(self.lab.topology, fault.network, groups)]
+        for machine in concerned:
+            if not self._is_configured(machine):
+                text = _("{machine} is left alone, and {driver} itself cannot change the lines of a network")
+                raise CapabilityMissing(text.format(machine=machine, driver=self.lab.driver))
+
     def _whose_hardware(self, fault: Fault) -> Iterable[str]:
         """Return the machines that the hypervisor is to change for a fault."""
         match fault:
@@ -119,8 +135,13 @@ class Faults:
     def _is_adopted(self, machine: str) -> bool:
         return self.lab.topology.is_adopted(self.lab.topology.machines[machine])
 
+    def _is_configured(self, machine: str) -> bool:
+        return self.lab.topology.machines[machine].configured
+
     def _remember_clock(self, machine: str) -> None:
         """Write down that the clock of a machine that stood still is behind, which nothing but its guest can mend."""
+        if not self._is_configured(machine):
+            return
         behind = ClockFault(fault="clock-jump", machine=machine, seconds=0)
         if behind.key not in self.in_force:
             self._remember(behind.key, behind)
@@ -195,7 +216,8 @@ class Faults:
                 self.lab.start(fault.machine, wait=True)
             case PauseFault():
                 self.lab.start(fault.machine, wait=True)
-                self._as_root_or_anew(fault.machine, clock_script())
+                if self._is_configured(fault.machine):
+                    self._as_root_or_anew(fault.machine, clock_script())
             case CableFault():
                 self.lab.set_cable(fault.machine, fault.slot, True)
             case ImpairFault():

@@ -112,7 +112,9 @@ def _begun(
             step.machines for step in steps
         ]
         running = [m for m in dict.fromkeys(sum(measured, ())) if lab.power(m) is PowerState.RUNNING]
-        speeds = measured_speeds(lab, [m for m in running if m in topology.machines])
+        speeds = measured_speeds(
+            lab, [m for m in running if m in topology.machines and topology.machines[m].configured]
+        )
         time_scale = scale_for(speeds.values())
     return RunBegun(
         at=recorder.now(),
