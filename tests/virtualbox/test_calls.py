@@ -174,6 +174,9 @@ def _foreign(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> N
     )  # fmt: skip
     world.manage("sharedfolder", "add", handle, "--name", "home", "--hostpath", str(world.home))
     world.manage("natnetwork", "add", "--netname", "school", "--network", "10.9.8.0/24")
+    world.manage("modifyvm", handle, "--nic3", "natnetwork", "--nat-network3", "school")
+    world.manage("modifyvm", handle, "--nic4", "hostonly", "--hostonlyadapter4", "vboxnet0")
+    driver.describe(handle)
     driver.adopt_image("my", TEACHERS)
     driver.images()
     made = driver.create(replace(spec("client", adapters=(nat(1), management())), image="my"))

@@ -15,6 +15,7 @@ Common to all calls:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
@@ -71,6 +72,26 @@ class Stray:
     why: str  # where it was found, as in "a disk in the folder of srv-web that no machine uses"
 
 
+@dataclass(frozen=True)
+class DiskOfVm:
+    """A hard disk of a VM: the file that it is in, and its size as the guest sees it in bytes (0: not known)."""
+
+    path: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Description:
+    """A VM as whoever writes a topology of it wants to know it. `subnets` are those of its networks, by adapter slot.
+
+    A network of which the hypervisor knows no subnet has none.
+    """
+
+    machine: ObservedMachine
+    disks: tuple[DiskOfVm, ...] = ()
+    subnets: Mapping[int, str] = field(default_factory=dict)
+
+
 class Lifecycle(Protocol):
     """Making, starting, stopping and removing machines."""
 
@@ -86,6 +107,13 @@ class Lifecycle(Protocol):
 
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one VM in full. Raises MachineNotFound."""
+
+    def describe(self, handle: str) -> Description:
+        """Report one VM, foreign or ours, with all that a topology could say of it. Changes nothing.
+
+        Raises MachineNotFound, and CapabilityMissing where no foreign VMs can be seen (see Capabilities.adopts). Of one
+        that is inaccessible nothing but that is reported.
+        """
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone of spec.image with exactly spec's adapters and marks, and nothing inherited.

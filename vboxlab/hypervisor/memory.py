@@ -14,7 +14,7 @@ from pathlib import Path
 from vboxlab.errors import BaseError, CapabilityMissing, DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
-from vboxlab.hypervisor.memory_adoption import adopt, check_media
+from vboxlab.hypervisor.memory_adoption import Describing, adopt, check_media
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
 from vboxlab.language import C_, N_, _
 from vboxlab.planning.adapters import devices
@@ -48,7 +48,7 @@ CAPABILITIES = Capabilities(
 )
 
 
-class MemoryDriver:
+class MemoryDriver(Describing):
     """A driver of the machines in a store."""
 
     def __init__(self, store: MemoryStore | None = None, capabilities: Capabilities = CAPABILITIES) -> None:

@@ -53,6 +53,7 @@ class MemoryStore:
     leftovers: list[tuple[str, LabName | None]] = field(default_factory=list)
     strays: list[tuple[Stray, LabName | None]] = field(default_factory=list)
     media: dict[str, tuple[Medium, ...]] = field(default_factory=dict)  # of foreign VMs, by handle
+    subnets: dict[str, str] = field(default_factory=dict)  # of the host's networks, by the words of an attachment
     calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
     discarded: list[str] = field(default_factory=list)  # machines whose saved state a power-off threw away, in order
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.driver import Capabilities, Description, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.qemu.adapters import Adapters
 from vboxlab.hypervisor.qemu.garbage import collect
 from vboxlab.hypervisor.qemu.machines import Machines
@@ -82,6 +82,13 @@ class QemuDriver:
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one machine. Raises MachineNotFound."""
         return self._machines.one(handle)
+
+    def describe(self, handle: str) -> Description:
+        """Raise CapabilityMissing: there are no VMs but ours."""
+        raise CapabilityMissing(
+            _("{vm} cannot be described: QEMU has no VMs but vboxlab's").format(vm=self.inspect(handle).name),
+            resolution=_("choose VirtualBox with --driver virtualbox"),
+        )
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone."""

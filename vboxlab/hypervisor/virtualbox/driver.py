@@ -10,7 +10,15 @@ from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.driver import (
+    Capabilities,
+    Description,
+    DiskOfVm,
+    ImageInfo,
+    Progress,
+    Stray,
+    no_progress,
+)
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, asked_adapter, asked_attachment
 from vboxlab.hypervisor.virtualbox.client import Client
@@ -93,6 +101,12 @@ class VirtualBoxDriver:
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one VM in full."""
         return observed(self._client.call(calls.Inspect(handle)))
+
+    def describe(self, handle: str) -> Description:
+        """Report one VM with its disks, and the subnets of its host-only and NAT networks."""
+        told = self._client.call(calls.Describe(handle))
+        disks = tuple(DiskOfVm(disk.path, disk.size) for disk in told.disks)
+        return Description(self.inspect(handle), disks, dict(told.subnets))
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any, Generic, Literal, TypeVar
 
+from vboxlab.hypervisor.virtualbox.worker.facts import Facts, Surroundings
 from vboxlab.hypervisor.virtualbox.worker.told import Told
 from vboxlab.lazily import dataclass
 
@@ -105,31 +106,6 @@ class Stray:
     why: Told
 
 
-@dataclass(frozen=True)
-class Interface:
-    """A host-only interface of this computer."""
-
-    name: str
-    address: str
-    mask: str
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What VirtualBox says of this host: folders, memory in MiB, networks, and machines with something damaged."""
-
-    machine_folder: str
-    home_folder: str
-    memory_free: int
-    memory: int
-    processors: int
-    host_only: tuple[Interface, ...]
-    bridgeable: tuple[str, ...]
-    nat_networks: tuple[str, ...]
-    inaccessible: tuple[str, ...]
-    damaged: tuple[str, ...]
-
-
 class Arguments(Generic[R]):
     """The arguments of a call, which returns an R."""
 
@@ -147,6 +123,13 @@ class Inspect(Arguments[Machine]):
 
     handle: str
     through_api: bool = False
+
+
+@dataclass(frozen=True)
+class Describe(Arguments[Surroundings]):
+    """The disks of one machine, and the subnets of its networks."""
+
+    handle: str
 
 
 @dataclass(frozen=True)
@@ -353,6 +336,7 @@ class AskFacts(Arguments[Facts]):
 CALLS: dict[str, type[Arguments[Any]]] = {
     "machines": ListMachines,
     "inspect": Inspect,
+    "describe": Describe,
     "create": Create,
     "delete": Delete,
     "set_marks": SetMarks,

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
     adapters,
+    describing,
     foreign,
     garbage,
     host,
@@ -60,6 +61,7 @@ Handler = Callable[[Connection, Any], Any]
 HANDLERS: dict[str, Handler] = {
     "machines": machines.list_machines,
     "inspect": machines.inspect,
+    "describe": describing.describe,
     "create": machines.create,
     "delete": machines.delete,
     "set_marks": machines.set_marks,
