@@ -51,6 +51,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("destroy", LAB, "--yes"),
     ("gc", "--yes"),
     ("base", "build", "debian12", "--again"),
+    ("init", "first", "--yes"),
+    ("import", "vm", "teacher"),
 )
 
 

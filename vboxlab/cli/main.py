@@ -40,6 +40,8 @@ VERBS = {
     "explain": Verb("explain", "explain", N_("Print a topology's answer key: every file and command, in Markdown.")),
     "gc": Verb("gc", "gc", N_("Remove what belongs to no lab any more, after showing it.")),
     "graph": Verb("graph", "graph", N_("Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state.")),
+    "import": Verb("importing", "import_", N_("Write a topology from what exists: VMs of this VirtualBox.")),
+    "init": Verb("init", "init", N_("Write a first topology, with comments, after a few questions.")),
     "list": Verb("topologies", "list_", N_("List the topologies that can be brought up.")),
     "plan": Verb("plan", "plan", N_("Show what `up` would do, and why.")),
     "report": Verb("report", "report", N_("Make the report of a verification again from its history.")),
