@@ -47,7 +47,7 @@ def validate(request: ValidateRequest) -> Validated:
     """Check each file as what it is.
 
     Raises UsageError when a file cannot be found, or a value is given for a parameter that none of the files declares;
-    RoleUnusable when an installed role cannot be used.
+    RoleUnusable when no role is installed.
     """
     settings = load_settings()
     library = Library(settings)

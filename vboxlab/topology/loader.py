@@ -13,12 +13,12 @@ from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import scope_of, values_in_force
 from vboxlab.topology.parts import NoParts, PartFiles
 from vboxlab.topology.problems import Problem, invalid, without_follow_ups
-from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.subject import Known, Subject
 from vboxlab.topology.validation import problems_of
+from vboxlab.topology.vocabulary import Vocabulary, installed_vocabulary
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 NOTHING_KNOWN = Known()
@@ -39,7 +39,7 @@ def load_topology(
     `name` is the topology's name; default: the file's name without its ending. References to bases and snapshot sets
     are checked against those that are `known`, and whether it can be had `for_copy` of the lab.
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
-    for a parameter that it does not declare, RoleUnusable when an installed role is not fit for use.
+    for a parameter that it does not declare, RoleUnusable when no role is installed.
     """
     parts = FoundParts(path)
     return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy, parts=parts)
@@ -53,9 +53,13 @@ def topology_of(
     *,
     for_copy: bool = False,
     parts: PartFiles = NO_PARTS,
+    vocabulary: Vocabulary | None = None,
 ) -> Topology:
-    """Make a topology of a file that has been read, and of the parts that it names. Raises as load_topology does."""
-    installed_roles()
+    """Make a topology of a file that has been read, and of the parts that it names, in the words that it may use.
+
+    Those are the installed roles where no others are given. Raises as load_topology does.
+    """
+    vocabulary = vocabulary or installed_vocabulary()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
@@ -64,10 +68,12 @@ def topology_of(
     data, more = _completed(expanded.data, source)
     problems = [*source.problems, *expanded.problems, *more]
     data["name"], data["values"] = name, dict(in_force)
-    found = fit(Topology, data, source, _FILLERS)
-    problems += without_follow_ups(problems, found.problems)
+    found = fit(vocabulary.topology, data, source, _FILLERS)
+    told = [vocabulary.explained(problem, source) for problem in found.problems]
+    problems += without_follow_ups(problems, told)
     if found.model is not None:
-        problems += without_follow_ups(problems, problems_of(Subject(found.model, source, found, known, for_copy)))
+        subject = Subject(found.model, source, found, known, for_copy)
+        problems += without_follow_ups(problems, problems_of(subject, vocabulary.roles.values()))
     if problems or found.model is None:
         raise invalid(source.file, problems)
     return found.model

@@ -9,7 +9,8 @@ there are is known to vboxlab.topology.role_registry alone. What else it consist
     locale/   its sentences in other languages: LANGUAGE/LC_MESSAGES/vboxlab.mo (vboxlab.language)
 
 role.py is loaded together with the topology's model, so it imports nothing of vboxlab but this module and the language;
-the others may import it, and are loaded when they are asked.
+the others may import it, and are loaded when they are asked. docs/plugins.md has an example, and
+tests/golden/interface.txt all that they may use: what changes there is a new INTERFACE.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from vboxlab.lazily import dataclass
+
+INTERFACE = 1
+"""The version of what vboxlab asks of roles and checks, and of what they may use: another one does not go together."""
 
 
 class Parameters(BaseModel):
@@ -64,6 +68,8 @@ class Role(Parameters):
 
     role: str
 
+    interface: ClassVar[int] = INTERFACE
+    """The version of the interface that it is made for; a role of a distribution of its own says it as a number."""
     list_order: ClassVar[int] = 100
     """Where it stands among the others in lists (the schema, sentences); those with one number stand by their names."""
     is_drawn: ClassVar[bool] = True

@@ -83,7 +83,7 @@ _SHARED: Schema = {
 def topology_schema() -> Schema:
     """Return the JSON Schema of topology files, of snapshot-set files (`topology`) and parts (those with `part`).
 
-    Raises RoleUnusable when an installed role is not fit for use.
+    Raises RoleUnusable when no role is installed.
     """
     installed_roles()
     models = tuple(_models(Topology, SnapshotSet, Part))

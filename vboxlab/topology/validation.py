@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from vboxlab.topology import rules_faults as faults
 from vboxlab.topology import rules_invariants as invariants
@@ -11,6 +11,7 @@ from vboxlab.topology import rules_networks as networks
 from vboxlab.topology import rules_references as references
 from vboxlab.topology import rules_roles as roles
 from vboxlab.topology.problems import Problem
+from vboxlab.topology.role_registry import FoundRole
 from vboxlab.topology.role_rules import problems_of_roles
 from vboxlab.topology.subject import Subject
 
@@ -51,6 +52,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def problems_of(subject: Subject) -> list[Problem]:
-    """Return every problem that the rules find in a topology, those of each installed role included."""
-    return [*(problem for rule in RULES for problem in rule(subject)), *problems_of_roles(subject)]
+def problems_of(subject: Subject, roles: Iterable[FoundRole] | None = None) -> list[Problem]:
+    """Return every problem that the rules find in a topology, those of each role included (default: installed ones)."""
+    return [*(problem for rule in RULES for problem in rule(subject)), *problems_of_roles(subject, roles)]
