@@ -17,6 +17,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import list_topologies
+from vboxlab.topology.check_registry import broken_checks
 from vboxlab.topology.library import Library
 from vboxlab.topology.role_registry import broken_roles, installed_roles
 
@@ -99,8 +100,8 @@ def _largest(settings: Settings) -> Needs | None:
 
 
 def _roles() -> Iterator[Finding]:
-    """Name the roles that cannot be used: those who use them are told why, and nobody else."""
-    broken = (*broken_roles(), *broken_guest_sides())
+    """Name the roles and checks that cannot be used: those who use them are told why, and nobody else."""
+    broken = (*broken_roles(), *broken_guest_sides(), *broken_checks())
     for each in broken:
         text = _("{what}: {why}").format(what=each.brief, why=each.why.told())
         yield Finding(_ROLES, "warning", text, each.advice)

@@ -5,10 +5,12 @@ Anybody's code runs when it is loaded, and may fail in any way: whatever it rais
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -211,7 +213,7 @@ def installed(kind: Kind, group: str) -> tuple[list[Installed], list[Broken]]:
 
 def _entries(kind: Kind, group: str) -> tuple[list[EntryPoint], list[Broken]]:
     try:
-        return list(entry_points(group=group)), []
+        return list(_all_entries(tuple(sys.path)).select(group=group)), []
     except Exception:  # noqa: BLE001 -- one distribution's metadata is damaged: those of the others are not
         found: list[EntryPoint] = []
         broken = []
@@ -227,6 +229,12 @@ def _entries(kind: Kind, group: str) -> tuple[list[EntryPoint], list[Broken]]:
             why = NotFit(N_("{subject}: {problem}"), subject="entry_points.txt", problem=str(error))
             broken.append(Broken(kind, "?", "entry_points.txt", name, why))
     return found, broken
+
+
+@cache
+def _all_entries(_path: tuple[str, ...]) -> EntryPoints:
+    """Return all entry points that are found in a path: to look for them takes longer than anything else here."""
+    return entry_points()
 
 
 def _named(distribution: Distribution | None) -> str:

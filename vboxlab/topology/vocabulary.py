@@ -1,4 +1,4 @@
-"""The words that a topology may use for roles, and what is told of those that it uses in vain."""
+"""The words that a topology may use for roles and checks, and what is told of those that it uses in vain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from vboxlab.lazily import dataclass
+from vboxlab.topology.check_registry import FoundCheck, broken_checks, installed_checks
 from vboxlab.topology.code import Unusable
 from vboxlab.topology.model import Topology
 from vboxlab.topology.problems import Problem
@@ -16,9 +17,10 @@ from vboxlab.topology.source import Source
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The roles that a topology may use, the model that takes them, and by key and word what cannot be used."""
+    """The roles and checks that a topology may use (of checks those that are not ours), the model that takes them, and by key and word what cannot be used."""
 
     roles: Mapping[str, FoundRole]
+    checks: Mapping[str, FoundCheck]
     unusable: Mapping[tuple[str, str], Unusable]
     topology: type[Topology]
 
@@ -31,9 +33,11 @@ class Vocabulary:
 
 @cache
 def installed_vocabulary() -> Vocabulary:
-    """Return what every topology may use: the installed roles. Raises RoleUnusable when there is none."""
-    roles = installed_roles()
+    """Return what every topology may use: the installed roles and checks. Raises RoleUnusable when there is none."""
+    roles, checks = installed_roles(), installed_checks()
     unusable: dict[tuple[str, str], Unusable] = {
-        (broken.kind, broken.name): broken for broken in broken_roles() if broken.name not in roles
+        (broken.kind, broken.name): broken
+        for broken in (*broken_roles(), *broken_checks())
+        if broken.name not in (roles if broken.kind == "role" else checks)
     }
-    return Vocabulary(roles, unusable, Topology)
+    return Vocabulary(roles, checks, unusable, Topology)

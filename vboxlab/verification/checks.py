@@ -13,11 +13,13 @@ from functools import singledispatch
 from vboxlab.language import C_, _, n_
 from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
+from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.verification.answers import page_shown, probe_answered, requests_shared
 from vboxlab.verification.attempts import COULD_NOT_RUN, Finding, Site, evidence, unanswered
 from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.history import Shown
 from vboxlab.verification.offsets import clock_offset
+from vboxlab.verification.outside_checks import observed
 from vboxlab.verification.readings import (
     ADDRESSES_SCRIPT,
     IPVS_SCRIPT,
@@ -46,6 +48,7 @@ def examine(check: object, site: Site) -> Finding:
 examine.register(asking.PageCheck, page_shown)
 examine.register(asking.ProbeCheck, probe_answered)
 examine.register(asking.DistributionCheck, requests_shared)
+examine.register(OutsideCheck, observed)
 
 
 @examine.register

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from vboxlab import __version__
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
@@ -16,6 +16,7 @@ from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.caused import CausedStep
+from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.topology.fault_sequences import all_machines
 from vboxlab.topology.faults import FaultStep, RebootFault
 from vboxlab.topology.invariants import InvariantStep
@@ -131,9 +132,15 @@ def _begun(
         speeds=speeds,
         own_seconds=own_seconds(topology),
         owners=page_owners(topology),
-        steps=tuple(step.model_dump(mode="json", by_alias=True) for step in steps),
+        steps=tuple(map(_written, steps)),
         left_out=len(scenario.steps) - len(scenario.applying(topology.values)),
     )
+
+
+def _written(step: ScenarioStep) -> Mapping[str, Any]:
+    """Return a step as the history has it; of a check that may not be there when it is read, with its title."""
+    written = step.model_dump(mode="json", by_alias=True)
+    return {**written, "title": step.describe()} if isinstance(step, OutsideCheck) else written
 
 
 @dataclass
