@@ -28,6 +28,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("schema",),
     ("list",),
     ("validate", LAB),
+    ("list", "--roles"),
+    ("trust", LAB),
     ("explain", LAB),
     ("base", "add", "mine", "--disk", "disk.img", "--user", "debian", "--password-from", "env:PASSWORD"),
     ("base", "list"),

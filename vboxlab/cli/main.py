@@ -49,6 +49,7 @@ VERBS = {
     "ssh": Verb("ssh", "ssh", N_("Open a shell or run a command on a machine.")),
     "ssh-config": Verb("ssh_config", "ssh_config", N_("Print an OpenSSH client configuration for a lab.")),
     "status": Verb("status", "status", N_("Show the machines of a lab as they are now.")),
+    "trust": Verb("trust", "trust", N_("Let the roles and checks in the folders beside a topology be used.")),
     "up": Verb("up", "up", N_("Bring a lab up to its topology: create, boot and configure what is missing.")),
     "validate": Verb("validate", "validate", N_("Check topology files and report every problem in them.")),
     "verify": Verb("verify", "verify", N_("Prove that a lab does what it should, and measure it.")),

@@ -84,7 +84,7 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
             raise invalid(source.file, problems)
     else:
         known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, library))
-        topology_of(source, values, path.stem, known, parts=library.parts(path))
+        topology_of(source, values, path.stem, known, parts=library.parts(path), vocabulary=library.vocabulary(path))
 
 
 def _base_names(settings: Settings) -> frozenset[str]:

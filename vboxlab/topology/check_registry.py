@@ -17,7 +17,7 @@ from vboxlab.language import N_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.topology.checks import OWN_CHECKS, Check
-from vboxlab.topology.code import Broken, Code, NotFit, installed, taken_for_a_reason
+from vboxlab.topology.code import Broken, Code, NotFit, broken, installed, taken_for_a_reason
 from vboxlab.topology.roles import INTERFACE
 from vboxlab.topology.step import CheckStep
 
@@ -57,23 +57,23 @@ def any_check(kinds: Iterable[type[OutsideCheck]] | None = None) -> Any:
 
 @cache
 def _found() -> tuple[Mapping[str, FoundCheck], tuple[Broken, ...]]:
-    codes, broken = installed("check", GROUP)
-    found, unfit = fit_checks(codes)
-    return MappingProxyType({check.code.name: check for check in found}), (*broken, *unfit)
+    codes, unfit = installed("check", GROUP)
+    found, more = fit_checks(codes)
+    return MappingProxyType({check.code.name: check for check in found}), (*unfit, *more)
 
 
 def fit_checks(codes: Iterable[Code]) -> tuple[list[FoundCheck], list[Broken]]:
     """Load checks, and return those that can be used, by their names, and those that cannot."""
-    found, broken = [], []
+    found, unfit = [], []
     for code in codes:
         try:
             check = FoundCheck(_loaded(code), code)
             code.take_sentences()
         except NotFit as why:
-            broken.append(Broken("check", code.name, code.written, code.origin, why))
+            unfit.append(broken(code, why))
         else:
             found.append(check)
-    return sorted(found, key=lambda check: check.code.name), broken
+    return sorted(found, key=lambda check: check.code.name), unfit
 
 
 def own_check_names() -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from vboxlab.lazily import dataclass
 
 Kind = Literal["role", "check"]
 _OURS = "vboxlab."  # modules that have been tested
+AGAIN = N_("install that distribution again or another version of it, or remove it")
 _LOADED: dict[str, str] = {
     "role": N_("the role {role} of {distribution} cannot be loaded"),
     "check": N_("the check {check} of {distribution} cannot be loaded"),
@@ -63,6 +64,10 @@ class Code(Protocol):
     def is_ours(self) -> bool:
         """Tell whether it comes with vboxlab, so that it has been tested."""
 
+    @property
+    def advice(self) -> str:
+        """Return what is done about one that is not fit, marked for the catalogues."""
+
     def load(self) -> object:
         """Return its class. Raises NotFit."""
 
@@ -80,9 +85,8 @@ class Unusable(Protocol):
     def code(self) -> str:
         """Return the stable code of the problem."""
 
-    @property
-    def sentence(self) -> str:
-        """Return what is wrong and what to do, in the language spoken."""
+    def sentence(self, file: str) -> str:
+        """Return what is wrong where a topology's file uses it, and what to do, in the language spoken."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Broken:
     written: str
     origin: str
     why: NotFit
+    advised: str = AGAIN
 
     @property
     def code(self) -> str:
@@ -108,13 +113,18 @@ class Broken:
     @property
     def advice(self) -> str:
         """Say what to do."""
-        return _("install that distribution again or another version of it, or remove it")
+        return _(self.advised)
 
-    @property
-    def sentence(self) -> str:
+    def sentence(self, file: str) -> str:
         """Say what cannot be used, why, and what to do."""
+        del file
         text = _("{what}: {why}; expected one that can be used: {advice}")
         return text.format(what=self.brief, why=self.why.told(), advice=self.advice)
+
+
+def broken(code: Code, why: NotFit) -> Broken:
+    """Return what is told of code that is not fit for use."""
+    return Broken(code.kind, code.name, code.written, code.origin, why, code.advice)
 
 
 @contextmanager
@@ -157,6 +167,11 @@ class Installed:
         return self.entry.value.startswith(_OURS)
 
     @property
+    def advice(self) -> str:
+        """Return what is done about one that is not fit."""
+        return AGAIN
+
+    @property
     def _module(self) -> str:
         match = EntryPoint.pattern.match(self.entry.value)
         if match is None or not match["attr"]:
@@ -194,7 +209,7 @@ def installed(kind: Kind, group: str) -> tuple[list[Installed], list[Broken]]:
 
     Ours keep their names. Where two others have one name, none of them is used: nobody can know which is meant.
     """
-    entries, broken = _entries(kind, group)
+    entries, unusable = _entries(kind, group)
     by_name: dict[str, list[Installed]] = {}
     for entry in entries:
         by_name.setdefault(entry.name, []).append(Installed(kind, entry))
@@ -207,8 +222,8 @@ def installed(kind: Kind, group: str) -> tuple[list[Installed], list[Broken]]:
             if len(kept) > 1 or code is not kept[0]:
                 others = ", ".join(other.origin for other in found if other is not code)
                 why = NotFit(N_("its name is also that of one of {others}"), others=others)
-                broken.append(Broken(kind, code.name, code.written, code.origin, why))
-    return usable, broken
+                unusable.append(broken(code, why))
+    return usable, unusable
 
 
 def _entries(kind: Kind, group: str) -> tuple[list[EntryPoint], list[Broken]]:
@@ -216,7 +231,7 @@ def _entries(kind: Kind, group: str) -> tuple[list[EntryPoint], list[Broken]]:
         return list(_all_entries(tuple(sys.path)).select(group=group)), []
     except Exception:  # noqa: BLE001 -- one distribution's metadata is damaged: those of the others are not
         found: list[EntryPoint] = []
-        broken = []
+        unusable = []
     seen = set()
     for distribution in distributions():
         name = _named(distribution)
@@ -227,8 +242,8 @@ def _entries(kind: Kind, group: str) -> tuple[list[EntryPoint], list[Broken]]:
             found += [entry for entry in distribution.entry_points if entry.group == group]
         except Exception as error:  # noqa: BLE001 -- see above
             why = NotFit(N_("{subject}: {problem}"), subject="entry_points.txt", problem=str(error))
-            broken.append(Broken(kind, "?", "entry_points.txt", name, why))
-    return found, broken
+            unusable.append(Broken(kind, "?", "entry_points.txt", name, why))
+    return found, unusable
 
 
 @cache

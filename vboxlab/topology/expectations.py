@@ -153,10 +153,15 @@ def _flatten(annotation: Any) -> Iterable[Any]:
         yield annotation
 
 
+def not_in_file(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of a model that come from elsewhere than the file; those of models made of ours as well."""
+    return next((fields for kind, fields in NOT_IN_FILE.items() if issubclass(model, kind)), frozenset())
+
+
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the keys that a file may give for a model, in the order of the model."""
-    hidden = NOT_IN_FILE.get(model, frozenset())
-    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else (PARTS,) if model is Topology else ()
+    hidden = not_in_file(model)
+    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else (PARTS,) if issubclass(model, Topology) else ()
     return (*(field.alias or name for name, field in model.model_fields.items() if name not in hidden), *added)
 
 

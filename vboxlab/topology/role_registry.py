@@ -16,7 +16,7 @@ from pydantic import Field
 from vboxlab.errors import RoleUnusable
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
-from vboxlab.topology.code import Broken, Code, NotFit, installed, taken_for_a_reason
+from vboxlab.topology.code import Broken, Code, NotFit, broken, installed, taken_for_a_reason
 from vboxlab.topology.roles import INTERFACE, Role
 
 GROUP = "vboxlab.roles"
@@ -43,7 +43,7 @@ class FoundRole:
 
     def broken(self, why: NotFit) -> Broken:
         """Return what is told of it when it cannot be used after all."""
-        return Broken("role", self.code.name, self.code.written, self.code.origin, why)
+        return broken(self.code, why)
 
     def unusable(self, why: NotFit) -> RoleUnusable:
         """Return the error that the role cannot be used."""
@@ -85,23 +85,23 @@ def any_role(kinds: Iterable[type[Role]] | None = None) -> Any:
 @cache
 def _found() -> tuple[Mapping[str, FoundRole], tuple[Broken, ...]]:
     """Return the roles that can be used, and those that cannot."""
-    codes, broken = installed("role", GROUP)
-    found, unfit = fit_roles(codes)
-    return MappingProxyType(in_order(found)), (*broken, *unfit)
+    codes, unfit = installed("role", GROUP)
+    found, more = fit_roles(codes)
+    return MappingProxyType(in_order(found)), (*unfit, *more)
 
 
 def fit_roles(codes: Iterable[Code]) -> tuple[list[FoundRole], list[Broken]]:
     """Load roles, and return those that can be used and those that cannot."""
-    found, broken = [], []
+    found, unfit = [], []
     for code in codes:
         try:
             role = FoundRole(_loaded(code), code)
             code.take_sentences()
         except NotFit as why:
-            broken.append(Broken("role", code.name, code.written, code.origin, why))
+            unfit.append(broken(code, why))
         else:
             found.append(role)
-    return found, broken
+    return found, unfit
 
 
 def in_order(roles: Iterable[FoundRole]) -> dict[str, FoundRole]:
