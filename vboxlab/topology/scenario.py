@@ -200,7 +200,7 @@ class Scenario(Parameters):
                     details=[f"{number} {step.describe()}" for number, step, *_known in told],
                 )
         wanted = (s for number, s, *_known in told if not names or number in chosen or isinstance(s, InvariantStep))
-        return Scenario(steps=tuple(wanted))
+        return type(self)(steps=tuple(wanted))
 
     @property
     def machines(self) -> frozenset[str]:
