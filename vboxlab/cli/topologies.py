@@ -28,10 +28,7 @@ def list_(*, as_json: bool, roles: bool) -> None:
     entries = found.entries
     if as_json:
         output.say_json(
-            [
-                {**e.__dict__, "path": str(e.path), "untrusted": list(found.untrusted.get(e.name, ()))}
-                for e in entries
-            ]
+            [{**e.__dict__, "path": str(e.path), "untrusted": list(found.untrusted.get(e.name, ()))} for e in entries]
         )
         return
     rows = [
@@ -66,7 +63,5 @@ def _list_roles(*, as_json: bool) -> None:
     headers = ("", C_("column", "NAME"), C_("column", "FROM"), C_("column", "WHAT IT IS"))
     kinds = {"role": _("role"), "check": _("check")}
     vain = _("cannot be used: {why}")
-    rows = [
-        (kinds[w.kind], w.name, w.origin, w.text if w.usable else vain.format(why=w.text)) for w in words
-    ]
+    rows = [(kinds[w.kind], w.name, w.origin, w.text if w.usable else vain.format(why=w.text)) for w in words]
     output.table(headers, rows)

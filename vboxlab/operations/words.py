@@ -9,6 +9,7 @@ from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.settings import load_settings
 from vboxlab.topology.catalog import list_topologies
+from vboxlab.topology.check_registry import FoundCheck
 from vboxlab.topology.code import Broken, Kind
 from vboxlab.topology.library import Library
 from vboxlab.topology.role_registry import FoundRole
@@ -40,16 +41,16 @@ def list_words() -> list[Word]:
     for entry in list_topologies(settings, library.source):
         found.update(dict.fromkeys(_words(library.vocabulary(entry.path), entry.name)))
     found.update(dict.fromkeys(_broken(each) for each in broken_guest_sides()))
-    first = {}
+    first: dict[tuple[str, str, str], Word] = {}
     for word in sorted(found, key=lambda word: word.usable):  # what is broken is told, though a part of it loads
         first.setdefault((word.kind, word.name, word.origin), word)
     return list(dict.fromkeys(first[word.kind, word.name, word.origin] for word in found))
 
 
 def _words(vocabulary: Vocabulary, topology: str) -> Iterator[Word]:
-    for each in (*vocabulary.roles.values(), *vocabulary.checks.values()):
-        kind: Kind = "role" if isinstance(each, FoundRole) else "check"
-        yield Word(kind, each.code.name, each.origin, _first_line(each.kind), usable=True)
+    found: list[FoundRole | FoundCheck] = [*vocabulary.roles.values(), *vocabulary.checks.values()]
+    for each in found:
+        yield Word(each.code.kind, each.code.name, each.origin, _first_line(each.kind), usable=True)
     for unusable in vocabulary.unusable.values():
         if isinstance(unusable, Untrusted):
             text = _(_NOT_TRUSTED).format(file=topology)

@@ -23,9 +23,10 @@ It is a package that an entry point of the group `vboxlab.checks` names, as `NAM
         def judge(self, seen):
             return passed(seen["page"]) if seen["page"] else failed("the page is empty")
 
-What it observes is recorded first, as plain data, and judged afterwards: `observe` runs once an attempt, `judge` whenever
-a report is made of it, also much later and elsewhere. A verification asks again until a check passes or its `within` is
-over, as with all checks. check.py imports nothing of vboxlab but this module, its `Parameters` and the language.
+What it observes is recorded first, as plain data, and judged afterwards: `observe` runs once an attempt, `judge`
+whenever a report is made of it, also much later and elsewhere. A verification asks again until a check passes or its
+`within` is over, as with all checks. check.py imports nothing of vboxlab but this module, the model of
+parameters and the language.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class OutsideCheck(CheckStep):
 
     check: str
 
-    interface: ClassVar[int] = INTERFACE
+    made_for: ClassVar[int] = INTERFACE
     """The version of the interface that it is made for; a check of a distribution of its own says it as a number."""
 
     @model_validator(mode="after")

@@ -21,8 +21,6 @@ from vboxlab.topology.code import Broken, Code, NotFit, broken, installed, taken
 from vboxlab.topology.roles import INTERFACE
 from vboxlab.topology.step import CheckStep
 
-GROUP = "vboxlab.checks"
-
 
 @dataclass(frozen=True)
 class FoundCheck:
@@ -57,7 +55,7 @@ def any_check(kinds: Iterable[type[OutsideCheck]] | None = None) -> Any:
 
 @cache
 def _found() -> tuple[Mapping[str, FoundCheck], tuple[Broken, ...]]:
-    codes, unfit = installed("check", GROUP)
+    codes, unfit = installed("check")
     found, more = fit_checks(codes)
     return MappingProxyType({check.code.name: check for check in found}), (*unfit, *more)
 
@@ -88,7 +86,7 @@ def _loaded(code: Code) -> type[OutsideCheck]:
     if not (isinstance(kind, type) and issubclass(kind, OutsideCheck)):
         text = N_("{value} is no class that derives from vboxlab.topology.check_interface.OutsideCheck")
         raise NotFit(text, value=code.written.partition(" = ")[2] or code.written)
-    version: object = kind.interface
+    version: object = kind.made_for
     if version != INTERFACE:
         text = N_("it is made for version {theirs} of the interface of checks; this vboxlab has version {ours}")
         raise NotFit(text, theirs=version, ours=INTERFACE)
@@ -112,9 +110,12 @@ _of_folders: dict[type[OutsideCheck], FoundCheck] = {}
 
 def know(checks: Iterable[FoundCheck]) -> None:
     """Remember checks of folders beside topologies, which are used in this process."""
-    _of_folders.update({check.kind: check for check in checks})
+    for check in checks:
+        _of_folders.pop(check.kind, None)  # the last one comes last
+        _of_folders[check.kind] = check
 
 
 def known_checks(name: str) -> tuple[FoundCheck, ...]:
-    """Return the checks of a name that may be met in this process, the installed one first."""
-    return tuple(check for check in (*installed_checks().values(), *_of_folders.values()) if check.code.name == name)
+    """Return the checks of a name that may be met in this process, the last one first that a topology brought."""
+    known = (*reversed(_of_folders.values()), *installed_checks().values())
+    return tuple(check for check in known if check.code.name == name)

@@ -6,11 +6,11 @@ Anybody's code runs when it is loaded, and may fail in any way: whatever it rais
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +21,10 @@ from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
 
 Kind = Literal["role", "check"]
-_OURS = "vboxlab."  # modules that have been tested
+GROUPS: Mapping[Kind, str] = {"role": "vboxlab.roles", "check": "vboxlab.checks"}
+"""The groups of entry points that name them."""
+_OURS = "vboxlab.roles."  # modules that have been tested
+MOST_TOLD = 300  # characters of what an error says
 AGAIN = N_("install that distribution again or another version of it, or remove it")
 _LOADED: dict[str, str] = {
     "role": N_("the role {role} of {distribution} cannot be loaded"),
@@ -136,7 +139,8 @@ def taken_for_a_reason() -> Iterator[None]:
         raise
     except BaseException as error:
         text = N_("{subject}: {problem}")
-        raise NotFit(text, subject=type(error).__name__, problem=str(error)) from error
+        problem = " ".join(str(error).split())[:MOST_TOLD]
+        raise NotFit(text, subject=type(error).__name__, problem=problem) from error
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class Installed:
         return AGAIN
 
     @property
-    def _module(self) -> str:
+    def _target(self) -> tuple[str, str]:
         match = EntryPoint.pattern.match(self.entry.value)
         if match is None or not match["attr"]:
             text = N_("{value} is not written as PACKAGE.{file}:CLASS")
@@ -180,23 +184,26 @@ class Installed:
         found = str(match["module"])
         if not found.endswith(f".{self.kind}"):
             raise NotFit(N_("{module} is no module {file} of a package"), module=found, file=self.kind)
-        return found
+        return found, str(match["attr"])
 
     def load(self) -> object:
         """Return its class. Raises NotFit."""
-        del self._module  # whether it is written well is asked before anything runs
+        module, name = self._target
         with taken_for_a_reason():
-            return self.entry.load()
+            found: object = import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+            return found
 
     def module(self, name: str) -> ModuleType | None:
         """Load the module of a name that stands beside its class's; None where there is none. Raises NotFit."""
-        full = f"{self._module.removesuffix(f'.{self.kind}')}.{name}"
+        full = f"{self._target[0].removesuffix(f'.{self.kind}')}.{name}"
         with taken_for_a_reason():
             return import_module(full) if find_spec(full) else None
 
     def take_sentences(self) -> None:
         """Take its sentences in other languages. Raises NotFit."""
-        folder = Path(str(import_module(self._module).__file__)).with_name("locale")
+        folder = Path(str(import_module(self._target[0]).__file__)).with_name("locale")
         try:
             language.add(folder)
         except Exception as error:  # anybody's file is read here
@@ -204,12 +211,12 @@ class Installed:
             raise NotFit(text, folder=str(folder), problem=str(error)) from error
 
 
-def installed(kind: Kind, group: str) -> tuple[list[Installed], list[Broken]]:
-    """Return what the entry points of a group name, each name once, and what of it cannot be told or used.
+def installed(kind: Kind) -> tuple[list[Installed], list[Broken]]:
+    """Return what entry points name, each name once, and what of it cannot be told or used.
 
     Ours keep their names. Where two others have one name, none of them is used: nobody can know which is meant.
     """
-    entries, unusable = _entries(kind, group)
+    entries, unusable = _entries(kind)
     by_name: dict[str, list[Installed]] = {}
     for entry in entries:
         by_name.setdefault(entry.name, []).append(Installed(kind, entry))
@@ -226,30 +233,32 @@ def installed(kind: Kind, group: str) -> tuple[list[Installed], list[Broken]]:
     return usable, unusable
 
 
-def _entries(kind: Kind, group: str) -> tuple[list[EntryPoint], list[Broken]]:
+def _entries(kind: Kind) -> tuple[list[EntryPoint], list[Broken]]:
     try:
-        return list(_all_entries(tuple(sys.path)).select(group=group)), []
+        return list(_all_entries(tuple(sys.path))[kind]), []
     except Exception:  # noqa: BLE001 -- one distribution's metadata is damaged: those of the others are not
         found: list[EntryPoint] = []
         unusable = []
     seen = set()
     for distribution in distributions():
         name = _named(distribution)
-        if name in seen:  # the first in the path is the one that is imported
+        if name in seen and name != _named(None):  # the first in the path is the one that is imported
             continue
         seen.add(name)
         try:
-            found += [entry for entry in distribution.entry_points if entry.group == group]
+            found += [entry for entry in distribution.entry_points if entry.group == GROUPS[kind]]
         except Exception as error:  # noqa: BLE001 -- see above
-            why = NotFit(N_("{subject}: {problem}"), subject="entry_points.txt", problem=str(error))
-            unusable.append(Broken(kind, "?", "entry_points.txt", name, why))
+            if kind == "role":  # told once
+                why = NotFit("{subject}: {problem}", subject="entry_points.txt", problem=str(error))
+                unusable.append(Broken(kind, "?", "entry_points.txt", name, why))
     return found, unusable
 
 
 @cache
-def _all_entries(_path: tuple[str, ...]) -> EntryPoints:
-    """Return all entry points that are found in a path: to look for them takes longer than anything else here."""
-    return entry_points()
+def _all_entries(_path: tuple[str, ...]) -> Mapping[Kind, tuple[EntryPoint, ...]]:
+    """Return the entry points that are found in a path: to look for them takes longer than anything else here."""
+    found = entry_points()
+    return {kind: tuple(found.select(group=group)) for kind, group in GROUPS.items()}
 
 
 def _named(distribution: Distribution | None) -> str:

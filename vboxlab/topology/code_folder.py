@@ -1,7 +1,7 @@
 """The folders `roles` and `checks` beside a topology: read once, whole, and run from what was read.
 
-Nothing of them runs before their user has agreed to it (vboxlab.topology.trust), and what runs is what he agreed to: the
-modules are made of the very bytes that the digest is of, whatever becomes of the files meanwhile.
+Nothing of them runs before their user has agreed to it (vboxlab.topology.trust), and what runs is what he agreed to:
+the modules are made of the very bytes that the digest is of, whatever becomes of the files meanwhile.
 """
 
 from __future__ import annotations

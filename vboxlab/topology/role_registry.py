@@ -16,10 +16,8 @@ from pydantic import Field
 from vboxlab.errors import RoleUnusable
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
-from vboxlab.topology.code import Broken, Code, NotFit, broken, installed, taken_for_a_reason
+from vboxlab.topology.code import GROUPS, Broken, Code, NotFit, broken, installed, taken_for_a_reason
 from vboxlab.topology.roles import INTERFACE, Role
-
-GROUP = "vboxlab.roles"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def installed_roles() -> Mapping[str, FoundRole]:
     if not found:
         raise RoleUnusable(
             _("no role is installed, not even vboxlab's own"),
-            details=[_("no distribution has an entry point of the group {group}").format(group=GROUP)],
+            details=[_("no distribution has an entry point of the group {group}").format(group=GROUPS["role"])],
             resolution=_("install vboxlab again, so that its entry points are written anew"),
         )
     return found
@@ -85,7 +83,7 @@ def any_role(kinds: Iterable[type[Role]] | None = None) -> Any:
 @cache
 def _found() -> tuple[Mapping[str, FoundRole], tuple[Broken, ...]]:
     """Return the roles that can be used, and those that cannot."""
-    codes, unfit = installed("role", GROUP)
+    codes, unfit = installed("role")
     found, more = fit_roles(codes)
     return MappingProxyType(in_order(found)), (*unfit, *more)
 
@@ -115,7 +113,7 @@ def _loaded(code: Code) -> type[Role]:
     if not (isinstance(kind, type) and issubclass(kind, Role)):
         text = N_("{value} is no class that derives from vboxlab.topology.roles.Role")
         raise NotFit(text, value=code.written.partition(" = ")[2] or code.written)
-    version: object = kind.interface  # what the class says, whatever its annotation
+    version: object = kind.made_for  # what the class says, whatever its annotation
     if version != INTERFACE:
         text = N_("it is made for version {theirs} of the interface of roles; this vboxlab has version {ours}")
         raise NotFit(text, theirs=version, ours=INTERFACE)

@@ -33,7 +33,11 @@ def problems_of_roles(subject: Subject, roles: Iterable[FoundRole] | None = None
             found = [] if rules is None else _asked(role, rules, subject)
         except NotFit as why:
             told = role.broken(why)
-            found = [] if used is None else [subject.problem(told.code, (*used, "role"), told.sentence(subject.source.file))]
+            found = (
+                []
+                if used is None
+                else [subject.problem(told.code, (*used, "role"), told.sentence(subject.source.file))]
+            )
         yield from found
 
 

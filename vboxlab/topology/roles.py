@@ -68,7 +68,7 @@ class Role(Parameters):
 
     role: str
 
-    interface: ClassVar[int] = INTERFACE
+    made_for: ClassVar[int] = INTERFACE
     """The version of the interface that it is made for; a role of a distribution of its own says it as a number."""
     list_order: ClassVar[int] = 100
     """Where it stands among the others in lists (the schema, sentences); those with one number stand by their names."""

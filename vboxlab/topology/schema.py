@@ -93,7 +93,8 @@ class _Kinds:
     @classmethod
     def of(cls, topology: type[BaseModel]) -> Self:
         inner = [model for field in topology.model_fields.values() for model in _models_in(field.annotation)]
-        machine, scenario = (next(model for model in inner if issubclass(model, kind)) for kind in (Machine, Scenario))
+        machine: type[BaseModel] = next(model for model in inner if issubclass(model, Machine))
+        scenario: type[BaseModel] = next(model for model in inner if issubclass(model, Scenario))
         if topology is Topology:
             return cls(topology, machine, scenario, Part)
         described = Part.model_fields["verify"].description

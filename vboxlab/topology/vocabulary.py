@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, create_model
 
@@ -74,8 +75,8 @@ def vocabulary_beside(folder: Path, home: Path) -> Vocabulary:
     if code is None:
         return installed
     if not is_trusted(home, code):
-        untrusted = {(each.kind, each.name): each for each in untrusted_in(code, home)}
-        unusable: dict[tuple[str, str], Unusable] = {**installed.unusable, **untrusted}
+        unusable = dict(installed.unusable)
+        unusable.update({(each.kind, each.name): each for each in untrusted_in(code, home)})
         return replace(installed, unusable=unusable, folder=code)
     key = str(code.path), code.digest
     with _loading:
@@ -88,19 +89,20 @@ def _with_folder(installed: Vocabulary, folder: CodeFolder) -> Vocabulary:
     roles, unfit_roles = fit_roles(_codes("role", folder))
     checks, unfit_checks = fit_checks(_codes("check", folder))
     unusable: dict[tuple[str, str], Unusable] = dict(installed.unusable)
-    all_roles, all_checks = dict(installed.roles), dict(installed.checks)
-    for found in (*roles, *checks):
-        code, others = found.code, all_roles if isinstance(found, FoundRole) else all_checks
+    origins = {(each.code.kind, each.code.name): each.origin for each in _all(installed.roles, installed.checks)}
+    for code in [each.code for each in roles] + [each.code for each in checks]:
         unusable.pop((code.kind, code.name), None)
-        if code.name in others:  # nobody can know which is meant
-            why = NotFit(N_("its name is also that of one of {others}"), others=others[code.name].origin)
+        if (code.kind, code.name) in origins:  # nobody can know which is meant
+            why = NotFit(N_("its name is also that of one of {others}"), others=origins[code.kind, code.name])
             unusable[code.kind, code.name] = broken(code, why)
     for each in (*unfit_roles, *unfit_checks):
         unusable[each.kind, each.name] = each
-    usable_roles = in_order(role for role in (*all_roles.values(), *roles) if ("role", role.code.name) not in unusable)
+    usable_roles = in_order(
+        role for role in (*installed.roles.values(), *roles) if ("role", role.code.name) not in unusable
+    )
     usable_checks = {
         check.code.name: check
-        for check in (*all_checks.values(), *checks)
+        for check in (*installed.checks.values(), *checks)
         if ("check", check.code.name) not in unusable
     }
     role_registry.know(role for role in roles if role in usable_roles.values())
@@ -109,14 +111,18 @@ def _with_folder(installed: Vocabulary, folder: CodeFolder) -> Vocabulary:
     return Vocabulary(usable_roles, usable_checks, unusable, topology, folder)
 
 
+def _all(roles: Mapping[str, FoundRole], checks: Mapping[str, FoundCheck]) -> list[FoundRole | FoundCheck]:
+    return [*roles.values(), *checks.values()]
+
+
 def _codes(kind: Kind, folder: CodeFolder) -> list[Code]:
     return [InFolder(kind, name, folder) for name in folder.names(kind)]
 
 
 def _model(roles: Iterable[FoundRole], checks: Iterable[FoundCheck]) -> type[Topology]:
     """Return the model of topologies that may use these roles and checks, besides our own checks."""
-    role = any_role(found.kind for found in roles)
-    step = any_step(any_check([found.kind for found in checks]))
+    role: Any = any_role(found.kind for found in roles)
+    step: Any = any_step(any_check([found.kind for found in checks]))
     described = Machine.model_fields["roles"].description
     machine = create_model(
         "Machine",
@@ -135,6 +141,6 @@ def _model(roles: Iterable[FoundRole], checks: Iterable[FoundCheck]) -> type[Top
         __base__=Topology,
         __doc__=Topology.__doc__,
         __module__=Topology.__module__,
-        machines=(dict[str, machine], ...),  # type: ignore[valid-type]
+        machines=(dict[str, machine], ...),
         verify=(scenario, Field(default_factory=scenario.model_construct)),
     )

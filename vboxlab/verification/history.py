@@ -89,7 +89,8 @@ class Shown(BaseModel):
 class Tried(Record):
     """An attempt at a check that was made to its end: what was wrong, what could not be told, what was seen.
 
-    `seen` is what a check that is not vboxlab's own observed (vboxlab.topology.check_interface), which can be judged again.
+    `seen` is what a check that is not vboxlab's own observed (vboxlab.topology.check_interface): it can be
+    judged again.
     """
 
     kind: Literal["tried"] = "tried"
@@ -99,6 +100,7 @@ class Tried(Record):
     message: str = ""
     evidence: tuple[Shown, ...] = ()
     seen: dict[str, JsonValue] | None = None
+
 
 class Trouble(Record):
     """Something that kept a step from being carried out, or an attempt at it (`passing`: it was tried again).

@@ -79,10 +79,14 @@ def owners_of(step: Measure, pages: Mapping[str, str]) -> Owners:
     return Owners.of(pages) if step.is_page else Owners(tuple(step.served_by), ("",))
 
 
-def judge(history: History) -> Report:
-    """Return the report of a run. Raises HistoryInvalid when it has steps that are not known."""
+def judge(history: History, scenario: Sequence[ScenarioStep] | None = None) -> Report:
+    """Return the report of a run; its steps are read from the history where they are not given.
+
+    Raises HistoryInvalid when it has steps that are not known.
+    """
     run = history.run
-    steps = [judge_step(history, number, step) for number, step in enumerate(scenario_of(run), start=1)]
+    carried_out = scenario_of(run) if scenario is None else scenario
+    steps = [judge_step(history, number, step) for number, step in enumerate(carried_out, start=1)]
     last = history.records[-1]
     loads = [record.busy for record in history.of(Load)]
     return Report(

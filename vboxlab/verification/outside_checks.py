@@ -123,6 +123,4 @@ def judged_again(check: OutsideCheck, tried: Tried) -> Tried:
     if tried.seen is None or isinstance(check, GoneCheck):
         return tried
     found = judged(check, dict(tried.seen), tried.evidence)
-    return tried.model_copy(
-        update={"problems": found.problems, "doubts": found.doubts, "message": found.message}
-    )
+    return tried.model_copy(update={"problems": found.problems, "doubts": found.doubts, "message": found.message})

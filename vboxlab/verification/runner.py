@@ -93,7 +93,7 @@ def run_scenario(
                     running.undo(number=len(steps) + 1)
     finally:
         recorder.add(RunEnded(at=recorder.now(), interrupted=is_interrupted))
-    report = judge(recorder.history())
+    report = judge(recorder.history(), steps)
     running.tell_invariants(report.steps)
     return report
 

@@ -22,7 +22,7 @@ class QuoteCheck(OutsideCheck):
     at: str = Field(description="name or address that is asked")
     contains: str = Field(default="", description="text that the quote must have")
 
-    interface: ClassVar[int] = 1
+    made_for: ClassVar[int] = 1
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ class QuoteRole(Role):
     role: Literal["quote"]
     text: str = Field(max_length=511, description="the quote, in a line")
 
-    interface: ClassVar[int] = 1
+    made_for: ClassVar[int] = 1
 
     def ports_listened(self) -> frozenset[Port]:
         """Return the port of the quote."""

@@ -13,7 +13,9 @@ from vboxlab.errors import EXIT_INVALID
 OTHER = TOPOLOGY.replace('      - {role: motd, text: "Bonjour"}\n', "")
 
 
-def distribution(folder: Path, entry_points: str | bytes, *, metadata: str | None = "Name: odd\nVersion: 2.0\n") -> None:
+def distribution(
+    folder: Path, entry_points: str | bytes, *, metadata: str | None = "Name: odd\nVersion: 2.0\n"
+) -> None:
     info = folder / "odd-2.0.dist-info"
     info.mkdir()
     if metadata is not None:
@@ -66,7 +68,7 @@ def test_an_entry_point_that_names_no_role(value: str, why: str, tmp_path: Path)
     distribution(tmp_path, f"[vboxlab.roles]\nmotd = {value}\n")
     package(tmp_path, ROLE)
     line = named(tmp_path)
-    assert f"the role motd of odd 2.0 cannot be loaded: " in line
+    assert "the role motd of odd 2.0 cannot be loaded: " in line
     assert why in line
 
 
@@ -79,7 +81,10 @@ def test_an_entry_point_that_names_no_role(value: str, why: str, tmp_path: Path)
         ("raise BaseException('out')", "BaseException: out"),
         ("def broken(:", "SyntaxError: "),
         ("\0", "source code string cannot contain null bytes"),
-        (ROLE + "    interface: ClassVar[int] = 7\n", "it is made for version 7 of the interface of roles; this vboxlab has"),
+        (
+            ROLE + "    made_for: ClassVar[int] = 7\n",
+            "it is made for version 7 of the interface of roles; this vboxlab has",
+        ),
         (ROLE + "    text2: 'Nothing'\n", "PydanticUndefinedAnnotation"),
     ],
 )
@@ -139,7 +144,7 @@ def test_rules_that_fail_are_told_where_the_role_is_used(rules: str, why: str, t
 
 
 def test_a_role_that_says_its_version_can_be_used(tmp_path: Path) -> None:
-    write_role(tmp_path, role=ROLE + "    interface: ClassVar[int] = 1\n")
+    write_role(tmp_path, role=ROLE + "    made_for: ClassVar[int] = 1\n")
     using, _other = topologies(tmp_path)
     assert vboxlab(tmp_path, "validate", str(using)).returncode == 0
     done = python(tmp_path, "-c", "from vboxlab.topology.roles import INTERFACE; print(INTERFACE)")

@@ -75,7 +75,10 @@ def test_its_rule_and_its_words_are_known(folder: Path) -> None:
 def test_the_tutorial_shows_what_the_example_says() -> None:
     tutorial = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     code = (EXAMPLE / "vboxlab_quote" / "role.py").read_text(encoding="utf-8")
-    for line in ('    role: Literal["quote"]', '    text: str = Field(max_length=511, description="the quote, in a line")'):
+    for line in (
+        '    role: Literal["quote"]',
+        '    text: str = Field(max_length=511, description="the quote, in a line")',
+    ):
         assert line in code
         assert line in tutorial
     metadata = (EXAMPLE / "pyproject.toml").read_text(encoding="utf-8")

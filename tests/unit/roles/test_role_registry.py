@@ -95,7 +95,9 @@ def test_without_any_role_vboxlab_is_to_be_installed_again(monkeypatch: pytest.M
     ],
     ids=["a guest's side that fails", "no guest's side", "without its name"],
 )
-def test_a_guest_s_side_that_cannot_be_used_is_told_where_the_role_is(guest: str | None, lines: list[str], tmp_path: Path) -> None:
+def test_a_guest_s_side_that_cannot_be_used_is_told_where_the_role_is(
+    guest: str | None, lines: list[str], tmp_path: Path
+) -> None:
     write_role(tmp_path, guest=guest)
     (tmp_path / "greeting.yaml").write_text(TOPOLOGY, encoding="utf-8")
     for verb, stream in (("validate", "stdout"), ("explain", "stderr")):
@@ -111,7 +113,7 @@ from vboxlab.guest.telling import all_texts
 
 print(all_texts().found["page-missing"])
 for broken in broken_guest_sides():
-    print(broken.brief, broken.why.told(), sep="\n")
+    print(broken.brief, broken.why.told(), sep="\\n")
 """
 
 

@@ -129,7 +129,9 @@ def test_the_schema_of_a_folder_has_all_that_the_usual_one_has(folder: Path) -> 
 
 def test_its_words_are_suggested(folder: Path) -> None:
     trust(folder)
-    text = (folder / "quote.yaml").read_text().replace("role: quote", "role: quot").replace("check: quote", "check: qote")
+    text = (
+        (folder / "quote.yaml").read_text().replace("role: quote", "role: quot").replace("check: quote", "check: qote")
+    )
     (folder / "wrong.yaml").write_text(text)
     role, check = problems(folder, "wrong.yaml")
     assert role.endswith("did you mean `quote`?")
@@ -237,7 +239,12 @@ def test_a_damaged_list_trusts_nothing(folder: Path) -> None:
     [
         ("roles/quote/role.py", "1 / 0", "unusable-role", "ZeroDivisionError: division by zero"),
         ("roles/quote/role.py", "raise SystemExit(2)", "unusable-role", "SystemExit: 2"),
-        ("roles/quote/role.py", "", "unusable-role", 'roles/quote/role.py has no class that says `role: Literal["quote"]`'),
+        (
+            "roles/quote/role.py",
+            "",
+            "unusable-role",
+            'roles/quote/role.py has no class that says `role: Literal["quote"]`',
+        ),
         ("roles/quote/guest.py", "1 / 0", "unusable-role", "ZeroDivisionError"),
         ("checks/quote/check.py", "1 / 0", "unusable-check", "ZeroDivisionError: division by zero"),
         ("checks/quote/check.py", "", "unusable-check", 'no class that says `check: Literal["quote"]`'),

@@ -30,7 +30,7 @@ USED: tuple[object, ...] = (
 def described(used: object) -> Iterator[str]:
     """Yield what a name is: of a class its fields and methods with their signatures, those of vboxlab's bases too."""
     assert callable(used)
-    name = f"{used.__module__}.{used.__qualname__}"
+    name = f"{used.__module__}.{getattr(used, '__qualname__', used)}"
     if not isinstance(used, type):
         yield f"{name}{inspect.signature(used)}"
         return
@@ -41,7 +41,9 @@ def described(used: object) -> Iterator[str]:
     elif dataclasses.is_dataclass(used):
         fields = {field.name: str(field.type) for field in dataclasses.fields(used)}
     else:
-        fields = {key: str(kind) for key, kind in inspect.get_annotations(used).items()}
+        fields = {
+            key: getattr(kind, "__forward_arg__", str(kind)) for key, kind in inspect.get_annotations(used).items()
+        }
     for key, words in fields.items():
         yield f"    {key}: {words}"
     own = [kind for kind in used.__mro__ if kind.__module__.startswith("vboxlab.")]

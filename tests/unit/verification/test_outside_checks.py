@@ -91,7 +91,7 @@ def test_it_fails_and_cannot_tell_as_ours_do(lab: LocalLab, tmp_path: Path) -> N
 
 def test_it_asks_by_the_prober(lab: LocalLab, tmp_path: Path) -> None:
     recorder = Recorder()
-    observe = 'found = guests.request(self.on, "http://192.168.200.5/"); return {"page": found.text, "is": found.outcome}'
+    observe = f'found = guests.request(self.on, "{lab.front.url}"); return {{"page": found.text, "is": found.outcome}}'
     judge = f'return passed() if seen == {{"page": {PAGES["srv-web"]!r}, "is": "ok"}} else failed(str(seen))'
     step = carried_out(lab, tmp_path, recorder, observe=observe, judge=judge)
     assert (step.outcome, step.message) == ("passed", "")
@@ -138,7 +138,9 @@ def test_a_history_is_judged_anew_and_also_where_the_check_is_gone(lab: LocalLab
     assert step.message == report.steps[0].message
 
 
-@pytest.mark.parametrize("part", ["def summary(self):\n        1 / 0", "@property\n    def machines(self):\n        return (1,)"])
+@pytest.mark.parametrize(
+    "part", ["def summary(self):\n        1 / 0", "@property\n    def machines(self):\n        return (1,)"]
+)
 def test_what_it_says_of_itself_is_a_problem_of_its_step(part: str, tmp_path: Path) -> None:
     head = part.partition("def ")[2].partition("(")[0]
     broken = CHECK.replace(f"def {head}(", f"def not_{head}(") + f"\n    {part}\n"
@@ -150,5 +152,5 @@ def test_what_it_says_of_itself_is_a_problem_of_its_step(part: str, tmp_path: Pa
     trust(tmp_path / "home", code)
     kind = vocabulary_beside(tmp_path, tmp_path / "home").topology.model_fields["verify"].annotation
     assert kind is not None
-    with pytest.raises(ValueError, match="ZeroDivisionError|it names 1"):
+    with pytest.raises(ValueError, match=r"ZeroDivisionError|it names 1"):
         kind(steps=({"check": "words", "on": "srv-web"},))
