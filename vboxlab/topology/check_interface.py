@@ -80,7 +80,7 @@ class Guests(Protocol):
 class Verdict(NamedTuple):
     """What a check came to, in a line for people."""
 
-    outcome: Literal["passed", "failed", "cannot tell"]
+    outcome: Literal["passed", "failed", "unclear"]
     text: str
 
 
@@ -96,7 +96,7 @@ def failed(text: str) -> Verdict:
 
 def cannot_tell(text: str) -> Verdict:
     """Return that nothing was found out, and why: a program that did not run has proved nothing."""
-    return Verdict("cannot tell", text)
+    return Verdict("unclear", text)
 
 
 class OutsideCheck(CheckStep):

@@ -78,7 +78,7 @@ def judged(check: OutsideCheck, seen: dict[str, Any], shown: Sequence[Shown]) ->
         with taken_for_a_reason():
             verdict = Verdict(*check.judge(seen))
             text = for_line(str(verdict.text))
-            if verdict.outcome not in ("passed", "failed", "cannot tell"):
+            if verdict.outcome not in ("passed", "failed", "unclear"):
                 raise ValueError(verdict.outcome)
     except NotFit as why:
         return Finding((), "", tuple(shown), (_doubt(check, why),), seen)
@@ -87,7 +87,7 @@ def judged(check: OutsideCheck, seen: dict[str, Any], shown: Sequence[Shown]) ->
         (said,) if verdict.outcome == "failed" else (),
         text,
         tuple(shown),
-        (said,) if verdict.outcome == "cannot tell" else (),
+        (said,) if verdict.outcome == "unclear" else (),
         seen,
     )
 
