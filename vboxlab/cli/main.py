@@ -92,6 +92,8 @@ def vboxlab() -> None:
 
 def main() -> None:
     """Run the command line and exit with a documented code; no traceback for an expected error."""
+    # pydantic would look for plug-ins of its own, and fail when any distribution's metadata is damaged.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     programs.forget_current_folder()
     output.show_what_can_be_shown()
     hush_interruptions()
