@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vboxlab.guest.place import Place
-from vboxlab.guest.resources import File, Resource, Service
+from vboxlab.guest.resources import Command, File, Resource
 from vboxlab.guest.roles import GuestRole
 
 from .role import QuoteRole
@@ -32,18 +32,20 @@ ExecStart=/bin/cat {QUOTE}
 StandardInput=socket
 StandardOutput=socket
 """
+# A Service is a unit that ends in .service; of others, systemd is asked.
+LISTENS = "systemctl is-active -q quote.socket && systemctl is-enabled -q quote.socket"
 
 
 class QuoteInGuest(GuestRole[QuoteRole]):
     """A quote for whoever connects."""
 
     def resources(self, role: QuoteRole, place: Place) -> Iterable[Resource]:
-        """Return the file, the two units and that the socket listens."""
+        """Return the file, the two units, and that the socket listens."""
         del place
         yield File(QUOTE, role.text + "\n")
         yield File("/etc/systemd/system/quote@.service", SERVICE)
-        yield File("/etc/systemd/system/quote.socket", SOCKET, notifies=("quote.socket",))
-        yield Service("quote.socket")
+        yield File("/etc/systemd/system/quote.socket", SOCKET)
+        yield Command("quote", ("systemctl", "enable", "--now", "quote.socket"), unless=("sh", "-c", LISTENS))
 
 
 IN_GUEST = QuoteInGuest()
