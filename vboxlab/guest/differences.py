@@ -19,6 +19,7 @@ from vboxlab.guest.resources import (
     Package,
     Password,
     Resource,
+    Restart,
     SecretText,
     Service,
 )
@@ -59,6 +60,8 @@ def _belongs_to(resource: Resource, explained: set[str]) -> bool:
     match resource:
         case Interface():
             return f"file:{INTERFACES}" in explained
+        case Restart():  # of a file that differs, which is told
+            return True
         case Command(run=("systemctl", "stop", service)):
             return f"service:{service}" in explained
         case _:
