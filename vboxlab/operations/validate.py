@@ -14,7 +14,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import snapshot_set_names
 from vboxlab.topology.library import Library
-from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of, topology_of
+from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of
 from vboxlab.topology.model import Topology
 from vboxlab.topology.origins import made_first
 from vboxlab.topology.parts import declaration_problems, is_part
@@ -84,7 +84,7 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
             raise invalid(source.file, problems)
     else:
         known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, library))
-        topology_of(source, values, path.stem, known, parts=library.parts(path))
+        library.topology(path, values, known=known)
 
 
 def _base_names(settings: Settings) -> frozenset[str]:

@@ -16,6 +16,7 @@ from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parts import PartFiles
 from vboxlab.topology.source import Source, read_source
 from vboxlab.topology.subject import Known
+from vboxlab.topology.templates import FoundTemplates
 
 K = TypeVar("K")
 
@@ -76,7 +77,15 @@ class Library:
         for_copy: bool = False,
     ) -> Topology:
         """Make a topology of a file, with its parameters' default values or those given. Raises as load_topology."""
-        return topology_of(self.source(path), values, path.stem, known, for_copy=for_copy, parts=self.parts(path))
+        return topology_of(
+            self.source(path),
+            values,
+            path.stem,
+            known,
+            for_copy=for_copy,
+            parts=self.parts(path),
+            templates=FoundTemplates(path),
+        )
 
     def parts(self, topology: Path) -> PartFiles:
         """Return the parts that the topology of a file can name."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from vboxlab.language import _
 from vboxlab.topology.catalog import FoundParts
 from vboxlab.topology.expansion import expand
+from vboxlab.topology.growth import NO_TEMPLATES
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import scope_of, values_in_force
 from vboxlab.topology.parts import NoParts, PartFiles
@@ -18,6 +19,7 @@ from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.subject import Known, Subject
+from vboxlab.topology.templates import FoundTemplates, TemplateFiles
 from vboxlab.topology.validation import problems_of
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
@@ -41,8 +43,15 @@ def load_topology(
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
     for a parameter that it does not declare, RoleUnusable when an installed role is not fit for use.
     """
-    parts = FoundParts(path)
-    return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy, parts=parts)
+    return topology_of(
+        read_source(path),
+        values,
+        name or path.stem,
+        known,
+        for_copy=for_copy,
+        parts=FoundParts(path),
+        templates=FoundTemplates(path),
+    )
 
 
 def topology_of(
@@ -53,13 +62,17 @@ def topology_of(
     *,
     for_copy: bool = False,
     parts: PartFiles = NO_PARTS,
+    templates: TemplateFiles = NO_TEMPLATES,
 ) -> Topology:
-    """Make a topology of a file that has been read, and of the parts that it names. Raises as load_topology does."""
+    """Make a topology of a file that has been read, and of the parts and templates that it names.
+
+    Raises as load_topology does.
+    """
     installed_roles()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    expanded = expand(source, source.data, scope_of(source, in_force), parts)
+    expanded = expand(source, source.data, scope_of(source, in_force), parts, templates)
     source = expanded.source
     data, more = _completed(expanded.data, source)
     problems = [*source.problems, *expanded.problems, *more]

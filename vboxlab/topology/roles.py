@@ -69,6 +69,11 @@ class Role(Parameters):
     is_drawn: ClassVar[bool] = True
     """Whether pictures of a lab name it: whether it tells what a machine is for."""
 
+    may_repeat: ClassVar[bool] = False
+    """Whether a machine may have it several times in a stage, each with parameters of its own."""
+    template_fills: ClassVar[str] = ""
+    """The key that the text of a file is put under, where `template` stands beside it (vboxlab.topology.templates)."""
+
     def shared_addresses(self) -> tuple[SharedAddress, ...]:
         """Return the addresses that the machine holds, now or when another fails, beside those of its adapters."""
         return ()

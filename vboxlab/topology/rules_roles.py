@@ -12,9 +12,11 @@ from vboxlab.topology.subject import Subject
 
 
 def duplicate_roles(subject: Subject) -> Iterator[Problem]:
-    """duplicate-role: a machine is something at most once in a stage."""
+    """duplicate-role: a machine is something at most once in a stage, but for what may be repeated."""
     seen: dict[tuple[Place, str], Place] = {}
     for machine, role, place in subject.roles():
+        if role.may_repeat:
+            continue
         first = seen.setdefault((place[:-1], role.role), place)
         if first != place:
             message = _("machine `{machine}` has the role `{role}` twice here; expected it once (line {line})").format(
