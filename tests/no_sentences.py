@@ -31,7 +31,6 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("guest/ssh.py", "SshExecutor._command"): "a command line",
     ("guest/differences.py", "_SERVICE_REASONS"): "what a guest says, looked for",
     ("guest/explain.py", "_modifyvm"): "commands",
-    ("guest/explain_steps.py", "_declared"): "a command",
     ("guest/explain_steps.py", "_network"): "commands",
     ("guest/explain_steps.py", "_service"): "commands",
     ("guest/explain_steps.py", "steps_for"): "commands",
@@ -72,6 +71,13 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("topology/schema.py", "_SHARED"): "the JSON schema, which is English",
     ("topology/schema.py", "topology_schema"): "the JSON schema, which is English",
     ("topology/source.py", "Data"): "a type",
+    ("guest/explain_steps.py", "_Declared._reloaded"): "a command",
+    ("guest/explain_steps.py", "_Declared.say"): "a command",
+    ("guest/script.py", "_Compiler._in_order"): "a shell script",
+    ("roles/mounts/guest.py", "_typed"): "a command",
+    ("roles/repository/guest.py", "RepositoryInGuest.resources"): "a file of a guest",
+    ("roles/repository/rules.py", "_ARMOUR"): "what a key begins with",
+    ("roles/users/guest.py", "_user"): "a shell script, and a name of a resource, of which a digest is made",
     ("roles/heartbeat/guest.py", "FIRST_RESTART"): "a file of a guest",
     ("roles/heartbeat/guest.py", "TAKE"): "a shell script",
     ("roles/heartbeat/guest.py", "HeartbeatInGuest.seen"): "a command",
@@ -138,6 +144,29 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
 }
 # Descriptions of fields are read in the JSON schema alone, a file that editors read and that is English.
 _DESCRIBED = {
+    "roles/commands/role.py": ("CommandEntry.name", "CommandEntry.run", "CommandEntry.timeout", "CommandEntry.unless"),
+    "roles/files/role.py": (
+        "FileEntry.check", "FileEntry.check_in_place", "FileEntry.content", "FileEntry.group", "FileEntry.mode",
+        "FileEntry.path", "FileEntry.restarts", "FileEntry.template",
+    ),
+    "roles/modules/role.py": ("ModulesRole.names",),
+    "roles/mounts/role.py": ("MountEntry.device", "MountEntry.options", "MountEntry.path", "MountEntry.type"),
+    "roles/packages/role.py": ("PackagesRole.names",),
+    "roles/repository/role.py": (
+        "RepositoryRole.key", "RepositoryRole.name", "RepositoryRole.suite", "RepositoryRole.template",
+        "RepositoryRole.uri",
+    ),
+    "roles/script/role.py": (
+        "ScriptRole.check", "ScriptRole.name", "ScriptRole.run", "ScriptRole.template", "ScriptRole.timeout",
+    ),
+    "roles/services/role.py": (
+        "ServiceEntry.enabled", "ServiceEntry.listens", "ServiceEntry.name", "ServiceEntry.running",
+    ),
+    "roles/sysctl/role.py": ("SysctlRole.settings",),
+    "roles/users/role.py": (
+        "GroupEntry.system", "UserEntry.groups", "UserEntry.home", "UserEntry.keys", "UserEntry.shell",
+        "UserEntry.system",
+    ),
     "roles/dns/role.py": ("DnsRole.forwarders", "DnsRole.records"),
     "roles/heartbeat/role.py": (
         "HeartbeatRole.address", "HeartbeatRole.interface", "HeartbeatRole.nodes", "HeartbeatRole.secret",

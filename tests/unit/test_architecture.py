@@ -422,6 +422,12 @@ def test_driver_names_stay_below() -> None:
 
 # Words that are a role's name, and mean something else there.
 NO_ROLES = {
+    ("base/delta.py", "sysctl"): "a kind of a package's files",
+    ("base/initrd.py", "modules"): "a folder",
+    ("base/layers.py", "packages"): "a key of a record",
+    ("base/native.py", "packages"): "a key of a job",
+    ("base/store.py", "packages"): "a key of a record",
+    ("roles/heartbeat/rules.py", "services"): "a key of the role",
     ("topology/rules_references.py", "dns"): "a machine's key",
     ("verification/checks.py", "dns"): "getent's database",
     ("verification/probes.py", "dns"): "a URL's scheme",

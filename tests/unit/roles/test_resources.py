@@ -18,6 +18,7 @@ from vboxlab.guest.resources import (
     Package,
     Password,
     Resource,
+    Restart,
     SecretText,
     Service,
     Sysctl,
@@ -39,17 +40,16 @@ def topology(name: str = "failover", **values: str) -> Topology:
 
 def described(resource: Resource) -> Iterable[str]:
     match resource:
-        case File(path, content, mode, owner, group, notifies):
-            text = content.template if isinstance(content, SecretText) else content
-            restarts = f", restarts {' '.join(notifies)}" if notifies else ""
-            yield f"file {path} {mode:04o} {owner}:{group}{restarts}"
-            yield from (f"    | {line}" for line in text.splitlines())
+        case File():
+            yield from _described_file(resource)
         case AbsentFile(path):
             yield f"no file {path}"
         case Package(name):
             yield f"package {name}"
         case Service(name, enabled, running):
             yield f"service {name} enabled={enabled} running={running}"
+        case Restart(name):
+            yield f"restart of {name}"
         case Sysctl(name, value, file):
             yield f"sysctl {name}={value} in {file}"
         case Hostname(name):
@@ -63,6 +63,16 @@ def described(resource: Resource) -> Iterable[str]:
             yield f"    unless {' '.join(unless)}"
         case Await(name, until, within, unit=unit):
             yield f"await {name} of {unit} within {within:g} s: {' '.join(until)!r}"
+
+
+def _described_file(file: File) -> Iterable[str]:
+    text = file.content.template if isinstance(file.content, SecretText) else file.content
+    restarts = f", restarts {' '.join(file.notifies)}" if file.notifies else ""
+    yield f"file {file.path} {file.mode:04o} {file.owner}:{file.group}{restarts}"
+    yield from (f"    | {line}" for line in text.splitlines())
+    if file.check:
+        where = " in its place" if file.check_in_place else ""
+        yield f"    checked{where} by {' '.join(file.check)}"
 
 
 def lines(found: Topology, machine: str, stage: str | None) -> list[str]:
@@ -108,7 +118,10 @@ def test_every_machine_and_stage_compiles_and_notifies_only_services_it_has(name
 def test_every_role_of_the_model_has_a_function() -> None:
     roles = {role.role for role in (*_roles(topology()), *_roles(topology("loadbalancing")))}
     assert roles <= guest_roles().keys()
-    assert sorted(guest_roles()) == ["client", "dns", "heartbeat", "lvs", "router", "ssh_server", "time", "web"]
+    assert sorted(guest_roles()) == [
+        *("client", "commands", "dns", "files", "heartbeat", "lvs", "modules", "mounts", "packages", "repository"),
+        *("router", "script", "services", "ssh_server", "sysctl", "time", "users", "web"),
+    ]
 
 
 def _roles(found: Topology) -> Iterable[Role]:

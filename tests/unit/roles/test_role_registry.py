@@ -34,6 +34,18 @@ def unusable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> RoleUnusable:
 def test_ours_come_first_and_others_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_role(tmp_path, value=f"{next(MODULES)}.role:MotdRole")
     ours = ["web", "heartbeat", "router", "dns", "client", "ssh_server", "time", "lvs"]
+    ours += [
+        "repository",
+        "packages",
+        "files",
+        "services",
+        "users",
+        "commands",
+        "script",
+        "sysctl",
+        "modules",
+        "mounts",
+    ]
     assert installed(tmp_path, monkeypatch) == [*ours, "motd"]
 
 
