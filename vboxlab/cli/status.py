@@ -107,5 +107,9 @@ def _show_lab(found: LabState, *, as_json: bool) -> None:
     ]
     output.table(headers, cells)
     for row in found.machines:
+        if row.disks:
+            text = _("disks of {machine} besides the first: {disks}")
+            output.say(text.format(machine=row.machine, disks=", ".join(row.disks)))
+    for row in found.machines:
         for line in row.drift:
             output.say(_("drift: {machine}: {difference}").format(machine=row.machine, difference=line))

@@ -30,4 +30,6 @@ def validate(files: tuple[str, ...], values: dict[str, str], as_json: bool) -> i
         for path, problems in found.problems.items():
             for line in problems or [_("{path}: no problem found").format(path=path)]:
                 output.say(line)
+            for line in found.warnings.get(path, ()):
+                output.say(_("{path}: warning: {warning}").format(path=path, warning=line))
     return EXIT_OK if found.is_fine else EXIT_INVALID

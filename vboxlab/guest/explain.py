@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from pathlib import PurePath
 
 from vboxlab.guest.explain_steps import Copy, steps_for
 from vboxlab.guest.place import Place, static_addresses
@@ -15,6 +16,7 @@ from vboxlab.guest.wording import attached_to, block, code
 from vboxlab.language import C_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
+from vboxlab.topology.disks import guest_path, in_words
 from vboxlab.topology.model import Adapter, Machine, Topology
 
 # What VBoxManage calls the kinds of attachment, and its option for the network's name (VBoxManage manual, modifyvm).
@@ -97,7 +99,7 @@ class _Key:
             text = _("The VM {vm} stands ready: start it, change nothing in it. The topology expects of it:")
             return [*lines, text.format(vm=code(machine.adopt.vm)), "", *self._adapters(machine)]
         title = _("In VirtualBox")
-        lines += [f"### {title}", "", *self._made(machine), "", *self._adapters(machine)]
+        lines += [f"### {title}", "", *self._made(machine), "", *self._disks(machine), *self._adapters(machine)]
         if machine.adapters:
             text = _("*Settings › Network* of the VM, or on the host, with the VM off:")
             lines += [text, "", *block(_modifyvm(self._topology, machine), "sh"), ""]
@@ -116,6 +118,18 @@ class _Key:
             machine.cpus,
         )
         return [text.format(vm=vm, base=base, cpus=machine.cpus, memory=machine.memory)]
+
+    def _disks(self, machine: Machine) -> list[str]:
+        """Return the disks besides the first, where a guest finds them, and what is in the drive."""
+        rows = []
+        for disk in machine.disks:
+            size = in_words(self._topology.disk_size(disk))
+            said = _("{size}, shared (of fixed size, *Shareable*)").format(size=size) if disk.shared else size
+            rows.append(f"| {code(disk.called)} | {said} | {code(guest_path(disk.called))} |")
+        lines = [_("| disk | size | in the guest |"), "|---|---|---|", *rows, ""] if rows else []
+        if machine.dvd:
+            lines += [_("In the drive: {file}.").format(file=code(PurePath(machine.dvd).name)), ""]
+        return lines
 
     def _adapters(self, machine: Machine) -> list[str]:
         if not machine.adapters:

@@ -19,6 +19,7 @@ from vboxlab.topology.model import Topology
 from vboxlab.topology.origins import made_first
 from vboxlab.topology.parts import declaration_problems, is_part
 from vboxlab.topology.problems import Problem, invalid
+from vboxlab.topology.rules_disks import warnings
 from vboxlab.topology.source import Source
 from vboxlab.topology.subject import Known
 
@@ -36,6 +37,7 @@ class Validated:
     """The problems of each file, a line each, in the order that the files were named."""
 
     problems: Mapping[Path, tuple[str, ...]]
+    warnings: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)  # of those without problems
 
     @property
     def is_fine(self) -> bool:
@@ -53,6 +55,7 @@ def validate(request: ValidateRequest) -> Validated:
     library = Library(settings)
     paths = [library.find_topology(file) for file in request.files]
     problems: dict[Path, tuple[str, ...]] = {}
+    told: dict[Path, tuple[str, ...]] = {}
     declared: set[str] = set()
     for path in paths:
         problems[path] = ()
@@ -62,7 +65,7 @@ def validate(request: ValidateRequest) -> Validated:
             known = parameters if isinstance(parameters, dict) else {}
             own = {key: value for key, value in request.values.items() if key in known}
             declared |= own.keys()
-            _check(source, path, own, settings, library)
+            told[path] = tuple(_check(source, path, own, settings, library))
         except RoleUnusable:
             raise
         except TopologyInvalid as error:
@@ -70,11 +73,11 @@ def validate(request: ValidateRequest) -> Validated:
     for key in request.values:
         if key not in declared:
             raise UsageError(_("--set {key}=…: none of the files declares a parameter `{key}`").format(key=key))
-    return Validated(problems)
+    return Validated(problems, told)
 
 
-def _check(source: Source, path: Path, values: Mapping[str, str], settings: Settings, library: Library) -> None:
-    """Load one file as what it is; raises TopologyInvalid when it has problems."""
+def _check(source: Source, path: Path, values: Mapping[str, str], settings: Settings, library: Library) -> list[str]:
+    """Load one file as what it is, and return warnings; raises TopologyInvalid when it has problems."""
     if is_snapshot_set(source):
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, library))
@@ -84,7 +87,8 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
             raise invalid(source.file, problems)
     else:
         known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, library))
-        topology_of(source, values, path.stem, known, parts=library.parts(path))
+        return warnings(topology_of(source, values, path.stem, known, parts=library.parts(path)))
+    return []
 
 
 def _base_names(settings: Settings) -> frozenset[str]:

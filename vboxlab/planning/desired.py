@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from vboxlab.lazily import dataclass
+from vboxlab.planning.disks import disks_of
 from vboxlab.planning.names import Naming
 from vboxlab.planning.observed import (
     MARK_COPY,
@@ -18,6 +19,7 @@ from vboxlab.planning.observed import (
     NAMES_PREFIXED,
     AdapterState,
     Attachment,
+    DiskState,
     Forward,
     MachineSpec,
 )
@@ -49,6 +51,8 @@ class DesiredMachine:
     fetches_through: tuple[str, ...] = ()  # machines to be configured before this one can fetch packages
     stock: bool = False  # its base knows only DHCP on adapter 1
     earlier_digests: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+    disks: tuple[DiskState, ...] = ()
+    dvd: str = ""
 
     def is_digest(self, found: str | None, stage: str | None) -> bool:
         """Tell whether a digest found in a mark means that the guest was brought to the stage as it is written now."""
@@ -182,6 +186,8 @@ def desired_machine(
         fetches_through=fetches_through(topology, machine) if needs_network else (),
         stock=stock,
         earlier_digests=earlier_digests,
+        disks=disks_of(topology, machine),
+        dvd=machine.dvd or "",
     )
 
 

@@ -8,8 +8,16 @@ from dataclasses import replace
 from vboxlab.language import C_, _
 from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
-from vboxlab.planning.blockers import conflicts, doubtful_restores, incomplete_restores, unfinished
+from vboxlab.planning.blockers import (
+    conflicts,
+    doubtful_restores,
+    incomplete_restores,
+    other_disks,
+    unfinished,
+    without_shared_disks,
+)
 from vboxlab.planning.desired import Desired, DesiredMachine
+from vboxlab.planning.disks import shared_in_words
 from vboxlab.planning.graph import Graph
 from vboxlab.planning.machine import (
     UNTIL_CREATED,
@@ -43,6 +51,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     """
     blockers = [
         *conflicts(desired, observed),
+        *other_disks(desired, observed),
         *adopted_mismatches(desired.topology, desired.naming, observed),
         *unfinished(observed.pending),
     ]
@@ -64,7 +73,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     }
     finished = set(observed.pending.undone) if observed.pending and observed.pending.harmless else set()
     for name in finished & plans.keys():
-        plans[name] = as_its_snapshot_left_it(plans[name])
+        plans[name] = as_its_snapshot_left_it(desired.machines[name], plans[name])
     for name, machine_plan in plans.items():
         notes.extend(_("{subject}: {problem}").format(subject=name, problem=note) for note in machine_plan.notes)
     _prepare(graph, desired, plans)
@@ -73,6 +82,8 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
         _record(graph, desired, observed, finished | restored.keys())
     if desired.until is None:
         _look(graph, desired, observed)
+    blockers += without_shared_disks(graph.actions, desired)
+    notes.extend(_left_as_they_are(graph, observed))
     return act.Plan(observed.name, desired.topology.name, tuple(graph.actions), tuple(notes), tuple(blockers))
 
 
@@ -129,6 +140,14 @@ def _look(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
         elif look is not None and look.differences:
             step = act.Repair(name, machine.last_stage, look.kept)
             graph.add(step, _with_kept(_("; ").join(look.differences), look.kept), machines=(name,))
+
+
+def _left_as_they_are(graph: Graph, observed: ObservedLab) -> list[str]:
+    """Say which shared disks a restore of the plan does not bring back."""
+    steps = [action.step for action in graph.actions]
+    back = [name for step in steps if isinstance(step, act.RestoreSnapshots) for name in step.machines]
+    text = _("{disk} stays as it is: snapshots do not hold it")
+    return [text.format(disk=disk) for disk in shared_in_words(observed.machines[name] for name in back)]
 
 
 def _internal_networks(machine: DesiredMachine) -> set[str]:
@@ -232,6 +251,10 @@ def _prepare(graph: Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -
         if machine_plan.hardware:
             hardware = act.SetHardware(name, machine.cpus, machine.memory)
             graph.add(hardware, machine_plan.hardware, machines=(name,))
+        if machine_plan.new_disks:
+            graph.add(act.AddDisks(name, machine_plan.disks), machine_plan.new_disks, machines=(name,))
+        if machine_plan.dvd:
+            graph.add(act.SetDvd(name, machine.dvd), machine_plan.dvd, machines=(name,))
         if machine_plan.adapters:
             graph.add(act.SetAdapters(name, machine.adapters), machine_plan.adapters, machines=(name,))
 

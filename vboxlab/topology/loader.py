@@ -128,7 +128,8 @@ def _completed(data: Mapping[str, Data], source: Source) -> tuple[dict[str, Data
         result["verify"] = {"steps": result["verify"]}
     machines = result.get("machines")
     if isinstance(machines, dict):
-        result["machines"] = {name: _completed_machine(name, machine) for name, machine in machines.items()}
+        folder = Path(source.file).absolute().parent
+        result["machines"] = {name: _completed_machine(name, machine, folder) for name, machine in machines.items()}
         for name in machines:
             problems += _name_given(source, ("machines", name))
     if "values" in result:
@@ -137,7 +138,7 @@ def _completed(data: Mapping[str, Data], source: Source) -> tuple[dict[str, Data
     return result, problems
 
 
-def _completed_machine(name: str, machine: Data) -> Data:
+def _completed_machine(name: str, machine: Data, folder: Path) -> Data:
     if not isinstance(machine, dict):
         return machine
     result: dict[str, Data] = {**machine, "name": name}
@@ -147,4 +148,14 @@ def _completed_machine(name: str, machine: Data) -> Data:
             {**adapter, "slot": adapter.get("slot") or str(place)} if isinstance(adapter, dict) else adapter
             for place, adapter in enumerate(adapters, start=1)
         ]
+    disks = machine.get("disks")
+    if isinstance(disks, list):  # the first is the base's
+        result["disks"] = [_completed_disk(f"disk{place}", disk) for place, disk in enumerate(disks, start=2)]
+    dvd = machine.get("dvd")
+    if isinstance(dvd, str) and dvd:
+        result["dvd"] = str(folder / dvd)
     return result
+
+
+def _completed_disk(name: str, disk: Data) -> Data:
+    return disk if not isinstance(disk, dict) or disk.keys() & {"name", "shared"} else {**disk, "name": name}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from vboxlab.topology.conditions import When, holds
+from vboxlab.topology.disks import Disk, SharedDisk, mebibytes
 from vboxlab.topology.parameter_types import ParameterType, limits_problem
 from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
@@ -87,6 +88,9 @@ class Machine(Parameters):
     dns: tuple[IPv4Address, ...] = ()
     search: tuple[str, ...] = Field(default=(), description="resolver search list; default: the topology's domain")
     resolver_domain: bool = Field(default=False, description="write a `domain` line in resolv.conf as well")
+    disks: tuple[Disk, ...] = Field(default=(), description="those besides the first, which is the base's")
+    # Where an image lies differs from computer to computer: the digest goes without.
+    dvd: str | None = Field(default=None, exclude=True, description="disc image in the drive: a path from the file on")
     adopt: Adopt | None = None
     roles: tuple[AnyRole, ...] = Field(default=(), description="what the machine is in every stage")
     stages: dict[str, tuple[AnyRole, ...]] = Field(default_factory=dict)
@@ -126,6 +130,7 @@ class Topology(Parameters):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict, description="the parameters' values in force")
     networks: dict[str, Network]
+    disks: dict[str, SharedDisk] = Field(default_factory=dict, description="disks that several machines have")
     machines: dict[str, Machine]
     stages: tuple[Stage, ...] = ()
     verify: Scenario = Field(default_factory=Scenario.model_construct)
@@ -155,11 +160,22 @@ class Topology(Parameters):
         """Return the machines that stand ready already."""
         return tuple(machine for machine in self.machines.values() if self.is_adopted(machine))
 
+    def disk_size(self, disk: Disk) -> int:
+        """Return the size in MiB of a disk of a machine."""
+        return mebibytes(disk.size if disk.size is not None else self.disks[disk.called].size)
+
     @property
     def digest(self) -> str:
         """Return a short digest of everything that changes what the lab is (not how it is verified)."""
-        text = self.model_dump_json(exclude={"verify", "title", "description"})
+        text = self.model_dump_json(exclude=_not_digested(self))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _not_digested(topology: Topology) -> dict[str, Any]:
+    """Return what says nothing about the lab, and what came after digests that are on record, where it is not used."""
+    without = {name: {"disks"} for name, machine in topology.machines.items() if not machine.disks}
+    left_out: dict[str, Any] = {"verify": True, "title": True, "description": True, "machines": without}
+    return left_out if topology.disks else {**left_out, "disks": True}
 
 
 class SnapshotSet(Parameters):

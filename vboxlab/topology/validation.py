@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from vboxlab.topology import rules_disks as disks
 from vboxlab.topology import rules_faults as faults
 from vboxlab.topology import rules_invariants as invariants
 from vboxlab.topology import rules_names as names
@@ -34,6 +35,9 @@ RULES: tuple[Rule, ...] = (
     networks.duplicate_addresses,
     networks.gateways,
     networks.one_gateway_each,
+    disks.disk_names,
+    disks.disk_counts,
+    disks.shared_disks,
     roles.duplicate_roles,
     roles.secret_names,
     references.bases,
