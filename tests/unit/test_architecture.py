@@ -34,6 +34,7 @@ MADE_OTHERWISE = {
     ("base/native.py", "mkdir"): "in a guest's root tree, whose rights are the guest's",
     ("base/native.py", "write_text"): "in a guest's root tree, whose rights are the guest's",
     ("hypervisor/diskfiles/copying.py", "open"): "copies that may be large, opened privately",
+    ("hypervisor/qemu/disks.py", "open"): "a disk that grows, opened privately",
     ("hypervisor/qemu/garbage.py", "os.open"): "a lock, with 0600",
     ("hypervisor/qemu/layout.py", "os.open"): "a lock, with 0600",
     ("hypervisor/qemu/readiness.py", "write_bytes"): "in a temporary directory",
@@ -175,14 +176,14 @@ ONE_SIDED = {
     },
     "VirtualBox's process for each machine is not spoken to": {"looks", "conversations", "refusals"},
     "VirtualBox's API needs a process of its own, which may be killed": {
-        "launch", "process", "startup", "failures", "main", "protocol", "calls", "told", "coding", "pulse", "presence",
-        "locks", "repeating",
+        "launch", "process", "startup", "failures", "main", "protocol", "calls", "arguments", "disk_calls",
+        "told", "coding", "pulse", "presence", "locks", "repeating",
     },
     "VirtualBox is a service with an API that changes with its releases": {
         "service", "kvm", "connection", "sessions", "versions", "host",
     },
     "its list of VMs and disks is the user's too": {
-        "lookup", "marks", "foreign", "media", "storage", "ownership", "conversion",
+        "lookup", "marks", "noted_disks", "foreign", "media", "storage", "ownership", "conversion",
     },
     "its files can be damaged, and are read": {"settings_file", "looking", "registry", "mending", "repairs"},
 }  # fmt: skip

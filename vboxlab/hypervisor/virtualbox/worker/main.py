@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
     adapters,
+    disks,
     foreign,
     garbage,
     host,
@@ -64,6 +65,8 @@ HANDLERS: dict[str, Handler] = {
     "delete": machines.delete,
     "set_marks": machines.set_marks,
     "set_hardware": machines.set_hardware,
+    "add_disks": disks.add,
+    "set_dvd": disks.set_dvd,
     "set_adapters": adapters.set_adapters,
     "plug_adapter": adapters.plug_adapter,
     "console_log": machines.console_log,
