@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from vboxlab.language import N_, _
-from vboxlab.topology.faults import Fault, FaultStep
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import Fault
 from vboxlab.topology.step import Seconds
 
 SEEDS = 2**32

@@ -13,41 +13,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from vboxlab.language import _
-from vboxlab.topology.step import Seconds, Step
+from vboxlab.topology.disks import NAME
+from vboxlab.topology.fault_step import FaultStep, Key, MachineFault
+from vboxlab.topology.step import Seconds
 
 SERVICE = r"^[A-Za-z0-9:_.@\\-]+$"
-Key = tuple[str, ...]
-
-
-class FaultStep(Step):
-    """Something done to a lab. Faults still in force when the scenario ends are undone."""
-
-    at: Seconds = Field(default=0.0, description="seconds from the first moment until it is made, times --time-scale")
-
-    @property
-    def key(self) -> Key | None:
-        """Return what is not as it was afterwards, None where nothing is."""
-        return None
-
-    @property
-    def ends(self) -> tuple[Key, ...]:
-        """Return what is as it was again afterwards."""
-        return ()
-
-    def state(self) -> str:
-        """Say what is not as it was while it is in force."""
-        return self.describe()
-
-
-class MachineFault(FaultStep):
-    """Something done to one machine."""
-
-    machine: str
-
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """Return the machine that suffers."""
-        return (self.machine,)
 
 
 class PowerOffFault(MachineFault):
@@ -329,6 +299,36 @@ class DiskFault(MachineFault):
         return _("the file system of {path} on {machine} is full").format(path=self.path, machine=self.machine)
 
 
+class PulledDiskFault(MachineFault):
+    """Take one of a machine's disks out of its guest, or put it back: as if somebody pulled it while it runs."""
+
+    fault: Literal["disk-out", "disk-in"]
+    disk: str = Field(pattern=f"^{NAME.pattern}$", description="name of one of its disks besides the first")
+
+    @property
+    def _what(self) -> Key:
+        return ("disk-out", self.machine, self.disk)
+
+    @property
+    def key(self) -> Key | None:
+        """Return which disk is out."""
+        return self._what if self.fault == "disk-out" else None
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return which disk was out."""
+        return (self._what,) if self.fault == "disk-in" else ()
+
+    def summary(self) -> str:
+        """Return what happens."""
+        out, back = _("disk {disk} of {machine} is pulled out"), _("disk {disk} of {machine} is put back")
+        return (out if self.fault == "disk-out" else back).format(disk=self.disk, machine=self.machine)
+
+    def state(self) -> str:
+        """Say which disk is out."""
+        return _("disk {disk} of {machine} is out").format(disk=self.disk, machine=self.machine)
+
+
 class CommandFault(MachineFault):
     """Run a command as root that makes trouble, and another one that undoes it; both without a shell."""
 
@@ -369,6 +369,7 @@ Fault = Annotated[
     | ServiceFault
     | ClockFault
     | DiskFault
+    | PulledDiskFault
     | CommandFault
     | RebootFault,
     Field(discriminator="fault"),

@@ -32,7 +32,7 @@ from vboxlab.topology.asking import Asking
 from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.checks import Check
 from vboxlab.topology.fault_sequences import FaultOrFaults, all_machines
-from vboxlab.topology.faults import FaultStep
+from vboxlab.topology.fault_step import FaultStep
 from vboxlab.topology.invariants import Invariant, InvariantStep
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.step import Names, Seconds

@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     references.scenario_machines,
     faults.fault_adapters,
     faults.fault_networks,
+    faults.fault_disks,
     invariants.asked_networks,
     references.scenario_servers,
     references.dns_servers,

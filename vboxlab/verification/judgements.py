@@ -13,7 +13,8 @@ from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import first_of
-from vboxlab.topology.faults import FaultStep, PowerOffFault
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import PowerOffFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, ScenarioStep, kind_of
 from vboxlab.topology.writes import Writes

@@ -17,7 +17,8 @@ from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import all_machines
-from vboxlab.topology.faults import FaultStep, RebootFault
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import RebootFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, Scenario, ScenarioStep
 from vboxlab.topology.writes import Writes
