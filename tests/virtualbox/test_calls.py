@@ -168,6 +168,7 @@ def _disks(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> Non
         driver.add_disks(handle, disks)
         driver.set_dvd(handle, str(world.disc()))
         driver.set_dvd(handle, "")
+        driver.set_dvd(handle, str(world.disc()))
     driver.restore_snapshot(one, "before")
     for handle in (one, two):
         driver.delete(handle)
