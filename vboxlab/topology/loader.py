@@ -12,13 +12,13 @@ from vboxlab.topology.expansion import expand
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import scope_of, values_in_force
 from vboxlab.topology.parts import NoParts, PartFiles
-from vboxlab.topology.problems import Problem, invalid, without_follow_ups
+from vboxlab.topology.problems import Problem, in_order, invalid, without_follow_ups
 from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.subject import Known, Subject
-from vboxlab.topology.validation import problems_of
+from vboxlab.topology.validation import doubts_of, problems_of
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 NOTHING_KNOWN = Known()
@@ -55,6 +55,20 @@ def topology_of(
     parts: PartFiles = NO_PARTS,
 ) -> Topology:
     """Make a topology of a file that has been read, and of the parts that it names. Raises as load_topology does."""
+    return _examined(source, values, name, known, for_copy=for_copy, parts=parts).topology
+
+
+def doubts_in(
+    source: Source, values: Mapping[str, str], name: str, known: Known = NOTHING_KNOWN, *, parts: PartFiles = NO_PARTS
+) -> tuple[Problem, ...]:
+    """Return the warnings about the topology of a file that has been read. Raises as load_topology does."""
+    return tuple(in_order(doubts_of(_examined(source, values, name, known, for_copy=False, parts=parts))))
+
+
+def _examined(
+    source: Source, values: Mapping[str, str], name: str, known: Known, *, for_copy: bool, parts: PartFiles
+) -> Subject:
+    """Make a topology and keep every rule to it. Raises as load_topology does."""
     installed_roles()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
@@ -66,11 +80,12 @@ def topology_of(
     data["name"], data["values"] = name, dict(in_force)
     found = fit(Topology, data, source, _FILLERS)
     problems += without_follow_ups(problems, found.problems)
-    if found.model is not None:
-        problems += without_follow_ups(problems, problems_of(Subject(found.model, source, found, known, for_copy)))
-    if problems or found.model is None:
+    subject = Subject(found.model, source, found, known, for_copy) if found.model is not None else None
+    if subject is not None:
+        problems += without_follow_ups(problems, problems_of(subject))
+    if problems or subject is None:
         raise invalid(source.file, problems)
-    return found.model
+    return subject
 
 
 def load_snapshot_set(path: Path, topology: Topology | None = None) -> SnapshotSet:

@@ -97,6 +97,23 @@ class Role(Parameters):
         """Return the network through which it routes others towards the Internet, if it does."""
         return None
 
+    def forwards_packets(self) -> bool:
+        """Tell whether the machine sends on packets that are not for itself (ip_forward in the kernel's ip-sysctl)."""
+        return False
+
+    def translated_networks(self) -> tuple[str, ...]:
+        """Return the networks that packets of others leave to with the machine's own address as their source."""
+        uplink = self.uplink_network()
+        return () if uplink is None else (uplink,)
+
+    def servers_asked(self) -> Mapping[tuple[str | int, ...], IPv4Address]:
+        """Return the addresses that its programs ask, by the keys that say so, such as ("forwarders", 0)."""
+        return {}
+
+    def tells_all(self) -> bool:
+        """Tell whether these answers are all that it does to routes and ports: not where it runs what anybody wrote."""
+        return True
+
     def secrets_used(self) -> Mapping[str, str]:
         """Return the names of the lab's secrets that it needs, by the key that says so."""
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
 
@@ -74,6 +75,10 @@ class Subject:
         """Return a problem of the value at a place of the model, naming the parameters that the value was made with."""
         place = self.place(place)
         return Problem(code, self.source.value(place), message + self._made_with(place), place)
+
+    def doubt(self, code: str, place: Place, message: str) -> Problem:
+        """Return a warning of the value at a place of the model."""
+        return replace(self.problem(code, place, message), severity="warning")
 
     def problem_of_key(self, code: str, place: Place, message: str) -> Problem:
         """Return a problem of the key at a place of the model."""

@@ -54,3 +54,10 @@ RULES: tuple[Rule, ...] = (
 def problems_of(subject: Subject) -> list[Problem]:
     """Return every problem that the rules find in a topology, those of each installed role included."""
     return [*(problem for rule in RULES for problem in rule(subject)), *problems_of_roles(subject)]
+
+
+def doubts_of(subject: Subject) -> list[Problem]:
+    """Return every warning about a topology that is without problems."""
+    from vboxlab.topology import reachability  # only `validate` wants to know
+
+    return [*networks.point_to_point(subject), *reachability.doubts_of(subject)]

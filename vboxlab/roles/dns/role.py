@@ -37,3 +37,7 @@ class DnsRole(Role):
     def ports_listened(self) -> frozenset[Port]:
         """Return the ports of DNS."""
         return DNS_PORTS
+
+    def servers_asked(self) -> Mapping[tuple[str | int, ...], IPv4Address]:
+        """Return the forwarders."""
+        return {("forwarders", index): address for index, address in enumerate(self.forwarders)}
