@@ -64,7 +64,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("programs.py", "_MODULE"): "a program",
     ("topology/addressing.py", "MANAGEMENT_STANZA"): "a file of a guest",
     ("topology/loader.py", "snapshot_set_of"): "keys of a file",
-    ("topology/loader.py", "topology_of"): "keys of a file",
+    ("topology/loader.py", "_examined"): "keys of a file",
     ("topology/loops.py", "FOR_EACH"): "a key",
     ("topology/parts.py", "EXAMPLE"): "what a file says",
     ("topology/parts.py", "_KEYS"): "keys",
