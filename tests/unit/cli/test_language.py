@@ -24,7 +24,7 @@ machines:
   client-{n}:
     for each: {n: "1..{clients}"}
     hostname: client-{n}
-    adapters: [{network: lan, address: "192.168.7.{n+10}/24", gateway: 192.168.7.1}]
+    adapters: [{network: lan, address: "192.168.7.{n+10}/24"}]
   cache:
     when: {cache: squid}
     hostname: cache
