@@ -89,9 +89,9 @@ VIRTUALBOX_PARTS = '$(MAKE) --no-print-directory part-virtualbox'$(if $(PYTEST),
 part-quick: $(STAMP)
 	$(call PART_OF_TESTS,not virtualbox and not guests)
 part-apart: $(STAMP)
-	$(call PART_OF_TESTS,guests and apart)
+	$(call PART_OF_TESTS,guests and apart and not long)
 part-lab: $(STAMP)
-	$(call PART_OF_TESTS,guests and not apart)
+	$(call PART_OF_TESTS,guests and not apart and not long)
 part-virtualbox: $(STAMP)
 	$(IN_VIRTUALBOX) $(or $(PYTEST),tests/contract tests/virtualbox/test_[a-k]*.py)
 part-virtualbox-rest: $(STAMP)
@@ -100,6 +100,13 @@ part-virtualbox-rest: $(STAMP)
 .PHONY: test-fast
 test-fast: $(STAMP) ## Run the tests that start no machine
 	$(BIN)/pytest -q -m 'not virtualbox and not qemu and not guests' $(PYTEST)
+
+.PHONY: test-long
+test-long: ## Run the tests on real guests that take longest, with the labs that they go on from (not part of CI)
+	@$(MAKE) --no-print-directory system COMMANDS="$(TEST_COMMANDS)"
+	@$(MAKE) --no-print-directory $(STAMP)
+	@code=0; $(BIN)/pytest -m 'guests and apart and long' $(PYTEST) || code=$$?; \
+	  $(BIN)/pytest -m 'guests and not apart' $(or $(PYTEST),tests/guests/test_up.py tests/guests/test_lab.py) || code=$$?; exit $$code
 
 .PHONY: test-virtualbox
 test-virtualbox: ## Run the driver's tests on a real VirtualBox (needs root; makes a chroot for it)
@@ -128,6 +135,10 @@ campaign-planted: $(STAMP) ## Put bugs in on purpose, one by one, and see that t
 .PHONY: prove-failover
 prove-failover: $(STAMP) ## Verify the failover lab RUNS times on emulated guests and report how its figures spread (resumable)
 	$(BIN)/python -m tests.prove_failover --runs $(or $(RUNS),10) --results '$(or $(RESULTS),failover-runs)'
+
+.PHONY: prove-practicals
+prove-practicals: $(STAMP) ## Bring every practical of tests/guests up on emulated guests and verify it (resumable)
+	$(BIN)/python -m tests.prove_practicals $(PRACTICALS) --results '$(if $(filter file,$(origin RESULTS)),practical-results,$(RESULTS))'
 
 .PHONY: prove-virtualbox
 prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulated (needs root; slow, not part of CI)

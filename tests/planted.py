@@ -28,6 +28,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("schema",),
     ("list",),
     ("validate", LAB),
+    ("list", "--roles"),
+    ("trust", LAB),
     ("explain", LAB),
     ("base", "add", "mine", "--disk", "disk.img", "--user", "debian", "--password-from", "env:PASSWORD"),
     ("base", "list"),
@@ -51,6 +53,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("destroy", LAB, "--yes"),
     ("gc", "--yes"),
     ("base", "build", "debian12", "--again"),
+    ("init", "first", "--yes"),
+    ("import", "vm", "teacher"),
 )
 
 

@@ -3,7 +3,7 @@
 VboxlabError                 root; never raised itself
 ├── UsageError               the command line asks for something that cannot be        exit 64
 ├── TopologyInvalid          a topology or snapshot file is wrong (lists all problems) exit 3
-│   └── RoleUnusable         none can be read, as an installed role is not fit for use
+│   └── RoleUnusable         a role is not fit for use, or none is installed
 ├── SettingsInvalid          a settings file or variable is wrong                      exit 3
 ├── DriverError              the hypervisor refused or failed                          exit 4
 │   ├── DriverUnavailable    the hypervisor is not installed or not usable
@@ -174,7 +174,7 @@ class TopologyInvalid(VboxlabError):
 
 
 class RoleUnusable(TopologyInvalid):
-    """No topology can be read: an installed role does not load, or has the name or a key of another one."""
+    """A role that is needed cannot be used, or none is installed."""
 
 
 _FULL = N_("make room on that disk, then repeat the command")

@@ -29,11 +29,12 @@ class _Speech:
 
     language: Language = "en"
     folders: tuple[Path, ...] = (CATALOGUES,)
+    read: tuple[Mapping[Language, gettext.NullTranslations], ...] = ()
     catalogue: gettext.NullTranslations = gettext.NullTranslations()
 
     def load(self) -> None:
         first, *others = (gettext.translation(DOMAIN, each, [self.language], fallback=True) for each in self.folders)
-        for other in others:
+        for other in (*others, *(each[self.language] for each in self.read if self.language in each)):
             first.add_fallback(other)
         self.catalogue = first
 
@@ -91,6 +92,13 @@ def add(folder: Path) -> None:
     except Exception:
         _speech.folders = before
         raise
+
+
+def add_read(catalogues: Mapping[Language, gettext.NullTranslations]) -> None:
+    """Take sentences from catalogues that have been read already, by language."""
+    if catalogues:
+        _speech.read = (*_speech.read, catalogues)
+        _speech.load()
 
 
 def speak(language: Language) -> None:

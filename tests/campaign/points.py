@@ -25,7 +25,7 @@ from vboxlab.topology.addressing import LabName
 
 KILLED = 137
 READING = frozenset({
-    "machines", "inspect", "images", "has_image", "garbage", "strays",
+    "machines", "inspect", "describe", "images", "has_image", "garbage", "strays",
 })  # fmt: skip
 LEAVING = frozenset({"create", "delete", "take_snapshot", "restore_snapshot", "delete_snapshot", "import_image"})
 NEEDS_ROOM = frozenset({"create", "take_snapshot", "start", "import_image", "set_marks"})

@@ -23,7 +23,9 @@ from vboxlab.planning.observed import PowerState
 from vboxlab.topology.addressing import LabName
 
 TELLS = {
-    "Create": ("create",),
+    "Create": ("create", "add_disks"),
+    "AddDisks": ("add_disks",),
+    "SetDvd": ("set_dvd",),
     "SetAdapters": ("set_adapters",),
     "SetHardware": ("set_hardware",),
     "Start": ("start",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import socket
@@ -128,6 +129,20 @@ class World(ABC):
         path.unlink()
 
     @abstractmethod
+    def write_on(self, machine: ObservedMachine, disk: str, marker: str) -> None:
+        """Write a marker (m0 to m7) on a disk of a machine that is off, as its guest would."""
+
+    @abstractmethod
+    def found_on(self, machine: ObservedMachine, disk: str) -> set[str]:
+        """Return the markers that the guest of a machine that is off would find on a disk."""
+
+    def disc(self) -> Path:
+        """Make a disc image."""
+        path = self.home / "tools.iso"
+        path.write_bytes(bytes(2048 * 200))
+        return path
+
+    @abstractmethod
     def put_stray(self, machine: ObservedMachine, name: str) -> Path:
         """Put a disk of somebody's beside a machine's own, and return its path."""
 
@@ -202,6 +217,19 @@ class MemoryWorld(World):
         for handle, own in media.items():
             media[handle] = tuple(replace(each, present=each.present and each.path != str(path)) for each in own)
 
+    def write_on(self, machine: ObservedMachine, disk: str, marker: str) -> None:
+        contents, key = self._contents(machine, disk)
+        contents[key] = f"{contents[key]} {marker}"
+
+    def found_on(self, machine: ObservedMachine, disk: str) -> set[str]:
+        contents, key = self._contents(machine, disk)
+        return set(contents[key].split())
+
+    def _contents(self, machine: ObservedMachine, disk: str) -> tuple[dict[tuple[str, str], str], tuple[str, str]]:
+        store = store_of(self.home)
+        (now,) = (each for each in store.machines[machine.handle].disks if each.name == disk)
+        return (store.shared, (str(machine.lab), disk)) if now.shared else (store.contents, (machine.handle, disk))
+
     def put_stray(self, machine: ObservedMachine, name: str) -> Path:
         return store_of(self.home).put_stray(machine, name).path
 
@@ -255,6 +283,24 @@ class QemuWorld(World):
     def content_of(self, image: str) -> bytes | None:
         found = json.loads((self.home / "qemu" / "images" / f"{image}.json").read_text())
         return raw_content(Path(found["disk"]), found["format"])
+
+    def write_on(self, machine: ObservedMachine, disk: str, marker: str) -> None:
+        path, form = self._disk(machine, disk)
+        piece = self.home / "piece"
+        piece.write_bytes(f"<marker {marker}>".encode().ljust(512, b"\0"))
+        at = int(marker[1:]) << 20
+        command = ["qemu-io", "-f", form, "-c", f"write -s {piece} {at} 512", str(path)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def found_on(self, machine: ObservedMachine, disk: str) -> set[str]:
+        return {found.decode() for found in re.findall(rb"<marker (m\d)>", raw_content(*self._disk(machine, disk)))}
+
+    def _disk(self, machine: ObservedMachine, name: str) -> tuple[Path, str]:
+        folder = self.home / "qemu" / "machines" / machine.handle
+        disks = json.loads((folder / "machine.json").read_text())["hardware"]["disks"]
+        (file,) = (disk["file"] for disk in disks if disk["name"] == name)
+        assert machine.lab is not None
+        return (folder / file, "qcow2") if file else (Layout(self.home).shared_disk(machine.lab, name), "raw")
 
     def put_stray(self, machine: ObservedMachine, name: str) -> Path:
         path = self.home / "qemu" / "machines" / machine.handle / name

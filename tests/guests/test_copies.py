@@ -14,6 +14,7 @@ import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
 from tests.guests.living import live
+from vboxlab.errors import EXIT_INVALID
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.scenario import Scenario
 from vboxlab.verification.runner import run_scenario
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
 PAIR = Path(__file__).with_name("pair.yaml")
 MACHINES = 3
 COPIES = ("--copies", "alice,bob")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "vboxlab-quote" / "vboxlab_quote"
 # Heartbeat's scripts say all but one thing to Heartbeat.
 LOST = r"""
 sudo systemctl stop heartbeat
@@ -38,10 +40,27 @@ def in_copy(copy: str, machine: str, command: str) -> tuple[str, ...]:
     return ("ssh", machine, "--lab", "pair", "--copy", copy, "--", command)
 
 
+def put_pair_with_a_role_of_its_own(own: Path) -> None:
+    """Put the pair into a folder, and beside it the role and the check of the tutorial, which the client has."""
+    text = PAIR.read_text(encoding="utf-8")
+    client, steps = "      - {role: client}\n", "verify:\n"
+    assert text.count(client) == text.count(steps) == 1
+    text = text.replace(client, f'{client}      - {{role: quote, text: "Errare humanum est"}}\n')
+    check = "{check: quote, from: srv-web, at: 192.168.200.10, contains: humanum}"
+    (own / PAIR.name).write_text(text.replace(steps, f"{steps}  - {check}\n"), encoding="utf-8")
+    for kind, files in (("roles", ("role.py", "guest.py", "rules.py")), ("checks", ("check.py",))):
+        place = own / kind / "quote"
+        place.mkdir(parents=True)
+        for file in files:
+            shutil.copy(EXAMPLE / file, place)
+
+
 def test_two_copies_come_up_with_their_own_names(vboxlab: CommandLine) -> None:
     own = vboxlab.home / "topologies"
     own.mkdir()
-    shutil.copy(PAIR, own)
+    put_pair_with_a_role_of_its_own(own)
+    vboxlab("validate", "pair", code=EXIT_INVALID)  # whose code nobody has agreed to run
+    vboxlab("trust", "pair", "--yes")
     vboxlab("up", "pair", *COPIES)
     for copy in ("alice", "bob"):
         assert vboxlab(*in_copy(copy, "srv-web", f"hostname; cat {PAGE}")) == (

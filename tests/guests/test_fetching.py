@@ -17,7 +17,7 @@ from vboxlab.base.store import BaseStore
 from vboxlab.hypervisor.memory import MemoryDriver
 from vboxlab.settings import Settings, load_settings
 
-pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.guests, pytest.mark.long, pytest.mark.apart, pytest.mark.timeout(3600)]
 
 PASSED_ON = ("If-Modified-Since", "Range", "If-Range")
 PASSED_BACK = ("Content-Length", "Content-Range", "Last-Modified", "Content-Type")

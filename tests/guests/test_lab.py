@@ -73,6 +73,7 @@ def test_heartbeat_survives_that_the_host_was_asleep(vboxlab: CommandLine, home:
     vboxlab("check", "failover")
 
 
+@pytest.mark.long
 def test_a_heartbeat_that_hangs_is_ended_in_bounded_time(vboxlab: CommandLine) -> None:
     """Debian's unit gives it 30 minutes and kills nothing; the role's own bound is shortened here, to be waited for."""
 
@@ -163,6 +164,7 @@ def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
     assert failed["most"] == 0
 
 
+@pytest.mark.long
 def test_back_to_failover_tuned_to_be_fast(vboxlab: CommandLine) -> None:
     vboxlab("up", "failover", "--set", "tuning=fast", "--yes")
     assert vboxlab.json("up", "failover")["actions"] == 0
@@ -179,6 +181,7 @@ BUSY = "for i in 1 2 3; do timeout 25 sh -c 'while :; do :; done' & done; sleep 
 DEATHS = "sudo journalctl -q -b --no-pager -t heartbeat -g 'is dead' | wc -l"
 
 
+@pytest.mark.long
 def test_busy_guests_are_not_taken_for_dead_ones(vboxlab: CommandLine) -> None:
     """When this computer stands still for a deadtime, each node is right to miss the other: that try says nothing."""
     for _try in range(3):

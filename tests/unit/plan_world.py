@@ -9,6 +9,7 @@ from pathlib import Path
 from vboxlab.lab.desire import desire
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
+from vboxlab.planning.disks import lacking
 from vboxlab.planning.host import Host
 from vboxlab.planning.machine import BEFORE_STAGES
 from vboxlab.planning.observed import (
@@ -72,7 +73,15 @@ class World:
         assert name not in self.machines
         spec = wanted.machines[name].spec(wanted.naming.names, {})
         self.machines[name] = ObservedMachine(
-            f"id-{name}", spec.name, PowerState.OFF, spec.cpus, spec.memory, spec.image, spec.adapters, spec.marks
+            f"id-{name}",
+            spec.name,
+            PowerState.OFF,
+            spec.cpus,
+            spec.memory,
+            spec.image,
+            spec.adapters,
+            spec.marks,
+            disks=wanted.machines[name].disks,
         )
 
     def _restore(self, name: str, snapshot: str) -> None:
@@ -84,6 +93,8 @@ class World:
             memory=kept.memory,
             adapters=kept.adapters,
             marks=kept.marks,
+            disks=kept.disks,
+            dvd=kept.dvd,
             current_snapshot=f"id-{snapshot}",
         )
 
@@ -96,6 +107,12 @@ class World:
             case act.SetHardware(machine=name, cpus=cpus, memory=memory):
                 assert self.machines[name].power is PowerState.OFF
                 self.change(name, cpus=cpus, memory=memory)
+            case act.AddDisks(machine=name, disks=disks):
+                assert self.machines[name].power is PowerState.OFF
+                self.change(name, disks=(*self.machines[name].disks, *lacking(disks, self.machines[name].disks)))
+            case act.SetDvd(machine=name, dvd=dvd):
+                assert self.machines[name].power is PowerState.OFF
+                self.change(name, dvd=dvd)
             case act.Start(machine=name) | act.Resume(machine=name):
                 self.change(name, power=PowerState.RUNNING)
             case act.PowerOff(machine=name):

@@ -35,7 +35,7 @@ from vboxlab.errors import VboxlabError
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts, Inspect
-from vboxlab.planning.observed import Attachment, Forward, ObservedMachine
+from vboxlab.planning.observed import Attachment, DiskState, Forward, ObservedMachine
 
 TEACHERS = "teacher"
 
@@ -69,6 +69,7 @@ def test_the_record_holds_each_call_that_the_worker_makes(
     made = _adapters(driver, spec)
     _power(world, driver, made, spec)
     _snapshots(world, driver, made)
+    _disks(world, driver, spec)
     _foreign(world, driver, spec)
     _appliance(world, driver, spec)
     _leftovers(world, driver, spec)
@@ -159,6 +160,20 @@ def _snapshots(world: VirtualBoxWorld, driver: VirtualBoxDriver, made: ObservedM
         driver.restore_snapshot(handle, "twin")
 
 
+def _disks(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> None:
+    disks = (DiskState("data", 8), DiskState("quorum", 8, shared=True))
+    one, two = (driver.create(spec(name, adapters=())).handle for name in ("node-1", "node-2"))
+    driver.take_snapshot(one, "before")
+    for handle in (one, two):
+        driver.add_disks(handle, disks)
+        driver.set_dvd(handle, str(world.disc()))
+        driver.set_dvd(handle, "")
+        driver.set_dvd(handle, str(world.disc()))
+    driver.restore_snapshot(one, "before")
+    for handle in (one, two):
+        driver.delete(handle)
+
+
 def _foreign(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> None:
     handle = add_teachers_vm(world, TEACHERS)
     iso = world.home / "install.iso"
@@ -174,6 +189,9 @@ def _foreign(world: VirtualBoxWorld, driver: VirtualBoxDriver, spec: Specs) -> N
     )  # fmt: skip
     world.manage("sharedfolder", "add", handle, "--name", "home", "--hostpath", str(world.home))
     world.manage("natnetwork", "add", "--netname", "school", "--network", "10.9.8.0/24")
+    world.manage("modifyvm", handle, "--nic3", "natnetwork", "--nat-network3", "school")
+    world.manage("modifyvm", handle, "--nic4", "hostonly", "--hostonlyadapter4", "vboxnet0")
+    driver.describe(handle)
     driver.adopt_image("my", TEACHERS)
     driver.images()
     made = driver.create(replace(spec("client", adapters=(nat(1), management())), image="my"))

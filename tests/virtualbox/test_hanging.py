@@ -20,7 +20,8 @@ from vboxlab.errors import CapabilityMissing, DriverError
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.process import Limits
-from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, Inspect, ListMachines, PowerOff, Screenshot, Start
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
+from vboxlab.hypervisor.virtualbox.worker.calls import Inspect, ListMachines, PowerOff, Screenshot, Start
 from vboxlab.planning.observed import PowerState
 
 FOUND_WITHIN = 30.0  # seconds

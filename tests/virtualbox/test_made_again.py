@@ -20,9 +20,9 @@ from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.driver import VirtualBoxDriver
 from vboxlab.hypervisor.virtualbox.machines import asked_machine
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
 from vboxlab.hypervisor.virtualbox.worker.calls import (
     AdoptImage,
-    Arguments,
     Delete,
     DeleteSnapshot,
     PlugAdapter,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 import psutil
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
+from tests.campaign.real import media
 from tests.contract.worlds import World, files_below, raw_content
 from vboxlab.hypervisor.driver import Driver
 from vboxlab.hypervisor.virtualbox import readiness
@@ -130,6 +132,24 @@ class VirtualBoxWorld(World):
             "--type", "hdd", "--medium", str(disk),
         )  # fmt: skip
         return disk
+
+    def write_on(self, machine: ObservedMachine, disk: str, marker: str) -> None:
+        media.write(self._chain(machine, disk)[0], marker)
+
+    def found_on(self, machine: ObservedMachine, disk: str) -> set[str]:
+        return set().union(*map(media.read, self._chain(machine, disk)))
+
+    def _chain(self, machine: ObservedMachine, disk: str) -> list[Path]:
+        """Return the files of a machine's disk, the one that is written to first."""
+        root = re.compile(rf"{disk}(-[0-9a-f]{{6}})?\.vdi")
+        found: list[Path] = []
+        for path in media.chains(self.settings)[machine.handle].now:
+            found.append(path)
+            if root.fullmatch(path.name):
+                return found
+            if path.parent.name != "Snapshots":
+                found = []
+        raise AssertionError(f"{machine.name} has no disk {disk}")
 
     def put_stray(self, machine: ObservedMachine, name: str) -> Path:
         parts = [part for part in (machine.marks.get("lab"), machine.marks.get("copy")) if part]

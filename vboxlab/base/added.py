@@ -51,7 +51,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class NewBase:
-    """A base to add. Passwords are values here, on their way into files; never shown."""
+    """A base to add; `user` is "" where nobody logs in. Passwords are values on their way into files; never shown."""
 
     name: str
     origin: Origin
@@ -68,7 +68,7 @@ class NewBase:
                 _("{name!r} cannot be a base's name").format(name=self.name),
                 details=[_("expected up to 39 of a-z, 0-9, `.`, `_` and `-`, the first a letter or digit")],
             )
-        if not USER.fullmatch(self.user):
+        if self.user and not USER.fullmatch(self.user):
             raise BaseError(_("{user!r} cannot be a user's name in a Debian guest").format(user=self.user))
 
 
@@ -79,7 +79,7 @@ class AddedBase:
     name: str
     driver: str  # the one that has its disks
     origin: str  # as str(Origin) has it
-    user: str
+    user: str  # "" where nobody logs in
     key_file: str  # "" for this home's own key
     stock: bool
     added: float  # seconds since the epoch
@@ -156,6 +156,8 @@ class AddedBases:
 
     def base(self, added: AddedBase) -> Base:
         """Return what the rest of vboxlab sees of an added base."""
+        if not added.user:
+            return Base(added.name, Login(""), added.image, prepared=False, digest="")
         directory = self._directory / added.name
         passwords = [path if path.exists() else None for path in (directory / PASSWORD, directory / ROOT_PASSWORD)]
         key = Path(added.key_file) if added.key_file else key_file(self._home)

@@ -23,7 +23,7 @@ Wanted = tuple[tuple[str, ...], tuple[str, ...]]  # packages of a layer, and tho
 class Login:
     """How to log in to a fresh clone of a base. Secrets are paths to files, never values."""
 
-    user: str
+    user: str  # "" where nobody can log in
     key_file: Path | None = None
     password_file: Path | None = None  # used where the key is refused
     root_password_file: Path | None = None  # for su, where the user has no right to sudo
@@ -56,6 +56,18 @@ class Base:
                     _("its recipe or the key of this home changed since; machines that it has already go on working")
                 ],
                 resolution=_("vboxlab base build {name}").format(name=self.name),
+            )
+
+    def need_login(self, machine: str) -> None:
+        """Raise BaseError unless the guest of a machine made of it can be logged in to."""
+        if not self.login.user:
+            raise BaseError(
+                _("{machine}: base {name} was added without a login, so its machines cannot be configured").format(
+                    machine=machine, name=self.name
+                ),
+                resolution=_(
+                    "write `configured: false` on the machine, or remove the base and add it again with --user"
+                ),
             )
 
 

@@ -176,6 +176,7 @@ ln -s /proc/self/fd {inside}/dev/fd
 for pair in stdin:0 stdout:1 stderr:2; do ln -s fd/${{pair#*:}} {inside}/dev/${{pair%:*}}; done
 mount -t proc proc {inside}/proc 2>/dev/null || mount --rbind /proc {inside}/proc
 mount -t tmpfs tmpfs {inside}/run
+mkdir -m 1777 {inside}/run/lock # /var/lock leads there, which packages such as drbd-utils bring as a folder
 mount -t tmpfs tmpfs {inside}/tmp
 mount --bind /etc/resolv.conf {inside}/etc/resolv.conf
 mount --bind {shlex.quote(str(cache / "lists"))} {inside}/var/lib/apt/lists
@@ -230,6 +231,16 @@ def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
     (root / "var/log/apt").mkdir(mode=0o755)
 
 
+def telling(lines: Sequence[str]) -> list[str]:
+    """Return the lines of apt's that say what went wrong, all of them when none is known to."""
+    found = []
+    for number, line in enumerate(lines):
+        reason = line.startswith(" ") and number > 0 and lines[number - 1].startswith("dpkg: error")
+        if reason or line.startswith(("E:", "W:", "Err:", "dpkg:")):
+            found.append(line)
+    return found or list(lines)
+
+
 def _apt(root: Path, job: Job, *arguments: str) -> None:
     options = [word for option in job.apt_options for word in ("-o", option)]
     command = ["exec", "chroot", str(root), *_APT, *options, *arguments]
@@ -240,8 +251,9 @@ def _apt(root: Path, job: Job, *arguments: str) -> None:
     )  # fmt: skip
     if done.returncode:
         lines = done.stdout.strip().splitlines()
-        telling = [line for line in lines if line.startswith(("E:", "W:", "Err:", "dpkg:"))] or lines
-        raise BaseError(_("apt-get {arguments} failed").format(arguments=" ".join(arguments)), details=telling[-8:])
+        raise BaseError(
+            _("apt-get {arguments} failed").format(arguments=" ".join(arguments)), details=telling(lines)[-8:]
+        )
 
 
 def _write_delta(

@@ -40,6 +40,8 @@ VERBS = {
     "explain": Verb("explain", "explain", N_("Print a topology's answer key: every file and command, in Markdown.")),
     "gc": Verb("gc", "gc", N_("Remove what belongs to no lab any more, after showing it.")),
     "graph": Verb("graph", "graph", N_("Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state.")),
+    "import": Verb("importing", "import_", N_("Write a topology from what exists: VMs of this VirtualBox.")),
+    "init": Verb("init", "init", N_("Write a first topology, with comments, after a few questions.")),
     "list": Verb("topologies", "list_", N_("List the topologies that can be brought up.")),
     "plan": Verb("plan", "plan", N_("Show what `up` would do, and why.")),
     "report": Verb("report", "report", N_("Make the report of a verification again from its history.")),
@@ -49,6 +51,7 @@ VERBS = {
     "ssh": Verb("ssh", "ssh", N_("Open a shell or run a command on a machine.")),
     "ssh-config": Verb("ssh_config", "ssh_config", N_("Print an OpenSSH client configuration for a lab.")),
     "status": Verb("status", "status", N_("Show the machines of a lab as they are now.")),
+    "trust": Verb("trust", "trust", N_("Let the roles and checks in the folders beside a topology be used.")),
     "up": Verb("up", "up", N_("Bring a lab up to its topology: create, boot and configure what is missing.")),
     "validate": Verb("validate", "validate", N_("Check topology files and report every problem in them.")),
     "verify": Verb("verify", "verify", N_("Prove that a lab does what it should, and measure it.")),
@@ -91,6 +94,8 @@ def vboxlab() -> None:
 
 def main() -> None:
     """Run the command line and exit with a documented code; no traceback for an expected error."""
+    # pydantic would look for plug-ins of its own, and fail when any distribution's metadata is damaged.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     programs.forget_current_folder()
     output.show_what_can_be_shown()
     hush_interruptions()

@@ -200,6 +200,12 @@ def ask(question: str) -> None:
             remark(_("Error: invalid input"))
 
 
+def ask_line(question: str, default: str) -> str:
+    """Ask for a line on the terminal; an empty one stands for the default, which is shown."""
+    asked = _("{subject}:").format(subject=f"{for_terminal(question)} [{for_terminal(default)}]")
+    return str(click.prompt(asked, default=default, show_default=False, prompt_suffix=" ", err=True)).strip()
+
+
 def _line(event: Event) -> str:
     match event:
         case ActionFinished():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vboxlab.cli import output
@@ -20,6 +20,19 @@ def confirm(question: str) -> None:
         raise UsageError(_("will not {what} without asking").format(what=what), resolution=_("add --yes"))
     with _ctrl_c_ends_it():
         output.ask(question)
+
+
+def ask(question: str, default: str, fault: Callable[[str], str]) -> str:
+    """Ask until there is nothing wrong with the answer. Raises UsageError where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            _("{question}: there is no terminal to ask on").format(question=question), resolution=_("add --yes")
+        )
+    while True:
+        answer = output.ask_line(question, default)
+        if not (wrong := fault(answer)):
+            return answer
+        output.remark(wrong)
 
 
 @contextmanager

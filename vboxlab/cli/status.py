@@ -99,13 +99,17 @@ def _show_lab(found: LabState, *, as_json: bool) -> None:
             row.machine,
             row.vm,
             C_("machine", row.power),
-            row.stage,
+            C_("machine", "left alone") if row.configured is False else row.stage,
             str(row.port or "-"),
             " ".join(row.adapters) or "-",
         )
         for row in found.machines
     ]
     output.table(headers, cells)
+    for row in found.machines:
+        if row.disks:
+            text = _("disks of {machine} besides the first: {disks}")
+            output.say(text.format(machine=row.machine, disks=", ".join(row.disks)))
     for row in found.machines:
         for line in row.drift:
             output.say(_("drift: {machine}: {difference}").format(machine=row.machine, difference=line))

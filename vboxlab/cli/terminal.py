@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -63,3 +63,7 @@ class Terminal:
     def ask_secret(self, what: str) -> str:
         """Ask for a secret without showing what is typed. Raises UsageError where nobody can answer."""
         return output.ask_secret(what)
+
+    def ask(self, question: str, default: str, fault: Callable[[str], str]) -> str:
+        """Ask until there is nothing wrong with the answer. Raises UsageError where nobody can answer."""
+        return questions.ask(question, default, fault)

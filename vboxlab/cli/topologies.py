@@ -15,14 +15,21 @@ _ORIGINS = {
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help=N_("Print the list as JSON."))
-def list_(as_json: bool) -> None:
+@click.option("--roles", is_flag=True, help=N_("List the roles that topologies may use, and whose they are."))
+def list_(*, as_json: bool, roles: bool) -> None:
     """List the topologies that can be brought up: the project's, yours, and those that come with vboxlab."""
     from vboxlab.cli import output
     from vboxlab.operations.topologies import list_topologies
 
-    entries = list_topologies()
+    if roles:
+        _list_roles(as_json=as_json)
+        return
+    found = list_topologies()
+    entries = found.entries
     if as_json:
-        output.say_json([{**entry.__dict__, "path": str(entry.path)} for entry in entries])
+        output.say_json(
+            [{**e.__dict__, "path": str(e.path), "untrusted": list(found.untrusted.get(e.name, ()))} for e in entries]
+        )
         return
     rows = [
         (
@@ -39,3 +46,22 @@ def list_(as_json: bool) -> None:
     for entry in entries:
         if entry.problem is not None:
             output.remark(entry.problem)
+    for name, lines in found.untrusted.items():
+        for line in lines:
+            output.remark(_("{subject}: {text}").format(subject=name, text=line))
+
+
+def _list_roles(*, as_json: bool) -> None:
+    """Show the roles, and the checks that are not vboxlab's own."""
+    from vboxlab.cli import output
+    from vboxlab.operations.words import list_words
+
+    words = list_words()
+    if as_json:
+        output.say_json([word.__dict__ for word in words])
+        return
+    headers = ("", C_("column", "NAME"), C_("column", "FROM"), C_("column", "WHAT IT IS"))
+    kinds = {"role": _("role"), "check": _("check")}
+    vain = _("cannot be used: {why}")
+    rows = [(kinds[w.kind], w.name, w.origin, w.text if w.usable else vain.format(why=w.text)) for w in words]
+    output.table(headers, rows)

@@ -16,7 +16,8 @@ def validate(files: tuple[str, ...], values: dict[str, str], as_json: bool) -> i
     """Check topology and snapshot-set files and report every problem in all of them.
 
     FILE is a path, or the name of a topology as `vboxlab list` shows it. A value given with --set is used by the
-    topologies that declare the parameter. Exit code 3 when there is any problem.
+    topologies that declare the parameter. Exit code 3 when there is any problem;
+    warnings are none.
     """
     from vboxlab.cli import output
     from vboxlab.errors import EXIT_INVALID, EXIT_OK
@@ -25,9 +26,9 @@ def validate(files: tuple[str, ...], values: dict[str, str], as_json: bool) -> i
 
     found = find_problems(ValidateRequest(files, values))
     if as_json:
-        output.say_json({str(path): problems for path, problems in found.problems.items()})
+        output.say_json({str(path): found.lines(path) for path in found.problems})
     else:
-        for path, problems in found.problems.items():
-            for line in problems or [_("{path}: no problem found").format(path=path)]:
+        for path in found.problems:
+            for line in found.lines(path) or [_("{path}: no problem found").format(path=path)]:
                 output.say(line)
     return EXIT_OK if found.is_fine else EXIT_INVALID

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from vboxlab.guest.resources import Resource, SecretText
+from vboxlab.guest.resources import Hole, Resource, SecretText
 
 VERSION = 1
 LENGTH = 16  # hexadecimal digits
@@ -30,7 +30,7 @@ def digest(resources: Sequence[Resource]) -> str:
     return f"{VERSION}:{hashlib.sha256(text.encode()).hexdigest()[:LENGTH]}"
 
 
-def _record(value: Resource | SecretText) -> dict[str, Any]:
+def _record(value: Resource | SecretText | Hole) -> dict[str, Any]:
     told = [each.name for each in fields(value) if each.init and not has_default(value, each)]
     return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in told}}
 
@@ -43,6 +43,6 @@ def has_default(value: Any, declared: Field[Any]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, SecretText):
+    if isinstance(value, SecretText | Hole):
         return _record(value)
     return [_plain(part) for part in value] if isinstance(value, tuple) else value

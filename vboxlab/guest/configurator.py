@@ -10,7 +10,7 @@ from typing import Literal, Protocol, get_args
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed, Executor
 from vboxlab.guest.reasons import in_words
-from vboxlab.guest.resources import Await, Package, Resource
+from vboxlab.guest.resources import Await, Command, Package, Resource
 from vboxlab.guest.script import EXIT_PACKAGES_MISSING, AptOptions, compile_script
 from vboxlab.language import C_, N_, _, n_
 from vboxlab.lazily import dataclass
@@ -132,6 +132,7 @@ def configure(
 
 def _timeout(resources: Sequence[Resource], time_scale: float) -> float:
     waits = sum(resource.within for resource in resources if isinstance(resource, Await))
+    waits += sum(each.timeout for each in resources if isinstance(each, Command) and each.as_written)
     packages = APT_SECONDS if any(isinstance(resource, Package) for resource in resources) else 0.0
     return (120.0 + packages + waits) * max(1.0, time_scale)
 

@@ -19,6 +19,7 @@ from vboxlab.guest.resources import (
     Package,
     Password,
     Resource,
+    Restart,
     SecretText,
     Service,
 )
@@ -59,6 +60,8 @@ def _belongs_to(resource: Resource, explained: set[str]) -> bool:
     match resource:
         case Interface():
             return f"file:{INTERFACES}" in explained
+        case Restart():  # of a file that differs, which is told
+            return True
         case Command(run=("systemctl", "stop", service)):
             return f"service:{service}" in explained
         case _:
@@ -135,16 +138,20 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             yield in_file(f"file-{kind}", machine, path, None, found=rights[1], expected=rights[2])
     if isinstance(resource.content, SecretText):
         if "content" in reason:
-            yield in_file(_other_secret(path), machine, path, None, "hint")
+            code = _other_secret(path)
+            # Of a text that no role knows in particular, all else may differ as well.
+            unsure = code is None and bool(resource.content.holes)
+            usual = "file-other-text" if unsure else "file-other-secret"
+            yield in_file(code or usual, machine, path, None, "error" if unsure else "hint")
     elif path in facts.files:
         line = first_difference(facts.files[path], resource.content)
         if line is not None:
             yield _differing_line(machine, path, *line)
 
 
-def _other_secret(path: str) -> str:
+def _other_secret(path: str) -> str | None:
     codes = (role.other_secrets.get(path) for role in guest_roles().values())
-    return next((code for code in codes if code is not None), "file-other-secret")
+    return next((code for code in codes if code is not None), None)
 
 
 def first_difference(found: FileFact, content: str) -> tuple[int, str | None, str | None] | None:

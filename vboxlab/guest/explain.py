@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from pathlib import PurePath
 
 from vboxlab.guest.explain_steps import Copy, steps_for
-from vboxlab.guest.place import Place, static_addresses
+from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Resource, merge
 from vboxlab.guest.role_registry import in_guest, resources_for
 from vboxlab.guest.steps import SECRET
@@ -15,7 +16,9 @@ from vboxlab.guest.wording import attached_to, block, code
 from vboxlab.language import C_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
+from vboxlab.topology.disks import guest_path, in_words
 from vboxlab.topology.model import Adapter, Machine, Topology
+from vboxlab.topology.sites import addresses_seen
 
 # What VBoxManage calls the kinds of attachment, and its option for the network's name (VBoxManage manual, modifyvm).
 _NIC_KINDS = {
@@ -97,7 +100,7 @@ class _Key:
             text = _("The VM {vm} stands ready: start it, change nothing in it. The topology expects of it:")
             return [*lines, text.format(vm=code(machine.adopt.vm)), "", *self._adapters(machine)]
         title = _("In VirtualBox")
-        lines += [f"### {title}", "", *self._made(machine), "", *self._adapters(machine)]
+        lines += [f"### {title}", "", *self._made(machine), "", *self._disks(machine), *self._adapters(machine)]
         if machine.adapters:
             text = _("*Settings › Network* of the VM, or on the host, with the VM off:")
             lines += [text, "", *block(_modifyvm(self._topology, machine), "sh"), ""]
@@ -116,6 +119,18 @@ class _Key:
             machine.cpus,
         )
         return [text.format(vm=vm, base=base, cpus=machine.cpus, memory=machine.memory)]
+
+    def _disks(self, machine: Machine) -> list[str]:
+        """Return the disks besides the first, where a guest finds them, and what is in the drive."""
+        rows = []
+        for disk in machine.disks:
+            size = in_words(self._topology.disk_size(disk))
+            said = _("{size}, shared (of fixed size, *Shareable*)").format(size=size) if disk.shared else size
+            rows.append(f"| {code(disk.called)} | {said} | {code(guest_path(disk.called))} |")
+        lines = [_("| disk | size | in the guest |"), "|---|---|---|", *rows, ""] if rows else []
+        if machine.dvd:
+            lines += [_("In the drive: {file}.").format(file=code(PurePath(machine.dvd).name)), ""]
+        return lines
 
     def _adapters(self, machine: Machine) -> list[str]:
         if not machine.adapters:
@@ -136,6 +151,12 @@ class _Key:
         """Yield what is typed in the guest, stage by stage: in each only what is new there."""
         already: Sequence[Resource] = self._surroundings.already.get(machine.name, ())
         empty = True
+        if not machine.configured:
+            text = _(
+                "It is left alone: nothing is configured in it. The addresses above are those that it has by itself."
+            )
+            yield from (text, "")
+            empty = False
         for stage in (None, *self._stages):
             resources = resources_for(self._topology, machine, stage)
             copied = self._copied(Place(self._topology, machine, stage), resources)
@@ -159,16 +180,17 @@ class _Key:
     def _copied(self, place: Place, resources: Sequence[Resource]) -> Copy | None:
         """Return which files come from another machine: those of a role that are the same there."""
         copied = next((found for role in place.roles if (found := in_guest(role).copied(role, place))), None)
-        addresses = static_addresses(place.machine)
-        if copied is None or not addresses:
+        if copied is None:
             return None
-        there = resources_for(self._topology, self._topology.machines[copied.master], place.stage)
+        master = self._topology.machines[copied.master]
+        addresses = addresses_seen(self._topology, master, place.machine)
+        there = resources_for(self._topology, master, place.stage)
         paths = tuple(
             resource.path
             for resource in resources
             if isinstance(resource, File) and resource.path.startswith(copied.folder) and resource in there
         )
-        return Copy(str(addresses[0].ip), paths, copied.text) if paths else None
+        return Copy(str(addresses[0]), paths, copied.text) if paths and addresses else None
 
 
 def _address(adapter: Adapter) -> str:

@@ -8,14 +8,17 @@ from typing import TypeVar
 
 from vboxlab.guest.pages import page_seen
 from vboxlab.guest.resources import (
+    NEW_FILE,
     AbsentFile,
     Await,
     Command,
     File,
+    Hole,
     Hostname,
     Interface,
     Password,
     Resource,
+    Restart,
     SecretText,
     Service,
     Sysctl,
@@ -29,6 +32,7 @@ from vboxlab.language import _
 from vboxlab.lazily import dataclass
 
 EDITOR = "nano"
+UNITS = "/etc/systemd/system/"
 _FENCES = {".html": "html", ".conf": "text", ".rules": "text"}
 T = TypeVar("T")
 
@@ -66,14 +70,14 @@ def steps_for(
     if names:
         steps.say(_("Packages:"))
         steps.run("apt update", f"apt install -y {shlex.join(names)}")
-    late = [file for file in files if not file.before_packages]
+    late = [file for file in files if not (file.before_packages or file.as_written)]
     if copied is not None:
         late = _copy(steps, late, copied)
     _edit(steps, late)
     for gone in _of(new, AbsentFile):
         steps.say(_("Remove {path}:").format(path=code(gone.path)))
         steps.run(f"rm -f {shlex.quote(gone.path)}")
-    _declared(steps, resources, new)
+    _Declared(steps, new).say(resources)
     for wish in _of(new, Await):
         _look(steps, wish)
     return steps.finished()
@@ -89,9 +93,9 @@ def _undoes_nothing(resource: Resource, installed: Sequence[str]) -> bool:
     That is a command which puts away a file of another variant, or a service that is off and not installed.
     """
     match resource:
-        case Command(unless=("test", "!", "-e", _)):
+        case Command(unless=("test", "!", "-e", _), as_written=False):
             return True
-        case Service(name=name, enabled=False, running=False):
+        case Service(name=name, enabled=False, running=False, as_written=False):
             return name not in installed
         case _:
             return False
@@ -103,7 +107,7 @@ def _edit(steps: Steps, files: Iterable[File]) -> None:
         if any(role.made_by(file, steps) for role in guest_roles().values()):
             continue
         folder = file.path.rpartition("/")[0]
-        if folder.startswith("/etc/systemd/system/") and folder not in made:  # no package makes it
+        if folder.startswith(UNITS) and folder not in made:  # no package makes it
             made.add(folder)
             steps.say(_("Its folder first:"))
             steps.run(f"mkdir -p {shlex.quote(folder)}")
@@ -111,11 +115,20 @@ def _edit(steps: Steps, files: Iterable[File]) -> None:
         steps.say(_("Edit {path} ({command}). It holds:").format(path=path, command=command))
         steps.show(content_of(file), _fence(file.path))
         if isinstance(file.content, SecretText):
-            steps.say(_("The secret `{secret}` is the same on all nodes.").format(secret=SECRET))
+            _tell_secrets(steps, file.content)
         rights = _rights(file)
         if rights:
             steps.say(_("Its owner and mode:"))
             steps.run(*rights)
+
+
+def _tell_secrets(steps: Steps, text: SecretText) -> None:
+    marks = dict.fromkeys(hole.shown for hole in text.all_holes)
+    if list(marks) == [SECRET]:
+        steps.say(_("The secret `{secret}` is the same on all nodes.").format(secret=SECRET))
+        return
+    told = ", ".join(map(code, marks))
+    steps.say(_("The lab makes {secrets}: put your own, the same wherever it is named.").format(secrets=told))
 
 
 def _rights(file: File) -> list[str]:
@@ -155,36 +168,74 @@ def _copy(steps: Steps, files: list[File], copied: Copy) -> list[File]:
     return [file for file in files if file not in coming]
 
 
-def _declared(steps: Steps, resources: Sequence[Resource], new: Sequence[Resource]) -> None:
-    """Say what is left, in the order of declaration; services are restarted once when a file of theirs is new."""
-    notified = {name for file in _of(new, File) + _of(new, AbsentFile) for name in file.notifies}
-    said = False
-    units_changed = any(file.path.startswith("/etc/systemd/system/") for file in _of(new, File))
-    for resource in resources:
-        is_new = resource in new
-        if isinstance(resource, Sysctl) and is_new:
-            text = _("In {file}, the line {line} (without `#` in front); then apply it, the new value is shown:")
-            steps.say(text.format(file=code(resource.file), line=code(f"{resource.name}={resource.value}")))
-            steps.run("sysctl -p" if resource.file == "/etc/sysctl.conf" else f"sysctl -p {resource.file}")
-            said = False
-            continue
-        if isinstance(resource, Password) and is_new:
-            text = _("Give {user} the password `{secret}` (asked twice):")
-            steps.say(text.format(user=code(resource.user), secret=SECRET))
-            steps.run(f"passwd {shlex.quote(resource.user)}")
-            said = False
-            continue
-        commands: list[str] = []
-        if isinstance(resource, Service) and (is_new or resource.name in notified):
-            commands = _service(resource, is_new=is_new, notified=resource.name in notified)
-            if units_changed and (resource.running or resource.enabled):
-                commands, units_changed = ["systemctl daemon-reload", *commands], False
-        elif isinstance(resource, Command) and is_new:
-            commands = [typed(resource)]
-        if commands and not said:
-            steps.say(_("Commands:"))
-            said = True
-        steps.run(*commands)
+class _Declared:
+    """Says what is left, in the order of declaration; services are restarted once when a file of theirs is new."""
+
+    def __init__(self, steps: Steps, new: Sequence[Resource]) -> None:
+        early = [file for file in _of(new, File) if not file.as_written]
+        self._steps = steps
+        self._new = new
+        self._notified = {name for file in early + _of(new, AbsentFile) for name in file.notifies}
+        self._units_changed = any(file.path.startswith(UNITS) for file in early)
+        self._said = False
+
+    def say(self, resources: Sequence[Resource]) -> None:
+        """Say it of all resources; those that are not new count where something new concerns them."""
+        for resource in resources:
+            self._say(resource, is_new=resource in self._new)
+        for last in _of(resources, Restart):
+            if last.name in self._notified:
+                self._type(*self._reloaded(f"systemctl restart {shlex.quote(last.name)}"))
+
+    def _say(self, resource: Resource, *, is_new: bool) -> None:
+        match resource:
+            case Service(name=name) if is_new or name in self._notified:
+                commands = _service(resource, is_new=is_new, notified=name in self._notified)
+                self._notified.discard(name)
+                self._type(*(self._reloaded(*commands) if resource.running or resource.enabled else commands))
+            case _ if not is_new:
+                pass
+            case File(as_written=True):
+                self._file(resource)
+            case Sysctl(name, value, file):
+                text = _("In {file}, the line {line} (without `#` in front); then apply it, the new value is shown:")
+                self._tell(text.format(file=code(file), line=code(f"{name}={value}")))
+                self._steps.run("sysctl -p" if file == "/etc/sysctl.conf" else f"sysctl -p {file}")
+            case Password(user=user):
+                text = _("Give {user} the password `{secret}` (asked twice):")
+                shown = Hole("", resource.secret, length=resource.length).shown
+                self._tell(text.format(user=code(user), secret=shown))
+                self._steps.run(f"passwd {shlex.quote(user)}")
+            case Command():
+                self._type(typed(resource))
+            case _:
+                pass
+
+    def _file(self, file: File) -> None:
+        self._said = False
+        _edit(self._steps, [file])
+        self._notified |= set(file.notifies)
+        self._units_changed |= file.path.startswith(UNITS)
+        if file.check:
+            self._steps.say(_("This finds nothing wrong with it:"))
+            self._steps.run(shlex.join(word.replace(NEW_FILE, file.path) for word in file.check))
+
+    def _tell(self, text: str) -> None:
+        self._steps.say(text)
+        self._said = False
+
+    def _type(self, *commands: str) -> None:
+        if commands and not self._said:
+            self._steps.say(_("Commands:"))
+            self._said = True
+        self._steps.run(*commands)
+
+    def _reloaded(self, *commands: str) -> Sequence[str]:
+        """Return the commands after the one that lets systemd read its units anew, where one of them is new."""
+        if not (self._units_changed and commands):
+            return commands
+        self._units_changed = False
+        return ("systemctl daemon-reload", *commands)
 
 
 def _service(service: Service, *, is_new: bool, notified: bool) -> list[str]:
@@ -205,8 +256,8 @@ def typed(command: Command) -> str:
         if words is not None:
             return words
     match command.run:
-        case ("sh", "-c", script):
-            return script
+        case ("sh", "-c" | "-ec", script):
+            return script.rstrip()
         case argv:
             return shlex.join(argv)
 

@@ -65,6 +65,7 @@ FOUND: Texts = {
     "file-mode": N_("its mode is {found}"),
     "file-owner": N_("it belongs to {found}"),
     "file-other-secret": N_("the secret is another than the lab's"),
+    "file-other-text": N_("its text, or a secret in it, is another than the lab's"),
     "file-line": N_("the line is {found}"),
     "file-more": N_("there is one more line: {found}"),
     "file-less": N_("the file ends here"),

@@ -71,13 +71,14 @@ def _resolver(place: Place) -> str:
     return "\n".join([*lines, *(f"nameserver {address}" for address in machine.dns)]) + "\n"
 
 
-def starts_after(service: str, interface: str) -> File:
-    """Return the drop-in that starts a service once an interface has its address (systemd.unit(5), ifup(8)).
+def starts_after(service: str, *interfaces: str) -> File:
+    """Return the drop-in that starts a service once interfaces have their addresses (systemd.unit(5), ifup(8)).
 
     An `allow-hotplug` interface is brought up when udev finds it, and network.target does not wait for that: on a slow
     machine a daemon that needs the address at its start would find none and give up. Another ifup of the interface
     waits for the one that runs, or does the work.
     """
-    device = f"sys-subsystem-net-devices-{interface}.device"
-    content = f"[Unit]\nWants={device}\nAfter={device}\n\n[Service]\nExecStartPre=-/sbin/ifup {interface}\n"
+    devices = " ".join(f"sys-subsystem-net-devices-{interface}.device" for interface in interfaces)
+    starts = "".join(f"ExecStartPre=-/sbin/ifup {interface}\n" for interface in interfaces)
+    content = f"[Unit]\nWants={devices}\nAfter={devices}\n\n[Service]\n{starts}"
     return File(f"/etc/systemd/system/{service}.service.d/network.conf", content)

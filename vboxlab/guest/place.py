@@ -9,6 +9,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Adapter, Machine, Topology
 from vboxlab.topology.roles import DNS_PORTS, Role
+from vboxlab.topology.sites import addresses_seen, held_in_turn, nearest, owners, sites_of
 
 
 @dataclass(frozen=True)
@@ -47,26 +48,34 @@ class Place:
             for role in machine.roles_until(self.topology.last_stage, self.topology.stage_order):
                 yield machine, role
 
+    def addresses_of(self, machine: Machine) -> tuple[IPv4Address, ...]:
+        """Return the fixed addresses by which a machine is reached from here, those in a site of both first."""
+        return addresses_seen(self.topology, self.machine, machine)
+
     @property
     def dns_servers(self) -> tuple[IPv4Address, ...]:
-        """Return the addresses of the topology's name servers, sorted."""
+        """Return the addresses of the topology's name servers within reach of the machine, sorted."""
         servers = {
-            address.ip
+            address
             for machine, role in self.other_roles
             if role.ports_listened() & DNS_PORTS
-            for address in static_addresses(machine)
+            for address in self.addresses_of(machine)
         }
         return tuple(sorted(servers | set(self._asked_servers())))
 
     def _asked_servers(self) -> Iterator[IPv4Address]:
-        owned = {a.ip for machine in self.topology.machines.values() for a in static_addresses(machine)}
         for machine in self.topology.machines.values():
-            yield from (address for address in machine.dns if address in owned)
+            for address in machine.dns:
+                asked = {owner.name for owner in owners(self.topology, machine, address)}
+                if asked & {owner.name for owner in owners(self.topology, self.machine, address)}:
+                    yield address
 
     @property
     def service_addresses(self) -> tuple[IPv4Address, ...]:
-        """Return the addresses that the lab's web service is reached at: floating and virtual ones, sorted."""
-        return tuple(sorted({shared.address for _, role in self.other_roles for shared in role.shared_addresses()}))
+        """Return the nearest addresses, floating and virtual, that the lab's web service is reached at, sorted."""
+        own = sites_of(self.topology, self.machine)
+        found = nearest(held_in_turn(self.topology), own, lambda each: each.sites)
+        return tuple(sorted({each.shared.address for each in found}))
 
     @property
     def uplinks(self) -> Iterator[tuple[Machine, str]]:

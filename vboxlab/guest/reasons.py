@@ -50,6 +50,11 @@ REASONS = (
     N_("is {name}, and nothing in /etc/hostname"),
     N_("is {name}, and {stored} in /etc/hostname"),
     N_("is not set"),
+    N_("something before it failed"),
+    N_("its check refuses it, so what is there stays: {said}"),
+    N_("was done, but is not so afterwards: {said}"),
+    N_("did not end within {seconds} s: {said}"),
+    N_("did not end within {seconds} s:"),
     N_("is not there"),
     N_("is {found}"),
 )

@@ -10,8 +10,11 @@ tab='	'
 notified=' '     # services to restart, because a file of theirs changed
 broken=' '       # services not to touch, because a file of theirs could not be written
 failures=0
+stopped=0        # how many had failed when something that others may rest on did
+check=           # the function that checks the file that is put next
 resolv_conf=${VBOXLAB_ROOT-}/etc/resolv.conf # VBOXLAB_ROOT is for tests
 written=${VBOXLAB_ROOT-}/var/lib/vboxlab/written # "DIGEST  PATH" of all that we ever wrote
+to_restart=${VBOXLAB_ROOT-}/var/lib/vboxlab/to-restart # services that a failure kept from their restart
 dpkg=${VBOXLAB_ROOT-}/var/lib/dpkg
 known=
 units=' '        # "UNIT=STATE " of all that systemd was asked about
@@ -25,6 +28,12 @@ report() { # INDEX STATUS REASON
     esac
     printf '@%s\t%s\t%s\n' "$1" "$2" "$reason"
     if [ "$2" = failed ]; then failures=$((failures + 1)); fi
+}
+
+going() { # INDEX FAILURES: whether to go on with a resource, after so many failures; reports that it is skipped else
+    [ "$apply" = 0 ] || [ "$2" = 0 ] && return 0
+    report "$1" skipped 'something before it failed'
+    return 1
 }
 
 may_change() { # INDEX REASON: whether changes are on; reports what would change otherwise
@@ -63,6 +72,13 @@ difference() { # PATH RAWMODE OWNER GROUP: sets $why, empty when the file is as 
     [ -z "$why" ]
 }
 
+again() { # PATH DIGEST: asks once more about a file, as something before it may have made or changed it
+    [ "$changing" = 1 ] || return 0
+    : "${first_stats=$stats}"
+    stats=$(stat -c '%n %f %U %G' "$1" 2>/dev/null)
+    sums=$(echo "$2  $1" | sha256sum -c 2>/dev/null)
+}
+
 unlike() { # "RAWMODE OWNER GROUP" RAWMODE OWNER GROUP: says how the second differs from the first
     set -- $1 $2 $3 $4
     case $4 in
@@ -80,7 +96,7 @@ recall() { # sets $known to what we wrote so far, when that is first needed: one
 
 somebodys() { # PATH: whether what stands there is neither what we wrote nor what a package brings
     [ "$fresh" = 0 ] || return 1
-    case $nl$stats in
+    case $nl${first_stats-$stats} in
         *"$nl$1 "*) ;;
         *) return 1 ;; # it is not there, or came with a package a moment ago
     esac
@@ -116,8 +132,14 @@ remember() { # PATH DIGEST: that we wrote it
 }
 
 put() { # INDEX PATH MODE OWNER GROUP DIGEST SERVICE...: writes the file from base64 on standard input; $why says why
-    index=$1 path=$2 mode=$3 owner=$4 group=$5 digest=$6
+    index=$1 path=$2 mode=$3 owner=$4 group=$5 digest=$6 checking=$check check=
     shift 6
+    if [ -n "$checking" ] && [ "$apply" = 1 ] && ! said=$(new_file 2>&1 && passes 2>&1 </dev/null); then
+        rm -f "$path.vboxlab-new"
+        notify broken "$@"
+        report "$index" failed "$said"
+        return
+    fi
     case $nl$sums$nl in
         *"$nl$path: OK$nl"*) ;; # only its rights differ
         *) keep "$index" "$path" || { notify broken "$@"; report "$index" failed "$said"; return; } ;;
@@ -135,15 +157,35 @@ put() { # INDEX PATH MODE OWNER GROUP DIGEST SERVICE...: writes the file from ba
 }
 
 write_file() {
+    if { [ -n "$checking" ] || new_file; } && mv -fT "$path.vboxlab-new" "$path"; then return 0; fi
+    rm -f "$path.vboxlab-new"
+    return 1
+}
+
+new_file() { # writes what the file shall be beside it
     umask 077
     [ -d "${path%/*}/" ] || (umask 022; mkdir -p "${path%/*}") || return 1
     base64 -d >"$path.vboxlab-new" || return 1
-    if chown "$owner:$group" "$path.vboxlab-new" && chmod "$mode" "$path.vboxlab-new" &&
-        mv -fT "$path.vboxlab-new" "$path"; then
-        return 0
-    fi
-    rm -f "$path.vboxlab-new"
+    chown "$owner:$group" "$path.vboxlab-new" && chmod "$mode" "$path.vboxlab-new"
+}
+
+passes() { # whether the new file passes its check; says what the check says, else
+    if told=$("$checking" 2>&1); then return 0; else code=$?; fi
+    told=$(printf %s "$told" | tail -n 5)
+    echo "its check refuses it, so what is there stays: ${told:-exit code $code}"
     return 1
+}
+
+in_place() { # PATH COMMAND...: runs a command with the new file in its place, and puts back what was there
+    trial=$1 old=${1%/*}/.${1##*/}.vboxlab-old
+    shift
+    rm -f "$old"
+    if [ -e "$trial" ] || [ -L "$trial" ]; then cp -a "$trial" "$old" || return; fi
+    cp -a "$trial.vboxlab-new" "$old-new" && mv -fT "$trial.vboxlab-new" "$trial" && "$@"
+    code=$?
+    mv -fT "$old-new" "$trial.vboxlab-new"
+    if [ -e "$old" ] || [ -L "$old" ]; then mv -fT "$old" "$trial"; else rm -f "$trial"; fi
+    return "$code"
 }
 
 absent() { # INDEX PATH SERVICE...
@@ -184,7 +226,8 @@ fetch() { # ARGUMENT...: apt-get with the options given by the caller of the scr
         -o Acquire::Retries=2 $apt_options "$@" </dev/null 2>&1
 }
 
-apt_files() { # CONFIGURATION SOURCES LOGINS: sets $apt_options; the files are root's own and go with the script
+apt_files() { # CONFIGURATION SOURCES LOGINS FILE...: sets $apt_options; the files are root's own and go with the script,
+    # but for the last ones, which are the lab's: the guest's other sources are not asked when there are SOURCES
     apt_options=
     [ -n "$missing" ] || return 0
     apt_folder=$(mktemp -d) || return
@@ -192,9 +235,12 @@ apt_files() { # CONFIGURATION SOURCES LOGINS: sets $apt_options; the files are r
     if [ -n "$2" ]; then
         printf %s "$2" >"$apt_folder/sources.list"
         (umask 077 && printf %s "$3" >"$apt_folder/logins")
-        set -- "$1
+        configuration=$1 parts=/dev/null
+        shift 3
+        if [ $# -gt 0 ]; then parts=$apt_folder/parts; mkdir "$parts" && ln -s "$@" "$parts/"; fi
+        set -- "$configuration
 Dir::Etc::SourceList \"$apt_folder/sources.list\";
-Dir::Etc::SourceParts \"/dev/null\";
+Dir::Etc::SourceParts \"$parts\";
 Dir::Etc::Netrc \"$apt_folder/logins\";
 "
     fi
@@ -318,6 +364,7 @@ setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN: of the kernel; PATTERN is 
         *) # not read by the shell: a number is there for the first read(2) only, and dash reads byte by byte
             current=
             [ ! -r "$5" ] || current=$(cat "$5")
+            case $current in *"$tab"*) current=$(printf %s "$current" | tr "$tab" ' ') ;; esac
             [ "$current" = "$3" ] || why="is ${current:-not there}"
             ;;
     esac
@@ -415,6 +462,54 @@ read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how th
     esac
 }
 
+settled() { # NAME: takes a service off those that are to be restarted
+    while :; do
+        case $notified in
+            *" $1 "*) notified="${notified%%" $1 "*} ${notified#*" $1 "}" ;;
+            *) return 0 ;;
+        esac
+    done
+}
+
+read_to_restart() { # what an earlier run could not restart any more is restarted now
+    [ -r "$to_restart" ] || return 0
+    read -r line <"$to_restart"
+    notified="$notified$line "
+}
+
+leave_to_restart() { # to the next run, when this one stopped before it restarted them: their files are as wanted then
+    [ "$apply" = 1 ] || return 0
+    if [ "$failures" = 0 ] || [ -z "${notified# }" ]; then rm -f "$to_restart"; return 0; fi
+    (umask 077; mkdir -p "${to_restart%/*}"; echo $notified >"$to_restart")
+}
+
+restarted() { # INDEX NAME: restarts a service that runs, if a file of it changed after it was looked at
+    case $broken in
+        *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
+    esac
+    case $notified in
+        *" $2 "*) settled "$2" ;;
+        *) report "$1" unchanged ''; return ;;
+    esac
+    may_change "$1" 'its configuration changed' || return
+    read_units 998 "$2.service"
+    if [ "$load_998" != loaded ]; then
+        report "$1" failed "systemd says that the unit is ${load_998:-unknown}"
+        return
+    fi
+    case $active_998 in
+        active | reloading | activating) ;;
+        *) report "$1" unchanged ''; return ;;
+    esac
+    if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
+    if attempt systemctl --quiet restart "$2"; then
+        report "$1" changed 'its configuration changed'
+    else
+        reason=$(logged "$2" 3)
+        report "$1" failed "systemctl restart $2: ${reason:-$said}"
+    fi
+}
+
 unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds between stop and start
     case $broken in
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
@@ -450,6 +545,7 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
             ;;
     esac
     if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
+    settled "$2"
     if [ -z "$todo" ]; then report "$1" unchanged ''; return; fi
     may_change "$1" "$why" || return
     for verb in $todo; do
@@ -467,10 +563,22 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
 
 # --- commands and states to wait for; both take the condition as a function
 
-command_done() { # INDEX FUNCTION: runs the function "run_INDEX" unless "unless_INDEX" succeeds
+command_done() { # INDEX [SECONDS]: runs "run_INDEX" unless "unless_INDEX" succeeds; with SECONDS it must succeed then
     if "unless_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
     may_change "$1" 'not done' || return
-    if attempt "run_$1"; then report "$1" changed 'was not done'; else report "$1" failed "$said"; fi
+    if attempt "run_$1"; then code=0; else code=$?; fi
+    if [ $# = 2 ]; then said=$(printf %s "$said" | tail -n 5); fi
+    case $#:$code in
+        1:0) report "$1" changed 'was not done' ;;
+        2:0)
+            if told=$("unless_$1" 2>&1 </dev/null); then report "$1" changed 'was not done'; return; else code=$?; fi
+            said=${said:+$said; }$(printf %s "$told" | tail -n 5)
+            report "$1" failed "was done, but is not so afterwards: ${said:-exit code $code}"
+            ;;
+        2:124) report "$1" failed "did not end within $2 s: $said" ;;
+        2:*) report "$1" failed "${said:-exit code $code}" ;;
+        *) report "$1" failed "$said" ;;
+    esac
 }
 
 await() { # INDEX SECONDS NUDGE UNIT: until the function "until_INDEX" succeeds; "nudge_INDEX" each NUDGE seconds

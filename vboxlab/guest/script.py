@@ -2,7 +2,8 @@
 
 The order: host name and what package installation needs (network files, interfaces); packages, in one apt-get run and
 only when one is missing; the other files; then sysctls, passwords, commands and services as declared, services
-restarted once when a file of theirs changed; last, states to wait for.
+restarted once when a file of theirs changed; last, states to wait for. Files that are `as_written` come among the
+commands and services, in the order of the resources, and nothing comes after a resource `as_written` that failed.
 
 What comes from a topology or a secret enters the script as base64 in a here-document, or as a single-quoted word.
 Names (paths, units, users, packages) must be of plain characters: anything else is refused.
@@ -22,6 +23,8 @@ from urllib.parse import urlsplit
 from vboxlab.credentials import Address
 from vboxlab.errors import GuestError
 from vboxlab.guest.resources import (
+    APT_SOURCES,
+    NEW_FILE,
     AbsentFile,
     Await,
     Command,
@@ -31,6 +34,7 @@ from vboxlab.guest.resources import (
     Package,
     Password,
     Resource,
+    Restart,
     SecretText,
     Service,
     Sysctl,
@@ -41,16 +45,19 @@ from vboxlab.settings import DEFAULT_MIRROR
 
 END = "VBOXLAB_END_OF_DATA"  # not in the alphabet of base64
 EXIT_PACKAGES_MISSING = 9
+CHECK_SECONDS = 60  # times the time scale, for the check of a file
 NEWLINE = b"\n"
 _PLAIN = {
     "path": re.compile(r"/[A-Za-z0-9._+@:/-]+"),
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*"),
     "value": re.compile(r"[A-Za-z0-9._-]+"),
+    "setting": re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*"),
 }
 _UNFIT = {
     "path": N_("{text!r} cannot be the path of a resource in a guest"),
     "name": N_("{text!r} cannot be the name of a resource in a guest"),
     "value": N_("{text!r} cannot be the value of a resource in a guest"),
+    "setting": N_("{text!r} cannot be the value of a resource in a guest"),
 }
 T = TypeVar("T")
 
@@ -137,20 +144,24 @@ class _Compiler:
         self._apt = apt
         self._stop = stop_at_missing_packages
         self._services = [resource.name for resource in resources if isinstance(resource, Service)]
+        self._ordered = any(_as_written(resource) for resource in resources)
 
     def script(self) -> str:
         runtime = files("vboxlab.guest").joinpath("runtime.sh").read_text(encoding="utf-8")
         parts = [f"apply={int(self._changes)}", runtime, *self._gather(), *self._stop_early()]
+        parts += ["read_to_restart"] if self._ordered else []
         early = [(i, r) for i, r in self._of(File) if r.before_packages]
         parts += [f"host_name {i} {quoted(r.name)}" for i, r in self._of(Hostname)]
         parts += [self._file(i, r) for i, r in early]
         parts += [self._interface(i, r) for i, r in self._of(Interface)]
         parts += ["install_missing"] if self._of(Package) else []
-        parts += [self._file(i, r) for i, r in self._of(File) if not r.before_packages]
+        parts += [self._file(i, r) for i, r in self._of(File) if not (r.before_packages or r.as_written)]
         parts += [
             f"absent {i} {_plain('path', r.path)} {self._units(r.notifies)}".rstrip() for i, r in self._of(AbsentFile)
         ]
-        parts += [self._declared(i, r) for i, r in self._numbered]
+        parts += [self._in_order(i, r, self._declared(i, r)) for i, r in self._numbered]
+        parts += [self._in_order(i, r, f"restarted {i} {_plain('name', r.name)}") for i, r in self._of(Restart)]
+        parts += ["leave_to_restart"] if self._ordered else []
         parts += [self._await(i, r) for i, r in self._of(Await)]
         parts.append('[ "$failures" = 0 ]')
         return "\n".join(part for part in parts if part) + "\n"
@@ -209,11 +220,12 @@ class _Compiler:
         if self._apt.mirror:
             mirror = Address.of(_word(self._apt.mirror))
             sources, logins = f"deb {mirror.url} {_plain('name', self._apt.suite)} main\n", mirror.netrc
-        return [f"apt_files {quoted(configuration)} {quoted(sources)} {quoted(logins)}"]
+        own = [_plain("path", r.path) for _index, r in self._of(File) if r.path.startswith(APT_SOURCES)]
+        return [" ".join(["apt_files", quoted(configuration), quoted(sources), quoted(logins), *own])]
 
     def _content(self, file: File) -> bytes:
         if isinstance(file.content, SecretText):
-            return _encoded(file.content.filled(self._secret(file.content.secret)))
+            return _encoded(file.content.filled(lambda hole: self._secret(hole.key)))
         return _encoded(file.content)
 
     def _digest(self, file: File) -> str:
@@ -236,7 +248,28 @@ class _Compiler:
         digest = self._digest(file)
         put = f"put {index} {path} {file.mode:o} {owner} {group} {digest} {self._units(file.notifies)}".rstrip()
         right = f"remember {path} {digest}; report {index} unchanged ''"
-        return f"if difference {path} {raw_mode} {owner} {group}; then {right}\nelse {put} <<'{END}'\n{data}{END}\nfi"
+        before = f"again {path} {digest}\n" if file.as_written else ""
+        if file.check:
+            before += f"{self._check(index, file)}\n"
+            put = f"check=check_{index}; {put}"
+        wanted = f"if difference {path} {raw_mode} {owner} {group}; then {right}"
+        return f"{before}{wanted}\nelse {put} <<'{END}'\n{data}{END}\nfi"
+
+    def _check(self, index: int, file: File) -> str:
+        """Return the function that checks the new file, which lies beside what it is to replace."""
+        checked = file.path if file.check_in_place else f"{file.path}.vboxlab-new"
+        argv = [word.replace(NEW_FILE, checked) for word in file.check]
+        tried = f"in_place {file.path} " if file.check_in_place else ""
+        limit = max(1, round(CHECK_SECONDS * self._time_scale))
+        return f"check_{index}() {{ {tried}timeout -k 5 {limit} {words(argv)}; }}"
+
+    def _in_order(self, index: int, resource: Resource, text: str) -> str:
+        """Return the part of a resource, brought about only as long as nothing before it failed that it may rest on."""
+        if not (self._ordered and text):
+            return text
+        if not _as_written(resource):
+            return f'if going {index} "$stopped"; then\n{text}\nfi'
+        return f'if going {index} "$failures"; then\n{text}\nstopped=$failures\nfi'
 
     def _units(self, names: Iterable[str]) -> str:
         return " ".join(_plain("name", name) for name in names)
@@ -247,16 +280,21 @@ class _Compiler:
 
     def _declared(self, index: int, resource: Resource) -> str:
         match resource:
+            case File(as_written=True):
+                return self._file(index, resource)
             case Sysctl(name, value, file):
                 pattern = quoted(name.replace(".", "\\."))
-                told = f"{name} {_plain('value', value)} {_plain('path', file)} {_proc(resource)} {pattern}"
+                told = f"{name} {quoted(_plain('setting', value))} {_plain('path', file)} {_proc(resource)} {pattern}"
                 return f"setting {index} {told}"
             case Password(user, secret):
                 data = base64.b64encode(_encoded(self._secret(secret))).decode()
                 return f"password {index} {_plain('name', user)} <<'{END}'\n{data}\n{END}"
-            case Command(_, run, unless):
-                functions = f"unless_{index}() {_condition(unless)}\nrun_{index}() {{ {words(run)}; }}"
-                return f"{functions}\ncommand_done {index}"
+            case Command(_, run, unless, as_written, timeout):
+                seconds = max(1, round(timeout * self._time_scale))
+                limit = f"timeout -k 10 {seconds} " if as_written else ""
+                test = f"{{ {limit}{words(unless)}; }}" if as_written else _condition(unless)
+                functions = f"unless_{index}() {test}\nrun_{index}() {{ {limit}{words(run)}; }}"
+                return f"{functions}\ncommand_done {index}{f' {seconds}' if as_written else ''}"
             case Service(name, enabled, running, pause):
                 number = self._services.index(name)
                 return f"unit {index} {name} {number} {_yes_no(enabled)} {_yes_no(running)} {pause}"
@@ -269,6 +307,10 @@ class _Compiler:
         after = round(wanted.nudge_after * self._time_scale) if wanted.nudge else "-"
         unit = _plain("name", wanted.unit) if wanted.unit else "-"
         return f"until_{index}() {_condition(wanted.until)}\n{nudge}await {index} {seconds} {after} {unit}"
+
+
+def _as_written(resource: Resource) -> bool:
+    return bool(getattr(resource, "as_written", False))
 
 
 def _condition(argv: Sequence[str]) -> str:

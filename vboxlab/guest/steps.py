@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vboxlab.guest.resources import File
+from vboxlab.guest.resources import HIDDEN_SECRET, File
 from vboxlab.guest.wording import block
 from vboxlab.language import _
 
-SECRET = "<secret>"  # noqa: S105 -- what is shown in the place of one
+SECRET = HIDDEN_SECRET
 
 
 class Steps:
@@ -46,5 +46,5 @@ class Steps:
 
 
 def content_of(file: File) -> str:
-    """Return what a file holds, with a mark in the place of a secret."""
-    return file.content if isinstance(file.content, str) else file.content.filled(SECRET)
+    """Return what a file holds, with marks in the places of secrets."""
+    return file.content if isinstance(file.content, str) else file.content.shown()

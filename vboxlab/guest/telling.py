@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from vboxlab.errors import RoleUnusable
 from vboxlab.guest.finding_texts import EXPECTED, FOUND, PLACES
 from vboxlab.guest.findings import Finding
 from vboxlab.guest.reasons import in_words
-from vboxlab.guest.role_registry import guest_roles
+from vboxlab.guest.role_registry import guest_sides
 from vboxlab.guest.wording import Texts, attached_to
 from vboxlab.harmless import for_line
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import Attachment
-from vboxlab.topology.role_registry import installed_roles
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Told:
 
 
 def told(finding: Finding) -> Told:
-    """Put a finding into words. Raises RoleUnusable when two roles have words for one code."""
+    """Put a finding into words."""
     texts, where = all_texts(), finding.where
     values = {key: _shown(finding.code, key, value) for key, value in finding.values.items()}
     expected = texts.expected.get(finding.code, "")
@@ -81,31 +77,10 @@ class AllTexts:
     expected: Texts
 
 
-@cache
 def all_texts() -> AllTexts:
-    """Return the sentences of vboxlab and of all installed roles. Raises RoleUnusable when two are of one code."""
-    roles = guest_roles()
-    return AllTexts(
-        _together(FOUND, {name: role.found for name, role in roles.items()}),
-        _together(EXPECTED, {name: role.expected for name, role in roles.items()}),
-    )
-
-
-def _together(own: Texts, of_roles: Mapping[str, Texts]) -> Texts:
-    found, owners = dict(own), dict.fromkeys(own, "")
-    for name, texts in of_roles.items():
-        for code, text in texts.items():
-            if code in found:
-                raise RoleUnusable(
-                    _("the code {code} is there twice").format(code=code),
-                    details=[_owner(owners[code]), _owner(name)],
-                    resolution=_("remove one of them, or ask its author for a code that begins with the role's name"),
-                )
-            found[code], owners[code] = text, name
-    return found
-
-
-def _owner(role: str) -> str:
-    if not role:
-        return _("vboxlab's own for every guest")
-    return _("role {role} of {origin}").format(role=role, origin=installed_roles()[role].origin)
+    """Return the sentences of vboxlab and of all roles that can be used; no two of them are of one code."""
+    found, expected = dict(FOUND), dict(EXPECTED)
+    for side in guest_sides().values():
+        found.update(side.found)
+        expected.update(side.expected)
+    return AllTexts(found, expected)

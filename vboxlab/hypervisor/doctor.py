@@ -21,7 +21,8 @@ from vboxlab.hypervisor import host_only
 from vboxlab.hypervisor.virtualbox import kvm, readiness
 from vboxlab.hypervisor.virtualbox.repairs import find_repair
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
-from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts, Facts, Interface
+from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts
+from vboxlab.hypervisor.virtualbox.worker.facts import Facts, Interface
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings

@@ -15,6 +15,7 @@ Common to all calls:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
+    DiskState,
     Impairment,
     MachineSpec,
     ObservedMachine,
@@ -71,6 +73,26 @@ class Stray:
     why: str  # where it was found, as in "a disk in the folder of srv-web that no machine uses"
 
 
+@dataclass(frozen=True)
+class DiskOfVm:
+    """A hard disk of a VM: the file that it is in, and its size as the guest sees it in bytes (0: not known)."""
+
+    path: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Description:
+    """A VM as whoever writes a topology of it wants to know it. `subnets` are those of its networks, by adapter slot.
+
+    A network of which the hypervisor knows no subnet has none.
+    """
+
+    machine: ObservedMachine
+    disks: tuple[DiskOfVm, ...] = ()
+    subnets: Mapping[int, str] = field(default_factory=dict)
+
+
 class Lifecycle(Protocol):
     """Making, starting, stopping and removing machines."""
 
@@ -86,6 +108,13 @@ class Lifecycle(Protocol):
 
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one VM in full. Raises MachineNotFound."""
+
+    def describe(self, handle: str) -> Description:
+        """Report one VM, foreign or ours, with all that a topology could say of it. Changes nothing.
+
+        Raises MachineNotFound, and CapabilityMissing where no foreign VMs can be seen (see Capabilities.adopts). Of one
+        that is inaccessible nothing but that is reported.
+        """
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone of spec.image with exactly spec's adapters and marks, and nothing inherited.
@@ -130,6 +159,29 @@ class Lifecycle(Protocol):
         """Set processors and memory in MiB. Raises DriverError unless the machine is off."""
 
 
+class Disks(Protocol):
+    """Disks besides a machine's first, and the drive.
+
+    A guest sees a disk as one of the model and serial number in vboxlab.topology.disks, in the order in which the disks
+    were made. A disk stays until its machine is deleted; a shared one until its lab's last machine is. What a restored
+    snapshot does not know of is taken out of the machine, and its file is one of `strays` from then on.
+    """
+
+    def add_disks(self, handle: str, disks: Sequence[DiskState], progress: Progress = no_progress) -> None:
+        """Make the disks that the machine lacks, all or nothing, or give it the shared ones that its lab has already.
+
+        Raises DriverError unless the machine is off, or when the host's disk is full; MachineConflict, having done
+        nothing, when a disk of that name is there that is otherwise.
+        """
+
+    def set_dvd(self, handle: str, image: str) -> None:
+        """Put a disc image (an absolute path) into the machine's drive, or with "" take out what is in it.
+
+        It is never written to, and stays the caller's. Raises DriverError unless the machine is off, and when there is
+        no such file.
+        """
+
+
 class Networks(Protocol):
     """Adapters and what they are plugged into."""
 
@@ -157,7 +209,7 @@ class Networks(Protocol):
 
 
 class Snapshots(Protocol):
-    """Snapshots of one machine. They hold disks, hardware, adapters and marks.
+    """Snapshots of one machine. They hold disks, the drive, hardware, adapters and marks, but no shared disk.
 
     Where one is named, its name or its id (or 8 or more characters that begin it) will do; when several may be meant by
     that, the call raises SnapshotAmbiguous with the ids of all.
@@ -168,6 +220,7 @@ class Snapshots(Protocol):
 
         A machine that is off: disks only. One that runs: only with live=True, memory included, and it goes on running.
         Raises MachineConflict when the machine has a snapshot of that name, DriverError when it runs and live is False.
+        With a shared disk, a live one may be more than the hypervisor can do: CapabilityMissing.
         """
 
     def restore_snapshot(self, handle: str, name: str) -> None:
@@ -243,7 +296,7 @@ class Console(Protocol):
         """Write a PNG of the machine's screen. Raises CapabilityMissing where the driver has none."""
 
 
-class Driver(Lifecycle, Networks, Snapshots, Images, Console, Protocol):
+class Driver(Lifecycle, Disks, Networks, Snapshots, Images, Console, Protocol):
     """All of it."""
 
     @property

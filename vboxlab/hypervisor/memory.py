@@ -14,13 +14,16 @@ from pathlib import Path
 from vboxlab.errors import BaseError, CapabilityMissing, DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
 from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
-from vboxlab.hypervisor.memory_adoption import adopt, check_media
+from vboxlab.hypervisor.memory_adapters import checked, in_slot
+from vboxlab.hypervisor.memory_adoption import Describing, adopt, check_media
+from vboxlab.hypervisor.memory_disks import add_disks, set_dvd
 from vboxlab.hypervisor.memory_store import Crash, Image, MemoryStore, store_of
 from vboxlab.language import C_, N_, _
 from vboxlab.planning.adapters import devices
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
+    DiskState,
     Impairment,
     MachineSpec,
     ObservedMachine,
@@ -29,7 +32,6 @@ from vboxlab.planning.observed import (
 )
 from vboxlab.planning.snapshots import need_snapshot
 from vboxlab.topology.addressing import LabName
-from vboxlab.topology.model import SLOTS
 
 __all__ = ["Crash", "MemoryDriver", "MemoryStore", "store_of"]
 
@@ -48,7 +50,7 @@ CAPABILITIES = Capabilities(
 )
 
 
-class MemoryDriver:
+class MemoryDriver(Describing):
     """A driver of the machines in a store."""
 
     def __init__(self, store: MemoryStore | None = None, capabilities: Capabilities = CAPABILITIES) -> None:
@@ -138,9 +140,7 @@ class MemoryDriver:
     def delete(self, handle: str) -> None:
         """Remove the machine with its snapshots."""
         with self._changing("delete", handle) as machine:
-            for snapshot in machine.snapshots:
-                del self.store.held[handle, snapshot.id]
-            del self.store.machines[handle]
+            self.store.remove(machine)
 
     def set_marks(self, handle: str, marks: Mapping[str, str | None]) -> None:
         """Set or remove marks."""
@@ -154,6 +154,19 @@ class MemoryDriver:
             self._check_off(machine)
             self._put(machine, cpus=cpus, memory=memory)
 
+    def add_disks(self, handle: str, disks: Sequence[DiskState], progress: Progress = no_progress) -> None:
+        """Give the machine the disks that it lacks."""
+        with self._changing("add_disks", handle) as machine:
+            self._check_off(machine)
+            progress(_("making disks of {machine}").format(machine=machine.name), 100)
+            add_disks(self.store, machine, disks)
+
+    def set_dvd(self, handle: str, image: str) -> None:
+        """Put a disc image into the machine's drive."""
+        with self._changing("set_dvd", handle) as machine:
+            self._check_off(machine)
+            set_dvd(self.store, machine, image)
+
     def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
         """Give the machine exactly these adapters."""
         wanted = self._checked(adapters)
@@ -166,12 +179,12 @@ class MemoryDriver:
     def attach(self, handle: str, slot: int, attachment: Attachment) -> None:
         """Plug an existing adapter into another network."""
         with self._changing("attach", handle) as machine:
-            self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), attachment=attachment)))
+            self._replug(machine, self._with_adapter(machine, replace(in_slot(machine, slot), attachment=attachment)))
 
     def set_cable(self, handle: str, slot: int, connected: bool) -> None:
         """Plug the adapter's cable in or out."""
         with self._changing("set_cable", handle) as machine:
-            self._replug(machine, self._with_adapter(machine, replace(_slot(machine, slot), cable=connected)))
+            self._replug(machine, self._with_adapter(machine, replace(in_slot(machine, slot), cable=connected)))
 
     def impair(self, handle: str, slot: int, impairment: Impairment) -> None:
         """Remember how bad the line of an adapter is."""
@@ -186,7 +199,7 @@ class MemoryDriver:
             self.store.groups[handle, slot] = frozenset(groups)
 
     def _check_line(self, machine: ObservedMachine, slot: int, *, ends: bool) -> None:
-        plugged = _slot(machine, slot).attachment.kind
+        plugged = in_slot(machine, slot).attachment.kind
         if not self._capabilities.shapes_lines or (plugged != "internal" and not ends):
             brief = _("adapter {slot} of {machine} is on no internal network: its line cannot be changed")
             raise CapabilityMissing(brief.format(slot=slot, machine=machine.name))
@@ -365,14 +378,7 @@ class MemoryDriver:
         return tuple(sorted(machine.name for machine in self.store.machines.values() if machine.image == image))
 
     def _checked(self, adapters: Sequence[AdapterState]) -> tuple[AdapterState, ...]:
-        slots = [adapter.slot for adapter in adapters]
-        if len(set(slots)) != len(slots) or not set(slots) <= set(SLOTS):
-            raise DriverError(_("adapter slots must be different and 1 to 8, not {slots}").format(slots=slots))
-        for adapter in adapters:
-            if adapter.attachment.kind not in self._capabilities.network_kinds:
-                brief = _("adapter {slot}: there are no {kind} networks here")
-                raise CapabilityMissing(brief.format(slot=adapter.slot, kind=adapter.attachment.kind))
-        return tuple(sorted(adapters, key=lambda adapter: adapter.slot))
+        return checked(adapters, self._capabilities.network_kinds)
 
     def _with_adapter(self, machine: ObservedMachine, new: AdapterState) -> tuple[AdapterState, ...]:
         return self._checked([*(adapter for adapter in machine.adapters if adapter.slot != new.slot), new])
@@ -387,10 +393,3 @@ class MemoryDriver:
         if machine.power is not PowerState.OFF:
             brief, power = _("{machine} is {power}: power it off first"), C_("machine", machine.power.value)
             raise DriverError(brief.format(machine=machine.name, power=power))
-
-
-def _slot(machine: ObservedMachine, slot: int) -> AdapterState:
-    adapter = machine.adapter(slot)
-    if adapter is None:
-        raise DriverError(_("{machine} has no adapter {slot}").format(machine=machine.name, slot=slot))
-    return adapter

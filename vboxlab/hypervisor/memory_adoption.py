@@ -5,13 +5,35 @@ from __future__ import annotations
 import difflib
 
 from vboxlab.errors import BaseError, DriverError, MachineConflict, MachineNotFound, SnapshotNotFound
+from vboxlab.hypervisor.driver import Description, DiskOfVm
 from vboxlab.hypervisor.memory_store import Image, MemoryStore
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
-from vboxlab.hypervisor.virtualbox.worker.media import Judgement, judge, refusals
+from vboxlab.hypervisor.virtualbox.worker.media import DISK, Judgement, judge, refusals
 from vboxlab.language import C_, _
 from vboxlab.planning.observed import ObservedMachine, PowerState
 
 SNAPSHOT = "vboxlab-base"
+
+
+class Describing:
+    """What the memory driver tells of VMs to whoever writes a topology of them."""
+
+    store: MemoryStore
+
+    def describe(self, handle: str) -> Description:
+        """Report one VM, its disks and the subnets of its networks."""
+        with self.store.call("describe", handle):
+            machine = self.store.machines.get(handle)
+            if machine is None:
+                raise MachineNotFound(_("there is no VM {vm}").format(vm=handle))
+            media = self.store.media.get(handle, ())
+            subnets = {
+                adapter.slot: self.store.subnets[str(adapter.attachment)]
+                for adapter in machine.adapters
+                if str(adapter.attachment) in self.store.subnets
+            }
+            disks = tuple(DiskOfVm(medium.path) for medium in media if medium.type == DISK and medium.path)
+            return Description(machine, disks, subnets)
 
 
 def adopt(store: MemoryStore, name: str, vm: str, snapshot: str) -> str:

@@ -50,9 +50,13 @@ class MemoryStore:
     machines: dict[str, ObservedMachine] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     held: dict[tuple[str, str], ObservedMachine] = field(default_factory=dict)  # by handle and snapshot's id
+    contents: dict[tuple[str, str], str] = field(default_factory=dict)  # of disks, by handle and name
+    shared: dict[tuple[str, str], str] = field(default_factory=dict)  # of shared disks, by lab and name
+    held_contents: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)  # of own disks, as held is
     leftovers: list[tuple[str, LabName | None]] = field(default_factory=list)
     strays: list[tuple[Stray, LabName | None]] = field(default_factory=list)
     media: dict[str, tuple[Medium, ...]] = field(default_factory=dict)  # of foreign VMs, by handle
+    subnets: dict[str, str] = field(default_factory=dict)  # of the host's networks, by the words of an attachment
     calls: list[tuple[str, str]] = field(default_factory=list)  # (call, machine or image), in order
     discarded: list[str] = field(default_factory=list)  # machines whose saved state a power-off threw away, in order
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
@@ -111,6 +115,7 @@ class MemoryStore:
         identifier = secrets.token_hex(8)
         taken = SnapshotState(name, machine.current_snapshot, taken_at, live, description, identifier)
         self.held[handle, identifier] = machine
+        self.held_contents[handle, identifier] = self._contents_of(handle)
         self.machines[handle] = replace(
             machine, snapshots=(*machine.snapshots, taken), current_snapshot=identifier, untouched=not live
         )
@@ -118,6 +123,7 @@ class MemoryStore:
     def bring_back(self, machine: ObservedMachine, snapshot: SnapshotState) -> None:
         """Make a VM what a snapshot of it holds."""
         held = self.held[machine.handle, snapshot.id]
+        self._bring_disks_back(machine, self.held_contents.get((machine.handle, snapshot.id), {}))
         self.machines[machine.handle] = replace(
             machine,
             power=PowerState.SAVED if snapshot.live else PowerState.OFF,
@@ -125,9 +131,34 @@ class MemoryStore:
             memory=held.memory,
             adapters=held.adapters,
             marks=held.marks,
+            disks=held.disks,
+            dvd=held.dvd,
             current_snapshot=snapshot.id,
             untouched=not snapshot.live,
         )
+
+    def _contents_of(self, handle: str) -> dict[str, str]:
+        return {name: text for (owner, name), text in self.contents.items() if owner == handle}
+
+    def _bring_disks_back(self, machine: ObservedMachine, contents: dict[str, str]) -> None:
+        """Bring contents back; disks that the snapshot does not know of are put aside as somebody's."""
+        for name in self._contents_of(machine.handle):
+            del self.contents[machine.handle, name]
+            if name not in contents:
+                self.put_stray(machine, f"{name}.disk")
+        self.contents.update({(machine.handle, name): text for name, text in contents.items()})
+
+    def remove(self, machine: ObservedMachine) -> None:
+        """Remove a VM with its snapshots and disks, and with a lab's last one what its machines shared."""
+        for snapshot in machine.snapshots:
+            del self.held[machine.handle, snapshot.id]
+            self.held_contents.pop((machine.handle, snapshot.id), None)
+        for name in self._contents_of(machine.handle):
+            del self.contents[machine.handle, name]
+        del self.machines[machine.handle]
+        if all(other.lab != machine.lab for other in self.machines.values()):
+            for lab, name in [key for key in self.shared if key[0] == str(machine.lab)]:
+                del self.shared[lab, name]
 
     def drop(self, machine: ObservedMachine, snapshot: SnapshotState) -> None:
         """Remove a snapshot of a VM; its children get its parent."""
@@ -139,6 +170,7 @@ class MemoryStore:
         current = snapshot.parent if machine.current_snapshot == snapshot.id else machine.current_snapshot
         untouched = machine.untouched and current == machine.current_snapshot
         del self.held[machine.handle, snapshot.id]
+        self.held_contents.pop((machine.handle, snapshot.id), None)
         self.machines[machine.handle] = replace(machine, snapshots=kept, current_snapshot=current, untouched=untouched)
 
     def put_stray(self, machine: ObservedMachine, name: str, size: int = 0) -> Stray:

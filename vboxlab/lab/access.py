@@ -15,7 +15,7 @@ from vboxlab.guest.executor import Executor
 from vboxlab.guest.identity import check_identity, take_identity
 from vboxlab.guest.introduction import introduce, ways_to_root
 from vboxlab.guest.readiness import wait_banner, wait_ready
-from vboxlab.guest.resources import Resource, packages
+from vboxlab.guest.resources import Resource, prepared_packages
 from vboxlab.guest.script import AptOptions
 from vboxlab.guest.secrets import SecretStore
 from vboxlab.guest.ssh import Access, SshExecutor
@@ -188,7 +188,7 @@ class SshGuests:
 
         A file that somebody changed is kept beside before it is overwritten, unless the guest is fresh.
         """
-        wanted = packages(resources)
+        wanted = prepared_packages(resources)
         delta = None
         if changes and base.prepared and not set(wanted) <= set(installed):
             delta = self._bases.package_delta(base, installed, wanted)

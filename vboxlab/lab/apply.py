@@ -86,13 +86,20 @@ class Applier:
                 self._change_hardware(step)
         return ""
 
-    def _change_hardware(self, step: act.SetAdapters | act.SetHardware | act.Start | act.Resume | act.SetMarks) -> None:
+    def _change_hardware(
+        self,
+        step: act.SetAdapters | act.SetHardware | act.AddDisks | act.SetDvd | act.Start | act.Resume | act.SetMarks,
+    ) -> None:
         driver, handle = self.context.driver, self._handles[step.machine]
         match step:
             case act.SetAdapters(adapters=adapters):
                 driver.set_adapters(handle, adapters)
             case act.SetHardware(cpus=cpus, memory=memory):
                 driver.set_hardware(handle, cpus=cpus, memory=memory)
+            case act.AddDisks(disks=disks):
+                driver.add_disks(handle, disks)
+            case act.SetDvd(dvd=dvd):
+                driver.set_dvd(handle, dvd)
             case act.Start() | act.Resume():
                 driver.start(handle, gui=self.gui)
             case act.SetMarks(marks=marks):
@@ -118,6 +125,8 @@ class Applier:
             self.context.listing.add(created)
         with self._lock:
             self._handles[name] = created.handle
+        if disks := self.desired.machines[name].disks:
+            self.context.driver.add_disks(created.handle, disks, report)
         return _("from {image}").format(image=image)
 
     def _image(self, base: str, packages: tuple[str, ...], report: Reporter) -> str:

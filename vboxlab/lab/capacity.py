@@ -57,7 +57,7 @@ def demand(topology: Topology, observed: ObservedLab, *, boots: bool) -> Demand:
             memory += machine.memory + PROCESS_MIB
         if found is None:
             disk += CLONE_MIB if boots else FRESH_CLONE_MIB
-            ports += 1
+            ports += machine.configured
     return Demand(observed.name, memory, disk, ports)
 
 

@@ -93,6 +93,8 @@ class _Check:
         if found is None:
             return MachineCheck(name, False, (_on_machine("not-created", name),))
         findings = wiring_findings(self.desired.machines[name], found)
+        if not machine.configured and found.power is PowerState.RUNNING:
+            return MachineCheck(name, False, tuple(findings))
         problem = _why_not_seen(name, found)
         if problem is None:
             try:

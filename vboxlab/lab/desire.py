@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from vboxlab.guest.canonical import digest
 from vboxlab.guest.first_digest import earlier_digests
-from vboxlab.guest.resources import packages
+from vboxlab.guest.resources import prepared_packages
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.ports import Reservations, management_ports
 from vboxlab.lazily import dataclass
@@ -42,7 +42,7 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
     """
     stages = stages_of(topology, machine, members)
     by_stage: dict[str | None, tuple[str, ...]] = {
-        stage: packages(resources_for(topology, machine, stage)) for stage in (None, *stages)
+        stage: prepared_packages(resources_for(topology, machine, stage)) for stage in (None, *stages)
     }
     snapshots = {stage.name: stage.snapshot for stage in topology.stages}
     ends_in_snapshot = [s for s in stages if machine.name in members.get(snapshots[s] or "", ())]
@@ -116,10 +116,10 @@ def desire(
     """
     members = members_of(sets)
     owned = topology.owned_machines
-    ports = management_ports(lab, [machine.name for machine in owned], host, free, reserved)
+    ports = management_ports(lab, [machine.name for machine in owned if machine.configured], host, free, reserved)
     naming = choose_names(topology, lab, host, plain_free=plain_free, to_come=to_come)
     machines = {
-        machine.name: _desired(topology, naming.names, machine, ports[machine.name], members, prepared, stock)
+        machine.name: _desired(topology, naming.names, machine, ports.get(machine.name), members, prepared, stock)
         for machine in owned
     }
     return Desired(topology, naming, machines, marks_of(topology), members, until)
@@ -129,7 +129,7 @@ def _desired(
     topology: Topology,
     names: Names,
     machine: Machine,
-    port: int,
+    port: int | None,
     members: Mapping[str, tuple[str, ...]],
     prepared: Callable[[str], bool],
     stock: Callable[[str], bool],

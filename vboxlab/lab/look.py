@@ -32,8 +32,9 @@ def look_into(
     }
     names = [
         name
-        for name in desired.machines
+        for name, wanted in desired.machines.items()
         if name not in stopped
+        and wanted.configured
         and (machine := observed.machines.get(name)) is not None
         and machine.power is PowerState.RUNNING
         and MARK_CONTACTED in machine.marks

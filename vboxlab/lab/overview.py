@@ -15,6 +15,8 @@ from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import in_words
 from vboxlab.planning.desired import adapters
+from vboxlab.planning.disks import differences as disk_differences
+from vboxlab.planning.disks import disks_of, dvd_difference
 from vboxlab.planning.names import recorded_names
 from vboxlab.planning.observed import (
     MARK_STAGE,
@@ -115,8 +117,10 @@ def _drift(topology: Topology, lab: LabName, machines: Mapping[str, ObservedMach
         if found is None:
             drift.append(_("{machine}: not created").format(machine=machine.name))
             continue
-        port = found.management_port or 0
+        port = (found.management_port or 0) if machine.configured else None
         differences = in_words(adapters(in_force, names, machine, port), found.adapters)
+        differences += disk_differences(disks_of(in_force, machine), found.disks)
+        differences += dvd_difference(machine.dvd or "", found.dvd)
         drift += [_("{subject}: {problem}").format(subject=machine.name, problem=line) for line in differences]
     return drift
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from vboxlab.errors import BaseError, LabError, VboxlabError
+from vboxlab.guest.secrets import SecretStore
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
+from vboxlab.lab.lost_secrets import with_lost_secrets
 from vboxlab.lab.observe import settled
 from vboxlab.lab.pending_faults import read_faults, told
 from vboxlab.language import _
@@ -86,6 +88,7 @@ def make_plan(
         plain_free=context.plain_free is not False,
         to_come=later.machines | (_come_first(blueprint) if not observed.machines else frozenset()),
     )
+    desired, lost = with_lost_secrets(desired, observed, SecretStore(context.directory(lab).secrets))
     kinds = context.driver.capabilities.network_kinds
     desired = replace(desired, kinds=kinds, spared=spared_machines(desired, observed, later.spared))
     found = plan(desired, observed)
@@ -100,7 +103,8 @@ def make_plan(
         left = read_faults(context.directory(lab).faults)
     except LabError as error:
         return replace(found, blockers=(*found.blockers, error.in_one_line())), desired, observed
-    return replace(found, notes=(*found.notes, *told(left, blueprint.topology.name))), desired, observed
+    notes = (*found.notes, *lost, *told(left, blueprint.topology.name))
+    return replace(found, notes=notes), desired, observed
 
 
 @dataclass(frozen=True)
@@ -209,14 +213,20 @@ def losses_on_the_way(
 def missing_bases(context: Context, changes: Plan, topology: Topology) -> list[BaseError]:
     """Return why bases that a plan needs cannot be had: to make machines, or to log in to those that there are."""
     needed: dict[str, bool] = {}  # base -> it must be up to date
+    entered: dict[str, str] = {}  # base -> a machine of it whose guest is logged in to
     for action in changes.actions:
         if isinstance(action.step, Create | Introduce | Contact | Configure | Recheck | Repair):
-            base = topology.machines[action.step.machine].base or topology.base
+            machine = topology.machines[action.step.machine]
+            base = machine.base or topology.base
             needed[base] = needed.get(base, False) or isinstance(action.step, Create)
+            if machine.configured:
+                entered.setdefault(base, machine.name)
     missing = []
     for name, new in sorted(needed.items()):
         try:
             found = context.bases.get(name)
+            if name in entered:
+                found.need_login(entered[name])
             if new:
                 found.need_current()
                 context.bases.need_image(context.driver, found)

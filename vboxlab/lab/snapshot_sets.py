@@ -15,6 +15,7 @@ from vboxlab.lab.journal import check_not_pending, restore_on
 from vboxlab.lab.pending_faults import read_faults
 from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
+from vboxlab.planning.disks import shared_in_words
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, SnapshotState
 from vboxlab.planning.snapshot_states import description_of, would_lose
 from vboxlab.planning.snapshots import check_one_each, doubtful, short_id
@@ -155,6 +156,7 @@ def check_takable(context: Context, observed: ObservedLab, names: Sequence[str],
             ),
         )
     machines = {name: observed.machines[name] for name in names}
+    _check_holds_all(observed, names, snapshot)
     having = [name for name, machine in machines.items() if machine.has_snapshot(snapshot)]
     if having:
         raise MachineConflict(
@@ -183,6 +185,18 @@ def check_takable(context: Context, observed: ObservedLab, names: Sequence[str],
         raise CapabilityMissing(
             _("{driver} takes no snapshots of running machines").format(driver=context.driver.name),
             resolution=_("leave out --live"),
+        )
+
+
+def _check_holds_all(observed: ObservedLab, names: Sequence[str], snapshot: str) -> None:
+    """Raise LabError when a snapshot would leave out a disk, as it does those that machines share."""
+    shared = shared_in_words(observed.machines[name] for name in names)
+    if shared:
+        text = _("lab {lab}: snapshot {snapshot} would leave out what snapshots cannot hold; nothing was changed")
+        raise LabError(
+            text.format(lab=observed.name, snapshot=snapshot),
+            details=shared,
+            resolution=_("name machines without a shared disk (--machine), or give each a disk of its own"),
         )
 
 
@@ -250,6 +264,9 @@ def restore(
     """
     check_has(observed, names, snapshot)
     _check_supersedes(observed, names, snapshot)
+    for disk in shared_in_words(observed.machines[name] for name in names):
+        text = _("{disk} stays as it is: snapshots do not hold it")
+        context.events(Note(text.format(disk=disk), level="warning"))
     machines = {name: observed.machines[name] for name in names}
     live = [name for name, machine in machines.items() if _is_live(machine, snapshot)]
     again = [name for name, machine in machines.items() if machine.power is PowerState.RUNNING or name in live]
@@ -294,7 +311,8 @@ def _await_guests(
         return
     bases = {name: base for name in names if (base := base_of(name)) is not None}
     for name in live:
-        if name not in bases:
+        # One that is left alone has no way in: its clock is its own.
+        if name not in bases and context.driver.inspect(observed.machines[name].handle).management_port is not None:
             text = _("{machine}: its clock stands where the snapshot was taken; set it (its topology cannot be read)")
             context.events(Note(text.format(machine=name), level="warning"))
 

@@ -21,12 +21,12 @@ from vboxlab.settings import load_settings
 class AddRequest:
     """A base to add: from one of `vm`, `ova` and `disk`, whose guest `user` logs in to with a password or a key.
 
-    Passwords are named by where they come from: `prompt`, env:VARIABLE or a file. `with_management`: its guest has
-    vboxlab's address already.
+    A user of None: nobody logs in, its machines are left alone. Passwords are named by where they come from: `prompt`,
+    env:VARIABLE or a file. `with_management`: its guest has vboxlab's address already.
     """
 
     name: str
-    user: str
+    user: str | None
     vm: str | None = None
     snapshot: str | None = None
     ova: str | None = None
@@ -58,11 +58,11 @@ def add(request: AddRequest, door: Door) -> Added:
     new = NewBase(
         request.name,
         origin,
-        request.user,
+        request.user or "",
         key_file=_key(request),
         password=_secret(request.password_from, _("password of {user}").format(user=request.user), door),
         root_password=_secret(request.root_password_from, _("password of root"), door),
-        stock=not request.with_management,
+        stock=request.user is not None and not request.with_management,
     )
     settings = load_settings()
     driver = open_driver(settings, request.driver).driver
@@ -90,6 +90,10 @@ def _origin(request: AddRequest) -> Origin:
 
 def _key(request: AddRequest) -> Path | None:
     key = request.key
+    if request.user is None:
+        if key or request.password_from or request.root_password_from or request.with_management:
+            raise UsageError(_("--no-login goes without passwords, --key and --with-management: nobody logs in"))
+        return None
     if bool(key) == bool(request.password_from):
         raise UsageError(_("give --password-from or --key: how the user logs in in the guest"))
     if key is None:

@@ -9,18 +9,22 @@ from typing import Any
 
 from vboxlab.base.mirror import check_reachable, find_mirror
 from vboxlab.errors import BaseError, VboxlabError
+from vboxlab.guest.role_registry import broken_guest_sides
 from vboxlab.hypervisor.doctor import Finding, Needs, examine, whatever_it_meets
 from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
-from vboxlab.language import N_, _
+from vboxlab.language import N_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import list_topologies
+from vboxlab.topology.check_registry import broken_checks
 from vboxlab.topology.library import Library
+from vboxlab.topology.role_registry import broken_roles, installed_roles
 
 MIRROR_TIMEOUT = 10.0
 SUITE = "bookworm"
 _MIRROR = N_("Debian mirror")
+_ROLES = N_("roles")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def doctor(request: DoctorRequest, door: Door) -> Health:
     if request.repair:
         _repair(door, yes=request.yes)
     findings = examine(settings, _largest(settings))
+    findings += whatever_it_meets(_ROLES, _roles)
     if not request.offline:
         findings += whatever_it_meets(_MIRROR, lambda: _mirror(settings))
     return Health(tuple(findings))
@@ -92,6 +97,17 @@ def _largest(settings: Settings) -> Needs | None:
                 memory = sum(machine.memory for machine in topology.owned_machines)
                 found.append(Needs(entry.name, len(topology.owned_machines), memory))
     return max(found, key=lambda needs: needs.memory, default=None)
+
+
+def _roles() -> Iterator[Finding]:
+    """Name the roles and checks that cannot be used: those who use them are told why, and nobody else."""
+    broken = (*broken_roles(), *broken_guest_sides(), *broken_checks())
+    for each in broken:
+        text = _("{what}: {why}").format(what=each.brief, why=each.why.told())
+        yield Finding(_ROLES, "warning", text, each.advice)
+    if not broken:
+        count = len(installed_roles())
+        yield Finding(_ROLES, "ok", n_("{count} role", "{count} roles", count).format(count=count))
 
 
 def _mirror(settings: Settings) -> Iterator[Finding]:

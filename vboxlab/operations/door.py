@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -36,3 +37,11 @@ class Door(Protocol):
 
     def ask_secret(self, what: str) -> str:
         """Ask for a secret. Raises UsageError where nobody can answer."""
+
+    def ask(self, question: str, default: str, fault: Callable[[str], str]) -> str:
+        """Ask for a line; an empty answer stands for the default. `fault` says what is wrong with one, "" for nothing.
+
+        It is asked again until there is nothing wrong.
+
+        Raises UsageError where nobody can answer.
+        """

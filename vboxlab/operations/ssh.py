@@ -14,7 +14,7 @@ from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
 from vboxlab.operations.session import opened
-from vboxlab.operations.targets import only_target
+from vboxlab.operations.targets import Target, only_target
 from vboxlab.planning.observed import ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 
@@ -58,6 +58,7 @@ def ssh(request: SshRequest, door: Door) -> Client | Ended:
         context = session.context
         target = only_target(session, request.lab, copy=request.copy)
         observed = need_machine(observe(context.driver, target.lab), request.machine)
+        _refuse_left_alone(target, request.machine)
         entry = way_in(context, target.lab, observed, target.base_of(request.machine))
         _await_server(context, target.lab, observed, entry.base, door)
         line = [command_line(request.command)] if request.command else []
@@ -69,6 +70,15 @@ def ssh(request: SshRequest, door: Door) -> Client | Ended:
             raise UsageError(_("no `ssh` client is installed for a shell"), resolution=_("install the OpenSSH client"))
         done = context.guests.executor(context.directory(target.lab), observed, entry.base).run(*line)
         return Ended(done.exit_code, done.stdout, done.stderr)
+
+
+def _refuse_left_alone(target: Target, name: str) -> None:
+    machine = target.blueprint.topology.machines.get(name) if target.blueprint is not None else None
+    if machine is not None and not machine.configured:
+        raise LabError(
+            _("{machine} is left alone (`configured: false`), so vboxlab has no way in").format(machine=name),
+            resolution=_("work in its own window: `vboxlab down`, then `vboxlab up --gui`"),
+        )
 
 
 def _await_server(context: Context, lab: LabName, machine: ObservedMachine, base: Base, door: Door) -> None:

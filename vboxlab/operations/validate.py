@@ -1,4 +1,4 @@
-"""`validate`: every problem of topology and snapshot-set files, and of parts by themselves; no lab is touched."""
+"""`validate`: all that is wrong or doubtful in topologies, snapshot sets and parts by themselves; no lab is touched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.settings import Settings, load_settings
 from vboxlab.topology.catalog import snapshot_set_names
 from vboxlab.topology.library import Library
-from vboxlab.topology.loader import is_snapshot_set, snapshot_set_of, topology_of
+from vboxlab.topology.loader import doubts_in, is_snapshot_set, snapshot_set_of
 from vboxlab.topology.model import Topology
 from vboxlab.topology.origins import made_first
 from vboxlab.topology.parts import declaration_problems, is_part
@@ -33,26 +33,32 @@ class ValidateRequest:
 
 @dataclass(frozen=True)
 class Validated:
-    """The problems of each file, a line each, in the order that the files were named."""
+    """The problems and warnings of each file, a line each, in the order that the files were named."""
 
     problems: Mapping[Path, tuple[str, ...]]
+    warnings: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_fine(self) -> bool:
-        """Tell whether there is no problem at all."""
+        """Tell whether there is no problem at all; warnings are none."""
         return not any(self.problems.values())
+
+    def lines(self, path: Path) -> tuple[str, ...]:
+        """Return all that there is to say of a file."""
+        return (*self.problems[path], *self.warnings.get(path, ()))
 
 
 def validate(request: ValidateRequest) -> Validated:
     """Check each file as what it is.
 
     Raises UsageError when a file cannot be found, or a value is given for a parameter that none of the files declares;
-    RoleUnusable when an installed role cannot be used.
+    RoleUnusable when no role is installed.
     """
     settings = load_settings()
     library = Library(settings)
     paths = [library.find_topology(file) for file in request.files]
     problems: dict[Path, tuple[str, ...]] = {}
+    warnings: dict[Path, tuple[str, ...]] = {}
     declared: set[str] = set()
     for path in paths:
         problems[path] = ()
@@ -62,7 +68,7 @@ def validate(request: ValidateRequest) -> Validated:
             known = parameters if isinstance(parameters, dict) else {}
             own = {key: value for key, value in request.values.items() if key in known}
             declared |= own.keys()
-            _check(source, path, own, settings, library)
+            warnings[path] = tuple(each.render(source.file) for each in _check(source, path, own, settings, library))
         except RoleUnusable:
             raise
         except TopologyInvalid as error:
@@ -70,11 +76,13 @@ def validate(request: ValidateRequest) -> Validated:
     for key in request.values:
         if key not in declared:
             raise UsageError(_("--set {key}=…: none of the files declares a parameter `{key}`").format(key=key))
-    return Validated(problems)
+    return Validated(problems, warnings)
 
 
-def _check(source: Source, path: Path, values: Mapping[str, str], settings: Settings, library: Library) -> None:
-    """Load one file as what it is; raises TopologyInvalid when it has problems."""
+def _check(
+    source: Source, path: Path, values: Mapping[str, str], settings: Settings, library: Library
+) -> tuple[Problem, ...]:
+    """Load one file as what it is and return the warnings; raises TopologyInvalid when it has problems."""
     if is_snapshot_set(source):
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, library))
@@ -84,7 +92,8 @@ def _check(source: Source, path: Path, values: Mapping[str, str], settings: Sett
             raise invalid(source.file, problems)
     else:
         known = Known(_base_names(settings), snapshot_set_names(settings, path), made_first(path, library))
-        topology_of(source, values, path.stem, known, parts=library.parts(path))
+        return doubts_in(source, values, path.stem, known, beside=library.beside(path))
+    return ()
 
 
 def _base_names(settings: Settings) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import AdapterState, PowerOffHow
+from vboxlab.planning.observed import AdapterState, DiskState, PowerOffHow
 from vboxlab.topology.addressing import LabName
 
 
@@ -32,6 +32,22 @@ class SetHardware:
     machine: str
     cpus: int
     memory: int
+
+
+@dataclass(frozen=True)
+class AddDisks:
+    """Make the disks besides the first that a machine lacks."""
+
+    machine: str
+    disks: tuple[DiskState, ...]
+
+
+@dataclass(frozen=True)
+class SetDvd:
+    """Put a disc image into a machine's drive, or (with "") take it out."""
+
+    machine: str
+    dvd: str
 
 
 @dataclass(frozen=True)
@@ -146,6 +162,8 @@ Step = (
     Create
     | SetAdapters
     | SetHardware
+    | AddDisks
+    | SetDvd
     | Start
     | Resume
     | Introduce

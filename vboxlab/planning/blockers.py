@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vboxlab.language import _
+from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
+from vboxlab.planning.disks import clashes
 from vboxlab.planning.machine import Restored, is_configured
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, PendingRestore, PowerState
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
@@ -116,4 +118,37 @@ def incomplete_restores(desired: Desired, observed: ObservedLab, restored: Mappi
         and not machine.has_snapshot(snapshot)
         and machine.marks.get(MARK_TOPOLOGY) not in (None, desired.topology.name)
         and not is_configured(desired.machines[name], machine)
+    ]
+
+
+def other_disks(desired: Desired, observed: ObservedLab) -> list[str]:
+    """Return the disks that are otherwise than the topology says: they hold work, and are neither made anew nor cut."""
+    text = _(
+        "{machine}: {problem}; a disk that holds work is never changed: correct the topology, or give the disk another "
+        "name there to have a new one beside it"
+    )
+    return [
+        text.format(machine=name, problem=problem)
+        for name, machine in desired.machines.items()
+        if name in observed.machines
+        for problem in clashes(machine.disks, observed.machines[name].disks)
+    ]
+
+
+def without_shared_disks(actions: Iterable[act.Action], desired: Desired) -> list[str]:
+    """Return the snapshots that the plan would take without a disk that their machines share."""
+    text = _(
+        "snapshot {snapshot} would leave out the disk {disk}, which {machines} share; take these machines out of the "
+        "snapshot set, or give each a disk of its own"
+    )
+    found: dict[tuple[str, str], list[str]] = {}
+    for action in actions:
+        if isinstance(action.step, act.TakeSnapshots):
+            for name in action.step.machines:
+                for disk in desired.machines[name].disks:
+                    if disk.shared:
+                        found.setdefault((action.step.snapshot, disk.name), []).append(name)
+    return [
+        text.format(snapshot=snapshot, disk=disk, machines=", ".join(names))
+        for (snapshot, disk), names in found.items()
     ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Any
 
 from vboxlab.language import C_, N_, NC_, _, n_
 from vboxlab.planning import actions as act
 from vboxlab.planning.observed import MARK_TOPOLOGY
 from vboxlab.planning.planner import machines_of
+from vboxlab.topology.disks import in_words
 
 FIXED_TITLES: dict[type[act.Step], str] = {
     act.Create: NC_("action", "create"),
@@ -34,6 +36,11 @@ def title(step: act.Step) -> str:
         case act.SetHardware():
             text = n_("set {cpus} processor(s), {memory} MiB", "set {cpus} processor(s), {memory} MiB", step.cpus)
             return text.format(cpus=step.cpus, memory=step.memory)
+        case act.AddDisks():
+            names = ", ".join(f"{disk.name} ({in_words(disk.size)})" for disk in step.disks)
+            return n_("add disk {disks}", "add disks {disks}", len(step.disks)).format(disks=names)
+        case act.SetDvd():
+            return _("insert {file}").format(file=PurePath(step.dvd).name) if step.dvd else _("take out the disc")
         case act.Configure() | act.Recheck() | act.Repair():
             to_stage, to_none = GUEST_TITLES[type(step)]
             return _(to_stage).format(stage=step.stage) if step.stage else _(to_none)

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from vboxlab.lazily import dataclass
+from vboxlab.planning.disks import disks_of
 from vboxlab.planning.names import Naming
 from vboxlab.planning.observed import (
     MARK_COPY,
@@ -18,11 +19,13 @@ from vboxlab.planning.observed import (
     NAMES_PREFIXED,
     AdapterState,
     Attachment,
+    DiskState,
     Forward,
     MachineSpec,
 )
 from vboxlab.topology.addressing import Names, mac_address
 from vboxlab.topology.model import MANAGEMENT_NETWORK, MANAGEMENT_SLOT, Machine, Topology
+from vboxlab.topology.sites import owners
 
 # VirtualBox's own default for a NAT adapter in slot 1 (manual, "Network Address Translation"); set explicitly so that
 # no driver's numbering by slot can make it meet the management network.
@@ -49,6 +52,9 @@ class DesiredMachine:
     fetches_through: tuple[str, ...] = ()  # machines to be configured before this one can fetch packages
     stock: bool = False  # its base knows only DHCP on adapter 1
     earlier_digests: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+    configured: bool = True  # else it has no way in, and nobody logs in to it
+    disks: tuple[DiskState, ...] = ()
+    dvd: str = ""
 
     def is_digest(self, found: str | None, stage: str | None) -> bool:
         """Tell whether a digest found in a mark means that the guest was brought to the stage as it is written now."""
@@ -95,8 +101,11 @@ def attachment(topology: Topology, names: Names, network: str) -> Attachment:
     return Attachment(declared.kind, declared.host_name or network)
 
 
-def adapters(topology: Topology, names: Names, machine: Machine, port: int) -> tuple[AdapterState, ...]:
-    """Return the adapters of a machine: the topology's, and the management NAT in slot 8 with its SSH forward."""
+def adapters(topology: Topology, names: Names, machine: Machine, port: int | None) -> tuple[AdapterState, ...]:
+    """Return the adapters of a machine: the topology's, and the management NAT in slot 8 with its SSH forward.
+
+    A machine that has no port has no way in.
+    """
     own = [
         AdapterState(
             adapter.slot,
@@ -106,6 +115,8 @@ def adapters(topology: Topology, names: Names, machine: Machine, port: int) -> t
         )
         for adapter in machine.adapters
     ]
+    if port is None:
+        return tuple(sorted(own, key=lambda adapter: adapter.slot))
     management = AdapterState(
         MANAGEMENT_SLOT,
         Attachment("nat", subnet=str(MANAGEMENT_NETWORK), forwards=(Forward(port, SSH_PORT),)),
@@ -128,8 +139,8 @@ def fetches_through(topology: Topology, machine: Machine) -> tuple[str, ...]:
 
     A DNS server that is itself behind the machine is none of them: a router must come up before it.
     """
-    gateways = _owners(topology, _gateways(machine)) - {machine.name}
-    servers = _owners(topology, set(machine.dns)) - {machine.name}
+    gateways = _owners(topology, machine, _gateways(machine)) - {machine.name}
+    servers = _owners(topology, machine, set(machine.dns)) - {machine.name}
     return tuple(sorted(gateways | {name for name in servers if machine.name not in _path_out(topology, name)}))
 
 
@@ -138,7 +149,8 @@ def _path_out(topology: Topology, name: str) -> set[str]:
     passed: set[str] = set()
     ahead = {name}
     while ahead:
-        ahead = set().union(*(_owners(topology, _gateways(topology.machines[each])) for each in ahead)) - passed
+        behind = [topology.machines[each] for each in ahead]
+        ahead = set().union(*(_owners(topology, each, _gateways(each)) for each in behind)) - passed
         passed |= ahead
     return passed
 
@@ -147,13 +159,9 @@ def _gateways(machine: Machine) -> set[IPv4Address]:
     return {adapter.gateway for adapter in machine.adapters if adapter.gateway}
 
 
-def _owners(topology: Topology, addresses: set[IPv4Address]) -> set[str]:
-    return {
-        machine.name
-        for machine in topology.owned_machines
-        for adapter in machine.adapters
-        if not isinstance(adapter.address, str) and adapter.address and adapter.address.ip in addresses
-    }
+def _owners(topology: Topology, asking: Machine, addresses: set[IPv4Address]) -> set[str]:
+    having = (machine for address in addresses for machine in owners(topology, asking, address))
+    return {machine.name for machine in having if not topology.is_adopted(machine)}
 
 
 def desired_machine(
@@ -162,7 +170,7 @@ def desired_machine(
     machine: Machine,
     *,
     image: str,
-    port: int,
+    port: int | None,
     digests: Mapping[str | None, str],
     snapshot_members: Mapping[str, tuple[str, ...]],
     needs_network: bool,
@@ -179,9 +187,12 @@ def desired_machine(
         adapters=adapters(topology, names, machine, port),
         digests=digests,
         stages=stages_of(topology, machine, snapshot_members),
-        fetches_through=fetches_through(topology, machine) if needs_network else (),
-        stock=stock,
+        fetches_through=fetches_through(topology, machine) if needs_network and machine.configured else (),
+        stock=stock and machine.configured,
         earlier_digests=earlier_digests,
+        configured=machine.configured,
+        disks=disks_of(topology, machine),
+        dvd=machine.dvd or "",
     )
 
 

@@ -9,6 +9,7 @@ from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import devices, in_words
 from vboxlab.planning.desired import Desired, DesiredMachine
+from vboxlab.planning.disks import dvd_difference, lacking, missing_in_words, remarks
 from vboxlab.planning.observed import (
     HELD,
     MARK_CONTACTED,
@@ -17,11 +18,13 @@ from vboxlab.planning.observed import (
     MARK_STAGE,
     MARK_TOPOLOGY,
     AdapterState,
+    DiskState,
     ObservedLab,
     ObservedMachine,
     PowerState,
 )
 from vboxlab.planning.snapshot_states import content_of
+from vboxlab.topology.disks import in_words as size_in_words
 from vboxlab.topology.model import Topology
 
 UNTIL_CREATED = "created"
@@ -38,6 +41,9 @@ class MachinePlan:
     power_off_first: str = ""
     hardware: str = ""
     adapters: str = ""
+    disks: tuple[DiskState, ...] = ()  # those to be made, with
+    new_disks: str = ""
+    dvd: str = ""  # it is another one
     introduce: str = ""  # first contact over adapter 1, before the guest can be reached otherwise
     lent: bool = False  # adapter 1 is ready for that
     start: str = ""
@@ -129,15 +135,25 @@ def plan_machine(
         introduce = _("its base knows only DHCP on adapter 1")
     if observed is None:
         return MachinePlan(
-            create=_("there is no VM {vm} of this lab yet").format(vm=machine.vm_name),
+            create=_why_made(machine),
             introduce=introduce,
             start=_("it is new"),
+            dvd=_("it is new") if machine.dvd else "",
             configure_base="" if machine.stages else _("it is new"),
             stages=_not_reached(stages),
         )
     if restored is not None:
         return _after_restore(machine, observed, restored, stages)
     return _of_existing(machine, observed, stages, introduce)
+
+
+def _why_made(machine: DesiredMachine) -> str:
+    text = _("there is no VM {vm} of this lab yet")
+    if machine.disks:
+        text = _("there is no VM {vm} of this lab yet; besides its first disk: {disks}")
+    each = _("{name} ({size})")
+    disks = ", ".join(each.format(name=disk.name, size=size_in_words(disk.size)) for disk in machine.disks)
+    return text.format(vm=machine.vm_name, disks=disks)
 
 
 def _not_reached(stages: tuple[str, ...]) -> dict[str, str]:
@@ -176,10 +192,10 @@ def _after_restore(
         stages=todo,
         reached=stages[:position],
     )
-    return as_its_snapshot_left_it(found)
+    return as_its_snapshot_left_it(machine, found)
 
 
-def as_its_snapshot_left_it(found: MachinePlan) -> MachinePlan:
+def as_its_snapshot_left_it(machine: DesiredMachine, found: MachinePlan) -> MachinePlan:
     """Return the plan of a machine that goes back to a snapshot before it.
 
     That brings its own hardware and adapters back, with forwards from ports that may be somebody else's by now. They
@@ -189,6 +205,9 @@ def as_its_snapshot_left_it(found: MachinePlan) -> MachinePlan:
         found,
         hardware=found.hardware or _("a restored machine has the hardware of its snapshot"),
         adapters=found.adapters or _("a restored machine has the adapters of its snapshot"),
+        disks=machine.disks,
+        new_disks=_("a restored machine has the disks of its snapshot") if machine.disks else "",
+        dvd=found.dvd or (_("a restored machine has the disc of its snapshot") if machine.dvd else ""),
         lent=False,
     )
 
@@ -208,13 +227,16 @@ def _of_existing(
     active = observed.power in (PowerState.RUNNING, PowerState.CHANGING)
     held = observed.power in HELD
     hardware = _hardware_difference(machine, observed)
+    missing = lacking(machine.disks, observed.disks)
+    new_disks = _("; ").join(missing_in_words(machine.disks, observed.disks))
+    dvd = _("; ").join(dvd_difference(machine.dvd, observed.dvd))
     lent = bool(introduce) and machine.first_adapters == observed.adapters
     adapters = "" if lent else _("; ").join(in_words(machine.adapters, observed.adapters))
     # A forward changes hands while the machine runs only from adapter 1 to the management adapter.
     to_lend = bool(introduce) and not lent
     other_devices = to_lend or devices(machine.adapters) != devices(observed.adapters)
-    needs_off = (active or held) and (bool(hardware) or other_devices)
-    power_off = hardware or adapters or introduce if needs_off else ""
+    needs_off = (active or held) and (bool(hardware or new_disks or dvd) or other_devices)
+    power_off = hardware or new_disks or dvd or adapters or introduce if needs_off else ""
     saved = observed.power is PowerState.SAVED
     resume = _("it is saved: its guest shuts down in order first") if saved and needs_off else ""
     plugged = machine.first_adapters if introduce else machine.adapters
@@ -227,6 +249,9 @@ def _of_existing(
         resume_first=resume,
         power_off_first=power_off,
         hardware=hardware,
+        disks=missing,
+        new_disks=new_disks,
+        dvd=dvd,
         adapters=adapters,
         introduce=introduce,
         lent=lent,
@@ -236,7 +261,7 @@ def _of_existing(
         reached=reached,
         running=active and not needs_off,
         held=held and not needs_off,
-        notes=_notes(observed),
+        notes=(*_notes(observed), *remarks(machine.disks, observed.disks)),
     )
 
 

@@ -91,6 +91,15 @@ class AdapterState:
     cable: bool = True
 
 
+@dataclass(frozen=True)
+class DiskState:
+    """A disk besides a machine's first, as it is or as it shall be. Of a shared one its lab has one, by its name."""
+
+    name: str
+    size: int  # MiB
+    shared: bool = False
+
+
 SHORT_ID = 8  # characters of an id that suffice to name it, where they begin no other
 
 
@@ -127,6 +136,8 @@ class ObservedMachine:
     problem: str = ""  # why it is inaccessible, or what a user should know
     untouched: bool = False  # it is off, and was not started since current_snapshot was taken or restored
     last_power_change: str = ""  # a word of the driver's that is another one after each start and each stop
+    disks: tuple[DiskState, ...] = ()  # those besides the first, in the order in which the guest has them
+    dvd: str = ""  # path of the disc image in its drive
 
     @cached_property
     def lab(self) -> LabName | None:

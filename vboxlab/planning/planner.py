@@ -8,10 +8,19 @@ from dataclasses import replace
 from vboxlab.language import C_, _
 from vboxlab.planning import actions as act
 from vboxlab.planning.adopted import adopted_mismatches
-from vboxlab.planning.blockers import conflicts, doubtful_restores, incomplete_restores, unfinished
+from vboxlab.planning.blockers import (
+    conflicts,
+    doubtful_restores,
+    incomplete_restores,
+    other_disks,
+    unfinished,
+    without_shared_disks,
+)
 from vboxlab.planning.desired import Desired, DesiredMachine
+from vboxlab.planning.disks import shared_in_words
 from vboxlab.planning.graph import Graph
 from vboxlab.planning.machine import (
+    BEFORE_STAGES,
     UNTIL_CREATED,
     MachinePlan,
     Restored,
@@ -21,12 +30,14 @@ from vboxlab.planning.machine import (
     restore_point,
     was_kept_aside,
 )
+from vboxlab.planning.marking import record
 from vboxlab.planning.names import remarks
 from vboxlab.planning.observed import (
     MARK_ADOPTED,
+    MARK_DESIRED,
+    MARK_STAGE,
     MARK_TOPOLOGY,
     ObservedLab,
-    ObservedMachine,
     PowerState,
 )
 from vboxlab.planning.pending import describe_pending
@@ -43,6 +54,7 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     """
     blockers = [
         *conflicts(desired, observed),
+        *other_disks(desired, observed),
         *adopted_mismatches(desired.topology, desired.naming, observed),
         *unfinished(observed.pending),
     ]
@@ -64,15 +76,17 @@ def plan(desired: Desired, observed: ObservedLab) -> act.Plan:
     }
     finished = set(observed.pending.undone) if observed.pending and observed.pending.harmless else set()
     for name in finished & plans.keys():
-        plans[name] = as_its_snapshot_left_it(plans[name])
+        plans[name] = as_its_snapshot_left_it(desired.machines[name], plans[name])
     for name, machine_plan in plans.items():
         notes.extend(_("{subject}: {problem}").format(subject=name, problem=note) for note in machine_plan.notes)
     _prepare(graph, desired, plans)
     if desired.until != UNTIL_CREATED:
         _configure(graph, desired, observed, plans)
-        _record(graph, desired, observed, finished | restored.keys())
+        record(graph, desired, observed, finished | restored.keys())
     if desired.until is None:
         _look(graph, desired, observed)
+    blockers += without_shared_disks(graph.actions, desired)
+    notes.extend(_left_as_they_are(graph, observed))
     return act.Plan(observed.name, desired.topology.name, tuple(graph.actions), tuple(notes), tuple(blockers))
 
 
@@ -129,6 +143,14 @@ def _look(graph: Graph, desired: Desired, observed: ObservedLab) -> None:
         elif look is not None and look.differences:
             step = act.Repair(name, machine.last_stage, look.kept)
             graph.add(step, _with_kept(_("; ").join(look.differences), look.kept), machines=(name,))
+
+
+def _left_as_they_are(graph: Graph, observed: ObservedLab) -> list[str]:
+    """Say which shared disks a restore of the plan does not bring back."""
+    steps = [action.step for action in graph.actions]
+    back = [name for step in steps if isinstance(step, act.RestoreSnapshots) for name in step.machines]
+    text = _("{disk} stays as it is: snapshots do not hold it")
+    return [text.format(disk=disk) for disk in shared_in_words(observed.machines[name] for name in back)]
 
 
 def _internal_networks(machine: DesiredMachine) -> set[str]:
@@ -232,6 +254,10 @@ def _prepare(graph: Graph, desired: Desired, plans: Mapping[str, MachinePlan]) -
         if machine_plan.hardware:
             hardware = act.SetHardware(name, machine.cpus, machine.memory)
             graph.add(hardware, machine_plan.hardware, machines=(name,))
+        if machine_plan.new_disks:
+            graph.add(act.AddDisks(name, machine_plan.disks), machine_plan.new_disks, machines=(name,))
+        if machine_plan.dvd:
+            graph.add(act.SetDvd(name, machine.dvd), machine_plan.dvd, machines=(name,))
         if machine_plan.adapters:
             graph.add(act.SetAdapters(name, machine.adapters), machine_plan.adapters, machines=(name,))
 
@@ -265,7 +291,7 @@ class _Guests:
             self._graph.add(act.Introduce(name), _("its guest gets its management address"), machines=(name,))
             step = act.SetAdapters(name, self._desired.machines[name].adapters)
             self._graph.add(step, _("adapter 1 goes to its own network"), machines=(name,))
-        if name not in self._contacted:
+        if name not in self._contacted and self._desired.machines[name].configured:
             self._graph.add(act.Contact(name), _("its guest is reached over SSH"), machines=(name,))
             self._contacted.add(name)
 
@@ -276,7 +302,16 @@ class _Guests:
             self._spare(provider)
         after = tuple(self._ready[name] for name in providers if name in self._ready)
         why = _with_kept(reason, self._kept.pop(name, ()))
-        self._ready[name] = self._graph.add(act.Configure(name, stage), why, machines=(name,), after=after)
+        step = self._step(name, stage)
+        self._ready[name] = self._graph.add(step, why, machines=(name,), after=after)
+
+    def _step(self, name: str, stage: str | None) -> act.Step:
+        """Return what brings a machine to a stage: one that is left alone is there as soon as it runs."""
+        machine = self._desired.machines[name]
+        if machine.configured:
+            return act.Configure(name, stage)
+        reached = {MARK_STAGE: stage or BEFORE_STAGES, MARK_DESIRED: machine.digests[stage]}
+        return act.SetMarks(name, {**self._desired.marks, **reached})
 
     def _spare(self, name: str) -> None:
         """Let a machine that stays as it is run, with those that it needs itself: others fetch packages through it."""
@@ -348,29 +383,3 @@ def _providers_first(desired: Desired) -> list[str]:
     for name in desired.machines:
         add(name)
     return ordered
-
-
-def _record(graph: Graph, desired: Desired, observed: ObservedLab, restored: set[str]) -> None:
-    """Record the topology on machines that were right for it already and so are configured by no action."""
-    if desired.until is not None:
-        return
-    configured = {action.step.machine for action in graph.actions if isinstance(action.step, act.Configure)}
-    for name in desired.machines:
-        machine: ObservedMachine | None = observed.machines.get(name)
-        if machine is None or name in configured:
-            continue
-        # A snapshot brings its own marks back: which, is known only then.
-        stale = {
-            key: value for key, value in desired.marks.items() if machine.marks.get(key) != value or name in restored
-        }
-        if stale:
-            graph.add(act.SetMarks(name, stale), _why_recorded(desired, machine, stale), machines=(name,))
-
-
-def _why_recorded(desired: Desired, machine: ObservedMachine, stale: Mapping[str, str | None]) -> str:
-    if stale.keys() == {MARK_ADOPTED}:
-        return _("it tells other labs which VMs this one adopts")
-    topology, before = desired.topology.name, machine.marks.get(MARK_TOPOLOGY)
-    if before is None:
-        return _("it is right for {topology} as it is (was: nothing yet)").format(topology=topology)
-    return _("it is right for {topology} as it is (was: {before})").format(topology=topology, before=before)

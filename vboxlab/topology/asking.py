@@ -189,6 +189,11 @@ class DistributionCheck(CheckStep):
         """Return the client and the machines that serve."""
         return (self.source, *self.over)
 
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the client, and the machines that are rebooted from within."""
+        return (self.source, *self.persist)
+
     def summary(self) -> str:
         """Return who shares what."""
         return _("{count} requests to {url} are shared by {machines}").format(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from vboxlab.topology.fault_sequences import Cause, FaultOrFaults, told_in_order
+from vboxlab.topology.fault_sequences import Cause, FaultOrFaults, all_logins, told_in_order
 from vboxlab.topology.step import Step
 
 
@@ -18,6 +18,11 @@ class CausedStep(Step):
     def causes(self) -> tuple[FaultOrFaults, ...]:
         """Return what is done, in no particular order."""
         return self.cause if isinstance(self.cause, tuple) else (self.cause,)
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machine that watches, and those in whose guests something is done to the lab."""
+        return (self.source, *all_logins(self.causes))
 
     @property
     def cause_words(self) -> str:

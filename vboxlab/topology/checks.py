@@ -262,6 +262,12 @@ class CommandCheck(CheckStep):
         return _("{command} on {machine} says what it should").format(command=shlex.join(self.argv), machine=self.on)
 
 
+OWN_CHECKS = (
+    PingCheck, ResolvesCheck, ClocksCheck, InternetCheck, AptCheck, AddressCheck, PageCheck, ProbeCheck, ServiceCheck,
+    FileCheck, IpvsCheck, DistributionCheck, CommandCheck,
+)  # fmt: skip
+"""The checks that come with vboxlab, in the order in which lists name them."""
+
 Check = Annotated[
     PingCheck
     | ResolvesCheck

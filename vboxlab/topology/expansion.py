@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.expectations import PARTS
-from vboxlab.topology.growth import NAMED, Growth
+from vboxlab.topology.growth import NAMED, NO_TEMPLATES, Growth
 from vboxlab.topology.parts import EXAMPLE, GIVEN_BY_PARTS, PartFiles, use_of
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import Data, LeftOut, Source
+from vboxlab.topology.templates import TemplateFiles
 from vboxlab.topology.tree import Node, entries_of, merged, spots, values, written
 
 _DECLARATIONS = "parameters"
@@ -30,9 +31,15 @@ class Expanded:
     problems: list[Problem]
 
 
-def expand(source: Source, content: Mapping[str, Data], scope: Scope, files: PartFiles) -> Expanded:
-    """Expand a file's content, under the parameters in force, with the parts that it names."""
-    growth = Growth(source)
+def expand(
+    source: Source,
+    content: Mapping[str, Data],
+    scope: Scope,
+    files: PartFiles,
+    templates: TemplateFiles = NO_TEMPLATES,
+) -> Expanded:
+    """Expand a file's content, under the parameters in force, with the parts and templates that it names."""
+    growth = Growth(source, templates)
     given = _Given()
     if PARTS in content:
         given.take(growth, content[PARTS], scope, files)

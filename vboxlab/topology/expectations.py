@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from vboxlab.language import C_, N_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.conditions import WHEN
+from vboxlab.topology.disks import SIZE_PATTERN, Disk
 from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, SnapshotSet, Stage, Topology
 from vboxlab.topology.problems import Place
@@ -30,7 +31,7 @@ NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
 _EXPANDED = (WHEN, FOR_EACH)
 PARTS = "parts"
 """The section of a topology that names its parts."""
-_CAN_BE_EXPANDED = (Machine, Network, Adapter, Role, Stage)
+_CAN_BE_EXPANDED = (Machine, Network, Adapter, Disk, Role, Stage)
 _PLAIN_WORDS: Mapping[Any, str] = {
     str: N_("text"),
     bool: N_("true or false"),
@@ -38,6 +39,7 @@ _PLAIN_WORDS: Mapping[Any, str] = {
     IPv4Interface: N_("an IPv4 address with its prefix length, such as 192.168.200.51/24"),
     IPv4Network: N_("a network such as 192.168.200.0/24"),
 }
+_PATTERN_WORDS = {SIZE_PATTERN: N_("a size such as 512 MiB or 2 GiB")}
 _ANOTHER = N_("another value")
 
 
@@ -113,6 +115,8 @@ class Expectation:
         if member in (int, float):
             return self._number_words(_("a whole number") if member is int else _("a number"))
         pattern = self._limit("pattern") if member is str else None
+        if pattern in _PATTERN_WORDS:
+            return _(_PATTERN_WORDS[pattern])
         if pattern:
             return _("text that matches {pattern}").format(pattern=pattern)
         return _(_PLAIN_WORDS.get(member, _ANOTHER))
@@ -153,10 +157,15 @@ def _flatten(annotation: Any) -> Iterable[Any]:
         yield annotation
 
 
+def not_in_file(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of a model that come from elsewhere than the file; those of models made of ours as well."""
+    return next((fields for kind, fields in NOT_IN_FILE.items() if issubclass(model, kind)), frozenset())
+
+
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the keys that a file may give for a model, in the order of the model."""
-    hidden = NOT_IN_FILE.get(model, frozenset())
-    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else (PARTS,) if model is Topology else ()
+    hidden = not_in_file(model)
+    added = _EXPANDED if issubclass(model, _CAN_BE_EXPANDED) else (PARTS,) if issubclass(model, Topology) else ()
     return (*(field.alias or name for name, field in model.model_fields.items() if name not in hidden), *added)
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from vboxlab.language import N_, _
-from vboxlab.topology.faults import Fault, FaultStep
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import Fault
 from vboxlab.topology.step import Seconds
 
 SEEDS = 2**32
@@ -18,6 +19,11 @@ SEEDS = 2**32
 def all_machines(faults: Iterable[FaultStep]) -> tuple[str, ...]:
     """Return the machines of some faults, each once, in the order named."""
     return tuple(dict.fromkeys(machine for fault in faults for machine in fault.machines))
+
+
+def all_logins(faults: Iterable[FaultStep]) -> tuple[str, ...]:
+    """Return the machines in whose guests some faults are made, each once, in the order named."""
+    return tuple(dict.fromkeys(machine for fault in faults for machine in fault.logins))
 
 
 def in_time_order(faults: Sequence[Fault]) -> tuple[Fault, ...]:
@@ -35,6 +41,11 @@ class TogetherFault(FaultStep):
     def machines(self) -> tuple[str, ...]:
         """Return the machines that suffer."""
         return all_machines(self.faults)
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machines in whose guests it is done."""
+        return all_logins(self.faults)
 
     def summary(self) -> str:
         """Return what happens."""
@@ -56,6 +67,11 @@ class ChaosFault(FaultStep):
     def machines(self) -> tuple[str, ...]:
         """Return the machines that may suffer."""
         return all_machines(self.among)
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machines in whose guests it may be done."""
+        return all_logins(self.among)
 
     @model_validator(mode="after")
     def _moments_are_told_once(self) -> Self:

@@ -13,40 +13,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from vboxlab.language import _
-from vboxlab.topology.step import Seconds, Step
+from vboxlab.topology.disks import NAME
+from vboxlab.topology.fault_step import FaultStep, Key, MachineFault
+from vboxlab.topology.step import Seconds
 
 SERVICE = r"^[A-Za-z0-9:_.@\\-]+$"
-Key = tuple[str, ...]
 
 
-class FaultStep(Step):
-    """Something done to a lab. Faults still in force when the scenario ends are undone."""
-
-    at: Seconds = Field(default=0.0, description="seconds from the first moment until it is made, times --time-scale")
+class GuestFault(MachineFault):
+    """Something done in the guest of one machine."""
 
     @property
-    def key(self) -> Key | None:
-        """Return what is not as it was afterwards, None where nothing is."""
-        return None
-
-    @property
-    def ends(self) -> tuple[Key, ...]:
-        """Return what is as it was again afterwards."""
-        return ()
-
-    def state(self) -> str:
-        """Say what is not as it was while it is in force."""
-        return self.describe()
-
-
-class MachineFault(FaultStep):
-    """Something done to one machine."""
-
-    machine: str
-
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """Return the machine that suffers."""
+    def logins(self) -> tuple[str, ...]:
+        """Return the machine."""
         return (self.machine,)
 
 
@@ -250,7 +229,7 @@ class HealFault(FaultStep):
         return _("network {network} is whole again").format(network=self.network)
 
 
-class ServiceFault(MachineFault):
+class ServiceFault(GuestFault):
     """Stop, start, kill, hang or continue a service of a machine: hanging, it is there and does nothing."""
 
     fault: Literal["stop-service", "start-service", "kill-service", "hang-service", "continue-service"]
@@ -287,7 +266,7 @@ class ServiceFault(MachineFault):
         return self.summary()
 
 
-class ClockFault(MachineFault):
+class ClockFault(GuestFault):
     """Set a machine's clock forward or back by so many seconds."""
 
     fault: Literal["clock-jump"]
@@ -309,7 +288,7 @@ class ClockFault(MachineFault):
         return _("the clock of {machine} is {seconds} s off").format(machine=self.machine, seconds=self.seconds)
 
 
-class DiskFault(MachineFault):
+class DiskFault(GuestFault):
     """Fill the file system of a folder to its last byte."""
 
     fault: Literal["fill-disk"]
@@ -329,7 +308,37 @@ class DiskFault(MachineFault):
         return _("the file system of {path} on {machine} is full").format(path=self.path, machine=self.machine)
 
 
-class CommandFault(MachineFault):
+class PulledDiskFault(GuestFault):
+    """Take one of a machine's disks out of its guest, or put it back: as if somebody pulled it while it runs."""
+
+    fault: Literal["disk-out", "disk-in"]
+    disk: str = Field(pattern=f"^{NAME.pattern}$", description="name of one of its disks besides the first")
+
+    @property
+    def _what(self) -> Key:
+        return ("disk-out", self.machine, self.disk)
+
+    @property
+    def key(self) -> Key | None:
+        """Return which disk is out."""
+        return self._what if self.fault == "disk-out" else None
+
+    @property
+    def ends(self) -> tuple[Key, ...]:
+        """Return which disk was out."""
+        return (self._what,) if self.fault == "disk-in" else ()
+
+    def summary(self) -> str:
+        """Return what happens."""
+        out, back = _("disk {disk} of {machine} is pulled out"), _("disk {disk} of {machine} is put back")
+        return (out if self.fault == "disk-out" else back).format(disk=self.disk, machine=self.machine)
+
+    def state(self) -> str:
+        """Say which disk is out."""
+        return _("disk {disk} of {machine} is out").format(disk=self.disk, machine=self.machine)
+
+
+class CommandFault(GuestFault):
     """Run a command as root that makes trouble, and another one that undoes it; both without a shell."""
 
     fault: Literal["command"]
@@ -346,7 +355,7 @@ class CommandFault(MachineFault):
         return _("{command} runs on {machine}").format(command=shlex.join(self.run), machine=self.machine)
 
 
-class RebootFault(MachineFault):
+class RebootFault(GuestFault):
     """Reboot a machine from within; as a step of its own, wait until it has booted."""
 
     fault: Literal["reboot"]
@@ -369,6 +378,7 @@ Fault = Annotated[
     | ServiceFault
     | ClockFault
     | DiskFault
+    | PulledDiskFault
     | CommandFault
     | RebootFault,
     Field(discriminator="fault"),

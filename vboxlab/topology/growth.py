@@ -14,25 +14,37 @@ from vboxlab.topology.parameters import (
     fill_written,
     is_parameter_name,
     names_in,
+    offset_of,
     sole_name,
 )
 from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Position, Problem, did_you_mean, invalid, one_of
 from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import MOST_VALUES, Data, LeftOut, Source
+from vboxlab.topology.templates import (
+    TEMPLATE,
+    NoTemplates,
+    Template,
+    TemplateFiles,
+    WrongTemplate,
+    key_filled,
+    position_in,
+)
 from vboxlab.topology.tree import Node, values
 
 VALUE = "value"
 """The key of a plain value in a list that has a key of expansion beside it."""
 # Sections whose keys are names that the file gives; the elements of lists are the other things that can be left out.
 NAMED = ("machines", "networks")
+NO_TEMPLATES = NoTemplates()
 
 
 class Growth:
     """Grow the tree of a file: `at` is always a place of the file, `out` the same thing's place in the tree."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, templates: TemplateFiles = NO_TEMPLATES) -> None:
         self.source = source
+        self._templates = templates
         self.problems: list[Problem] = []
         self.left_out: dict[Place, LeftOut] = {}
         self.uncertain: set[str | int] = set()
@@ -41,7 +53,7 @@ class Growth:
 
     def of_part(self, source: Source) -> Growth:
         """Return what grows the tree of a part, whose problems are told with the others."""
-        inner = Growth(source)
+        inner = Growth(source, self._templates)
         inner.problems, inner.count = self.problems, self.count
         return inner
 
@@ -86,7 +98,29 @@ class Growth:
                     entries[key] = self.grow(kept, where, there, scope)
             else:
                 entries[key] = self.grow(value, where, (*out, key), scope)
+        filled = key_filled(data, at, self.source)
+        if filled:
+            entries[filled] = self._from_template(data, at, (*out, filled), scope)
         return entries
+
+    def _from_template(self, data: Mapping[str, Data], at: Place, out: Place, scope: Scope) -> Node:
+        """Return the tree of what the text of a template is taken for."""
+        where = (*at, TEMPLATE)
+        spot = scope.spot(self.source.spot(where))
+        if out[-1] in data:
+            text = _("`{key}` stands beside `template`, whose text would take its place; expected one of them")
+            self.problem("two-contents", self.source.key((*at, out[-1])), text.format(key=out[-1]), out, scope)
+        name = data[TEMPLATE]
+        if not isinstance(name, str):
+            return Node(spot, "", "")  # which the model tells
+        filled = self._filled(name, where, (*out[:-1], TEMPLATE), scope)
+        try:
+            template = self._templates.read(filled, self.source.file)
+        except WrongTemplate as wrong:
+            self.problem("bad-template", wrong.position or self.source.value(where), str(wrong), out, scope)
+            return Node(spot, "", "")
+        content = self._filled(template.text, where, out, scope, template)
+        return Node(spot, content, fill_written(template.text, scope.local, scope.counted))
 
     def without_loop(self, data: Mapping[str, Data], at: Place, out: Place, scope: Scope) -> dict[str, Data]:
         """Return what cannot be repeated without its `for each`, which is a problem."""
@@ -228,7 +262,7 @@ class Growth:
                 return name, scope.values[name]
         return None
 
-    def _filled(self, text: str, at: Place, out: Place, scope: Scope) -> str:
+    def _filled(self, text: str, at: Place, out: Place, scope: Scope, template: Template | None = None) -> str:
         if "{" not in text:
             return text
         names = dict.fromkeys(names_in(text))
@@ -239,7 +273,7 @@ class Growth:
                 message = _("`{hole}` counts up from {value}, which is no number; expected a name that counts").format(
                     hole=hole, value=show(scope.fillings[name] or None)
                 )
-                self.problem("not-a-number", self.source.value(at), message, out, scope)
+                self.problem("not-a-number", self._hole(name, at, template), message, out, scope)
         for name in names:
             if name not in scope.names:
                 none = _("expected none, as the file declares no parameters")
@@ -253,8 +287,14 @@ class Growth:
                     hole=f"{{{name}}}", expected=one_of(scope.names) if scope.names else none, brace="{{"
                 )
                 message += did_you_mean(name, scope.names)
-                self.problem("unknown-parameter", self.source.value(at), message, out, scope)
+                self.problem("unknown-parameter", self._hole(name, at, template), message, out, scope)
         return fill(text, scope.fillings, scope.counted)
+
+    def _hole(self, name: str, at: Place, template: Template | None) -> Position:
+        """Return where the first hole of a name is: in a template, or somewhere in what stands at a place."""
+        if template is None:
+            return self.source.value(at)
+        return position_in(template.text, offset_of(name, template.text), template.file)
 
 
 def _is_wanted(value: Data) -> bool:

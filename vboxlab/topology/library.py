@@ -11,11 +11,13 @@ from typing import TypeVar
 from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.settings import Settings
 from vboxlab.topology.catalog import FoundParts, find_snapshot_set, find_topology
-from vboxlab.topology.loader import NO_VALUES, NOTHING_KNOWN, snapshot_set_of, topology_of
+from vboxlab.topology.loader import NO_VALUES, NOTHING_KNOWN, Beside, snapshot_set_of, topology_of
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parts import PartFiles
 from vboxlab.topology.source import Source, read_source
 from vboxlab.topology.subject import Known
+from vboxlab.topology.templates import FoundTemplates
+from vboxlab.topology.vocabulary import Vocabulary, vocabulary_beside
 
 K = TypeVar("K")
 
@@ -32,6 +34,7 @@ class Library:
         self._topologies: dict[str, Path | UsageError] = {}
         self._sets: dict[tuple[str, Path | None], Path | UsageError] = {}
         self._read: dict[Path, Source | TopologyInvalid | UsageError] = {}
+        self._words: dict[Path, Vocabulary] = {}
 
     def find_topology(self, name: str) -> Path:
         """Return the file of a topology named by name or path. Raises UsageError as the catalog does."""
@@ -76,7 +79,23 @@ class Library:
         for_copy: bool = False,
     ) -> Topology:
         """Make a topology of a file, with its parameters' default values or those given. Raises as load_topology."""
-        return topology_of(self.source(path), values, path.stem, known, for_copy=for_copy, parts=self.parts(path))
+        beside = self.beside(path)
+        return topology_of(self.source(path), values, path.stem, known, for_copy=for_copy, beside=beside)
+
+    def beside(self, topology: Path) -> Beside:
+        """Return what the topology of a file may name. Raises RoleUnusable where no role is."""
+        return Beside(self.parts(topology), FoundTemplates(topology), self.vocabulary(topology))
+
+    def vocabulary(self, topology: Path) -> Vocabulary:
+        """Return the roles and checks that the topology of a file may use. Raises RoleUnusable where no role is."""
+        folder = topology.parent
+        with self._lock:
+            found = self._words.get(folder)
+        if found is None:
+            found = vocabulary_beside(folder, self._settings.home)
+            with self._lock:
+                found = self._words.setdefault(folder, found)
+        return found
 
     def parts(self, topology: Path) -> PartFiles:
         """Return the parts that the topology of a file can name."""

@@ -7,22 +7,37 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vboxlab.language import _
+from vboxlab.lazily import dataclass
 from vboxlab.topology.catalog import FoundParts
 from vboxlab.topology.expansion import expand
+from vboxlab.topology.growth import NO_TEMPLATES
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import scope_of, values_in_force
 from vboxlab.topology.parts import NoParts, PartFiles
-from vboxlab.topology.problems import Problem, invalid, without_follow_ups
-from vboxlab.topology.role_registry import installed_roles
+from vboxlab.topology.problems import Problem, in_order, invalid, without_follow_ups
 from vboxlab.topology.rules_snapshots import snapshot_problems
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Data, Source, read_source
 from vboxlab.topology.subject import Known, Subject
-from vboxlab.topology.validation import problems_of
+from vboxlab.topology.templates import FoundTemplates, TemplateFiles
+from vboxlab.topology.validation import doubts_of, problems_of
+from vboxlab.topology.vocabulary import Vocabulary, installed_vocabulary
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 NOTHING_KNOWN = Known()
 NO_PARTS = NoParts()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a topology's file may name: parts, templates, roles and checks (None: the installed ones)."""
+
+    parts: PartFiles = NO_PARTS
+    templates: TemplateFiles = NO_TEMPLATES
+    vocabulary: Vocabulary | None = None
+
+
+NOTHING_BESIDE = Beside()
 _FILLERS: Mapping[str, Data] = MappingProxyType({"lab": "lab", "base": "base", "networks": {}, "machines": {}})
 
 
@@ -39,10 +54,16 @@ def load_topology(
     `name` is the topology's name; default: the file's name without its ending. References to bases and snapshot sets
     are checked against those that are `known`, and whether it can be had `for_copy` of the lab.
     Raises TopologyInvalid with every problem of the file, UsageError when the file cannot be read or a value is given
-    for a parameter that it does not declare, RoleUnusable when an installed role is not fit for use.
+    for a parameter that it does not declare, RoleUnusable when no role is installed.
     """
-    parts = FoundParts(path)
-    return topology_of(read_source(path), values, name or path.stem, known, for_copy=for_copy, parts=parts)
+    return topology_of(
+        read_source(path),
+        values,
+        name or path.stem,
+        known,
+        for_copy=for_copy,
+        beside=Beside(FoundParts(path), FoundTemplates(path)),
+    )
 
 
 def topology_of(
@@ -52,25 +73,49 @@ def topology_of(
     known: Known = NOTHING_KNOWN,
     *,
     for_copy: bool = False,
-    parts: PartFiles = NO_PARTS,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Topology:
-    """Make a topology of a file that has been read, and of the parts that it names. Raises as load_topology does."""
-    installed_roles()
+    """Make a topology of a file that has been read, and of the parts and templates that it names.
+
+    Raises as load_topology does.
+    """
+    return _examined(source, values, name, known, for_copy=for_copy, beside=beside).topology
+
+
+def doubts_in(
+    source: Source,
+    values: Mapping[str, str],
+    name: str,
+    known: Known = NOTHING_KNOWN,
+    *,
+    beside: Beside = NOTHING_BESIDE,
+) -> tuple[Problem, ...]:
+    """Return the warnings about the topology of a file that has been read. Raises as load_topology does."""
+    return tuple(in_order(doubts_of(_examined(source, values, name, known, for_copy=False, beside=beside))))
+
+
+def _examined(
+    source: Source, values: Mapping[str, str], name: str, known: Known, *, for_copy: bool, beside: Beside
+) -> Subject:
+    """Make a topology and keep every rule to it. Raises as load_topology does."""
+    vocabulary = beside.vocabulary or installed_vocabulary()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    expanded = expand(source, source.data, scope_of(source, in_force), parts)
+    expanded = expand(source, source.data, scope_of(source, in_force), beside.parts, beside.templates)
     source = expanded.source
     data, more = _completed(expanded.data, source)
     problems = [*source.problems, *expanded.problems, *more]
     data["name"], data["values"] = name, dict(in_force)
-    found = fit(Topology, data, source, _FILLERS)
-    problems += without_follow_ups(problems, found.problems)
-    if found.model is not None:
-        problems += without_follow_ups(problems, problems_of(Subject(found.model, source, found, known, for_copy)))
-    if problems or found.model is None:
+    found = fit(vocabulary.topology, data, source, _FILLERS)
+    told = [vocabulary.explained(problem, source) for problem in found.problems]
+    problems += without_follow_ups(problems, told)
+    subject = Subject(found.model, source, found, known, for_copy) if found.model is not None else None
+    if subject is not None:
+        problems += without_follow_ups(problems, problems_of(subject, vocabulary.roles.values()))
+    if problems or subject is None:
         raise invalid(source.file, problems)
-    return found.model
+    return subject
 
 
 def load_snapshot_set(path: Path, topology: Topology | None = None) -> SnapshotSet:
@@ -128,7 +173,8 @@ def _completed(data: Mapping[str, Data], source: Source) -> tuple[dict[str, Data
         result["verify"] = {"steps": result["verify"]}
     machines = result.get("machines")
     if isinstance(machines, dict):
-        result["machines"] = {name: _completed_machine(name, machine) for name, machine in machines.items()}
+        folder = Path(source.file).absolute().parent
+        result["machines"] = {name: _completed_machine(name, machine, folder) for name, machine in machines.items()}
         for name in machines:
             problems += _name_given(source, ("machines", name))
     if "values" in result:
@@ -137,7 +183,7 @@ def _completed(data: Mapping[str, Data], source: Source) -> tuple[dict[str, Data
     return result, problems
 
 
-def _completed_machine(name: str, machine: Data) -> Data:
+def _completed_machine(name: str, machine: Data, folder: Path) -> Data:
     if not isinstance(machine, dict):
         return machine
     result: dict[str, Data] = {**machine, "name": name}
@@ -147,4 +193,14 @@ def _completed_machine(name: str, machine: Data) -> Data:
             {**adapter, "slot": adapter.get("slot") or str(place)} if isinstance(adapter, dict) else adapter
             for place, adapter in enumerate(adapters, start=1)
         ]
+    disks = machine.get("disks")
+    if isinstance(disks, list):  # the first is the base's
+        result["disks"] = [_completed_disk(f"disk{place}", disk) for place, disk in enumerate(disks, start=2)]
+    dvd = machine.get("dvd")
+    if isinstance(dvd, str) and dvd:
+        result["dvd"] = str(folder / dvd)
     return result
+
+
+def _completed_disk(name: str, disk: Data) -> Data:
+    return disk if not isinstance(disk, dict) or disk.keys() & {"name", "shared"} else {**disk, "name": name}

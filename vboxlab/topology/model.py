@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from vboxlab.topology.conditions import When, holds
+from vboxlab.topology.disks import Disk, SharedDisk, mebibytes
 from vboxlab.topology.parameter_types import ParameterType, limits_problem
 from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.scenario import Scenario
+from vboxlab.topology.secret import LabSecret
 
 if TYPE_CHECKING:
     AnyRole = Role
@@ -55,6 +58,9 @@ class Network(Parameters):
     host_name: str | None = Field(
         default=None, description="name on the host of a host-only, bridged or NAT network, where it has one"
     )
+    site: str | None = Field(
+        default=None, description="place that it is in, where addresses are its own; default: outside of all"
+    )
 
 
 class Adapter(Parameters):
@@ -87,9 +93,15 @@ class Machine(Parameters):
     dns: tuple[IPv4Address, ...] = ()
     search: tuple[str, ...] = Field(default=(), description="resolver search list; default: the topology's domain")
     resolver_domain: bool = Field(default=False, description="write a `domain` line in resolv.conf as well")
+    disks: tuple[Disk, ...] = Field(default=(), description="those besides the first, which is the base's")
+    # Where an image lies differs from computer to computer: the digest goes without.
+    dvd: str | None = Field(default=None, exclude=True, description="disc image in the drive: a path from the file on")
     adopt: Adopt | None = None
     roles: tuple[AnyRole, ...] = Field(default=(), description="what the machine is in every stage")
     stages: dict[str, tuple[AnyRole, ...]] = Field(default_factory=dict)
+    configured: bool = Field(
+        default=True, description="false: it is wired, started and probed, and vboxlab never logs in to it"
+    )
 
     def roles_until(self, stage: str | None, order: tuple[str, ...]) -> tuple[Role, ...]:
         """Return the roles of all stages up to and including the given one; None means no stage at all."""
@@ -126,8 +138,12 @@ class Topology(Parameters):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     values: dict[str, str] = Field(default_factory=dict, description="the parameters' values in force")
     networks: dict[str, Network]
+    disks: dict[str, SharedDisk] = Field(default_factory=dict, description="disks that several machines have")
     machines: dict[str, Machine]
     stages: tuple[Stage, ...] = ()
+    secrets: dict[str, LabSecret] = Field(
+        default_factory=dict, description="what the lab makes up and its machines share: passwords, keys, certificates"
+    )
     verify: Scenario = Field(default_factory=Scenario.model_construct)
 
     @property
@@ -155,11 +171,37 @@ class Topology(Parameters):
         """Return the machines that stand ready already."""
         return tuple(machine for machine in self.machines.values() if self.is_adopted(machine))
 
+    def disk_size(self, disk: Disk) -> int:
+        """Return the size in MiB of a disk of a machine."""
+        return mebibytes(disk.size if disk.size is not None else self.disks[disk.called].size)
+
     @property
     def digest(self) -> str:
         """Return a short digest of everything that changes what the lab is (not how it is verified)."""
-        text = self.model_dump_json(exclude={"verify", "title", "description"})
+        text = self.model_dump_json(exclude=_not_digested(self))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _not_digested(topology: Topology) -> dict[str, Any]:
+    """Return what says nothing about the lab, and what is newer than digests on record, where it is not used."""
+    return {
+        **dict.fromkeys(("verify", "title", "description", *_unused(topology, _NEWER[Topology])), True),
+        "networks": {name: _unused(network, _NEWER[Network]) for name, network in topology.networks.items()},
+        "machines": {name: _unused(machine, _NEWER[Machine]) for name, machine in topology.machines.items()},
+    }
+
+
+def _unused(model: Parameters, keys: tuple[str, ...]) -> set[str]:
+    fields = type(model).model_fields
+    return {key for key in keys if getattr(model, key) == fields[key].get_default(call_default_factory=True)}
+
+
+# Keys that are newer than labs which exist.
+_NEWER: Mapping[type[Parameters], tuple[str, ...]] = {
+    Topology: ("secrets", "disks"),
+    Network: ("site",),
+    Machine: ("configured", "disks"),
+}
 
 
 class SnapshotSet(Parameters):

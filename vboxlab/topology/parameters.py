@@ -25,6 +25,11 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(match[3] for match in _HOLE.finditer(text) if match[3] and not match[4])
 
 
+def offset_of(name: str, text: str) -> int:
+    """Return where the first hole of a name begins in a text."""
+    return next((match.start() for match in _HOLE.finditer(text) if match[3] == name), 0)
+
+
 def sole_name(text: str) -> str | None:
     """Return the name of the hole that a text is, None when it is anything else."""
     found = _HOLE.fullmatch(text)

@@ -9,7 +9,9 @@ from vboxlab.topology.source import Data, look
 _NAMED = {
     "machines": N_("machine `{name}`"),
     "networks": N_("network `{name}`"),
+    "disks": N_("shared disk `{name}`"),
     "parameters": N_("parameter `{name}`"),
+    "secrets": N_("secret `{name}`"),
 }
 # Items of a list at the top of the file, and of one that is a part of something.
 _ITEMS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from difflib import get_close_matches
+from typing import Literal
 
 from vboxlab.errors import TopologyInvalid
 from vboxlab.language import _, n_
@@ -12,6 +13,8 @@ from vboxlab.lazily import dataclass
 
 # Where a value stands in a file: keys and list places from the top, for example ("machines", "srv-web", "adapters", 0).
 Place = tuple[str | int, ...]
+# An error makes a file unusable; a warning is a doubt whether it does what was meant.
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,20 @@ class Position:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a file."""
+    """One thing that is wrong in a file, or doubtful."""
 
     code: str
     position: Position
     message: str
     place: Place = ()
     more: int = 0  # turns of a `for each` that have it as well
+    severity: Severity = "error"
 
     def render(self, file: str) -> str:
-        """Return the problem as `FILE:LINE:COLUMN: [code] message`, with the part and the turn that it is of."""
+        """Return it as `FILE:LINE:COLUMN: [code] message`, with the part and the turn that it is of.
+
+        A warning says that it is one before its code.
+        """
         found, turn = self.position, self.position.turn
         within = [_("in part `{part}`").format(part=found.part)] if found.part else []
         if turn is not None and self.more:
@@ -69,7 +76,11 @@ class Problem:
         elif turn is not None:
             within.append(_("turn {turn}").format(turn=turn))
         told = f" ({', '.join(within)})" if within else ""
-        return f"{found.file or file}:{found}: [{self.code}] {self.message}{told}"
+        where = f"{found.file or file}:{found}:"
+        what = f"[{self.code}] {self.message}{told}"
+        if self.severity == "warning":
+            return _("{where} warning: {what}").format(where=where, what=what)
+        return f"{where} {what}"
 
     @property
     def written(self) -> tuple[Position, str, Place]:

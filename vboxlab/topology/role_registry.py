@@ -1,189 +1,152 @@
-"""Which roles there are: those that the entry points of the group `vboxlab.roles` name, ours as anybody's."""
+"""Which roles there are: those that the entry points of the group `vboxlab.roles` name, ours as anybody's.
+
+One that cannot be used is known as such, and stops no other: a topology that uses it is told why.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial, reduce
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping
+from functools import cache, reduce
 from operator import or_
-from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
-from vboxlab import language
 from vboxlab.errors import RoleUnusable
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
-from vboxlab.topology.roles import Role
-
-GROUP = "vboxlab.roles"
-_OURS = "vboxlab.roles."  # modules of roles that have been tested
+from vboxlab.topology.code import GROUPS, Broken, Code, NotFit, broken, installed, taken_for_a_reason
+from vboxlab.topology.roles import INTERFACE, Role
 
 
 @dataclass(frozen=True)
-class InstalledRole:
+class FoundRole:
     """A role that can be used, and where it was found."""
 
     kind: type[Role]
-    entry: EntryPoint
+    code: Code
 
     @property
     def origin(self) -> str:
-        """Return the distribution that it is of, such as `vboxlab 0.1.0`."""
-        return _origin(self.entry)
+        """Return whose it is: a distribution such as `vboxlab 0.1.0`, or a folder."""
+        return self.code.origin
 
     def module(self, name: str) -> ModuleType | None:
-        """Load the module that stands beside the role's role.py, None where there is none.
-
-        Raises RoleUnusable when it fails.
-        """
-        full = f"{_package(self.entry)}.{name}"
+        """Load the module that stands beside the role's role.py, None where there is none. Raises RoleUnusable."""
         try:
-            return import_module(full) if find_spec(full) else None
-        except Exception as error:  # anybody's code runs here, and may fail in any way
-            text = _("{subject}: {problem}")
-            raise self.unusable(text.format(subject=type(error).__name__, problem=error)) from error
+            return self.code.module(name)
+        except NotFit as unfit:
+            raise self.unusable(unfit) from unfit
 
-    def unusable(self, why: str) -> RoleUnusable:
+    def broken(self, why: NotFit) -> Broken:
+        """Return what is told of it when it cannot be used after all."""
+        return broken(self.code, why)
+
+    def unusable(self, why: NotFit) -> RoleUnusable:
         """Return the error that the role cannot be used."""
-        return _unusable(self.entry, why)
+        told = self.broken(why)
+        return RoleUnusable(told.brief, details=[told.written, why.told()], resolution=told.advice)
 
 
-@cache
-def installed_roles() -> Mapping[str, InstalledRole]:
-    """Return all roles by name, in the order in which lists name them.
+def installed_roles() -> Mapping[str, FoundRole]:
+    """Return all roles that can be used by name, in the order in which lists name them.
 
-    Raises RoleUnusable when there is none, when two have one name, or when one is not what its entry point says.
+    Raises RoleUnusable when there is none at all.
     """
-    found, trouble = _found()
-    if trouble is not None:
-        raise trouble()
+    found, _broken = _found()
+    if not found:
+        raise RoleUnusable(
+            _("no role is installed, not even vboxlab's own"),
+            details=[_("no distribution has an entry point of the group {group}").format(group=GROUPS["role"])],
+            resolution=_("install vboxlab again, so that its entry points are written anew"),
+        )
     return found
 
 
-def any_role() -> Any:
-    """Return the type of a role in a topology: the union of all usable ones, told apart by `role`.
+def broken_roles() -> tuple[Broken, ...]:
+    """Return the roles that entry points name and that cannot be used."""
+    return _found()[1]
 
-    Raises nothing for those that are not: a lab of machines can be taken away whatever else is installed. Whoever
-    reads a topology asks for installed_roles.
+
+def any_role(kinds: Iterable[type[Role]] | None = None) -> Any:
+    """Return the type of a role in a topology: the union of the given ones, told apart by `role`.
+
+    Without any they are all that are installed and usable. Raises nothing where there is none: a lab of machines can be
+    taken away whatever is installed.
     """
-    kinds = [role.kind for role in _found()[0].values()] or [Role]
-    return Annotated[reduce(or_, kinds), Field(discriminator="role")] if len(kinds) > 1 else kinds[0]
-
-
-class _NotFit(Exception):
-    """A role is not fit for use: a marked sentence that says why, and its values."""
-
-    def __init__(self, entry: EntryPoint, why: str, **values: str) -> None:
-        super().__init__(why)
-        self.entry, self.why, self.values = entry, why, values
-
-    def error(self) -> RoleUnusable:
-        """Return the error to tell."""
-        return _unusable(self.entry, _(self.why).format(**self.values))
+    some = [role.kind for role in _found()[0].values()] if kinds is None else list(kinds)
+    some = some or [Role]
+    return Annotated[reduce(or_, some), Field(discriminator="role")] if len(some) > 1 else some[0]
 
 
 @cache
-def _found() -> tuple[Mapping[str, InstalledRole], Callable[[], RoleUnusable] | None]:
-    """Return the roles that can be used, and what makes the error of the first trouble with one.
+def _found() -> tuple[Mapping[str, FoundRole], tuple[Broken, ...]]:
+    """Return the roles that can be used, and those that cannot."""
+    codes, unfit = installed("role")
+    found, more = fit_roles(codes)
+    return MappingProxyType(in_order(found)), (*unfit, *more)
 
-    The model asks when it is loaded, and what is told is known in the language of whoever hears it.
-    """
-    found: dict[str, InstalledRole] = {}
-    trouble: Callable[[], RoleUnusable] | None = None
-    for entry in entry_points(group=GROUP):
+
+def fit_roles(codes: Iterable[Code]) -> tuple[list[FoundRole], list[Broken]]:
+    """Load roles, and return those that can be used and those that cannot."""
+    found, unfit = [], []
+    for code in codes:
         try:
-            role = InstalledRole(_loaded(entry), entry)
-            _take_sentences(entry)
-        except _NotFit as unfit:
-            trouble = trouble or unfit.error
-            continue
-        if entry.name in found:
-            trouble = trouble or partial(_twice, entry.name, found[entry.name], role)
-        found.setdefault(entry.name, role)
-    if not found and trouble is None:
-        trouble = _none
-    ordered = sorted(found.items(), key=lambda item: (item[1].kind.list_order, item[0]))
-    return MappingProxyType(dict(ordered)), trouble
+            role = FoundRole(_loaded(code), code)
+            code.take_sentences()
+        except NotFit as why:
+            unfit.append(broken(code, why))
+        else:
+            found.append(role)
+    return found, unfit
 
 
-def _none() -> RoleUnusable:
-    return RoleUnusable(
-        _("no role is installed, not even vboxlab's own"),
-        details=[_("no distribution has an entry point of the group {group}").format(group=GROUP)],
-        resolution=_("install vboxlab again, so that its entry points are written anew"),
-    )
+def in_order(roles: Iterable[FoundRole]) -> dict[str, FoundRole]:
+    """Return roles by name, in the order in which lists name them."""
+    ordered = sorted(roles, key=lambda role: (role.kind.list_order, role.code.name))
+    return {role.code.name: role for role in ordered}
 
 
-def _twice(name: str, *roles: InstalledRole) -> RoleUnusable:
-    text = _("{role} of {distribution}")
-    return RoleUnusable(
-        _("the role {role} is there twice").format(role=name),
-        details=[text.format(role=name, distribution=role.origin) for role in roles],
-        resolution=_("remove one of these distributions from the Python environment of vboxlab"),
-    )
-
-
-def _origin(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else _("an unknown distribution")
-
-
-def _package(entry: EntryPoint) -> str:
-    return entry.module.removesuffix(".role")
-
-
-def _take_sentences(entry: EntryPoint) -> None:
-    """Take the role's sentences in other languages, from the folder beside its role.py."""
-    folder = Path(str(import_module(entry.module).__file__)).with_name("locale")
-    try:
-        language.add(folder)
-    except Exception as error:  # anybody's file is read here
-        text = N_("its sentences in {folder} cannot be read: {problem}")
-        raise _NotFit(entry, text, folder=str(folder), problem=str(error)) from error
-
-
-def _loaded(entry: EntryPoint) -> type[Role]:
-    if not entry.module.endswith(".role"):
-        raise _NotFit(entry, N_("{module} is no module role of a package"), module=entry.module)
-    try:
-        kind = entry.load()
-    except Exception as error:  # anybody's code runs here, and may fail in any way
-        text = N_("{subject}: {problem}")
-        raise _NotFit(entry, text, subject=type(error).__name__, problem=str(error)) from error
+def _loaded(code: Code) -> type[Role]:
+    kind = code.load()
     if not (isinstance(kind, type) and issubclass(kind, Role)):
         text = N_("{value} is no class that derives from vboxlab.topology.roles.Role")
-        raise _NotFit(entry, text, value=entry.value)
-    if not entry.module.startswith(_OURS):
-        _build(kind, entry)
+        raise NotFit(text, value=code.written.partition(" = ")[2] or code.written)
+    version: object = kind.made_for  # what the class says, whatever its annotation
+    if version != INTERFACE:
+        text = N_("it is made for version {theirs} of the interface of roles; this vboxlab has version {ours}")
+        raise NotFit(text, theirs=version, ours=INTERFACE)
+    if not code.is_ours:
+        # See that a model can be made of its parameters: nobody else does before a topology is read.
+        with taken_for_a_reason():
+            kind.model_rebuild()
     names = kind.model_fields["role"].annotation
-    if get_origin(names) is not Literal or get_args(names) != (entry.name,):
-        raise _NotFit(entry, N_('its class does not say `role: Literal["{role}"]`'), role=entry.name)
+    if get_origin(names) is not Literal or get_args(names) != (code.name,):
+        raise NotFit(N_('its class does not say `role: Literal["{role}"]`'), role=code.name)
     taken = [key for key in kind.model_fields if key != "role" and hasattr(Role, key)]
     if taken:
         text = N_("its parameter {parameter} has the name of a question that vboxlab asks of roles")
-        raise _NotFit(entry, text, parameter=taken[0])
-    order: object = kind.list_order  # what the class says, whatever its annotation
+        raise NotFit(text, parameter=taken[0])
+    order: object = kind.list_order
     if not isinstance(order, int):
-        raise _NotFit(entry, N_("its list_order is {value}; expected a whole number"), value=repr(order))
+        raise NotFit(N_("its list_order is {value}; expected a whole number"), value=repr(order))
     return kind
 
 
-def _build(kind: type[Role], entry: EntryPoint) -> None:
-    """See that a model can be made of a role's parameters, which nobody else looks at before a topology is read."""
-    try:
-        kind.model_rebuild()
-    except Exception as error:  # whatever pydantic makes of anybody's annotations
-        text = N_("{subject}: {problem}")
-        raise _NotFit(entry, text, subject=type(error).__name__, problem=str(error)) from error
+_of_folders: dict[type[Role], FoundRole] = {}
 
 
-def _unusable(entry: EntryPoint, why: str) -> RoleUnusable:
-    return RoleUnusable(
-        _("the role {role} of {distribution} cannot be loaded").format(role=entry.name, distribution=_origin(entry)),
-        details=[f"{entry.name} = {entry.value}", why],
-        resolution=_("install that distribution again or another version of it, or remove it"),
-    )
+def know(roles: Iterable[FoundRole]) -> None:
+    """Remember roles of folders beside topologies, which are used in this process."""
+    _of_folders.update({role.kind: role for role in roles})
+
+
+def known_roles() -> tuple[FoundRole, ...]:
+    """Return all roles that may be met in this process: the installed ones first. Raises as installed_roles."""
+    return (*installed_roles().values(), *_of_folders.values())
+
+
+def found_of(role: Role) -> FoundRole:
+    """Return where a role of a topology was found. Raises RoleUnusable when it is not there any more."""
+    return _of_folders.get(type(role)) or installed_roles()[role.role]

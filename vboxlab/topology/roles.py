@@ -9,7 +9,8 @@ there are is known to vboxlab.topology.role_registry alone. What else it consist
     locale/   its sentences in other languages: LANGUAGE/LC_MESSAGES/vboxlab.mo (vboxlab.language)
 
 role.py is loaded together with the topology's model, so it imports nothing of vboxlab but this module and the language;
-the others may import it, and are loaded when they are asked.
+the others may import it, and are loaded when they are asked. docs/plugins.md has an example, and
+tests/golden/interface.txt all that they may use: what changes there is a new INTERFACE.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from vboxlab.lazily import dataclass
+
+INTERFACE = 1
+"""The version of what vboxlab asks of roles and checks, and of what they may use: another one does not go together."""
 
 
 class Parameters(BaseModel):
@@ -64,10 +68,19 @@ class Role(Parameters):
 
     role: str
 
+    made_for: ClassVar[int] = INTERFACE
+    """The version of the interface that it is made for; a role of a distribution of its own says it as a number."""
     list_order: ClassVar[int] = 100
     """Where it stands among the others in lists (the schema, sentences); those with one number stand by their names."""
     is_drawn: ClassVar[bool] = True
     """Whether pictures of a lab name it: whether it tells what a machine is for."""
+    filled_keys: ClassVar[frozenset[str]] = frozenset({"content"})
+    """Keys, at any depth, of texts that become files, in which `{secret NAME}` and its like are filled."""
+
+    may_repeat: ClassVar[bool] = False
+    """Whether a machine may have it several times in a stage, each with parameters of its own."""
+    template_fills: ClassVar[str] = ""
+    """The key that the text of a file is put under, where `template` stands beside it (vboxlab.topology.templates)."""
 
     def shared_addresses(self) -> tuple[SharedAddress, ...]:
         """Return the addresses that the machine holds, now or when another fails, beside those of its adapters."""
@@ -97,8 +110,28 @@ class Role(Parameters):
         """Return the network through which it routes others towards the Internet, if it does."""
         return None
 
+    def forwards_packets(self) -> bool:
+        """Tell whether the machine sends on packets that are not for itself (ip_forward in the kernel's ip-sysctl)."""
+        return False
+
+    def translated_networks(self) -> tuple[str, ...]:
+        """Return the networks that packets of others leave to with the machine's own address as their source."""
+        uplink = self.uplink_network()
+        return () if uplink is None else (uplink,)
+
+    def servers_asked(self) -> Mapping[tuple[str | int, ...], IPv4Address]:
+        """Return the addresses that its programs ask, by the keys that say so, such as ("forwarders", 0)."""
+        return {}
+
+    def tells_all(self) -> bool:
+        """Tell whether these answers are all that it does to routes and ports: not where it runs what anybody wrote."""
+        return True
+
     def secrets_used(self) -> Mapping[str, str]:
-        """Return the names of the lab's secrets that it needs, by the key that says so."""
+        """Return the names of the lab's secrets that it needs, by the key that says so.
+
+        Of one in a list, that is `users.0.password`.
+        """
         return {}
 
     def told_by(self) -> str | None:

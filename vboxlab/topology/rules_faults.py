@@ -8,8 +8,17 @@ from typing import Any
 from vboxlab.language import _
 from vboxlab.topology.caused import CausedStep
 from vboxlab.topology.fault_sequences import ChaosFault, TogetherFault
-from vboxlab.topology.faults import CableFault, Fault, FaultStep, HealFault, ImpairFault, PartitionFault, RepairFault
-from vboxlab.topology.problems import Place, Problem, one_of
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import (
+    CableFault,
+    Fault,
+    HealFault,
+    ImpairFault,
+    PartitionFault,
+    PulledDiskFault,
+    RepairFault,
+)
+from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.subject import Subject
 
 
@@ -55,6 +64,20 @@ def fault_adapters(subject: Subject) -> Iterator[Problem]:
                 "its line cannot be changed; expected an adapter on an internal network"
             ).format(**named, network=adapter.network)
             yield subject.problem("not-internal", (*place, "slot"), message)
+
+
+def fault_disks(subject: Subject) -> Iterator[Problem]:
+    """unknown-disk: only a disk besides the first can be pulled out."""
+    for fault, place in _faults(subject):
+        machine = subject.topology.machines.get(fault.machine) if isinstance(fault, PulledDiskFault) else None
+        if machine is None or not isinstance(fault, PulledDiskFault) or not subject.fit.complete:
+            continue
+        names = [disk.called for disk in machine.disks]
+        if fault.disk not in names:
+            message = _("machine `{machine}` has no disk `{disk}` besides its first; {expected}").format(
+                machine=machine.name, disk=fault.disk, expected=one_of(names) + did_you_mean(fault.disk, names)
+            )
+            yield subject.problem("unknown-disk", (*place, "disk"), message)
 
 
 def fault_networks(subject: Subject) -> Iterator[Problem]:

@@ -18,7 +18,10 @@ def asked_networks(subject: Subject) -> Iterator[Problem]:
     for index, step in enumerate(topology.verify.steps):
         if not isinstance(step, HoldersInvariant) or step.source not in topology.machines or step.address is None:
             continue
-        networks = [name for name, each in topology.networks.items() if each.subnet and step.address in each.subnet]
+        networks = {name for name, each in topology.networks.items() if each.subnet and step.address in each.subnet}
+        having = [topology.machines[name] for name in step.on if name in topology.machines]
+        near = networks & {adapter.network for machine in having for adapter in machine.adapters}
+        networks = near or networks  # several sites may have such a network
         there = [m.name for m in topology.machines.values() if any(a.network in networks for a in m.adapters)]
         if step.source not in there:
             message = _("machine `{machine}` is not in the network of {address}, so it sees no ARP of it; {expected}")

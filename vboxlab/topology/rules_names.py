@@ -40,6 +40,11 @@ def name_fault(name: str) -> str | None:
     return _("has {count} characters").format(count=len(name)) if len(name) > LONGEST_NAME else None
 
 
+def is_lab_name(name: str) -> bool:
+    """Tell whether a text may name a lab: it becomes a folder and a group, and `--` separates it from a copy's."""
+    return _LAB.fullmatch(name) is not None and "--" not in name
+
+
 def is_word(name: str) -> bool:
     """Tell whether a text is a word that may stand in a file name and in a field of a file."""
     return _WORD.fullmatch(name) is not None
@@ -52,7 +57,7 @@ def _name_expected() -> str:
 def lab_name(subject: Subject) -> Iterator[Problem]:
     """bad-lab-name: the lab's name becomes a folder and a VirtualBox group, `--` separates it from a copy's."""
     lab = subject.topology.lab
-    if not _LAB.fullmatch(lab) or "--" in lab:
+    if not is_lab_name(lab):
         message = _(
             "{value} is no name for a lab; expected at most 40 letters, digits, `-` and `_`, without `--`"
         ).format(value=show(lab or None))

@@ -9,20 +9,23 @@ from vboxlab.language import _
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import MANAGEMENT_NETWORK
 from vboxlab.topology.problems import Place, Problem, one_of
+from vboxlab.topology.sites import may_meet, site_of
 from vboxlab.topology.subject import Placed, Subject
 
-# A network without room for two machines and a broadcast address is no network for a lab.
-LONGEST_PREFIX = 30
+# Up to this prefix length a network has an address of its own and a broadcast address; longer ones have neither
+# (RFC 3021).
+LONGEST_WITH_BROADCAST = 30
 
 
 def subnets(subject: Subject) -> Iterator[Problem]:
     """subnet-unusable, subnet-management, subnets-overlap."""
     earlier: list[tuple[str, IPv4Network]] = []
-    for name, network in subject.topology.networks.items():
+    topology = subject.topology
+    for name, network in topology.networks.items():
         subnet, place = network.subnet, ("networks", name, "subnet")
         if subnet is None:
             continue
-        if subnet.prefixlen > LONGEST_PREFIX or subnet.is_loopback or subnet.is_multicast or subnet.is_unspecified:
+        if subnet.is_loopback or subnet.is_multicast or subnet.is_unspecified:
             message = _(
                 "no machine can have an address in {subnet}; expected a network such as 192.168.200.0/24"
             ).format(subnet=subnet)
@@ -34,7 +37,7 @@ def subnets(subject: Subject) -> Iterator[Problem]:
             ).format(subnet=subnet, network=name, management=MANAGEMENT_NETWORK)
             yield subject.problem("subnet-management", place, message)
         for other, other_subnet in earlier:
-            if subnet.overlaps(other_subnet):
+            if subnet.overlaps(other_subnet) and may_meet(site_of(topology, name), site_of(topology, other)):
                 message = _(
                     "{subnet} of network `{network}` overlaps {other_subnet} of network `{other}` (line {line}); "
                     "expected subnets apart from each other"
@@ -42,6 +45,37 @@ def subnets(subject: Subject) -> Iterator[Problem]:
                 yield subject.repeated("subnets-overlap", place, ("networks", other, "subnet"), message)
                 break
         earlier.append((name, subnet))
+
+
+def point_to_point(subject: Subject) -> Iterator[Problem]:
+    """point-to-point (a warning): a /31 for two machines and no broadcast, a /32 for one without neighbours."""
+    named: list[tuple[str, IPv4Network, Place]] = [
+        (name, network.subnet, ("networks", name, "subnet"))
+        for name, network in subject.topology.networks.items()
+        if network.subnet is not None
+    ]
+    for placed in subject.adapters():
+        network = subject.topology.networks.get(placed.adapter.network)
+        if network is not None and network.subnet is None and placed.ip is not None:
+            named.append((placed.adapter.network, placed.network, (*placed.place, "address")))
+    for name, subnet, place in named:
+        if subnet.prefixlen <= LONGEST_WITH_BROADCAST:
+            continue
+        if subnet.prefixlen == LONGEST_WITH_BROADCAST + 1:
+            text = _(
+                "{subnet} of network `{network}` is a link between two machines, {first} and {last}, without a "
+                "broadcast address (RFC 3021): a third machine, DHCP and whatever else broadcasts do not work there; "
+                "expected a network such as {wider} unless that is meant"
+            )
+        else:
+            text = _(
+                "{subnet} of network `{network}` is a single address: a machine there has no neighbours; expected a "
+                "network such as {wider} unless that is meant"
+            )
+        message = text.format(
+            subnet=subnet, network=name, first=subnet[0], last=subnet[-1], wider=subnet.supernet(new_prefix=24)
+        )
+        yield subject.doubt("point-to-point", place, message)
 
 
 def slots(subject: Subject) -> Iterator[Problem]:
@@ -93,9 +127,11 @@ def addresses(subject: Subject) -> Iterator[Problem]:
 
 
 def _in_subnet(subject: Subject, placed: Placed, address: IPv4Interface, subnet: IPv4Network) -> Iterator[Problem]:
+    has_broadcast = subnet.prefixlen <= LONGEST_WITH_BROADCAST
     values = {
         "address": address.ip, "adapter": placed, "subnet": subnet, "network": placed.adapter.network,
-        "prefix": subnet.prefixlen, "first": subnet.network_address + 1, "last": subnet.broadcast_address - 1,
+        "prefix": subnet.prefixlen,
+        "first": subnet[1 if has_broadcast else 0], "last": subnet[-2 if has_broadcast else -1],
     }  # fmt: skip
     if address.ip not in subnet:
         code = "address-outside-subnet"
@@ -109,12 +145,12 @@ def _in_subnet(subject: Subject, placed: Placed, address: IPv4Interface, subnet:
             "{interface} of {adapter} has another prefix length than network `{network}` ({subnet}); "
             "expected {address}/{prefix}"
         )
-    elif address.ip == subnet.network_address:
+    elif has_broadcast and address.ip == subnet.network_address:
         code = "address-reserved"
         text = _(
             "{address} of {adapter} is the network address of {subnet}; expected an address from {first} to {last}"
         )
-    elif address.ip == subnet.broadcast_address:
+    elif has_broadcast and address.ip == subnet.broadcast_address:
         code = "address-reserved"
         text = _(
             "{address} of {adapter} is the broadcast address of {subnet}; expected an address from {first} to {last}"
@@ -125,16 +161,25 @@ def _in_subnet(subject: Subject, placed: Placed, address: IPv4Interface, subnet:
 
 
 def duplicate_addresses(subject: Subject) -> Iterator[Problem]:
-    """duplicate-address: two adapters with one address (copies of a lab are apart, so they do not count)."""
-    seen: dict[IPv4Address, Placed] = {}
+    """duplicate-address: two adapters with one address that somebody may reach both (copies of a lab are apart)."""
+    seen: dict[IPv4Address, list[Placed]] = {}
     for placed in subject.adapters():
-        first = seen.setdefault(placed.ip, placed) if placed.ip else placed
-        if first.place != placed.place:
+        if placed.ip is None:
+            continue
+        others = seen.setdefault(placed.ip, [])
+        first = next((other for other in others if _may_meet(subject, placed, other)), None)
+        others.append(placed)
+        if first is not None:
             message = _(
                 "{adapter} has {address}, the address of {first} (line {line}); expected another address"
             ).format(adapter=placed, address=placed.ip, first=first, line="{line}")
             place, first_place = (*placed.place, "address"), (*first.place, "address")
             yield subject.repeated("duplicate-address", place, first_place, message)
+
+
+def _may_meet(subject: Subject, one: Placed, other: Placed) -> bool:
+    topology = subject.topology
+    return may_meet(site_of(topology, one.adapter.network), site_of(topology, other.adapter.network))
 
 
 def gateways(subject: Subject) -> Iterator[Problem]:

@@ -124,11 +124,11 @@ def scenario_machines(subject: Subject) -> Iterator[Problem]:
             wanted += [name for name in step.to if name not in hosts and "." not in name]
         for name in dict.fromkeys(wanted):
             if name not in names and not subject.is_spared(step, "machines", name):
-                where = _where(subject, place, name)
+                where = where_named(subject, place, name)
                 yield subject.problem("unknown-machine", where, subject.no_machine(name, where))
 
 
-def _where(subject: Subject, place: Place, name: str) -> Place:
+def where_named(subject: Subject, place: Place, name: str) -> Place:
     """Return where inside a step a machine is named."""
     step = subject.value(place)
     if step == name:
@@ -136,7 +136,7 @@ def _where(subject: Subject, place: Place, name: str) -> Place:
     children = step.items() if isinstance(step, dict) else enumerate(step) if isinstance(step, list) else ()
     for key, value in children:
         if key not in ("title", "note") and (value == name or isinstance(value, dict | list)):
-            found = _where(subject, (*place, key), name)
+            found = where_named(subject, (*place, key), name)
             if subject.value(found) == name:
                 return found
     return place
@@ -168,7 +168,7 @@ def scenario_servers(subject: Subject) -> Iterator[Problem]:
                 message = _(
                     "machine `{machine}` has no role web, so its page cannot be recognised; expected a web server"
                 ).format(machine=name)
-                place = _where(subject, ("verify", "steps", index, serving[0]), name)
+                place = where_named(subject, ("verify", "steps", index, serving[0]), name)
                 yield subject.problem("not-a-web-server", place, message)
 
 

@@ -22,7 +22,7 @@ guests are; of limits only what is beyond the programs' own waiting, such as dea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -30,13 +30,20 @@ from vboxlab.errors import UsageError
 from vboxlab.language import N_, _
 from vboxlab.topology.asking import Asking
 from vboxlab.topology.caused import CausedStep
+from vboxlab.topology.check_interface import OutsideCheck
+from vboxlab.topology.check_registry import any_check
 from vboxlab.topology.checks import Check
 from vboxlab.topology.fault_sequences import FaultOrFaults, all_machines
-from vboxlab.topology.faults import FaultStep
+from vboxlab.topology.fault_step import FaultStep
 from vboxlab.topology.invariants import Invariant, InvariantStep
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.step import Names, Seconds
 from vboxlab.topology.writes import Writes
+
+if TYPE_CHECKING:
+    AnyCheck = Check | OutsideCheck
+else:
+    AnyCheck = any_check()
 
 
 class Limits(Parameters):
@@ -98,6 +105,11 @@ class Measure(Asking, CausedStep):
         detecting = (self.detection.on, self.detection.node) if self.detection else ()
         return (self.source, *all_machines(self.causes), *self.served_by, *detecting)
 
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machine that samples, the one whose journal is read, and those in whose guests faults are made."""
+        return (*super().logins, *((self.detection.on,) if self.detection else ()))
+
     def summary(self) -> str:
         """Return what is measured."""
         if self.measure == "interruption":
@@ -131,19 +143,30 @@ def _family(value: Any) -> str | None:
 
 
 AnyMeasure = Annotated[Measure | Writes, Field(discriminator="measure")]
-CarriedOut = Check | FaultOrFaults | AnyMeasure
+CarriedOut = AnyCheck | FaultOrFaults | AnyMeasure
 """A step with a beginning and an end, which invariants are not."""
-ScenarioStep = Annotated[
-    Annotated[Check, Tag("<check>")]
-    | Annotated[FaultOrFaults, Tag("<fault>")]
-    | Annotated[AnyMeasure, Tag("<measure>")]
-    | Annotated[Invariant, Tag("<invariant>")],
-    Discriminator(
-        _family,
-        custom_error_type="step_family",
-        custom_error_message=N_("expected a step with one of the keys check, fault, measure, invariant"),
-    ),
-]
+_STEP = Discriminator(
+    _family,
+    custom_error_type="step_family",
+    custom_error_message=N_("expected a step with one of the keys check, fault, measure, invariant"),
+)
+
+
+def any_step(check: Any) -> Any:
+    """Return the type of a step, given that of a check."""
+    return Annotated[
+        Annotated[check, Tag("<check>")]
+        | Annotated[FaultOrFaults, Tag("<fault>")]
+        | Annotated[AnyMeasure, Tag("<measure>")]
+        | Annotated[Invariant, Tag("<invariant>")],
+        _STEP,
+    ]
+
+
+if TYPE_CHECKING:
+    ScenarioStep = AnyCheck | FaultOrFaults | AnyMeasure | Invariant
+else:
+    ScenarioStep = any_step(AnyCheck)
 
 
 def kind_of(step: ScenarioStep) -> tuple[Literal["check", "fault", "measure", "invariant"], str]:
@@ -182,7 +205,7 @@ class Scenario(Parameters):
                     details=[f"{number} {step.describe()}" for number, step, *_known in told],
                 )
         wanted = (s for number, s, *_known in told if not names or number in chosen or isinstance(s, InvariantStep))
-        return Scenario(steps=tuple(wanted))
+        return type(self)(steps=tuple(wanted))
 
     @property
     def machines(self) -> frozenset[str]:

@@ -11,20 +11,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Self, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 from pydantic.json_schema import models_json_schema
 
+from vboxlab.lazily import dataclass
 from vboxlab.topology.conditions import WHEN
-from vboxlab.topology.expectations import NOT_IN_FILE, PARTS, Expectation
+from vboxlab.topology.expectations import PARTS, Expectation, not_in_file
 from vboxlab.topology.growth import VALUE
 from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, Parameter, SnapshotSet, Topology
 from vboxlab.topology.parts import GIVEN_BY_PARTS, PART, Part, PartParameter
-from vboxlab.topology.role_registry import installed_roles
 from vboxlab.topology.scenario import Scenario
 from vboxlab.topology.step import listed
+from vboxlab.topology.vocabulary import Vocabulary, installed_vocabulary
 
 SCHEMA_FILE = Path(__file__).with_name("topology.schema.json")
 _HOLE = {"type": "string", "pattern": r"\{[A-Za-z_][A-Za-z0-9_-]*(\+[0-9]+)?\}"}
@@ -80,13 +81,43 @@ _SHARED: Schema = {
 }
 
 
-def topology_schema() -> Schema:
+@dataclass(frozen=True)
+class _Kinds:
+    """The models of a topology that takes certain roles and checks."""
+
+    topology: type[BaseModel]
+    machine: type[BaseModel]
+    scenario: type[BaseModel]
+    part: type[BaseModel]
+
+    @classmethod
+    def of(cls, topology: type[BaseModel]) -> Self:
+        inner = [model for field in topology.model_fields.values() for model in _models_in(field.annotation)]
+        machine: type[BaseModel] = next(model for model in inner if issubclass(model, Machine))
+        scenario: type[BaseModel] = next(model for model in inner if issubclass(model, Scenario))
+        if topology is Topology:
+            return cls(topology, machine, scenario, Part)
+        described = Part.model_fields["verify"].description
+        part = create_model(
+            "Part",
+            __base__=Part,
+            __doc__=Part.__doc__,
+            __module__=Part.__module__,
+            machines=(dict[str, machine], Field(default_factory=dict)),  # type: ignore[valid-type]
+            verify=(scenario, Field(default_factory=scenario.model_construct, description=described)),
+        )
+        return cls(topology, machine, scenario, part)
+
+
+def topology_schema(vocabulary: Vocabulary | None = None) -> Schema:
     """Return the JSON Schema of topology files, of snapshot-set files (`topology`) and parts (those with `part`).
 
-    Raises RoleUnusable when an installed role is not fit for use.
+    Their roles and checks are those of the vocabulary; default: the installed ones.
+    Raises RoleUnusable when no role is installed.
     """
-    installed_roles()
-    models = tuple(_models(Topology, SnapshotSet, Part))
+    topology = (vocabulary or installed_vocabulary()).topology
+    kinds = _Kinds.of(topology)
+    models = tuple(_models(topology, SnapshotSet, kinds.part))
     places, generated = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: Schema = generated["$defs"]
     names = {model: places[model, "validation"]["$ref"].rpartition("/")[2] for model in models}
@@ -96,13 +127,13 @@ def topology_schema() -> Schema:
     for model, name in names.items():
         if model not in _AS_THEY_ARE:
             _with_elements(definitions[name])
-    for model in _elements(Topology):
+    for model in _elements(kinds):
         properties = definitions[names[model]]["properties"]
         properties.update(
             {key: {"$ref": f"#/$defs/{each}"} for key, each in _EXPANDED.items() if key not in properties}
         )
-    _allow_list_of_steps(definitions[names[Topology]]["properties"], names[Scenario])
-    _allow_parts(definitions, names)
+    _allow_list_of_steps(definitions[names[topology]]["properties"], names[kinds.scenario])
+    _allow_parts(definitions, names, kinds)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "vboxlab topology, part of topologies, or snapshot set",
@@ -111,8 +142,8 @@ def topology_schema() -> Schema:
         "then": {"$ref": f"#/$defs/{names[SnapshotSet]}"},
         "else": {
             "if": {"required": [PART]},
-            "then": {"$ref": f"#/$defs/{names[Part]}"},
-            "else": {"$ref": f"#/$defs/{names[Topology]}"},
+            "then": {"$ref": f"#/$defs/{names[kinds.part]}"},
+            "else": {"$ref": f"#/$defs/{names[topology]}"},
         },
         "$defs": {**definitions, **_SHARED},
     }
@@ -146,10 +177,10 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
                     yield from _models_in(argument)
 
 
-def _elements(root: type[BaseModel]) -> set[type[BaseModel]]:
+def _elements(kinds: _Kinds) -> set[type[BaseModel]]:
     """Return the models of what can be expanded: machines, networks, and whatever stands in a list."""
-    found: set[type[BaseModel]] = {Machine, Network}
-    for model in _models(root):
+    found: set[type[BaseModel]] = {kinds.machine, Network}
+    for model in _models(kinds.topology):
         for field in model.model_fields.values():
             for member in Expectation(field.annotation).members:
                 if get_origin(member) is tuple:
@@ -177,7 +208,7 @@ def _is_plain(items: Schema) -> bool:
 
 def _as_in_files(model: type[BaseModel], schema: Schema) -> None:
     """Change a model's schema to what a file says of it."""
-    hidden = NOT_IN_FILE.get(model, frozenset())
+    hidden = not_in_file(model)
     optional = hidden | _NOT_REQUIRED.get(model, frozenset())
     schema["properties"] = {key: value for key, value in schema["properties"].items() if key not in hidden}
     required = [key for key in schema.pop("required", []) if key not in optional]
@@ -233,16 +264,17 @@ def _properties_with_holes(properties: Schema) -> Schema:
     return {key: _with_holes(value) for key, value in properties.items()}
 
 
-def _allow_parts(definitions: Schema, names: dict[type[BaseModel], str]) -> None:
+def _allow_parts(definitions: Schema, names: dict[type[BaseModel], str], kinds: _Kinds) -> None:
     """Let a topology name parts and then say of a machine only what it adds; let a part list its steps."""
-    machine, topology, part = (definitions[names[model]] for model in (Machine, Topology, Part))
+    machine, topology, part = (definitions[names[model]] for model in (kinds.machine, kinds.topology, kinds.part))
     topology["properties"][PARTS] = {
         "description": "what it shares with other topologies; its own keys add to theirs, or replace them",
         "type": "array",
         "items": {"$ref": "#/$defs/Use"},
     }
     definitions["MachineOfPart"] = {key: value for key, value in machine.items() if key != "required"}
-    some, whole = ({"additionalProperties": {"$ref": f"#/$defs/{name}"}} for name in ("MachineOfPart", names[Machine]))
+    of_part, own = "MachineOfPart", names[kinds.machine]
+    some, whole = ({"additionalProperties": {"$ref": f"#/$defs/{name}"}} for name in (of_part, own))
     part["properties"]["machines"] |= some
     topology["properties"]["machines"].pop("additionalProperties")
     given = [key for key in topology["required"] if key in GIVEN_BY_PARTS]
@@ -250,7 +282,7 @@ def _allow_parts(definitions: Schema, names: dict[type[BaseModel], str]) -> None
     topology["if"] = {"required": [PARTS]}
     topology["then"] = {"properties": {"machines": some}}
     topology["else"] = {"required": given, "properties": {"machines": whole}}
-    steps = {"type": "array", "items": {"$ref": f"#/$defs/{names[Scenario]}/properties/steps/items"}}
+    steps = {"type": "array", "items": {"$ref": f"#/$defs/{names[kinds.scenario]}/properties/steps/items"}}
     part["properties"]["verify"] = {**steps, "description": "steps that come before the topology's own"}
 
 

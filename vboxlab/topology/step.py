@@ -47,6 +47,11 @@ class Step(Parameters):
         """Return the machines of the topology that the step needs, in the order named."""
         return ()
 
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return those of them in whose guests something is done, so that vboxlab must be able to log in there."""
+        return self.machines
+
     def describe(self) -> str:
         """Return what the step shows in one line: the title, or one made from the parameters."""
         return self.title or self.summary()
@@ -62,3 +67,8 @@ class CheckStep(Step):
     persist: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=(), description="machines to reboot once it holds; it must hold again afterwards"
     )
+
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Return the machines that look, and those that are rebooted from within."""
+        return (*self.machines, *self.persist)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.roles import Parameters, Role
 from vboxlab.topology.shape import Fit, place_in_file
+from vboxlab.topology.sites import may_meet, nearest, site_of, sites_of
 from vboxlab.topology.source import Data, Source
 from vboxlab.topology.step import Step
 
@@ -74,6 +76,10 @@ class Subject:
         """Return a problem of the value at a place of the model, naming the parameters that the value was made with."""
         place = self.place(place)
         return Problem(code, self.source.value(place), message + self._made_with(place), place)
+
+    def doubt(self, code: str, place: Place, message: str) -> Problem:
+        """Return a warning of the value at a place of the model."""
+        return replace(self.problem(code, place, message), severity="warning")
 
     def problem_of_key(self, code: str, place: Place, message: str) -> Problem:
         """Return a problem of the key at a place of the model."""
@@ -155,6 +161,20 @@ class Subject:
         for machine in self.topology.machines.values():
             for index, adapter in enumerate(machine.adapters):
                 yield Placed(machine, adapter, ("machines", machine.name, "adapters", index))
+
+    def holders(self, asking: Machine, address: IPv4Address) -> tuple[Placed, ...]:
+        """Return the adapters that an address means where a machine asks for it (vboxlab.topology.sites)."""
+        having = (placed for placed in self.adapters() if placed.ip == address)
+        return nearest(having, sites_of(self.topology, asking), self._sites)
+
+    def taken(self, address: IPv4Address, network: str | None) -> Placed | None:
+        """Return an adapter whose having an address keeps it from being used in a network, the last in the file."""
+        sites = site_of(self.topology, network)
+        having = [placed for placed in self.adapters() if placed.ip == address and may_meet(self._sites(placed), sites)]
+        return having[-1] if having else None
+
+    def _sites(self, placed: Placed) -> frozenset[str]:
+        return site_of(self.topology, placed.adapter.network)
 
     def roles(self) -> Iterator[tuple[Machine, Role, Place]]:
         """Return every role of every machine with its place: those of no stage first, then stage by stage."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from vboxlab.guest.executor import Completed
 from vboxlab.language import _, n_
@@ -22,12 +22,16 @@ SHORTEST_TIMEOUT = 45.0  # a command gets at least this long, whatever is left o
 
 @dataclass(frozen=True)
 class Finding:
-    """What one attempt at a check found: problems and doubts (neither: it holds), a line to show, and the evidence."""
+    """What one attempt at a check found: problems and doubts (neither: it holds), a line to show, and the evidence.
+
+    `seen` is what a check that is not ours observed, and was judged by.
+    """
 
     problems: tuple[str, ...]
     message: str = ""
     evidence: tuple[Shown, ...] = ()
     doubts: tuple[str, ...] = ()
+    seen: Mapping[str, Any] | None = None
 
     @property
     def holds(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 from vboxlab.errors import GuestError, InfrastructureTrouble, VboxlabError, WaitTimeout
 from vboxlab.language import C_, _
 from vboxlab.planning.observed import PowerState
+from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.topology.checks import Check
 from vboxlab.verification.attempts import Site
 from vboxlab.verification.checks import examine
@@ -21,7 +22,7 @@ from vboxlab.waiting import Deadline
 RETRY_PAUSE = 1.0
 
 
-def carry_out(check: Check, lab: LabUnderTest, time_scale: float, recorder: Recorder, step: int) -> None:
+def carry_out(check: Check | OutsideCheck, lab: LabUnderTest, time_scale: float, recorder: Recorder, step: int) -> None:
     """Try a check until it holds or its budget is used up, and record each attempt.
 
     It ends early when a machine that it looks at does not run any more. Raises the last GuestError, WaitTimeout or
@@ -44,7 +45,8 @@ def carry_out(check: Check, lab: LabUnderTest, time_scale: float, recorder: Reco
             is_told = True
             recorder.add(
                 Tried(at=recorder.now(), step=step, problems=finding.problems, doubts=finding.doubts,
-                      message=finding.message, evidence=finding.evidence)
+                      message=finding.message, evidence=finding.evidence,
+                      seen=dict(finding.seen) if finding.seen is not None else None)
             )  # fmt: skip
             if finding.holds:
                 return
@@ -68,7 +70,7 @@ def _where(error: Exception) -> tuple[str, ...]:
     return tuple(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-2:])
 
 
-def _not_running(check: Check, lab: LabUnderTest) -> str:
+def _not_running(check: Check | OutsideCheck, lab: LabUnderTest) -> str:
     for machine in dict.fromkeys(check.machines):
         power = lab.power(machine)
         if power is not PowerState.RUNNING:

@@ -13,11 +13,13 @@ from functools import singledispatch
 from vboxlab.language import C_, _, n_
 from vboxlab.topology import asking
 from vboxlab.topology import checks as wanted
+from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.verification.answers import page_shown, probe_answered, requests_shared
 from vboxlab.verification.attempts import COULD_NOT_RUN, Finding, Site, evidence, unanswered
 from vboxlab.verification.clocks import read_clock
 from vboxlab.verification.history import Shown
 from vboxlab.verification.offsets import clock_offset
+from vboxlab.verification.outside_checks import observed
 from vboxlab.verification.readings import (
     ADDRESSES_SCRIPT,
     IPVS_SCRIPT,
@@ -46,24 +48,29 @@ def examine(check: object, site: Site) -> Finding:
 examine.register(asking.PageCheck, page_shown)
 examine.register(asking.ProbeCheck, probe_answered)
 examine.register(asking.DistributionCheck, requests_shared)
+examine.register(OutsideCheck, observed)
 
 
 @examine.register
 def _ping(check: wanted.PingCheck, site: Site) -> Finding:
-    addresses = tuple(address_of(site.lab.topology, target) for target in check.to)
-    names = [t if t == a else f"{t} ({a})" for t, a in zip(check.to, addresses, strict=True)]
-    done = site.on_each(check.source, lambda machine: site.run(machine, ping_script(addresses)))
+    topology = site.lab.topology
+    asked_by = {machine: tuple(address_of(topology, machine, each) for each in check.to) for machine in check.source}
+    done = site.on_each(check.source, lambda machine: site.run(machine, ping_script(asked_by[machine])))
     problems, doubts = [], []
     for machine, completed in done.items():
+        addresses = asked_by[machine]
+        names = [t if t == a else f"{t} ({a})" for t, a in zip(check.to, addresses, strict=True)]
         for name, answer in zip(names, parse_pings(completed.stdout, len(addresses)), strict=True):
             if answer is None or answer.exit_code in COULD_NOT_RUN:
                 doubts.append(unanswered(machine, "ping", completed))
             elif answer.exit_code:
                 text = _("{machine} does not reach {target}: {why}")
                 problems.append(text.format(machine=machine, target=name, why=answer.why or _("no answer")))
-    command = f"ping -c 1 -W 2 {' | '.join(addresses)}"
-    seen = tuple(evidence(machine, command, completed) for machine, completed in done.items())
-    asked = len(done) * len(addresses)
+    seen = tuple(
+        evidence(machine, f"ping -c 1 -W 2 {' | '.join(asked_by[machine])}", completed)
+        for machine, completed in done.items()
+    )
+    asked = len(done) * len(check.to)
     message = _("{answered} of {asked} answered").format(answered=asked, asked=asked)
     return Finding(tuple(problems), message, seen, tuple(dict.fromkeys(doubts)))
 

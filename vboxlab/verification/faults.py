@@ -9,11 +9,13 @@ from contextlib import suppress
 from dataclasses import field
 from functools import partial
 
-from vboxlab.errors import GuestError, MachineConflict, WaitTimeout
+from vboxlab.errors import CapabilityMissing, GuestError, MachineConflict, WaitTimeout
 from vboxlab.guest.executor import Executor
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import Impairment, PowerState
+from vboxlab.topology.disks import guest_path
+from vboxlab.topology.fault_step import Key
 from vboxlab.topology.faults import (
     CableFault,
     ClockFault,
@@ -22,10 +24,10 @@ from vboxlab.topology.faults import (
     Fault,
     HealFault,
     ImpairFault,
-    Key,
     PartitionFault,
     PauseFault,
     PowerOffFault,
+    PulledDiskFault,
     RebootFault,
     RepairFault,
     ServiceFault,
@@ -38,6 +40,7 @@ from vboxlab.waiting import Deadline, wait_until
 BOOT_ID_SCRIPT = "cat /proc/sys/kernel/random/boot_id"
 STANDING_STILL = ("off", "paused")  # the first words of the keys of machines whose guests are not reached
 FILLING = ".vboxlab-fills-this-disk"
+InGuest = ServiceFault | ClockFault | DiskFault | PulledDiskFault | CommandFault
 Keep = Callable[[Sequence[Fault]], None]
 
 
@@ -69,9 +72,11 @@ class Faults:
 
         With wait, a machine that starts is waited for (WaitTimeout after the fault's budget). What is done is written
         down before it is tried, so that a fault that failed half-way, or whose vboxlab was killed, is undone as well.
-        Raises MachineConflict, with nothing done, for hardware of a machine that is not vboxlab's.
+        Raises MachineConflict, with nothing done, for hardware of a machine that is not vboxlab's; and
+        CapabilityMissing for what only the guest of a machine could do that is left alone.
         """
         self._check_ours(fault)
+        self._check_configured(fault)
         if fault.key is not None:
             before_it = self.in_force.get(fault.key)
             if isinstance(fault, ClockFault) and isinstance(before_it, ClockFault):
@@ -83,7 +88,7 @@ class Faults:
         match fault:
             case RebootFault():
                 before = self._reboot(fault, wait=wait)
-            case ServiceFault() | ClockFault() | DiskFault() | CommandFault():
+            case ServiceFault() | ClockFault() | DiskFault() | PulledDiskFault() | CommandFault():
                 self._as_root(fault.machine, _script(fault))
             case _:
                 self._by_hypervisor(fault, wait=wait)
@@ -103,6 +108,20 @@ class Faults:
                 text = _("{machine} is not vboxlab's, so its power, cables and lines are left as they are")
                 raise MachineConflict(text.format(machine=machine))
 
+    def _check_configured(self, fault: Fault) -> None:
+        """Raise CapabilityMissing where a machine's own guest would have to make its line bad, and it is left alone."""
+        if self.lab.shapes_lines or not isinstance(fault, ImpairFault | RepairFault | PartitionFault | HealFault):
+            return
+        if isinstance(fault, ImpairFault | RepairFault):
+            concerned = [fault.machine]
+        else:
+            groups = fault.groups if isinstance(fault, PartitionFault) else ()
+            concerned = [name for name, _slot in lines.groups_of(self.lab.topology, fault.network, groups)]
+        for machine in concerned:
+            if not self._is_configured(machine):
+                text = _("{machine} is left alone, and {driver} itself cannot change the lines of a network")
+                raise CapabilityMissing(text.format(machine=machine, driver=self.lab.driver))
+
     def _whose_hardware(self, fault: Fault) -> Iterable[str]:
         """Return the machines that the hypervisor is to change for a fault."""
         match fault:
@@ -119,8 +138,13 @@ class Faults:
     def _is_adopted(self, machine: str) -> bool:
         return self.lab.topology.is_adopted(self.lab.topology.machines[machine])
 
+    def _is_configured(self, machine: str) -> bool:
+        return self.lab.topology.machines[machine].configured
+
     def _remember_clock(self, machine: str) -> None:
         """Write down that the clock of a machine that stood still is behind, which nothing but its guest can mend."""
+        if not self._is_configured(machine):
+            return
         behind = ClockFault(fault="clock-jump", machine=machine, seconds=0)
         if behind.key not in self.in_force:
             self._remember(behind.key, behind)
@@ -195,7 +219,8 @@ class Faults:
                 self.lab.start(fault.machine, wait=True)
             case PauseFault():
                 self.lab.start(fault.machine, wait=True)
-                self._as_root_or_anew(fault.machine, clock_script())
+                if self._is_configured(fault.machine):
+                    self._as_root_or_anew(fault.machine, clock_script())
             case CableFault():
                 self.lab.set_cable(fault.machine, fault.slot, True)
             case ImpairFault():
@@ -206,7 +231,7 @@ class Faults:
                 lines.cut(self.lab, fault.network, (), self._as_root_or_anew)
             case ClockFault():
                 self._as_root_or_anew(fault.machine, _undoing(fault))
-            case ServiceFault() | DiskFault() | CommandFault():
+            case ServiceFault() | DiskFault() | PulledDiskFault() | CommandFault():
                 if not self._as_root_or_anew(fault.machine, _undoing(fault)):
                     self._as_root(fault.machine, _undoing(fault))
             case _:
@@ -273,7 +298,7 @@ def clock_script() -> str:
     return f"date -s @{time.time():.3f}"
 
 
-def _script(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
+def _script(fault: InGuest) -> str:
     """Return what makes the trouble in the guest."""
     match fault:
         case ServiceFault():
@@ -289,11 +314,13 @@ def _script(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
             # All at once is faster, as far as the file system's own needs let it; the rest is written to the last byte.
             most = f"for share in 100 99 97 90; do fallocate -l $((free * share)) -- {file} 2>/dev/null && break; done"
             return f"{free}\n{most}\ncat /dev/zero >> {file} 2>/dev/null || true\ntest -s {file}"
+        case PulledDiskFault():
+            return _pulling(fault) if fault.fault == "disk-out" else _putting_back(fault)
         case CommandFault():
             return shlex.join(fault.run)
 
 
-def _undoing(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str:
+def _undoing(fault: InGuest) -> str:
     """Return what undoes it."""
     match fault:
         case ServiceFault() if fault.fault == "hang-service":
@@ -304,8 +331,24 @@ def _undoing(fault: ServiceFault | ClockFault | DiskFault | CommandFault) -> str
             return clock_script()  # right also where a boot or a snapshot has undone it meanwhile
         case DiskFault():
             return shlex.join(["rm", "-f", "--", f"{fault.path.rstrip('/')}/{FILLING}"])
+        case PulledDiskFault():
+            return _putting_back(fault)
         case CommandFault():
             return shlex.join(fault.undo)
+
+
+def _pulling(fault: PulledDiskFault) -> str:
+    """Return what takes a disk away from the guest's kernel, as the disk's end does (Linux, sysfs: device/delete)."""
+    link = shlex.quote(guest_path(fault.disk))
+    out = 'echo 1 > "/sys/block/${disk##*/}/device/delete"'
+    return f"disk=$(readlink -e -- {link}) || exit 1\n{out}\nudevadm settle --timeout=30\ntest ! -e {link}"
+
+
+def _putting_back(fault: PulledDiskFault) -> str:
+    """Return what lets the guest's kernel look for disks on all ports (Linux, sysfs: scsi_host/scan)."""
+    link = shlex.quote(guest_path(fault.disk))
+    look = "for port in /sys/class/scsi_host/host*/scan; do echo '- - -' > \"$port\"; done"
+    return f"{look}\nudevadm settle --timeout=30 --exit-if-exists={link}\ntest -e {link}"
 
 
 def _booted_anew(executor: Executor, former: str) -> bool:

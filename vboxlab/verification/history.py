@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from vboxlab.errors import EXIT_INVALID, VboxlabError
 from vboxlab.language import _
@@ -87,7 +87,11 @@ class Shown(BaseModel):
 
 
 class Tried(Record):
-    """An attempt at a check that was made to its end: what was wrong, what could not be told, what was seen."""
+    """An attempt at a check that was made to its end: what was wrong, what could not be told, what was seen.
+
+    `seen` is what a check that is not vboxlab's own observed (vboxlab.topology.check_interface): it can be
+    judged again.
+    """
 
     kind: Literal["tried"] = "tried"
     step: int
@@ -95,6 +99,7 @@ class Tried(Record):
     doubts: tuple[str, ...] = ()
     message: str = ""
     evidence: tuple[Shown, ...] = ()
+    seen: dict[str, JsonValue] | None = None
 
 
 class Trouble(Record):

@@ -12,10 +12,13 @@ from vboxlab import __version__
 from vboxlab.language import _
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.caused import CausedStep
+from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.topology.fault_sequences import first_of
-from vboxlab.topology.faults import FaultStep, PowerOffFault
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import PowerOffFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, ScenarioStep, kind_of
+from vboxlab.topology.step import CheckStep
 from vboxlab.topology.writes import Writes
 from vboxlab.verification.clocks import Interval
 from vboxlab.verification.fault_facts import done as done_by_faults
@@ -48,6 +51,7 @@ from vboxlab.verification.history import (
 from vboxlab.verification.invariants import judge_invariant
 from vboxlab.verification.offsets import client_offset
 from vboxlab.verification.outages import Stretch, Watched, joined, loss_over_time, standstills
+from vboxlab.verification.outside_checks import judged_again, step_of
 from vboxlab.verification.report import Evidence, Report, StepReport
 from vboxlab.verification.samples import Owners, Sample
 from vboxlab.verification.takeover import detected, stages
@@ -60,7 +64,7 @@ _step: TypeAdapter[ScenarioStep] = TypeAdapter(ScenarioStep)
 def scenario_of(run: RunBegun) -> tuple[ScenarioStep, ...]:
     """Return the steps of a run. Raises HistoryInvalid when this vboxlab does not know them."""
     try:
-        return tuple(_step.validate_python(step) for step in run.steps)
+        return tuple(step_of(step) or _step.validate_python(step) for step in run.steps)
     except ValidationError as error:
         brief = _("the history has a step that this vboxlab does not know")
         raise HistoryInvalid(brief, details=[str(error)]) from None
@@ -76,10 +80,14 @@ def owners_of(step: Measure, pages: Mapping[str, str]) -> Owners:
     return Owners.of(pages) if step.is_page else Owners(tuple(step.served_by), ("",))
 
 
-def judge(history: History) -> Report:
-    """Return the report of a run. Raises HistoryInvalid when it has steps that are not known."""
+def judge(history: History, scenario: Sequence[ScenarioStep] | None = None) -> Report:
+    """Return the report of a run; its steps are read from the history where they are not given.
+
+    Raises HistoryInvalid when it has steps that are not known.
+    """
     run = history.run
-    steps = [judge_step(history, number, step) for number, step in enumerate(scenario_of(run), start=1)]
+    carried_out = scenario_of(run) if scenario is None else scenario
+    steps = [judge_step(history, number, step) for number, step in enumerate(carried_out, start=1)]
     last = history.records[-1]
     loads = [record.busy for record in history.of(Load)]
     return Report(
@@ -189,11 +197,13 @@ def _judged(history: History, number: int, step: CarriedOut, unjudged: StepRepor
         if history.last(FaultInForce, number) is None:
             return unjudged
         return replace(unjudged, outcome="passed", message=done_by_faults(history, number))
-    return _checked(history, number, unjudged, step.persist)
+    return _checked(history, number, unjudged, step)
 
 
-def _checked(history: History, number: int, unjudged: StepReport, persist: Sequence[str]) -> StepReport:
+def _checked(history: History, number: int, unjudged: StepReport, step: CheckStep) -> StepReport:
     tried, gave_up = history.last(Tried, number), history.last(GaveUp, number)
+    if tried is not None and isinstance(step, OutsideCheck):
+        tried = judged_again(step, tried)
     reason = (gave_up.reason,) if gave_up else ()
     if tried is None:
         return replace(unjudged, message=_("nothing could be found out in time"), details=reason)
@@ -206,8 +216,8 @@ def _checked(history: History, number: int, unjudged: StepReport, persist: Seque
         first, *more = tried.doubts
         return replace(unjudged, outcome="unclear", message=first, details=(*more, *reason), evidence=evidence)
     rebooted = [one.machine for one in history.of(Rebooted, number) if one.at <= tried.at]
-    if set(persist) - set(rebooted):
-        message = _("it was not looked at after a reboot of {machines}").format(machines=", ".join(persist))
+    if set(step.persist) - set(rebooted):
+        message = _("it was not looked at after a reboot of {machines}").format(machines=", ".join(step.persist))
         return replace(unjudged, message=message, evidence=evidence)
     found = [tried.message]
     if rebooted:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from vboxlab.base.model import Base
-from vboxlab.errors import InfrastructureTrouble, LabError, said_by_system
+from vboxlab.errors import CapabilityMissing, InfrastructureTrouble, LabError, said_by_system
 from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.guest.executor import Executor
@@ -76,7 +76,9 @@ class LiveLab:
         return self._context.driver.version
 
     def executor(self, machine: str) -> Executor:
-        """Return the way into a machine, the same one for the same machine."""
+        """Return the way into a machine, the same one for the same machine. Raises CapabilityMissing."""
+        if not self._topology.machines[machine].configured:
+            raise CapabilityMissing(_("{machine} is left alone, so there is no way in").format(machine=machine))
         with self._lock:
             if machine not in self._executors:
                 directory = self._context.directory(self._lab)

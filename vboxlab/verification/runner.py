@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from vboxlab import __version__
 from vboxlab.errors import InfrastructureTrouble, VboxlabError
@@ -16,8 +16,10 @@ from vboxlab.language import C_, N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import PowerState
 from vboxlab.topology.caused import CausedStep
+from vboxlab.topology.check_interface import OutsideCheck
 from vboxlab.topology.fault_sequences import all_machines
-from vboxlab.topology.faults import FaultStep, RebootFault
+from vboxlab.topology.fault_step import FaultStep
+from vboxlab.topology.faults import RebootFault
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.scenario import CarriedOut, Measure, Scenario, ScenarioStep
 from vboxlab.topology.writes import Writes
@@ -92,7 +94,7 @@ def run_scenario(
                     running.undo(number=len(steps) + 1)
     finally:
         recorder.add(RunEnded(at=recorder.now(), interrupted=is_interrupted))
-    report = judge(recorder.history())
+    report = judge(recorder.history(), steps)
     running.tell_invariants(report.steps)
     return report
 
@@ -112,7 +114,9 @@ def _begun(
             step.machines for step in steps
         ]
         running = [m for m in dict.fromkeys(sum(measured, ())) if lab.power(m) is PowerState.RUNNING]
-        speeds = measured_speeds(lab, [m for m in running if m in topology.machines])
+        speeds = measured_speeds(
+            lab, [m for m in running if m in topology.machines and topology.machines[m].configured]
+        )
         time_scale = scale_for(speeds.values())
     return RunBegun(
         at=recorder.now(),
@@ -131,9 +135,15 @@ def _begun(
         speeds=speeds,
         own_seconds=own_seconds(topology),
         owners=page_owners(topology),
-        steps=tuple(step.model_dump(mode="json", by_alias=True) for step in steps),
+        steps=tuple(map(_written, steps)),
         left_out=len(scenario.steps) - len(scenario.applying(topology.values)),
     )
+
+
+def _written(step: ScenarioStep) -> Mapping[str, Any]:
+    """Return a step as the history has it; of a check that may not be there when it is read, with its title."""
+    written = step.model_dump(mode="json", by_alias=True)
+    return {**written, "title": step.describe()} if isinstance(step, OutsideCheck) else written
 
 
 @dataclass

@@ -9,6 +9,7 @@ from vboxlab.guest.executor import Executor
 from vboxlab.planning.observed import Impairment, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Topology
+from vboxlab.topology.sites import addresses_seen
 
 
 class LabUnderTest(Protocol):
@@ -93,8 +94,8 @@ def own_seconds(topology: Topology) -> Mapping[str, float]:
     return waits
 
 
-def address_of(topology: Topology, target: str) -> str:
-    """Return the first static address of a machine of the topology; anything else stays as it is."""
+def address_of(topology: Topology, asking: str, target: str) -> str:
+    """Return the first address by which a machine of the topology is reached from another; else the target itself."""
     machine = topology.machines.get(target)
-    addresses = [adapter.address for adapter in machine.adapters] if machine else []
-    return next((str(address.ip) for address in addresses if address not in (None, "dhcp")), target)  # type: ignore[union-attr]
+    addresses = addresses_seen(topology, topology.machines[asking], machine) if machine else ()
+    return str(addresses[0]) if addresses else target

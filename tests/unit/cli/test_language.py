@@ -24,7 +24,7 @@ machines:
   client-{n}:
     for each: {n: "1..{clients}"}
     hostname: client-{n}
-    adapters: [{network: lan, address: "192.168.7.{n+10}/24", gateway: 192.168.7.1}]
+    adapters: [{network: lan, address: "192.168.7.{n+10}/24"}]
   cache:
     when: {cache: squid}
     hostname: cache
@@ -101,3 +101,12 @@ def test_problems_of_a_part_are_found_by_validate(project: Path, capsys: pytest.
     assert "parts/site.yaml:9:40: [bad-address] `address` of adapter 1 of machine `gate` is `192.168.7.300/24`" in told
     assert told.count("[bad-address]") == 1
     assert "(in part `site`)" in told
+
+
+def test_a_plan_says_that_there_are_warnings(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "counted"]) == 2
+    assert "warning" not in capsys.readouterr().err
+    file = project / "topologies" / "counted.yaml"
+    file.write_text(TEXT.replace('{n+10}/24"}', '{n+10}/24", gateway: 192.168.7.1}'))
+    assert run(["plan", "counted"]) == 2
+    assert "note: 1 warning: `vboxlab validate counted`\n" in capsys.readouterr().err

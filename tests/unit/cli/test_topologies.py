@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,28 @@ def test_list_and_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row.split()[:2] for row in rows if row.startswith("failover")] == [["failover", "ha"]]
     assert run(["schema"]) == 0
     assert capsys.readouterr().out == schema_text()
+
+
+def test_validate_warns_and_takes_the_file_for_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    file = "tests/golden/topology/doubtful/no-lease.yaml"
+    assert run(["validate", file]) == 0
+    assert capsys.readouterr().out.startswith(f"{file}:16:40: warning: [no-lease] `enp0s3` of machine `client` waits ")
+    assert run(["validate", file, "--json"]) == 0
+    ((line,),) = json.loads(capsys.readouterr().out).values()
+    assert line.startswith(f"{file}:16:40: warning: [no-lease]")
+
+
+def test_validate_warns_of_a_part_where_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(REPOSITORY / "topologies", tmp_path / "topologies")
+    shutil.copytree(REPOSITORY / "snapshots", tmp_path / "snapshots")
+    part = tmp_path / "topologies" / "parts" / "firewall.yaml"
+    text = part.read_text(encoding="utf-8")
+    part.write_text(text.replace('routes: [{to: 192.168.201.0/24, via: "{service}"}]', "routes: []"), encoding="utf-8")
+    assert run(["validate", "loadbalancing"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "parts/firewall.yaml:29:9: warning: [no-way-back] `srv-web` reaches 192.168.100.10 of `dns`, " in line
+    assert "`firewall` sends it out of the lab by network `wan`" in line
+    assert line.endswith("expected a route there, such as 192.168.201.0/24 via 192.168.200.5 (in part `firewall`)")

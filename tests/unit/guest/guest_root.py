@@ -87,7 +87,7 @@ def guest_root(root: Path, name: str, machine: str, stage: str | None, **values:
     for resource in guest.resources:
         match resource:
             case File(path=path, content=content, mode=mode):
-                guest.write(path, content if isinstance(content, str) else content.filled(SECRET), mode)
+                guest.write(path, content if isinstance(content, str) else content.filled(lambda _hole: SECRET), mode)
             case Hostname(name=hostname):
                 guest.write("/etc/hostname", f"{hostname}\n")
                 guest.write("/proc/sys/kernel/hostname", f"{hostname}\n")

@@ -20,6 +20,7 @@ from vboxlab.errors import GuestError, UsageError
 from vboxlab.guest.configurator import ResourceResult, StageReport, Status
 from vboxlab.guest.differences import guest_findings
 from vboxlab.guest.executor import Executor
+from vboxlab.guest.filling import filled
 from vboxlab.guest.resources import AbsentFile, File, Interface, Package, Password, Resource, SecretText, Service
 from vboxlab.guest.telling import told
 from vboxlab.hypervisor.memory import store_of
@@ -156,6 +157,7 @@ RESOURCES: dict[str, tuple[Resource, str]] = {
     "service-missing": (Service("cron"), "not installed"),
     "service-waits-for-its-file": (Service("cron"), "its configuration changed"),
     "file-other-secret": (File("/etc/motd", SecretText("<secret>", "key")), "content differs"),
+    "file-other-text": (File("/etc/motd", filled("a={secret key}\n")), "content differs"),
     "password-none": (Password("root", "root-password"), "no password set"),
     "password-other": (Password("root", "root-password"), "another password"),
     "interface": (Interface("enp0s3", "dhcp"), "has no address"),

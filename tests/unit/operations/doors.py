@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from vboxlab.errors import UsageError
@@ -12,10 +13,11 @@ from vboxlab.events import Event
 class RecordingDoor:
     """A door (vboxlab.operations.door.Door) that agrees to everything, or with `declines` to nothing."""
 
-    def __init__(self, *, declines: bool = False, secret: str = "") -> None:
+    def __init__(self, *, declines: bool = False, secret: str = "", answers: Mapping[str, str] | None = None) -> None:
         self.stop = threading.Event()
         self.declines = declines
         self.secret = secret
+        self.answers = dict(answers or {})  # by words of the question
         self.events: list[Event] = []
         self.remarks: list[str] = []
         self.notes: list[str] = []
@@ -43,3 +45,10 @@ class RecordingDoor:
     def ask_secret(self, what: str) -> str:
         self.asked.append(what)
         return self.secret
+
+    def ask(self, question: str, default: str, fault: Callable[[str], str]) -> str:
+        self.asked.append(question)
+        answer = next((answer for words, answer in self.answers.items() if words in question), default)
+        if wrong := fault(answer):
+            raise UsageError(wrong)
+        return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from vboxlab.guest.resources import (
     Package,
     Password,
     Resource,
+    Restart,
     SecretText,
     Service,
     Sysctl,
@@ -30,7 +32,8 @@ from vboxlab.topology.loader import load_topology
 from vboxlab.topology.model import Topology
 from vboxlab.topology.roles import Role
 
-TOPOLOGIES = Path(__file__).parents[3] / "topologies"
+ROOT = Path(__file__).parents[3]
+TOPOLOGIES = ROOT / "topologies"
 
 
 def topology(name: str = "failover", **values: str) -> Topology:
@@ -39,17 +42,16 @@ def topology(name: str = "failover", **values: str) -> Topology:
 
 def described(resource: Resource) -> Iterable[str]:
     match resource:
-        case File(path, content, mode, owner, group, notifies):
-            text = content.template if isinstance(content, SecretText) else content
-            restarts = f", restarts {' '.join(notifies)}" if notifies else ""
-            yield f"file {path} {mode:04o} {owner}:{group}{restarts}"
-            yield from (f"    | {line}" for line in text.splitlines())
+        case File():
+            yield from _described_file(resource)
         case AbsentFile(path):
             yield f"no file {path}"
         case Package(name):
             yield f"package {name}"
         case Service(name, enabled, running):
             yield f"service {name} enabled={enabled} running={running}"
+        case Restart(name):
+            yield f"restart of {name}"
         case Sysctl(name, value, file):
             yield f"sysctl {name}={value} in {file}"
         case Hostname(name):
@@ -63,6 +65,16 @@ def described(resource: Resource) -> Iterable[str]:
             yield f"    unless {' '.join(unless)}"
         case Await(name, until, within, unit=unit):
             yield f"await {name} of {unit} within {within:g} s: {' '.join(until)!r}"
+
+
+def _described_file(file: File) -> Iterable[str]:
+    text = file.content.template if isinstance(file.content, SecretText) else file.content
+    restarts = f", restarts {' '.join(file.notifies)}" if file.notifies else ""
+    yield f"file {file.path} {file.mode:04o} {file.owner}:{file.group}{restarts}"
+    yield from (f"    | {line}" for line in text.splitlines())
+    if file.check:
+        where = " in its place" if file.check_in_place else ""
+        yield f"    checked{where} by {' '.join(file.check)}"
 
 
 def lines(found: Topology, machine: str, stage: str | None) -> list[str]:
@@ -108,7 +120,9 @@ def test_every_machine_and_stage_compiles_and_notifies_only_services_it_has(name
 def test_every_role_of_the_model_has_a_function() -> None:
     roles = {role.role for role in (*_roles(topology()), *_roles(topology("loadbalancing")))}
     assert roles <= guest_roles().keys()
-    assert sorted(guest_roles()) == ["client", "dns", "heartbeat", "lvs", "router", "ssh_server", "time", "web"]
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        declared = tomllib.load(file)["project"]["entry-points"]["vboxlab.roles"]
+    assert sorted(guest_roles()) == sorted(declared)
 
 
 def _roles(found: Topology) -> Iterable[Role]:

@@ -1,4 +1,4 @@
-"""Every rule's exact message: tests/golden/topology/bad/CODE.yaml must give CODE.txt, and so for bad-snapshots.
+"""Every rule's exact message: tests/golden/topology/bad/CODE.yaml must give CODE.txt, and so for others beside it.
 
 After a wanted change, `GOLDEN=update pytest tests/unit/topology/test_golden.py` writes the .txt files again;
 read the diff before committing it.
@@ -14,7 +14,8 @@ import pytest
 
 from vboxlab.errors import TopologyInvalid
 from vboxlab.topology import problems
-from vboxlab.topology.loader import load_topology, snapshot_set_of
+from vboxlab.topology.catalog import FoundParts
+from vboxlab.topology.loader import Beside, doubts_in, load_topology, snapshot_set_of
 from vboxlab.topology.source import read_source
 from vboxlab.topology.subject import Known
 
@@ -23,7 +24,16 @@ FILES = sorted(BAD.glob("*.yaml"))
 BAD_SNAPSHOTS = BAD.parent / "bad-snapshots"
 SNAPSHOT_FILES = sorted(BAD_SNAPSHOTS.glob("*.yaml"))
 SNAPSHOT_NAMES = {"stage-without-snapshot": "nginx-base"}
+DOUBTFUL = BAD.parent / "doubtful"
+DOUBTFUL_FILES = sorted(DOUBTFUL.glob("*.yaml"))
+DOUBTFUL_CODES = {"no-way-back-without-gateway": "no-way-back", "in-a-loop": "no-lease"}
+ROOT = Path(__file__).parents[3]
 FAILOVER = Path(__file__).parents[3] / "topologies" / "failover.yaml"
+ALL_FILES = sorted(
+    file
+    for pattern in ("topologies/*.yaml", "tests/guests/*.yaml", "tests/campaign/topologies/*.yaml")
+    for file in ROOT.glob(pattern)
+)
 SEVERAL = ("aliases", "cause-of-nothing", "cut-network-unknown", "follow-ups", "many-problems")
 # What other files say: apache-base is what `failover` makes, which starts from what `circle` makes.
 KNOWN = Known(
@@ -68,3 +78,37 @@ def test_every_code_has_a_golden_file() -> None:
     codes = set(re.findall(r'(?:Problem|problem|problem_of_key|repeated)\(\s*"([a-z0-9-]+)"', text))
     assert len(codes) > 70
     assert sorted(codes - {file.stem for file in (*FILES, *SNAPSHOT_FILES)}) == []
+
+
+@pytest.mark.parametrize("file", DOUBTFUL_FILES, ids=lambda file: str(file.stem))
+def test_warnings_are_the_golden_ones(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DOUBTFUL)
+    doubts = doubts_in(read_source(Path(file.name)), {}, file.stem)
+    said = "".join(f"{doubt.render(file.name)}\n" for doubt in doubts)
+    golden = file.with_suffix(".txt")
+    if os.environ.get("GOLDEN") == "update":
+        golden.write_text(said, encoding="utf-8")
+    assert said == golden.read_text(encoding="utf-8")
+    assert {doubt.severity for doubt in doubts} == {"warning"}
+    assert DOUBTFUL_CODES.get(file.stem, file.stem) in {doubt.code for doubt in doubts}
+
+
+def test_every_warning_has_a_golden_file() -> None:
+    folder = Path(problems.__file__).parent
+    sources = (*folder.glob("*.py"), *folder.with_name("roles").rglob("*.py"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    codes = set(re.findall(r'\.doubt\(\s*"([a-z0-9-]+)"', text))
+    assert len(codes) >= 5
+    assert sorted(codes - {file.stem for file in DOUBTFUL_FILES}) == []
+
+
+@pytest.mark.parametrize("file", ALL_FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_nothing_is_doubtful_in_a_topology_that_works(file: Path) -> None:
+    source = read_source(file)
+    parameters = source.get(("parameters",))
+    variants: list[dict[str, str]] = [{}]
+    for name, declared in (parameters if isinstance(parameters, dict) else {}).items():
+        choices = declared.get("choices") if isinstance(declared, dict) else None
+        variants += [{name: str(choice)} for choice in (choices if isinstance(choices, list) else ())]
+    for values in variants:
+        assert doubts_in(source, values, file.stem, beside=Beside(FoundParts(file))) == ()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vboxlab.errors import TopologyInvalid
 from vboxlab.topology.catalog import FoundParts
 from vboxlab.topology.expansion import expand
-from vboxlab.topology.loader import NO_PARTS, snapshot_set_of, topology_of
+from vboxlab.topology.loader import NO_PARTS, Beside, snapshot_set_of, topology_of
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import fill, names_in, scope_of
 from vboxlab.topology.source import look, parse_source
@@ -60,7 +60,11 @@ def check(text: str) -> None:
     for make in (topology_of, snapshot_set_of):
         try:
             source = parse_source(text, "t.yaml")
-            made = topology_of(source, {}, "t", parts=PARTS) if make is topology_of else snapshot_set_of(source, "t")
+            made = (
+                topology_of(source, {}, "t", beside=Beside(PARTS))
+                if make is topology_of
+                else snapshot_set_of(source, "t")
+            )
         except TopologyInvalid as error:
             assert len(error.details) > 0, error  # noqa: PT017  # only what is raised can be looked at
             lines = max(1, text.count("\n") + text.count("\r") + text.count("\x85") + text.count("\u2028") + 2)

@@ -101,6 +101,19 @@ def test_a_disk_is_filled_to_its_last_byte_and_emptied(tmp_path: Path) -> None:
     assert FILLING in fill
 
 
+def test_a_disk_is_taken_out_of_the_guest_and_looked_for_again() -> None:
+    out, back = fault("disk-out", disk="data"), fault("disk-in", disk="data")
+    assert _script(out) == (  # type: ignore[arg-type]
+        "disk=$(readlink -e -- /dev/disk/by-id/ata-vboxlab_data) || exit 1\n"
+        'echo 1 > "/sys/block/${disk##*/}/device/delete"\n'
+        "udevadm settle --timeout=30\n"
+        "test ! -e /dev/disk/by-id/ata-vboxlab_data"
+    )
+    assert _undoing(out) == _script(back)  # type: ignore[arg-type]
+    assert out.state() == "disk data of srv-web is out"
+    assert back.ends == (out.key,)
+
+
 def test_each_is_written_down_before_it_is_made_and_until_it_is_undone(lab: LocalLab) -> None:
     kept: list[list[str]] = []
 

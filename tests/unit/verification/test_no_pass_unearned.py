@@ -182,6 +182,8 @@ FAULTS: Mapping[str, dict[str, Any]] = {
     "continue-service": {"service": "apache2"},
     "clock-jump": {"seconds": 60},
     "fill-disk": {"path": "/nonexistent"},
+    "disk-out": {"disk": "nothing"},
+    "disk-in": {"disk": "nothing"},
     "command": {"run": ["false"], "undo": ["true"]},
     "reboot": {"within": 0.5},
 }

@@ -9,11 +9,15 @@ from vboxlab.hypervisor.qemu.definition import Definition
 from vboxlab.lazily import dataclass
 from vboxlab.planning.observed import AdapterState, Forward
 from vboxlab.topology.addressing import PCI_SLOTS
+from vboxlab.topology.disks import MODEL
 from vboxlab.topology.model import MANAGEMENT_SLOT
 
 DISK_NODE = "disk"
 DISK_PCI_SLOT = 4
 RANDOM_PCI_SLOT = 5
+# Where VirtualBox has its SATA controller.
+SATA_PCI_SLOT = 13
+DRIVE_PORT = 5
 # Half of the memory that the translation cache takes by default, at the same speed for these guests.
 TRANSLATION_CACHE_MIB = 256
 # A guest's flush hands everything to the host's kernel, but does not wait for the medium, as VirtualBox does by default
@@ -44,7 +48,10 @@ class Program:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Files of one run of a machine. `ports` has each internal adapter's own socket and its switch's."""
+    """Files of one run of a machine.
+
+    `disks` are those besides the first, in order. `ports` has each internal adapter's own socket and its switch's.
+    """
 
     disk: Path
     monitor: Path
@@ -52,6 +59,12 @@ class RunPaths:
     pid: Path
     console: Path
     ports: Mapping[int, tuple[Path, Path]]
+    disks: tuple[Path, ...] = ()
+
+
+def disk_node(index: int) -> str:
+    """Return the node of a disk besides the first, as snapshot-save knows it."""
+    return f"{DISK_NODE}{index + 2}"
 
 
 def nic_id(slot: int) -> str:
@@ -150,6 +163,32 @@ def _network(adapter: AdapterState, paths: RunPaths) -> list[str]:
     ]
 
 
+def _sata(definition: Definition, paths: RunPaths) -> list[str]:
+    """Return the options of a controller like VirtualBox's, with the disks besides the first and the drive.
+
+    A disk is the same to a guest there and here: model and serial number are what it knows it by.
+    """
+    hardware = definition.hardware
+    if not hardware.disks and not hardware.dvd:
+        return []
+    options = ["-device", f"ich9-ahci,id=sata,addr={SATA_PCI_SLOT:#x}"]
+    for index, (disk, path) in enumerate(zip(hardware.disks, paths.disks, strict=True)):
+        node = disk_node(index)
+        kind, shared = ("raw", ",share-rw=on") if disk.shared else ("qcow2", "")
+        options += [
+            *("-blockdev", f"file,node-name={node}file,filename={_escaped(path)},{DISK_CACHE}"),
+            *("-blockdev", f"{kind},node-name={node},file={node}file,discard=unmap,{DISK_CACHE}"),
+            *("-device", f"ide-hd,drive={node},bus=sata.{index},model={MODEL},serial={disk.name}{shared}"),
+        ]
+    if hardware.dvd:
+        options += [
+            *("-blockdev", f"file,node-name=dvdfile,filename={_escaped(hardware.dvd)},read-only=on"),
+            *("-blockdev", "raw,node-name=dvd,file=dvdfile,read-only=on"),
+            *("-device", f"ide-cd,drive=dvd,bus=sata.{DRIVE_PORT}"),
+        ]
+    return options
+
+
 def _monitor(name: str, path: Path) -> list[str]:
     return [
         *("-chardev", f"socket,id={name},path={_escaped(path)},server=on,wait=off"),
@@ -188,6 +227,7 @@ def qemu_command(
         *("-blockdev", f"qcow2,node-name={DISK_NODE},file=diskfile,discard=unmap,{DISK_CACHE}"),
         *("-device", f"virtio-blk-pci,drive={DISK_NODE},addr={DISK_PCI_SLOT:#x},bootindex=1"),
     ]
+    command += _sata(definition, paths)
     for adapter in hardware.adapters:
         command += _network(adapter, paths)
     if kernel is not None:

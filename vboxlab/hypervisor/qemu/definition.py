@@ -16,7 +16,7 @@ from vboxlab.files import write_durably
 from vboxlab.hypervisor.qemu.layout import Layout
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
-from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, SnapshotState
+from vboxlab.planning.observed import MARK_COPY, MARK_LAB, AdapterState, DiskState, SnapshotState
 from vboxlab.topology.addressing import LabName
 
 ID_PATTERN = re.compile(r"[0-9a-f]{12}")
@@ -27,13 +27,39 @@ _NAME, _NAME_WITHIN = re.compile(rb'"name"\s*:\s*"([A-Za-z0-9._-]+)"'), 4096
 
 
 @dataclass(frozen=True)
+class Disk:
+    """A disk besides the first: MiB, and its file in the machine's directory; of a shared one the lab has the file."""
+
+    name: str
+    size: int
+    file: str = ""
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other machines of the lab may have it at the same time."""
+        return not self.file
+
+    @property
+    def state(self) -> DiskState:
+        """Return it as it is reported."""
+        return DiskState(self.name, self.size, self.shared)
+
+
+@dataclass(frozen=True)
 class Hardware:
-    """What a snapshot brings back besides the disk."""
+    """What a snapshot brings back besides what is on the disks."""
 
     cpus: int
     memory: int
     adapters: tuple[AdapterState, ...]
     marks: Mapping[str, str]
+    disks: tuple[Disk, ...] = ()
+    dvd: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the files in the machine's directory that snapshots of it hold, the first disk's last."""
+        return (*(disk.file for disk in self.disks if not disk.shared), DISK_FILE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +86,7 @@ class Definition:
     written together with what a restored snapshot brings back, so that a restore that was killed is finished by
     whoever comes next. `saved` is the tag whose memory the next start resumes. `started` is another word for each
     start, and `untouched` says that the machine is off and was not started since it was at `current`: both are written
-    before a process is.
+    before a process is. `making` are the files of disks that are being made and belong to it only once that is done.
     """
 
     id: str
@@ -73,6 +99,7 @@ class Definition:
     revert: str | None = None
     started: str = ""
     untouched: bool = False
+    making: tuple[str, ...] = ()
     version: int = field(default=1)
 
     @property
@@ -99,6 +126,18 @@ class Definition:
     def adapter(self, slot: int) -> AdapterState | None:
         """Return the adapter in that slot."""
         return next((adapter for adapter in self.hardware.adapters if adapter.slot == slot), None)
+
+    @property
+    def disk_files(self) -> frozenset[str]:
+        """Return the files in its directory that are disks of it, now, in a snapshot or in the making."""
+        states = (self.hardware, *(snapshot.hardware for snapshot in self.snapshots))
+        return frozenset(file for state in states for file in state.files) | set(self.making)
+
+    @property
+    def shared_disks(self) -> frozenset[str]:
+        """Return the names of the shared disks that it has, now or in a snapshot."""
+        states = (self.hardware, *(snapshot.hardware for snapshot in self.snapshots))
+        return frozenset(disk.name for state in states for disk in state.disks if disk.shared)
 
     @property
     def has_internal_network(self) -> bool:
@@ -189,13 +228,13 @@ class Definitions:
     def retire(self, machine_id: str) -> None:
         """Remove a machine's directory; from the first moment on it is not reported any more. See Layout.discard."""
         gone = self._layout.machines / f".gone-{machine_id}-{secrets.token_hex(3)}"
-        lab, name = None, machine_id
+        lab, name, own = None, machine_id, frozenset[str]()
         with suppress(DefinitionUnreadable, MachineNotFound):
             definition = self.load(machine_id)
-            lab, name = definition.lab, definition.name
+            lab, name, own = definition.lab, definition.name, definition.disk_files
         with suppress(FileNotFoundError):
             self._layout.machine(machine_id).rename(gone)
-            self._layout.discard(gone, lab, name)
+            self._layout.discard(gone, lab, name, own)
 
 
 def encode(definition: Definition) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.driver import Capabilities, Description, ImageInfo, Progress, Stray, no_progress
 from vboxlab.hypervisor.qemu.adapters import Adapters
+from vboxlab.hypervisor.qemu.disks import Disks
 from vboxlab.hypervisor.qemu.garbage import collect
 from vboxlab.hypervisor.qemu.machines import Machines
 from vboxlab.hypervisor.qemu.networks import NETWORK_KINDS, HostPort
@@ -23,6 +24,7 @@ from vboxlab.language import _
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
+    DiskState,
     Impairment,
     MachineSpec,
     ObservedMachine,
@@ -44,6 +46,7 @@ class QemuDriver:
         self._machines = Machines(self._work, self._power)
         self._adapters = Adapters(self._work)
         self._snapshots = Snapshots(self._work, self._machines)
+        self._disks = Disks(self._work, self._machines)
 
     @cached_property
     def _readiness(self) -> Readiness:
@@ -82,6 +85,13 @@ class QemuDriver:
     def inspect(self, handle: str) -> ObservedMachine:
         """Report one machine. Raises MachineNotFound."""
         return self._machines.one(handle)
+
+    def describe(self, handle: str) -> Description:
+        """Raise CapabilityMissing: there are no VMs but ours."""
+        raise CapabilityMissing(
+            _("{vm} cannot be described: QEMU has no VMs but vboxlab's").format(vm=self.inspect(handle).name),
+            resolution=_("choose VirtualBox with --driver virtualbox"),
+        )
 
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone."""
@@ -139,6 +149,16 @@ class QemuDriver:
         """Let an adapter see only those of its groups."""
         with self._work.changing(handle):
             self._adapters.set_groups(handle, slot, groups)
+
+    def add_disks(self, handle: str, disks: Sequence[DiskState], progress: Progress = no_progress) -> None:
+        """Make the disks that the machine lacks."""
+        with self._work.changing(handle):
+            self._disks.add(handle, disks, progress)
+
+    def set_dvd(self, handle: str, image: str) -> None:
+        """Put a disc image into the machine's drive."""
+        with self._work.changing(handle):
+            self._disks.set_dvd(handle, image)
 
     def take_snapshot(self, handle: str, name: str, *, live: bool = False, description: str = "") -> None:
         """Take a snapshot as a child of the current one."""

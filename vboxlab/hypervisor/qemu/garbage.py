@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from vboxlab.errors import DriverError
 from vboxlab.files import PRIVATE_FILE, make_private_folder
 from vboxlab.hypervisor.qemu.client import Process
-from vboxlab.hypervisor.qemu.definition import DEFINITION_FILE, Definition, decode, disk_path
+from vboxlab.hypervisor.qemu.definition import DEFINITION_FILE, Definition, decode
 from vboxlab.hypervisor.qemu.images import run_disk_tool, run_on_disk
 from vboxlab.hypervisor.qemu.layout import Layout, remove_tree
 from vboxlab.hypervisor.qemu.looks import is_listening
@@ -69,10 +70,30 @@ def sweep_leftovers(layout: Layout, lab: LabName | None = None, *, only_look: bo
         with suppress(DriverError):
             name = definition.name if definition else path.name
             if not only_look:
-                layout.discard(path, definition.lab if definition else None, name.lstrip("."))
+                lab_of, disks = (definition.lab, definition.disk_files) if definition else (None, frozenset[str]())
+                layout.discard(path, lab_of, name.lstrip("."), disks)
             is_new = path.name.startswith(NEW_PREFIX)
             text = _("half-made machine {machine}") if is_new else _("half-removed machine {machine}")
             found.append(text.format(machine=name))
+    return found
+
+
+def sweep_shared(work: Workspace, lab: LabName | None = None, *, only_look: bool = False) -> list[str]:
+    """Remove the shared disks of labs that have no machine any more. Under the home's lock.
+
+    Of a machine that cannot be read, nobody knows whose it is: then they stay.
+    """
+    labs = set()
+    for _machine_id, definition in work.definitions.all():
+        if not isinstance(definition, Definition):
+            return []
+        labs.add(definition.lab.slug if definition.lab else "")
+    found = []
+    for folder in sorted(work.layout.shared.glob("*")):
+        if folder.name not in labs and (lab is None or folder.name == lab.slug):
+            if not only_look:
+                remove_tree(folder)
+            found.append(_("disks that the removed machines of lab {lab} shared").format(lab=folder.name))
     return found
 
 
@@ -86,6 +107,7 @@ def collect(work: Workspace, lab: LabName | None, *, only_look: bool = False) ->
     work.layout.prepare()
     with work.layout.exclusive():
         found = sweep_leftovers(work.layout, lab, only_look=only_look)
+        found += sweep_shared(work, lab, only_look=only_look)
     if lab is None:
         found += work.images.sweep(only_look=only_look)
     if work.layout.has_runtime or not only_look:
@@ -159,18 +181,27 @@ def _tidy_disk(work: Workspace, definition: Definition, *, only_look: bool) -> l
     with Process(work.pid_file(definition.id)) as process:
         if process.alive:
             return []
-    disk = disk_path(work.layout, definition.id)
     try:
         definition = definition if only_look else work.settle(definition)
-        look = ("info", "-U", "--output=json")
-        facts = json.loads(run_disk_tool(*look, str(disk)) if only_look else run_on_disk(disk, *look))
     except DriverError:
         return []
     wanted = {snapshot.tag for snapshot in definition.snapshots} | {definition.saved}
+    found: list[str] = []
+    for file in sorted(definition.disk_files):
+        found += _drop_states(work.layout.machine(definition.id) / file, definition.name, wanted, only_look=only_look)
+    return list(dict.fromkeys(found))
+
+
+def _drop_states(disk: Path, machine: str, wanted: Collection[str | None], *, only_look: bool) -> list[str]:
+    look = ("info", "-U", "--output=json")
+    try:
+        facts = json.loads(run_disk_tool(*look, str(disk)) if only_look else run_on_disk(disk, *look))
+    except DriverError:
+        return []
     found = []
     for state in facts.get("snapshots", ()):
         if state["name"] not in wanted:
             if not only_look:
                 run_on_disk(disk, "snapshot", "-q", "-d", state["name"])
-            found.append(_("unfinished snapshot of {machine}").format(machine=definition.name))
+            found.append(_("unfinished snapshot of {machine}").format(machine=machine))
     return found

@@ -224,15 +224,17 @@ def _bytes_on_disk(path: Path) -> int:
         return 0
 
 
-def run_on_disk(disk: Path, *arguments: str) -> str:
-    """Run qemu-img on a machine's disk, alone: the arguments, then the disk. Raises what run_disk_tool raises.
+def run_on_disk(disk: Path, *arguments: str, size: str = "") -> str:
+    """Run qemu-img on a machine's disk, alone: the arguments, then the disk, and its size where one is made.
+
+    Raises what run_disk_tool raises.
 
     A qemu-img whose caller was killed goes on, and QEMU's own lock does not keep two apart that begin at once: one
     wrote the table of snapshots that it had read before the other's (seen with 7.2, 2 of 250 times), and snapshots were
     lost. So each inherits a lock of ours, which ends with the last process that has it.
     """
     with held(disk.with_name(DISK_LOCK)) as handle:
-        return run_disk_tool(*arguments, str(disk), inherited=(handle,))
+        return run_disk_tool(*arguments, str(disk), *([size] if size else []), inherited=(handle,))
 
 
 def await_disk(disk: Path) -> None:

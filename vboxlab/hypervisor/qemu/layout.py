@@ -3,7 +3,8 @@
 home/qemu/
 ├── images/NAME.json           what machines are cloned from: path of a disk of ours, or
 ├── images/NAME.disk/          the copy of a disk of the user's; .importing.disk while it is made
-├── machines/ID/               machine.json, disk.qcow2, pid, console.log, errors.log
+├── machines/ID/               machine.json, disk.qcow2, more disks, pid, console.log, errors.log
+├── shared/LAB/NAME.raw        disks that machines of a lab share
 ├── kept/LAB/NAME-…/           what somebody else had put there, when the machine was removed
 ├── machines/.new-… .gone-…    being made, being removed: never reported, swept by collect_garbage
 ├── accelerator.json           what the probe boot showed
@@ -23,7 +24,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ from vboxlab.topology.addressing import LabName
 DISK_LOCK = "disk.lock"
 CHANGE_LOCK = "change.lock"
 MACHINE_FILES = ("disk.qcow2", DISK_LOCK, CHANGE_LOCK, "pid", "console.log", "errors.log", "owner", "machine.json")
+SHARED_SUFFIX = ".raw"
 # The longest name below the run directory: /n/LABHASH8/p/ID12.SLOT, with its .net file.
 SOCKET_NAME_BYTES = 40
 # macOS' sun_path holds 104 bytes with its final NUL, Linux' 108.
@@ -75,14 +77,15 @@ def remove_tree(path: Path) -> None:
         )
 
 
-def foreign_entries(directory: Path) -> list[Path]:
-    """Return what is in a machine's directory that this driver did not put there."""
-    own = tuple(f".{name}." for name in MACHINE_FILES)
+def foreign_entries(directory: Path, disks: Collection[str] = ()) -> list[Path]:
+    """Return what is in a machine's directory that this driver did not put there; `disks` are the machine's."""
+    files = (*MACHINE_FILES, *disks)
+    own = tuple(f".{name}." for name in files)
     try:
         found = sorted(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [path for path in found if path.name not in MACHINE_FILES and not path.name.startswith(own)]
+    return [path for path in found if path.name not in files and not path.name.startswith(own)]
 
 
 class Layout:
@@ -93,6 +96,7 @@ class Layout:
         self.images = self.root / "images"
         self.machines = self.root / "machines"
         self.kept = self.root / "kept"
+        self.shared = self.root / "shared"
         self.accelerator = self.root / "accelerator.json"
         self._lock = self.root / "lock"
         self._pin = self.root / "runtime"
@@ -129,12 +133,16 @@ class Layout:
         """Return the directory of a machine."""
         return self.machines / machine_id
 
-    def discard(self, directory: Path, lab: LabName | None, name: str) -> None:
-        """Remove a machine's directory, whatever it is named by now; what is not this driver's in it is kept elsewhere.
+    def shared_disk(self, lab: LabName, name: str) -> Path:
+        """Return the file of a disk that machines of a lab share."""
+        return self.shared / lab.slug / f"{name}{SHARED_SUFFIX}"
+
+    def discard(self, directory: Path, lab: LabName | None, name: str, disks: Collection[str] = ()) -> None:
+        """Remove a machine's directory with its disks, whatever it is named by now; what is not ours is kept elsewhere.
 
         Its description goes last, so that whoever finishes this knows what it was.
         """
-        foreign = foreign_entries(directory)
+        foreign = foreign_entries(directory, disks)
         if foreign:
             parent = self.kept / (lab.slug if lab else "none")
             make_private_folder(parent)

@@ -23,7 +23,7 @@ from vboxlab.hypervisor.qemu.definition import (
     encode,
     new_id,
 )
-from vboxlab.hypervisor.qemu.garbage import BeingMade, sweep_leftovers
+from vboxlab.hypervisor.qemu.garbage import BeingMade, sweep_leftovers, sweep_shared
 from vboxlab.hypervisor.qemu.images import Image, run_on_disk
 from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, held
 from vboxlab.hypervisor.qemu.networks import check_kinds
@@ -118,6 +118,7 @@ class Machines:
         self._power.end(definition, "hard", 0)
         with self._work.changing(machine_id), self._work.layout.exclusive():
             self._work.definitions.retire(machine_id)
+            sweep_shared(self._work, definition.lab)
         self._work.switches.unplug(definition)
         for path in (self._work.layout.monitor(machine_id), self._work.layout.status(machine_id)):
             path.unlink(missing_ok=True)
@@ -186,13 +187,15 @@ class Machines:
             problem=problem,
             untouched=power is PowerState.OFF and definition.untouched,
             last_power_change=last_power_change(status, definition),
+            disks=tuple(disk.state for disk in definition.hardware.disks),
+            dvd=definition.hardware.dvd,
         )
 
     def _what_is_missing(self, definition: Definition, image: Image | None) -> str:
         if image is None:
             return _("its image {image!r} is gone").format(image=definition.image)
         disk = disk_path(self._work.layout, definition.id)
-        gone = next((path for path in (disk, image.disk) if not path.exists()), None)
+        gone = next((path for path in (disk, image.disk, *self._work.disks(definition)) if not path.exists()), None)
         return _("the disk {path} is missing").format(path=gone) if gone else ""
 
     def _revive_switches(self, running: Sequence[Definition | DefinitionUnreadable]) -> None:

@@ -134,6 +134,7 @@ class Power:
             pid=work.pid_file(machine_id),
             console=directory / CONSOLE_FILE,
             ports=work.switches.ports(definition),
+            disks=work.disks(definition),
         )
         paused = not all(adapter.cable for adapter in adapters)
         command = qemu_command(readiness.program, definition, paths, image.kernel, paused=paused)

@@ -1,4 +1,4 @@
-"""Snapshots: states within the machine's own qcow2 disk, which know nothing of each other and can go in any order.
+"""Snapshots: states within the machine's own qcow2 disks, which know nothing of each other and can go in any order.
 
 The tree that people see, and what a snapshot brings back besides the disk, are in machine.json. The order of the two
 writes makes every call safe against kill -9: a state that no snapshot stands for is garbage; a restore is promised in
@@ -14,10 +14,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vboxlab.errors import DriverError, MachineConflict
+from vboxlab.errors import CapabilityMissing, DriverError, MachineConflict
 from vboxlab.hypervisor.qemu.client import Process
-from vboxlab.hypervisor.qemu.command import DISK_NODE
-from vboxlab.hypervisor.qemu.definition import Definition, Snapshot, disk_path
+from vboxlab.hypervisor.qemu.command import DISK_NODE, disk_node
+from vboxlab.hypervisor.qemu.definition import Definition, Hardware, Snapshot
 from vboxlab.hypervisor.qemu.images import run_on_disk
 from vboxlab.hypervisor.qemu.machines import Machines
 from vboxlab.hypervisor.qemu.refusals import MonitorRefused
@@ -54,18 +54,44 @@ class Snapshots:
             definition = self._work.settle(definition)
         tag = f"s{secrets.token_hex(8)}"
         if live:
-            self._save_live(self._work.layout.monitor(machine_id), tag)
+            self._check_held(definition, name)
+            self._save_live(self._work.layout.monitor(machine_id), tag, definition.hardware)
         else:
-            run_on_disk(disk_path(self._work.layout, machine_id), "snapshot", "-q", "-c", tag)
+            self._hold(definition, tag)
         taken_at = datetime.now(UTC).isoformat(timespec="seconds")
         snapshot = Snapshot(name, tag, definition.current, taken_at, live, description, definition.hardware)
         changed = replace(definition, snapshots=(*definition.snapshots, snapshot), current=name, untouched=not live)
         self._work.definitions.save(changed)
 
-    def _save_live(self, monitor: Path, tag: str) -> None:
-        """Save memory and disk of a running machine, which goes on running (QMP snapshot-save)."""
+    def _hold(self, definition: Definition, tag: str) -> None:
+        """Hold all disks under a tag, or none."""
+        folder = self._work.layout.machine(definition.id)
+        held: list[str] = []
+        try:
+            for file in definition.hardware.files:
+                run_on_disk(folder / file, "snapshot", "-q", "-c", tag)
+                held.append(file)
+        except DriverError:
+            for file in held:
+                with suppress(DriverError):  # what stays is garbage
+                    run_on_disk(folder / file, "snapshot", "-q", "-d", tag)
+            raise
+
+    @staticmethod
+    def _check_held(definition: Definition, name: str) -> None:
+        """Raise CapabilityMissing for a live snapshot that QEMU could not resume: it takes all disks or none (7.2)."""
+        shared = ", ".join(disk.name for disk in definition.hardware.disks if disk.shared)
+        if shared:
+            text = _("{machine} runs and shares the disk {disk}: QEMU cannot take the live snapshot {snapshot!r}")
+            raise CapabilityMissing(
+                text.format(machine=definition.name, disk=shared, snapshot=name), resolution=_("power it off first")
+            )
+
+    def _save_live(self, monitor: Path, tag: str, hardware: Hardware) -> None:
+        """Save memory and disks of a running machine, which goes on running (QMP snapshot-save)."""
         execute = self._work.monitors.execute
-        job = {"job-id": tag, "tag": tag, "vmstate": DISK_NODE, "devices": [DISK_NODE]}
+        own = [disk_node(index) for index, disk in enumerate(hardware.disks) if not disk.shared]
+        job = {"job-id": tag, "tag": tag, "vmstate": DISK_NODE, "devices": [DISK_NODE, *own]}
         execute(monitor, ("snapshot-save", job))
         deadline = Deadline.after(LIVE_SECONDS)
         while True:
@@ -121,7 +147,8 @@ class Snapshots:
         untouched = definition.untouched and definition.current != snapshot.name
         self._work.definitions.save(replace(definition, snapshots=kept, current=current, untouched=untouched))
         if definition.saved != snapshot.tag:
-            run_on_disk(disk_path(self._work.layout, machine_id), "snapshot", "-q", "-d", snapshot.tag)
+            for file in snapshot.hardware.files:
+                run_on_disk(self._work.layout.machine(machine_id) / file, "snapshot", "-q", "-d", snapshot.tag)
 
     @staticmethod
     def _find(definition: Definition, name: str) -> Snapshot:

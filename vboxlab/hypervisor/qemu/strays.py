@@ -22,8 +22,14 @@ def find_strays(work: Workspace, lab: LabName | None) -> list[Stray]:
         owner = definition.lab if isinstance(definition, Definition) else None
         name = definition.name if isinstance(definition, Definition) else machine_id
         if lab in (None, owner):
-            foreign = foreign_entries(work.layout.machine(machine_id))
+            folder = work.layout.machine(machine_id)
+            if isinstance(definition, Definition):
+                disks = definition.disk_files
+            else:  # nobody knows which disks are its own
+                disks = frozenset(path.name for path in folder.glob("*.qcow2"))
+            foreign = foreign_entries(folder, disks)
             found += _strays(_files(foreign), _("beside the disk of {machine}").format(machine=name))
+    found += _strays(_unused_shared(work, lab), _("a shared disk that no machine has"))
     for folder in sorted(work.layout.kept.glob("*/*")):
         if lab is None or folder.parent.name == lab.slug:
             found += _strays(_files([folder]), _("beside the disk of a machine that is gone"))
@@ -41,6 +47,21 @@ def remove_stray(work: Workspace, path: Path) -> None:
         for folder in path.parents[: path.parents.index(work.layout.kept)]:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _unused_shared(work: Workspace, lab: LabName | None) -> Iterator[Path]:
+    """Yield the shared disks of labs that have machines, but none with the disk, now or in a snapshot."""
+    used: dict[str, set[str]] = {}
+    for _machine_id, definition in work.definitions.all():
+        if not isinstance(definition, Definition):
+            return
+        if definition.lab is not None:
+            used.setdefault(definition.lab.slug, set()).update(definition.shared_disks)
+    for slug, names in used.items():
+        if lab is None or slug == lab.slug:
+            for path in sorted((work.layout.shared / slug).glob("*")):
+                if path.stem not in names:
+                    yield path
 
 
 def _files(entries: list[Path]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vboxlab.errors import MachineConflict, MachineNotFound
 from vboxlab.hypervisor.qemu.client import Monitors
-from vboxlab.hypervisor.qemu.definition import Definition, Definitions, DefinitionUnreadable, disk_path
+from vboxlab.hypervisor.qemu.definition import Definition, Definitions, DefinitionUnreadable
 from vboxlab.hypervisor.qemu.images import ImageStore, run_on_disk
 from vboxlab.hypervisor.qemu.layout import CHANGE_LOCK, Layout, held
 from vboxlab.hypervisor.qemu.looks import is_listening
@@ -94,11 +94,24 @@ class Workspace:
         """Return the file that a machine's process keeps locked."""
         return self.layout.machine(machine_id) / PID_FILE
 
+    def disks(self, definition: Definition) -> tuple[Path, ...]:
+        """Return the files of a machine's disks besides the first, in order."""
+        folder, lab = self.layout.machine(definition.id), definition.lab
+        return tuple(
+            self.layout.shared_disk(lab, disk.name) if disk.shared and lab is not None else folder / disk.file
+            for disk in definition.hardware.disks
+        )
+
     def settle(self, definition: Definition) -> Definition:
-        """Finish a restore that was begun: bring the disk back to the snapshot that the definition is at."""
-        if definition.revert is None:
+        """Finish what a killed call began: disks that it was making go, those of the snapshot to restore come back."""
+        if not definition.making and definition.revert is None:
             return definition
-        run_on_disk(disk_path(self.layout, definition.id), "snapshot", "-q", "-a", definition.revert)
-        settled = replace(definition, revert=None)
+        folder = self.layout.machine(definition.id)
+        for file in definition.making:
+            (folder / file).unlink(missing_ok=True)
+        if definition.revert is not None:
+            for file in definition.hardware.files:
+                run_on_disk(folder / file, "snapshot", "-q", "-a", definition.revert)
+        settled = replace(definition, revert=None, making=())
         self.definitions.save(settled)
         return settled

@@ -8,7 +8,7 @@ that name is here too (machines, adapters, images), it puts what the worker tell
     readiness      whether guests can run on this host
     layout         where a machine's files are, and how none is left half-made
     machines       made, seen, changed and removed
-    power, adapters, networks, images, snapshots
+    power, disks, adapters, networks, images, snapshots
                    what is done with each
     garbage        what interrupted calls left
     strays         what somebody else put beside our files

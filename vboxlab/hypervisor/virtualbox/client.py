@@ -15,7 +15,8 @@ from vboxlab.hypervisor.virtualbox.launch import LOG, arguments_of, folder_of
 from vboxlab.hypervisor.virtualbox.process import CallSilent, Limits, ServiceSilent, Worker, WorkerGone
 from vboxlab.hypervisor.virtualbox.service import vm_process
 from vboxlab.hypervisor.virtualbox.startup import ATTEMPTS, Starter, silent_service
-from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, name_of
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
+from vboxlab.hypervisor.virtualbox.worker.calls import name_of
 from vboxlab.hypervisor.virtualbox.worker.protocol import Failure, Greeting
 from vboxlab.language import _
 from vboxlab.waiting import Deadline

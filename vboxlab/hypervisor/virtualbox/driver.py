@@ -9,8 +9,17 @@ from functools import cached_property
 from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing, DriverError
+from vboxlab.hypervisor.discs import check_disc
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.driver import (
+    Capabilities,
+    Description,
+    DiskOfVm,
+    ImageInfo,
+    Progress,
+    Stray,
+    no_progress,
+)
 from vboxlab.hypervisor.virtualbox import readiness
 from vboxlab.hypervisor.virtualbox.adapters import NETWORK_KINDS, asked_adapter, asked_attachment
 from vboxlab.hypervisor.virtualbox.client import Client
@@ -19,10 +28,12 @@ from vboxlab.hypervisor.virtualbox.launch import ENGINE_VARIABLE
 from vboxlab.hypervisor.virtualbox.machines import asked_machine, checked, observed
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker import calls
+from vboxlab.hypervisor.virtualbox.worker.disk_calls import AddDisks, Disk, SetDvd
 from vboxlab.language import _
 from vboxlab.planning.observed import (
     AdapterState,
     Attachment,
+    DiskState,
     Impairment,
     MachineSpec,
     ObservedMachine,
@@ -30,6 +41,7 @@ from vboxlab.planning.observed import (
     PowerState,
 )
 from vboxlab.topology.addressing import LabName
+from vboxlab.topology.disks import MODEL
 
 CONSOLE_TAIL_BYTES = 65536
 
@@ -94,6 +106,12 @@ class VirtualBoxDriver:
         """Report one VM in full."""
         return observed(self._client.call(calls.Inspect(handle)))
 
+    def describe(self, handle: str) -> Description:
+        """Report one VM with its disks, and the subnets of its host-only and NAT networks."""
+        told = self._client.call(calls.Describe(handle))
+        disks = tuple(DiskOfVm(disk.path, disk.size) for disk in told.disks)
+        return Description(self.inspect(handle), disks, dict(told.subnets))
+
     def create(self, spec: MachineSpec, progress: Progress = no_progress) -> ObservedMachine:
         """Make a powered-off linked clone."""
         made = self._client.call(asked_machine(spec), subject=spec.name, progress=progress)
@@ -127,6 +145,17 @@ class VirtualBoxDriver:
     def set_hardware(self, handle: str, *, cpus: int, memory: int) -> None:
         """Set processors and memory (MiB) of a machine that is off."""
         self._client.call(calls.SetHardware(handle, cpus, memory))
+
+    def add_disks(self, handle: str, disks: Sequence[DiskState], progress: Progress = no_progress) -> None:
+        """Make the disks that the machine lacks."""
+        asked = tuple(Disk(disk.name, disk.size, disk.shared) for disk in disks)
+        self._client.call(AddDisks(handle, asked, MODEL), progress=progress)
+
+    def set_dvd(self, handle: str, image: str) -> None:
+        """Put a disc image into the machine's drive."""
+        if image:
+            check_disc(self.inspect(handle).name, image)
+        self._client.call(SetDvd(handle, image))
 
     def set_adapters(self, handle: str, adapters: Sequence[AdapterState]) -> None:
         """Give the machine exactly these adapters."""

@@ -51,6 +51,7 @@ KINDS: dict[str, tuple[type[DriverError | BaseError], str | None]] = {
     ),
     "not-ours": (MachineConflict, N_("vboxlab only changes machines that carry its marks")),
     "conflict": (MachineConflict, N_("rename or remove that VM, or work on a copy of the lab")),
+    "disk-otherwise": (MachineConflict, N_("a disk that holds work is never changed")),
     "folder-exists": (MachineConflict, N_("move that folder away, or remove it when nothing in it is needed")),
     "no-snapshot": (SnapshotNotFound, N_("`vboxlab snapshot list` shows those that exist")),
     "several-snapshots": (

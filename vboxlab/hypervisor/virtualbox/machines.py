@@ -13,6 +13,7 @@ from vboxlab.planning.observed import (
     MARK_COPY,
     MARK_LAB,
     AdapterState,
+    DiskState,
     MachineSpec,
     ObservedMachine,
     PowerState,
@@ -56,6 +57,8 @@ def observed(told: calls.Machine) -> ObservedMachine:
         problem=problem if told.problem is None else say(told.problem),
         untouched=power is PowerState.OFF and details.untouched,
         last_power_change=told.last_power_change,
+        disks=tuple(DiskState(disk.name, disk.size, disk.shared) for disk in details.disks),
+        dvd=details.dvd,
     )
 
 

@@ -13,7 +13,8 @@ from vboxlab.hypervisor.driver import Progress
 from vboxlab.hypervisor.virtualbox.launch import Launched
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.service import running_services
-from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, name_of
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
+from vboxlab.hypervisor.virtualbox.worker.calls import name_of
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     CONNECTING,
     LOOKING,

@@ -13,6 +13,7 @@ from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import interface_name
 from vboxlab.topology.model import Machine, Network, Topology
+from vboxlab.topology.sites import held_in_turn
 
 State = Literal["unknown", "running", "off", "drift", "absent"]
 """`unknown`: nobody looked; `off` holds whatever does not run; `drift` is not wired as the topology says."""
@@ -29,11 +30,13 @@ class DrawnNetwork:
     kind: str
     subnet: str
     shared: tuple[str, ...]  # floating and virtual addresses on it
+    site: str = ""
 
     @property
     def label(self) -> str:
-        """Return kind and subnet in a few words."""
-        return " ".join(part for part in (self.kind, self.subnet) if part)
+        """Return kind, subnet and site in a few words."""
+        site = _("site {name}").format(name=self.site) if self.site else ""
+        return " ".join(part for part in (self.kind, self.subnet, site) if part)
 
 
 @dataclass(frozen=True)
@@ -103,12 +106,12 @@ def _state(power: str, drift: tuple[str, ...]) -> tuple[State, str]:
     return ("running" if power == PowerState.RUNNING.value else "off"), said
 
 
-def _shared_addresses(topology: Topology) -> list[tuple[str, IPv4Address]]:
-    """Return the addresses that the lab's service is reached at, each with its kind."""
+def _shared_addresses(topology: Topology, name: str) -> list[tuple[str, IPv4Address]]:
+    """Return the addresses on a network that the lab's service is reached at, each with its kind."""
     found: dict[IPv4Address, str] = {}
-    for machine in topology.machines.values():
-        for role in machine.roles_until(topology.last_stage, topology.stage_order):
-            found.update({shared.address: shared.kind for shared in role.shared_addresses()})
+    for each in held_in_turn(topology):
+        if each.network == name:
+            found[each.shared.address] = each.shared.kind
     return [(kind, address) for address, kind in found.items()]
 
 
@@ -116,10 +119,10 @@ def _network(topology: Topology, name: str, network: Network) -> DrawnNetwork:
     subnet = network.subnet
     shared = tuple(
         _(_SHARED[kind]).format(address=address)
-        for kind, address in _shared_addresses(topology)
-        if subnet is not None and address in subnet
+        for kind, address in _shared_addresses(topology, name)
+        if subnet is not None
     )
-    return DrawnNetwork(name, network.kind, str(subnet) if subnet else "", shared)
+    return DrawnNetwork(name, network.kind, str(subnet) if subnet else "", shared, network.site or "")
 
 
 def _machine(topology: Topology, machine: Machine, state: tuple[State, str]) -> DrawnMachine:

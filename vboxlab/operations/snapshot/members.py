@@ -68,9 +68,12 @@ def members(session: Session, lab: LabName, observed: ObservedLab, request: Memb
 
 
 def base_of(session: Session, target: Target) -> BaseOf:
-    """Return what says of a machine which base it has, None where that cannot be known."""
+    """Return what says of a machine which base it has, None where that cannot be known or nobody logs in to it."""
 
     def of(machine: str) -> Base | None:
+        known = target.blueprint.topology.machines.get(machine) if target.blueprint is not None else None
+        if known is not None and not known.configured:
+            return None
         try:
             return session.context.bases.get(target.base_of(machine))
         except VboxlabError:

@@ -34,17 +34,16 @@ def service_names(subject: Subject) -> Iterator[Problem]:
 
 def floating_addresses(subject: Subject) -> Iterator[Problem]:
     """floating-address-taken, floating-address-outside-subnet."""
-    owners = {placed.ip: placed for placed in subject.adapters() if placed.ip}
     for machine, role, place in subject.roles_of(HeartbeatRole):
         where = (*place, "address")
-        taken = owners.get(role.address.ip)
+        adapter = subject.adapter_named(machine, role.interface)
+        taken = subject.taken(role.address.ip, adapter.network if adapter else None)
         if taken:
             message = _("the floating address {address} is the address of {adapter}; expected a free address").format(
                 address=role.address.ip, adapter=taken
             )
             yield subject.problem("floating-address-taken", where, message)
             continue
-        adapter = subject.adapter_named(machine, role.interface)
         network = subject.topology.networks.get(adapter.network) if adapter else None
         if adapter is None or network is None or network.subnet is None:
             continue

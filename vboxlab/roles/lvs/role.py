@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import ClassVar, Literal
 
@@ -29,3 +30,15 @@ class LvsRole(Role):
     def shared_addresses(self) -> tuple[SharedAddress, ...]:
         """Return the virtual address."""
         return (SharedAddress(self.virtual, "virtual"),)
+
+    def services_owned(self) -> tuple[str, ...]:
+        """Return the programs that may own the table: one of them at most runs."""
+        return ("keepalived", "ldirectord")
+
+    def forwards_packets(self) -> bool:
+        """Tell that it does: in NAT mode it is the real servers' gateway."""
+        return True
+
+    def servers_asked(self) -> Mapping[tuple[str | int, ...], IPv4Address]:
+        """Return the real servers."""
+        return {("real_servers", index): address for index, address in enumerate(self.real_servers)}

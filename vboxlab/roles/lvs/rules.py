@@ -33,7 +33,6 @@ def load_balancers(subject: Subject) -> Iterator[Problem]:
     """lvs-interface, no-real-server, unknown-real-server, real-server-gateway (LVS in NAT mode is their way back)."""
     if not subject.fit.complete:
         return
-    owners = {placed.ip: placed for placed in subject.adapters() if placed.ip}
     for machine, role, place in subject.roles_of(LvsRole):
         if subject.adapter_named(machine, role.interface) is None:
             message = _("machine `{machine}` has no interface `{interface}`; {expected}").format(
@@ -48,15 +47,21 @@ def load_balancers(subject: Subject) -> Iterator[Problem]:
         own = {adapter.address.ip for adapter in machine.adapters if isinstance(adapter.address, IPv4Interface)}
         for index, address in enumerate(role.real_servers):
             where = (*place, "real_servers", index)
-            server = owners.get(address)
-            if server is None or address in own:
-                others = [str(ip) for ip, placed in owners.items() if placed.machine != machine]
+            servers = subject.holders(machine, address)
+            if not servers or address in own:
+                others = _of_others(subject, machine)
                 message = _("{address} is the address of no other machine; {expected}").format(
                     address=address, expected=one_of(others) + did_you_mean(str(address), others)
                 )
                 yield subject.problem("unknown-real-server", where, message)
-            elif server.adapter.gateway not in own:
+            elif (server := servers[-1]).adapter.gateway not in own:
                 yield subject.problem("real-server-gateway", where, _another_gateway(machine, own, address, server))
+
+
+def _of_others(subject: Subject, machine: Machine) -> list[str]:
+    """Return the addresses that mean another machine where a load balancer asks for them."""
+    having = [(placed.ip, placed) for placed in subject.adapters() if placed.machine != machine]
+    return list(dict.fromkeys(str(ip) for ip, placed in having if ip and placed in subject.holders(machine, ip)))
 
 
 def _another_gateway(machine: Machine, own: Set[IPv4Address], address: IPv4Address, server: Placed) -> str:

@@ -35,6 +35,10 @@ class RouterRole(Role):
         """Return its routes."""
         return self.routes
 
+    def forwards_packets(self) -> bool:
+        """Tell that it does."""
+        return True
+
     def uplink_network(self) -> str:
         """Return the network towards the Internet."""
         return self.wan

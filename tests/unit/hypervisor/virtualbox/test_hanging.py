@@ -23,6 +23,7 @@ from vboxlab.errors import DriverError
 from vboxlab.hypervisor.virtualbox.client import Client
 from vboxlab.hypervisor.virtualbox.process import Limits
 from vboxlab.hypervisor.virtualbox.worker import calls
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
 from vboxlab.hypervisor.virtualbox.worker.protocol import PROTOCOL
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="starts a script as an interpreter")
@@ -89,9 +90,9 @@ RESULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def asked(name: str, handle: str) -> calls.Arguments[Any]:
+def asked(name: str, handle: str) -> Arguments[Any]:
     """Return a call of that name."""
-    kinds: dict[str, calls.Arguments[Any]] = {
+    kinds: dict[str, Arguments[Any]] = {
         "power_off": calls.PowerOff(handle, "graceful", 5.0),
         "has_image": calls.HasImage("x"),
         "console_log": calls.ConsoleLog(handle),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vboxlab.hypervisor.virtualbox.worker.calls import CALLS, result_of
+from vboxlab.hypervisor.virtualbox.worker.arguments import result_of
+from vboxlab.hypervisor.virtualbox.worker.calls import CALLS
 from vboxlab.hypervisor.virtualbox.worker.main import HANDLERS
 from vboxlab.hypervisor.virtualbox.worker.protocol import (
     MESSAGES,

@@ -20,7 +20,8 @@ from vboxlab.hypervisor.virtualbox.machines import group_of, observed
 from vboxlab.hypervisor.virtualbox.readiness import Binding, Installation
 from vboxlab.hypervisor.virtualbox.sentences.telling import say
 from vboxlab.hypervisor.virtualbox.worker import marks, networks
-from vboxlab.hypervisor.virtualbox.worker.calls import Arguments, Details, Inspect, ListMachines, Machine, SetMarks
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
+from vboxlab.hypervisor.virtualbox.worker.calls import Details, Inspect, ListMachines, Machine, SetMarks
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.main import Answers, Server
 from vboxlab.hypervisor.virtualbox.worker.protocol import (

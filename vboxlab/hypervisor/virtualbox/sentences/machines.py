@@ -40,6 +40,11 @@ OF_MACHINES: Mapping[str, str | Callable[..., str]] = {
     "held-by-nameless": N_("held by a program that does not give its name"),
     "held-by-nameless-process": N_("held by a program that does not give its name, process {process}"),
     "held-by-unknown": N_("held by an unknown program"),
+    # Disks besides the first.
+    "disks-need-off": N_("{machine} is not off ({state}): its disks and its drive cannot be changed now"),
+    "disk-shared-or-not": N_("disk {disk} is shared by machines there, or is not, and the other was asked for"),
+    "disk-has-other-size": N_("disk {disk} has {found} MiB, expected {wanted} MiB"),
+    "shared-disks-of-gone-lab": N_("the disks that removed machines shared, in {folder}"),
     # Adapters.
     "no-adapter": N_("{machine} has no adapter {slot}"),
     "adapters-need-off": N_("{machine} must be off to add or remove adapters or change their addresses"),

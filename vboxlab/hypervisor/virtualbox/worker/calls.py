@@ -6,12 +6,13 @@ Both sides read this file. A machine is named by its handle, VirtualBox's UUID; 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments
+from vboxlab.hypervisor.virtualbox.worker.disk_calls import AddDisks, Disk, SetDvd
+from vboxlab.hypervisor.virtualbox.worker.facts import Facts, Surroundings
 from vboxlab.hypervisor.virtualbox.worker.told import Told
 from vboxlab.lazily import dataclass
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Details:
     snapshots: tuple[Snapshot, ...] = ()
     current_snapshot: str | None = None
     untouched: bool = False
+    disks: tuple[Disk, ...] = ()
+    dvd: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,35 +109,6 @@ class Stray:
 
 
 @dataclass(frozen=True)
-class Interface:
-    """A host-only interface of this computer."""
-
-    name: str
-    address: str
-    mask: str
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What VirtualBox says of this host: folders, memory in MiB, networks, and machines with something damaged."""
-
-    machine_folder: str
-    home_folder: str
-    memory_free: int
-    memory: int
-    processors: int
-    host_only: tuple[Interface, ...]
-    bridgeable: tuple[str, ...]
-    nat_networks: tuple[str, ...]
-    inaccessible: tuple[str, ...]
-    damaged: tuple[str, ...]
-
-
-class Arguments(Generic[R]):
-    """The arguments of a call, which returns an R."""
-
-
-@dataclass(frozen=True)
 class ListMachines(Arguments[tuple[Machine, ...]]):
     """Every registered machine but images. With `early` as they were seen since the worker was launched."""
 
@@ -147,6 +121,13 @@ class Inspect(Arguments[Machine]):
 
     handle: str
     through_api: bool = False
+
+
+@dataclass(frozen=True)
+class Describe(Arguments[Surroundings]):
+    """The disks of one machine, and the subnets of its networks."""
+
+    handle: str
 
 
 @dataclass(frozen=True)
@@ -353,10 +334,13 @@ class AskFacts(Arguments[Facts]):
 CALLS: dict[str, type[Arguments[Any]]] = {
     "machines": ListMachines,
     "inspect": Inspect,
+    "describe": Describe,
     "create": Create,
     "delete": Delete,
     "set_marks": SetMarks,
     "set_hardware": SetHardware,
+    "add_disks": AddDisks,
+    "set_dvd": SetDvd,
     "set_adapters": SetAdapters,
     "plug_adapter": PlugAdapter,
     "console_log": ConsoleLog,
@@ -385,8 +369,3 @@ _NAMES = {arguments: name for name, arguments in CALLS.items()}
 def name_of(arguments: Arguments[Any]) -> str:
     """Return the name of the call whose arguments these are."""
     return _NAMES[type(arguments)]
-
-
-def result_of(arguments: type[Arguments[Any]]) -> Any:
-    """Return the type of what a call returns: the parameter of its base class."""
-    return arguments.__orig_bases__[0].__args__[0]  # type: ignore[attr-defined]  # types.get_original_bases is 3.12's

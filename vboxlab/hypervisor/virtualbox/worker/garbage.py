@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import layout, lookup, marks, ownership
+from vboxlab.hypervisor.virtualbox.worker import disks, layout, lookup, marks, ownership
 from vboxlab.hypervisor.virtualbox.worker.calls import CollectGarbage, FindGarbage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Failure
@@ -38,6 +38,8 @@ def clear(
             found = layout.clear_folder(connection, path.parent, lab, copy, only_look=only_look)
             cleared += found
             pending |= {path.parent} if found else set()
+    for shared in disks.shared_folders(connection, lab, copy):
+        cleared += disks.clear_shared(connection, shared, only_look=only_look)
     machines = list(machines_with_strangers(connection, top) if lab else _machines_of_labs(connection))
     known = layout.by_folder(connection) if machines or lab is None else {}
     for folder, machine in machines:

@@ -7,8 +7,9 @@ import os
 import sys
 
 from vboxlab.hypervisor.virtualbox.worker import marks
-from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts, Facts, Interface
+from vboxlab.hypervisor.virtualbox.worker.calls import AskFacts
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
+from vboxlab.hypervisor.virtualbox.worker.facts import Facts, Interface
 from vboxlab.hypervisor.virtualbox.worker.protocol import Call, Greeting
 from vboxlab.hypervisor.virtualbox.worker.told import Told
 

@@ -31,6 +31,7 @@ OWN_FILES = (
     "{}.vbox", "{}.vbox-prev", "{}.vbox-tmp", "{}.nvram", "console.log", "Logs/VBox*.log*", "Logs/VBoxUI*.log*",
     "Snapshots/*.sav", "Snapshots/*.nvram",
 )  # fmt: skip
+SHARED = "shared.disks"  # of a lab: no copy can have that name
 IMPORT_FOLDER = "Import"  # disks that are being converted: copies of ours
 # What says that a folder is another machine's; other files there are in nobody's way.
 TAKEN = ("*.vbox", "*.vbox-prev", "*.vbox-tmp", "console.log")

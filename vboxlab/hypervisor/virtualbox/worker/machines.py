@@ -9,12 +9,14 @@ from typing import Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
     adapters,
+    disks,
     garbage,
     images,
     layout,
     looking,
     lookup,
     marks,
+    noted_disks,
     ownership,
     power,
     repeating,
@@ -78,7 +80,7 @@ def _described(
     if full or marks.LAB in label.marks:
         found = replace(
             found,
-            details=_details(connection, machine, written),
+            details=_with_disks(connection, machine, written, _details(connection, machine, written)),
             last_power_change=power.last_power_change(machine, settings, running=state in ONLINE),
         )
     return found, label
@@ -98,6 +100,15 @@ def _details(connection: Connection, machine: Any, written: settings_file.Settin
         bool(machine.currentStateModified),
         marks.SNAPSHOT_MARKS,
     )
+
+
+def _with_disks(
+    connection: Connection, machine: Any, written: settings_file.Settings | None, details: Details
+) -> Details:
+    key = noted_disks.KEY
+    noted = noted_disks.read(machine) if written is None else noted_disks.parse(written.extra_data.get(key, ""))
+    found, dvd = disks.look(connection, machine, noted)
+    return replace(details, disks=found, dvd=dvd)
 
 
 def list_machines(connection: Connection, _call: Call[ListMachines] | None = None) -> tuple[Machine, ...]:
@@ -248,9 +259,9 @@ def delete(connection: Connection, call: Call[Delete]) -> None:
     with connection.errors(Told("removing-the-machine")):
         seen = looking.look_at_ours(connection, machine)
         name, folder, label = seen.name, seen.settings.parent, seen.label
-        first = ownership.first_disks(connection, label.source)
-        disks = ownership.own_disks(connection, machine, seen, first)
-        users = ownership.dependants(connection, seen.handle, disks)
+        first = ownership.first_disks(connection, label.source) | noted_disks.own(machine)
+        own_disks = ownership.own_disks(connection, machine, seen, first)
+        users = ownership.dependants(connection, seen.handle, own_disks)
         if users:
             raise Failure("machine-in-use", Told("machine-in-use", {"machine": name}), details=verbatims(users))
         power.note_power(connection, machine, seen.settings, call, ended=True)
@@ -258,10 +269,11 @@ def delete(connection: Connection, call: Call[Delete]) -> None:
     with connection.errors(Told("removing-the-machine")):
         if any(garbage.machines_with_strangers(connection, folder.parent, folder.name)):
             garbage.remove_orphans(connection, machine)
-            disks = ownership.without_parents_of_others(connection, disks)
+            own_disks = ownership.without_parents_of_others(connection, own_disks)
     own = label.marks
     record = {"what": "delete", "name": name, "lab": own.get("lab", ""), "copy": own.get("copy", "")}
-    layout.remove_registered(connection, machine, seen.settings, record, disks, call.report)
+    layout.remove_registered(connection, machine, seen.settings, record, own_disks, call.report)
+    disks.clear_shared(connection, folder.parent / layout.SHARED)
 
 
 def set_marks(connection: Connection, call: Call[SetMarks]) -> None:

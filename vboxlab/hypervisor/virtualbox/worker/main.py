@@ -18,6 +18,8 @@ from typing import IO, Any
 
 from vboxlab.hypervisor.virtualbox.worker import (
     adapters,
+    describing,
+    disks,
     foreign,
     garbage,
     host,
@@ -60,10 +62,13 @@ Handler = Callable[[Connection, Any], Any]
 HANDLERS: dict[str, Handler] = {
     "machines": machines.list_machines,
     "inspect": machines.inspect,
+    "describe": describing.describe,
     "create": machines.create,
     "delete": machines.delete,
     "set_marks": machines.set_marks,
     "set_hardware": machines.set_hardware,
+    "add_disks": disks.add,
+    "set_dvd": disks.set_dvd,
     "set_adapters": adapters.set_adapters,
     "plug_adapter": adapters.plug_adapter,
     "console_log": machines.console_log,

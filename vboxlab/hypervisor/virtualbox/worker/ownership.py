@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, settings_file, storage
+from vboxlab.hypervisor.virtualbox.worker import lookup, marks, media, noted_disks, settings_file, storage
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.looking import Look
 from vboxlab.hypervisor.virtualbox.worker.settings_file import Settings
@@ -179,7 +179,7 @@ def orphans(connection: Connection, machine: Any, known: list[Any]) -> list[Path
     written to them. A disk that somebody detached to use it otherwise is none of them.
     """
     folder = Path(str(machine.settingsFilePath)).parent
-    first = first_disks(connection, marks.read_label(machine).source)
+    first = first_disks(connection, marks.read_label(machine).source) | noted_disks.own(machine)
     discarded = _discarded(connection, machine, first)
     found: list[Path] = []
     seen = set()
@@ -192,7 +192,16 @@ def orphans(connection: Connection, machine: Any, known: list[Any]) -> list[Path
         kept = any(Path(str(child.location)) not in found for child in connection.array(medium, "children"))
         if not kept and (_plain(medium) in discarded or not path.exists() or is_blank(path)):
             found.append(path)
-    return found + [path for path in blank_children(folder) if path not in seen]
+    found += [path for path in blank_children(folder) if path not in seen]
+    return found + [path for path in _unfinished(connection, machine, folder, known) if path not in found]
+
+
+def _unfinished(connection: Connection, machine: Any, folder: Path, known: list[Any]) -> list[Path]:
+    """Return the disks besides the first that an interrupted call of ours was making."""
+    noted = noted_disks.read(machine)
+    making = [] if noted is None else [folder / f"{stem}{noted_disks.ENDING}" for stem in noted.making]
+    used = {Path(str(medium.location)) for medium in known if is_used(connection, medium)} if making else set()
+    return [path for path in making if path.exists() and path not in used]
 
 
 def blank_children(folder: Path) -> list[Path]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any, Generic, TypeVar
 
-from vboxlab.hypervisor.virtualbox.worker.calls import CALLS, Arguments, name_of, result_of
+from vboxlab.hypervisor.virtualbox.worker.arguments import Arguments, result_of
+from vboxlab.hypervisor.virtualbox.worker.calls import CALLS, name_of
 from vboxlab.hypervisor.virtualbox.worker.coding import Malformed, plain, read, read_fields
 from vboxlab.hypervisor.virtualbox.worker.told import Told, Value
 from vboxlab.lazily import dataclass

@@ -10,7 +10,17 @@ import contextlib
 from dataclasses import replace
 from typing import Any
 
-from vboxlab.hypervisor.virtualbox.worker import garbage, looking, lookup, marks, ownership, power, repeating, storage
+from vboxlab.hypervisor.virtualbox.worker import (
+    disks,
+    garbage,
+    looking,
+    lookup,
+    marks,
+    ownership,
+    power,
+    repeating,
+    storage,
+)
 from vboxlab.hypervisor.virtualbox.worker.calls import DeleteSnapshot, RestoreSnapshot, TakeSnapshot
 from vboxlab.hypervisor.virtualbox.worker.connection import Connection
 from vboxlab.hypervisor.virtualbox.worker.looking import Look
@@ -104,6 +114,7 @@ def restore(connection: Connection, call: Call[RestoreSnapshot]) -> None:
                 marks.write_label(own, seen.label)
                 ownership.forget_discarded(own)
             raise
+        disks.after_restore(connection, machine, own)
         _sweep(connection, machine, session, seen)
 
 
