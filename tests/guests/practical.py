@@ -11,7 +11,7 @@ from typing import Any
 from tests.guests.command import CommandLine
 
 FOLDER = Path(__file__).with_name("practicals")
-IN_CI = "web"  # the one that holds most of the constructs
+MOST_CONSTRUCTS = "web"
 PRACTICALS = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
