@@ -161,7 +161,8 @@ class _Banner:
                     _("{machine}: no SSH server answers in the guest").format(machine=name),
                     details=[text.format(host=access.host, port=access.port)],
                     resolution=_(
-                        "look at the machine's console: it may still boot, or have no sshd or no management address"
+                        "look at the machine's console: it may still boot, or have no sshd or no management address; "
+                        "`vboxlab up` again goes on from here, and VBOXLAB_TIME_SCALE=10 lets it wait longer"
                     ),
                 )
             text = _("{machine}: nothing listens on {host} port {port}")
