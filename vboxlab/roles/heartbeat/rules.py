@@ -10,6 +10,7 @@ from vboxlab.language import _, n_
 from vboxlab.roles.heartbeat.role import HeartbeatRole
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
+from vboxlab.topology.rules_floating import unfit_floating_address
 from vboxlab.topology.subject import Subject, one_of_interfaces
 
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
@@ -35,24 +36,8 @@ def service_names(subject: Subject) -> Iterator[Problem]:
 def floating_addresses(subject: Subject) -> Iterator[Problem]:
     """floating-address-taken, floating-address-outside-subnet."""
     for machine, role, place in subject.roles_of(HeartbeatRole):
-        where = (*place, "address")
         adapter = subject.adapter_named(machine, role.interface)
-        taken = subject.taken(role.address.ip, adapter.network if adapter else None)
-        if taken:
-            message = _("the floating address {address} is the address of {adapter}; expected a free address").format(
-                address=role.address.ip, adapter=taken
-            )
-            yield subject.problem("floating-address-taken", where, message)
-            continue
-        network = subject.topology.networks.get(adapter.network) if adapter else None
-        if adapter is None or network is None or network.subnet is None:
-            continue
-        if role.address.ip not in network.subnet or role.address.network != network.subnet:
-            message = _(
-                "the floating address {address} is not of {subnet}, the subnet of network `{network}` on `{interface}`"
-                "; expected an address in it with its prefix length"
-            ).format(address=role.address, subnet=network.subnet, network=adapter.network, interface=role.interface)
-            yield subject.problem("floating-address-outside-subnet", where, message)
+        yield from unfit_floating_address(subject, role.address, adapter, (*place, "address"))
 
 
 def clusters(subject: Subject) -> Iterator[Problem]:

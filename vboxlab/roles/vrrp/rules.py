@@ -7,9 +7,10 @@ from ipaddress import IPv4Interface
 
 from vboxlab.language import _, n_
 from vboxlab.roles.vrrp.role import MOST_NODES, VrrpInstance, VrrpRole
-from vboxlab.topology.model import Adapter, Machine
+from vboxlab.topology.model import Machine
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
+from vboxlab.topology.rules_floating import unfit_floating_address
 from vboxlab.topology.rules_names import is_word
 from vboxlab.topology.subject import Subject, one_of_interfaces
 
@@ -77,26 +78,7 @@ def floating_addresses(subject: Subject, machine: Machine, role: VrrpRole, place
     """floating-address-taken, floating-address-outside-subnet."""
     for instance, where in _mine(machine, role, place):
         adapter = subject.adapter_named(machine, instance.interface)
-        taken = subject.taken(instance.address.ip, adapter.network if adapter else None)
-        if taken is not None:
-            message = _("the floating address {address} is the address of {adapter}; expected a free address").format(
-                address=instance.address.ip, adapter=taken
-            )
-            yield subject.problem("floating-address-taken", (*where, "address"), message)
-            continue
-        yield from _outside(subject, instance, adapter, (*where, "address"))
-
-
-def _outside(subject: Subject, instance: VrrpInstance, adapter: Adapter | None, where: Place) -> Iterator[Problem]:
-    network = subject.topology.networks.get(adapter.network) if adapter else None
-    if adapter is None or network is None or network.subnet is None:
-        return
-    if instance.address.ip not in network.subnet or instance.address.network != network.subnet:
-        message = _(
-            "the floating address {address} is not of {subnet}, the subnet of network `{network}` on `{interface}`"
-            "; expected an address in it with its prefix length"
-        ).format(address=instance.address, subnet=network.subnet, network=adapter.network, interface=instance.interface)
-        yield subject.problem("floating-address-outside-subnet", where, message)
+        yield from unfit_floating_address(subject, instance.address, adapter, (*where, "address"))
 
 
 def nodes(subject: Subject, machine: Machine, role: VrrpRole, place: Place) -> Iterator[Problem]:
