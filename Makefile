@@ -138,7 +138,13 @@ prove-failover: $(STAMP) ## Verify the failover lab RUNS times on emulated guest
 
 .PHONY: prove-practicals
 prove-practicals: $(STAMP) ## Bring every practical of tests/guests up on emulated guests and verify it (resumable)
+	$(VBOXLAB) base build
 	$(BIN)/python -m tests.prove_practicals $(PRACTICALS) --results '$(if $(filter file,$(origin RESULTS)),practical-results,$(RESULTS))'
+
+.PHONY: record-verdicts
+record-verdicts: $(STAMP) ## Ask the real programs what they make of the corpus of student files (needs root; KINDS="hosts …")
+	@$(MAKE) --no-print-directory system COMMANDS="mmdebstrap:mmdebstrap unshare:util-linux ip:iproute2"
+	$(BIN)/python -m tests.corpus.record $(KINDS)
 
 .PHONY: prove-virtualbox
 prove-virtualbox: ## Bring a lab up on VirtualBox with its kernel driver, emulated (needs root; slow, not part of CI)

@@ -22,13 +22,27 @@ class FileFact:
     path: str
     mode: int
     owner: str  # USER:GROUP
-    content: str
+    data: bytes
+
+    @property
+    def content(self) -> str:
+        """Return its text; bytes that are no UTF-8 are U+FFFD."""
+        return self.data.decode(errors="replace")
 
     @property
     def lines(self) -> list[tuple[int, str]]:
         """Return its lines with their numbers, without comments, surrounding spaces and empty ones."""
         stripped = ((number, line.strip()) for number, line in enumerate(self.content.splitlines(), 1))
         return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program of the guest said when it was asked."""
+
+    exit_code: int
+    output: str
+    complaint: str  # its standard error
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,11 @@ class Facts:
     settings: Mapping[str, str] = field(default_factory=dict)  # kernel settings now
     enabled: frozenset[str] = frozenset()  # services that start at boot
     said: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # a role's facts: fields, by a word
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # of programs, by a word
+
+    def files_in(self, folder: str) -> list[FileFact]:
+        """Return the files that stand in a folder, by name as the C locale sorts them."""
+        return sorted((f for p, f in self.files.items() if p.rpartition("/")[0] == folder), key=lambda f: f.path)
 
 
 def parse_facts(lines: Iterable[str]) -> Facts:
@@ -52,6 +71,7 @@ def parse_facts(lines: Iterable[str]) -> Facts:
     said: dict[str, tuple[tuple[str, ...], ...]] = {}
     addresses: dict[str, tuple[str, ...]] = {}
     settings: dict[str, str] = {}
+    answers: dict[str, Answer] = {}
     for line in lines:
         match line.split("\t"):
             case ["hostname", hostname]:
@@ -68,11 +88,16 @@ def parse_facts(lines: Iterable[str]) -> Facts:
                 enabled.add(name)
             case ["file", path, rights, content]:
                 found[path] = FileFact(path, *rights_of(rights), _decoded(content))
+            case ["answer", word, code, output, complaint]:
+                answers[word] = Answer(int(code), _decoded(output).decode(errors="replace"),
+                                       _decoded(complaint).decode(errors="replace"))  # fmt: skip
             case ["said", word, *values]:
                 said[word] = (*said.get(word, ()), tuple(values))
             case _:
                 pass
-    return Facts(hostname, found, tuple(interfaces), addresses, tuple(gateways), settings, frozenset(enabled), said)
+    return Facts(
+        hostname, found, tuple(interfaces), addresses, tuple(gateways), settings, frozenset(enabled), said, answers
+    )
 
 
 def rights_of(text: str) -> tuple[int, str]:
@@ -81,8 +106,8 @@ def rights_of(text: str) -> tuple[int, str]:
     return int(mode or "0", 8), owner
 
 
-def _decoded(content: str) -> str:
+def _decoded(content: str) -> bytes:
     try:
-        return base64.b64decode(content, validate=True).decode(errors="replace")
+        return base64.b64decode(content, validate=True)
     except binascii.Error:
-        return ""
+        return b""

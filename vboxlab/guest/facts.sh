@@ -19,6 +19,23 @@ file() { # PATH: rights and content of a text file, whose beginning is enough
     fi
 }
 
+folder() { # PATH PATTERN: the text files in it whose names match, hidden ones apart
+    for found in "$root$1"/$2; do
+        if [ -f "$found" ]; then file "${found#"$root"}"; fi
+    done
+}
+
+answer() { # WORD COMMAND...: what a program says; its first 64 KiB are enough
+    asked=$1
+    shift
+    complaint=$(mktemp)
+    output=$(timeout 20 "$@" 2>"$complaint" </dev/null; printf '\n%s' "$?")
+    printf 'answer\t%s\t%s\t%s\t%s\n' "$asked" "${output##*
+}" "$(printf %s "${output%
+*}" | head -c 65536 | base64 -w 0)" "$(head -c 65536 "$complaint" | base64 -w 0)"
+    rm -f "$complaint"
+}
+
 unit() { # NAME: reported when it starts at boot (systemd-sysv-generator(8) for an init script that has no unit)
     set -- "$1" "$root/etc/systemd/system" "$root/lib/systemd/system"
     for link in "$2"/*.wants/"$1.service" "$2"/*.requires/"$1.service"; do

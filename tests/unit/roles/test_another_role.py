@@ -77,8 +77,8 @@ from vboxlab.topology.loader import load_topology
 topology = load_topology(Path({file!r}))
 place = Place(topology, topology.machines["host"])
 facts = Facts("host", {{
-    "/etc/hostname": FileFact("/etc/hostname", 0o644, "root:root", "host"),
-    "/etc/motd": FileFact("/etc/motd", 0o644, "root:root", "Go away"),
+    "/etc/hostname": FileFact("/etc/hostname", 0o644, "root:root", b"host"),
+    "/etc/motd": FileFact("/etc/motd", 0o644, "root:root", b"Go away"),
 }})
 for finding in slips(place, (), facts):
     for language in ("en", "fr"):

@@ -119,7 +119,7 @@ def test_what_a_machine_has_otherwise_is_told(tmp_path: Path) -> None:
     place = Place(found, found.machines["host"])
     resources = resources_of(found)
     path = "/etc/nginx/sites-available/default"
-    facts = Facts("host", {path: FileFact(path, 0o644, "root:root", "server {\n    listen 8080;\n}\n")})
+    facts = Facts("host", {path: FileFact(path, 0o644, "root:root", b"server {\n    listen 8080;\n}\n")})
     preview = StageReport(
         "host",
         (

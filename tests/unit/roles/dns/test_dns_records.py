@@ -83,7 +83,7 @@ def test_a_name_of_the_zone_is_waited_for(zone: Topology) -> None:
 def test_a_record_that_is_missing_is_found(zone: Topology) -> None:
     content = configuration(zone)
     without = "".join(line for line in content.splitlines(keepends=True) if not line.startswith("cname=shop"))
-    difference = first_difference(FileFact(CONFIGURATION, 0o644, "root:root", without), content)
+    difference = first_difference(FileFact(CONFIGURATION, 0o644, "root:root", without.encode()), content)
     assert difference is not None
     assert difference[2] == "cname=shop.lab.test,www.lab.test"
 
