@@ -19,9 +19,11 @@ from vboxlab.guest.resources import Resource, prepared_packages
 from vboxlab.guest.script import AptOptions
 from vboxlab.guest.secrets import SecretStore
 from vboxlab.guest.ssh import Access, SshExecutor
+from vboxlab.hypervisor.driver import Work
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
+from vboxlab.lab.watching import Watch
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.listening import LOOPBACK
@@ -105,16 +107,24 @@ class DeltaOfBase:
 class SshGuests:
     """The guests of labs, reached over SSH through their management ports (implements vboxlab.lab.guests.Guests).
 
-    `patience` stretches the waits for guests, for hosts where they run in software emulation.
+    `patience` stretches the waits for guests, for hosts where they run in software emulation. `work` tells how much a
+    machine works.
     """
 
     def __init__(
-        self, settings: Settings, bases: Bases, alive: Callable[[str], bool], *, patience: float = 1.0
+        self,
+        settings: Settings,
+        bases: Bases,
+        alive: Callable[[str], bool],
+        *,
+        patience: float = 1.0,
+        work: Callable[[str], Work | None] = lambda _handle: None,
     ) -> None:
         self._settings = settings
         self._bases = bases
         self._alive = alive
         self._patience = patience
+        self._work = work
         self._executors: dict[str, SshExecutor] = {}
         self._lock = threading.Lock()
 
@@ -224,9 +234,16 @@ class SshGuests:
     def _ready(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> SshExecutor:
-        """Return the way into a guest once it can be worked with."""
+        """Return the way into a guest once it can be worked with; meanwhile, and in errors, tell whether it works."""
         executor = self._executor(directory, machine, base, first=first)
-        wait_ready(executor, BOOT_SECONDS * self._patience, alive=lambda: self._alive(machine.handle), on_stage=report)
+        watch = Watch(lambda: self._work(machine.handle), report)
+
+        def alive() -> bool:
+            watch.look()
+            return self._alive(machine.handle)
+
+        with watch.explaining():
+            wait_ready(executor, BOOT_SECONDS * self._patience, alive=alive, on_stage=report)
         return executor
 
     def _executor(

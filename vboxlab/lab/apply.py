@@ -37,6 +37,7 @@ from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Machine
 
 GRACEFUL_SECONDS = 60.0
+CONSOLE_LINES = 16  # of a machine in trouble: what went wrong comes before the words of an emergency shell
 
 
 @dataclass
@@ -157,7 +158,7 @@ class Applier:
         try:
             yield
         except VboxlabError as error:
-            tail = self.context.driver.console_tail(machine.handle, 8)
+            tail = self.context.driver.console_tail(machine.handle, CONSOLE_LINES)
             if tail:
                 error.details = (*error.details, _("last lines of its console:"), *tail.splitlines())
             raise
