@@ -10,6 +10,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("base/native.py", "_install"): "a shell script",
     ("base/native.py", "mount_script"): "a shell script",
     ("base/recipe.py", "DEBIAN12"): "files of a guest",
+    ("base/recipe.py", "_GAVE_UP"): "a file of a guest",
     ("base/recipe.py", "_GRUB_DEFAULT"): "a file of a guest",
     ("base/recipe.py", "_GRUB_MENU"): "a file of a guest",
     ("base/recipe.py", "_HOSTS"): "a file of a guest",
