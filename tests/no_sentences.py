@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # By file and by the function, class or constant that they stand in ("" is the module itself).
 NO_SENTENCES: dict[tuple[str, str], str] = {
+    ("base/archives.py", "install_script"): "a shell script",
     ("base/delta.py", "_line_checks"): "a shell script",
     ("base/delta.py", "apply_delta_script"): "a shell script",
     ("base/initrd.py", "_INIT"): "a shell script",

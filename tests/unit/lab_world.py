@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vboxlab.base.archives import PackageArchives
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.model import Base, Login, Wanted
 from vboxlab.errors import BaseError, GuestError, UsageError
@@ -85,6 +86,14 @@ class InstantBases:
     def package_delta(
         self, base: Base, before: tuple[str, ...], after: tuple[str, ...], progress: Progress = no_progress
     ) -> PackageDelta | None:
+        return None
+
+    def packages_of(self, image: str) -> tuple[str, ...]:
+        return tuple(image.split("+")[1:])
+
+    def package_archives(
+        self, base: Base, status: bytes, packages: tuple[str, ...], progress: Progress = no_progress
+    ) -> PackageArchives | None:
         return None
 
 

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vboxlab.base.delta import PackageDelta, apply_delta_script
 from vboxlab.base.model import Base, Bases
 from vboxlab.credentials import known
 from vboxlab.errors import GuestError, WaitTimeout
@@ -23,6 +22,7 @@ from vboxlab.hypervisor.driver import Work
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
+from vboxlab.lab.packages import Supply
 from vboxlab.lab.watching import Watch
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
@@ -82,26 +82,6 @@ def _port(machine: ObservedMachine) -> int:
             resolution=_("`vboxlab up` gives it back its adapter 8"),
         )
     return machine.management_port
-
-
-@dataclass(frozen=True)
-class DeltaOfBase:
-    """A base's package delta in the form that the configurator takes."""
-
-    delta: PackageDelta
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Return the packages that the delta brings."""
-        return self.delta.packages
-
-    def script(self) -> str:
-        """Return the script that unpacks it in a guest."""
-        return apply_delta_script(self.delta)
-
-    def data(self) -> bytes:
-        """Return the archive."""
-        return self.delta.archive.read_bytes()
 
 
 class SshGuests:
@@ -198,18 +178,16 @@ class SshGuests:
 
         A file that somebody changed is kept beside before it is overwritten, unless the guest is fresh.
         """
-        wanted = prepared_packages(resources)
-        delta = None
-        if changes and base.prepared and not set(wanted) <= set(installed):
-            delta = self._bases.package_delta(base, installed, wanted)
+        executor, wanted = self._executor(directory, machine, base), prepared_packages(resources)
+        supply = Supply(self._bases, base, executor, installed, wanted)
         return configure(
-            self._executor(directory, machine, base),
+            executor,
             resources,
             changes=changes,
             secrets=SecretStore(directory.secrets).for_resources(resources),
             time_scale=self._patience,
             apt=AptOptions(mirror=self._settings.mirror, proxy=self._settings.proxy),
-            delta=DeltaOfBase(delta) if delta is not None else None,
+            ways=supply.ways() if changes and base.prepared and wanted else (),
             fresh=fresh,
         )
 

@@ -181,14 +181,13 @@ class Applier:
     def _run_configurator(self, name: str, stage: str | None) -> tuple[ObservedMachine, str, bool]:
         topology, machine = self.desired.topology, self._machine(name)
         observed = self._inspect(name)
-        wanted = package_sets(topology, machine, self.desired.snapshot_members)
         report = self.context.guests.configure(
             self.context.directory(self.lab),
             observed,
             self.context.bases.get(self._base_name(name)),
             resources_for(topology, machine, stage),
             changes=True,
-            installed=wanted.image,
+            installed=self.context.bases.packages_of(observed.image),
             fresh=self._is_fresh(name),
         )
         for kept in report.kept:
