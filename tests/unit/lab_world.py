@@ -112,6 +112,7 @@ class RecordedGuests:
     unmet: dict[str, int] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)  # contents that are ours
     scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
+    installed: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what a machine's image was said to come with
     on_configure: Callable[[str], None] = lambda _machine: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -153,6 +154,7 @@ class RecordedGuests:
     ) -> StageReport:
         self._reach(machine)
         self._record("configure", machine)
+        self.installed[machine.machine] = installed
         self.on_configure(machine.machine)
         if self.failing.get(machine.machine, 0) > 0:
             self.failing[machine.machine] -= 1
