@@ -111,21 +111,22 @@ class Watch:
     def explaining(self) -> Iterator[None]:
         """Add to a wait that ended at its limit what the guest did last.
 
-        To wait on is no advice where a guest is silent and idle.
+        To wait on is no advice where a guest is silent and idle. What passes on is a WaitTimeout in any case: the name
+        of an error is told to programs.
         """
         try:
             yield
         except WaitTimeout as error:
             self._take(self._clock())
             found = judged(self._samples)
-            if found is not None:
-                error.details = (*error.details, *found.lines)
-                if found.state == "idle" and isinstance(error, GuestSilent):
-                    error.resolution = _(
-                        "waiting longer will not help: look at the machine's console; where its boot gave up, "
-                        "`vboxlab down --hard` and `vboxlab up` boot it anew"
-                    )
-            raise
+            details = (*error.details, *found.lines) if found is not None else error.details
+            resolution = error.resolution
+            if found is not None and found.state == "idle" and isinstance(error, GuestSilent):
+                resolution = _(
+                    "waiting longer will not help: look at the machine's console; where its boot gave up, "
+                    "`vboxlab down --hard` and `vboxlab up` boot it anew"
+                )
+            raise WaitTimeout(error.brief, details=details, resolution=resolution) from error
 
     def _take(self, now: float) -> None:
         try:
