@@ -4,12 +4,14 @@ from __future__ import annotations
 
 # By file and by the function, class or constant that they stand in ("" is the module itself).
 NO_SENTENCES: dict[tuple[str, str], str] = {
+    ("base/archives.py", "install_script"): "a shell script",
     ("base/delta.py", "_line_checks"): "a shell script",
     ("base/delta.py", "apply_delta_script"): "a shell script",
     ("base/initrd.py", "_INIT"): "a shell script",
     ("base/native.py", "_install"): "a shell script",
     ("base/native.py", "mount_script"): "a shell script",
     ("base/recipe.py", "DEBIAN12"): "files of a guest",
+    ("base/recipe.py", "_GAVE_UP"): "a file of a guest",
     ("base/recipe.py", "_GRUB_DEFAULT"): "a file of a guest",
     ("base/recipe.py", "_GRUB_MENU"): "a file of a guest",
     ("base/recipe.py", "_HOSTS"): "a file of a guest",

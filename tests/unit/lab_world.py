@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vboxlab.base.archives import PackageArchives
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.model import Base, Login, Wanted
 from vboxlab.errors import BaseError, GuestError, UsageError
@@ -87,6 +88,14 @@ class InstantBases:
     ) -> PackageDelta | None:
         return None
 
+    def packages_of(self, image: str) -> tuple[str, ...]:
+        return tuple(image.split("+")[1:])
+
+    def package_archives(
+        self, base: Base, status: bytes, packages: tuple[str, ...], progress: Progress = no_progress
+    ) -> PackageArchives | None:
+        return None
+
 
 @dataclass
 class RecordedGuests:
@@ -103,6 +112,7 @@ class RecordedGuests:
     unmet: dict[str, int] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)  # contents that are ours
     scripts: list[tuple[str, str, bool]] = field(default_factory=list)  # machine, script, as root
+    installed: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what a machine's image was said to come with
     on_configure: Callable[[str], None] = lambda _machine: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -144,6 +154,7 @@ class RecordedGuests:
     ) -> StageReport:
         self._reach(machine)
         self._record("configure", machine)
+        self.installed[machine.machine] = installed
         self.on_configure(machine.machine)
         if self.failing.get(machine.machine, 0) > 0:
             self.failing[machine.machine] -= 1

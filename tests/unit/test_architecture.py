@@ -175,7 +175,9 @@ ONE_SIDED = {
     "VirtualBox keeps settings, makes processes and has networks by itself": {
         "definition", "command", "switch", "workspace",
     },
-    "VirtualBox's process for each machine is not spoken to": {"looks", "conversations", "refusals"},
+    "VirtualBox's process for each machine is not spoken to, nor measured": {
+        "looks", "conversations", "refusals", "work",
+    },
     "VirtualBox's API needs a process of its own, which may be killed": {
         "launch", "process", "startup", "failures", "main", "protocol", "calls", "arguments", "disk_calls", "facts",
         "told", "coding", "pulse", "presence", "locks", "repeating",

@@ -41,7 +41,7 @@ while :; do
         for module in OTHERS; do /bin/busybox insmod "/modules/$module"; done
     fi
     if [ "$tries" -gt 300 ]; then
-        echo "vboxlab: no root file system $root" > /dev/console
+        echo "<2>vboxlab: no root file system $root" > /dev/kmsg # critical: on all consoles
         exec /bin/busybox sh
     fi
     /bin/busybox sleep 0.1

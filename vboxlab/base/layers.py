@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vboxlab.base import disk
+from vboxlab.base.archives import PackageArchives, along
 from vboxlab.base.delta import Manifest, PackageDelta
 from vboxlab.base.jobs import NoNamespaces, remove_tree, run_job, scratch_directory, trees_at_once
 from vboxlab.base.mirror import find_mirror
@@ -88,6 +90,10 @@ class Layers:
         """Return the names of the layers made from a base's image."""
         found = (path.parent.name for path in self.directory.glob(f"{image}-*/{_RECORD}"))
         return tuple(sorted(name for name in found if not name.endswith(_DELTA)))
+
+    def has(self, layer: str) -> bool:
+        """Tell whether there is a layer of that name."""
+        return bool(layer) and (self.directory / layer / _RECORD).is_file()
 
     def packages_of(self, layer: str) -> tuple[str, ...]:
         """Return the packages of a layer."""
@@ -242,11 +248,39 @@ class Layers:
         if wanted.delta:
             make_private_folder(new / "delta")
             steps.append(_step(wanted.later, new / "delta"))
+        return self._asked(recipe, trees, removed, scratch, steps)
+
+    def archives(
+        self, recipe: Recipe, base_directory: Path, status: bytes, packages: tuple[str, ...], progress: Progress
+    ) -> PackageArchives:
+        """Fetch the archives that bring the packages to a guest with this package database. Raises BaseError."""
+        if sys.platform != "linux":
+            raise NoNamespaces(_("packages can be fetched for guests on Linux only"))
+        source = _source(recipe, base_directory)
+        with self._room, self._scratch.having() as scratch, tempfile.TemporaryDirectory(dir=scratch) as folder:
+            place = Path(folder)
+            write_durably(place / "status", status)
+            step = Step(packages, archives=str(place / "archives.tar"))
+            try:
+                run_job(
+                    self._asked(recipe, [str(source.tree)], (), place, [step], status=str(place / "status")), progress
+                )
+                files = (place / "archives.tar.list").read_text(encoding="ascii").split()
+                found = along(files, packages, status.decode(errors="replace"))
+                return PackageArchives(packages, found, (place / "archives.tar").read_bytes())
+            finally:
+                remove_tree(place / "tree")
+
+    def _asked(
+        self, recipe: Recipe, trees: Sequence[str], removed: tuple[str, ...], scratch: Path, steps: Sequence[Step],
+        status: str = "",
+    ) -> Job:  # fmt: skip
+        """Return the job with what every job needs."""
         mirror = find_mirror(self.settings)
         options = [option.replace(' "', "=").rstrip('";') for option in mirror.options]
         return Job(
             trees=tuple(trees), removed=removed, scratch=str(scratch), cache=str(self.cache), since=self._begun,
-            steps=tuple(steps), disk_mib=recipe.disk_mib, label=recipe.label, apt_options=tuple(options),
+            steps=tuple(steps), disk_mib=recipe.disk_mib, label=recipe.label, status=status, apt_options=tuple(options),
             environment=tuple(mirror.environment.items()), logins=mirror.netrc,
         )  # fmt: skip
 

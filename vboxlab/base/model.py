@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from vboxlab.base.archives import PackageArchives
 from vboxlab.base.delta import PackageDelta
 from vboxlab.errors import BaseError
 from vboxlab.hypervisor.driver import Driver, Progress, no_progress
@@ -111,3 +112,17 @@ class Bases(Protocol):
         self, base: Base, before: tuple[str, ...], after: tuple[str, ...], progress: Progress = no_progress
     ) -> PackageDelta | None:
         """Return what brings a machine from the packages `before` to those of `after` without apt, None if nothing."""
+
+    def packages_of(self, image: str) -> tuple[str, ...]:
+        """Return the packages with which a driver's image was made of a base: none for a base's own, or an unknown one.
+
+        A machine keeps the image that it was made of, whatever its topology wants by now.
+        """
+
+    def package_archives(
+        self, base: Base, status: bytes, packages: tuple[str, ...], progress: Progress = no_progress
+    ) -> PackageArchives | None:
+        """Return the archives that bring packages to a guest, whose package database (/var/lib/dpkg/status) this is.
+
+        None where this host cannot fetch them for a guest. Raises BaseError when it can, and they are not to be had.
+        """

@@ -22,6 +22,7 @@ from dataclasses import asdict, field
 from pathlib import Path
 
 from vboxlab import programs
+from vboxlab.base import archives as debs
 from vboxlab.base import delta as deltas
 from vboxlab.base import tree as trees
 from vboxlab.base.disk import write_file_system
@@ -59,6 +60,7 @@ class Step:
     archive: str = ""  # what changed since the step before (tar.zst)
     changes: str = ""  # the same as JSON: removed paths, and the manifest of a delta unless `whole`
     whole: bool = False
+    archives: str = ""  # a tar of the packages' .deb files, with those they need: nothing is installed then
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Job:
     disk_mib: int
     label: str
     since: float = 0.0  # package lists that were fetched since then (of time.time) are new enough; 0: fetch them
+    status: str = ""  # package database (of a guest) that takes the place of the tree's
     apt_options: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of apt: a proxy
     logins: str = field(default="", repr=False)  # of the mirror (apt_auth.conf(5))
@@ -127,6 +130,8 @@ def _work(job: Job) -> None:
         unpack(Path(archive), root)
     for path in job.removed:
         (root / path).unlink(missing_ok=True)
+    if job.status:
+        write_durably(root / deltas.STATUS, Path(job.status).read_bytes())
     for name in ("lists", "archives") if job.cache else ():
         make_private_folder(Path(job.cache) / name / "partial")
     before: dict[str, trees.Entry] = {}
@@ -135,7 +140,10 @@ def _work(job: Job) -> None:
         before = trees.index(root)
     for step in job.steps:
         old_lines = _lines(root)
-        if step.packages:
+        if step.archives:
+            report("progress", _("fetching {packages}").format(packages=" ".join(step.packages)))
+            _bundle(root, job, step)
+        elif step.packages:
             report("progress", _("installing {packages}").format(packages=" ".join(step.packages)))
             with _logged_in(root, job.logins):
                 with turn(Path(job.cache)):
@@ -205,6 +213,20 @@ def _update(root: Path, job: Job) -> None:
         write_durably(stamp, "")
 
 
+def _bundle(root: Path, job: Job, step: Step) -> None:
+    """Fetch what installing the packages would need, and put just that into a tar."""
+    with _logged_in(root, job.logins), turn(Path(job.cache)):
+        _update(root, job)
+        _apt(root, job, *_INSTALL, "--download-only", *step.packages)
+        # With no cache of archives, all of them would be fetched, not only those that just were.
+        printed = _apt(root, job, "-o", "Dir::Cache::archives=none/", *_INSTALL, "--print-uris", *step.packages)
+        listing = Path(step.archives + ".list")
+        write_durably(listing, "".join(f"{name}\n" for name in debs.fetched_files(printed)))
+        folder = Path(job.cache) / "archives"
+        what = ["--verbatim-files-from", f"--directory={folder}", f"--files-from={listing}"]
+        _run(["tar", "--create", f"--file={step.archives}", *what], umask=0o077)
+
+
 @contextmanager
 def _logged_in(root: Path, logins: str) -> Iterator[None]:
     """Let apt in the tree know the mirror's users and passwords for as long as it works."""
@@ -241,7 +263,8 @@ def telling(lines: Sequence[str]) -> list[str]:
     return found or list(lines)
 
 
-def _apt(root: Path, job: Job, *arguments: str) -> None:
+def _apt(root: Path, job: Job, *arguments: str) -> str:
+    """Run apt-get in the tree and return what it prints. Raises BaseError."""
     options = [word for option in job.apt_options for word in ("-o", option)]
     command = ["exec", "chroot", str(root), *_APT, *options, *arguments]
     done = programs.run(
@@ -254,6 +277,7 @@ def _apt(root: Path, job: Job, *arguments: str) -> None:
         raise BaseError(
             _("apt-get {arguments} failed").format(arguments=" ".join(arguments)), details=telling(lines)[-8:]
         )
+    return str(done.stdout)
 
 
 def _write_delta(

@@ -150,6 +150,14 @@ WantedBy=timers.target
 # The journal is kept on disk as Debian does it, within bounds that suit a small disk.
 _JOURNAL = "[Journal]\nSystemMaxUse=64M\n"
 
+# A boot that gives up says so on /dev/console only, which on VirtualBox is the window, and not why. The serial console
+# is what the hypervisor keeps for whoever asks later why a guest does not answer.
+_GAVE_UP = """\
+[Service]
+ExecStartPre=-/bin/sh -c 'exec >/dev/ttyS0; echo "the boot gave up: %N mode"; \
+    journalctl --boot --priority=err --output=cat --lines=10 --no-pager _PID=1'
+"""
+
 _SETUP = """\
 set -e
 useradd --create-home --shell /bin/bash --comment Debian --groups sudo,adm,cdrom,users,plugdev USER
@@ -240,6 +248,8 @@ DEBIAN12 = Recipe(
         TreeFile("/etc/udev/rules.d/90-console-setup.rules", "# Left to console-setup.service.\n"),
         TreeFile("/etc/systemd/system/systemd-timesyncd.timer", _TIME_LATER),
         TreeFile("/etc/systemd/journald.conf.d/vboxlab.conf", _JOURNAL),
+        TreeFile("/etc/systemd/system/emergency.service.d/vboxlab.conf", _GAVE_UP),
+        TreeFile("/etc/systemd/system/rescue.service.d/vboxlab.conf", _GAVE_UP),
         TreeFile("/etc/default/grub", _GRUB_DEFAULT),
         TreeFile("/boot/grub/grub.cfg", _GRUB_MENU),
         TreeFile("/etc/default/locale", "LANG=C.UTF-8\n"),
@@ -260,7 +270,7 @@ DEBIAN12 = Recipe(
         "root=LABEL=vboxlab rw console=tty0 console=ttyS0 quiet loglevel=3 mitigations=off "
         # A busy host makes the kernel measure the TSC wrong, up to tenfold. Left to itself it notices after seconds,
         # changes to the HPET and stays half a minute ahead; so it takes the HPET (kvm-clock under KVM) at once.
-        "tsc=unstable no_timer_check random.trust_cpu=on systemd.show_status=false systemd.gpt_auto=0 "
+        "tsc=unstable no_timer_check random.trust_cpu=on systemd.show_status=error systemd.gpt_auto=0 "
         "modprobe.blacklist="
         + ",".join(_NOT_LOADED)
     ),

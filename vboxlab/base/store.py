@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from vboxlab.base.added import AddedBase, AddedBases, NewBase, elsewhere, hand_over
+from vboxlab.base.archives import PackageArchives
 from vboxlab.base.delta import PackageDelta
 from vboxlab.base.jobs import NoNamespaces
 from vboxlab.base.keys import ensure_key, key_file
@@ -245,6 +246,24 @@ class BaseStore:
         except NoNamespaces:
             return None
         return self.layers.find_delta(base, before, after)
+
+    def packages_of(self, image: str) -> tuple[str, ...]:
+        """Return the packages with which an image was made of a base. See Bases.packages_of."""
+        return self.layers.packages_of(image) if self.layers.has(image) else ()
+
+    def package_archives(
+        self, base: Base, status: bytes, packages: tuple[str, ...], progress: Progress = no_progress
+    ) -> PackageArchives | None:
+        """Return the archives that bring packages to a guest. See Bases.package_archives."""
+        if not base.prepared:
+            return None
+        try:
+            with self.locked(progress):
+                return self.layers.archives(
+                    self._recipe(base.name), self.directory / base.image, status, packages, progress
+                )
+        except NoNamespaces:
+            return None
 
     def locked(self, progress: Progress = no_progress) -> AbstractContextManager[None]:
         """Hold the lock of this home's bases; another process building is waited for, and said so.

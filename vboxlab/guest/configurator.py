@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, get_args
 
@@ -20,21 +20,25 @@ APT_SECONDS = 900.0  # what an apt-get run may take in an emulated guest
 EXIT_DELTA_UNFIT = 3
 
 
-class PackageDelta(Protocol):
-    """Packages made ready to be installed without apt: an archive, and the script that unpacks it in a guest."""
+class ReadyPackages(Protocol):
+    """Packages made ready to be installed without a mirror: an archive, and the script that takes it in a guest."""
 
     @property
     def packages(self) -> Sequence[str]:
-        """Return the packages that the delta brings."""
+        """Return the packages that it brings."""
 
     def script(self) -> str:
         """Return a script for root that installs from the archive on its standard input.
 
-        It ends with exit code 3 when the guest is not in the state that the delta was made for.
+        It ends with exit code 3 when the guest is not in the state that they were made for.
         """
 
     def data(self) -> bytes:
         """Return the archive."""
+
+
+Way = Callable[[Sequence[str]], ReadyPackages | None]
+"""Makes packages that a guest lacks ready to be installed; None where that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,14 @@ def configure(
     secrets: Mapping[str, str],
     time_scale: float = 1.0,
     apt: AptOptions | None = None,
-    delta: PackageDelta | None = None,
+    ways: Sequence[Way] = (),
     fresh: bool = False,
 ) -> StageReport:
     """Bring the guest to the resources (with changes off: only tell what would change) and return what came out.
 
-    A delta is tried for missing packages before apt. A file that somebody changed is kept beside before it is
-    overwritten, unless the guest is fresh: nobody has worked in it. Raises GuestError with machine, resource and reason
-    when a resource failed, and whatever the executor raises.
+    For missing packages these ways are tried, in turn, before apt looks for a mirror. A file that somebody changed is
+    kept beside before it is overwritten, unless the guest is fresh: nobody has worked in it. Raises GuestError with
+    machine, resource and reason when a resource failed, and whatever the executor and the ways raise.
     """
     timeout = _timeout(resources, time_scale)
 
@@ -118,10 +122,10 @@ def configure(
         )
         return _parsed(executor, resources, executor.run(script, root=True, timeout=timeout), changes=changes)
 
-    report = run(stop=changes and delta is not None)
+    report = run(stop=changes and bool(ways))
     missing = [result.key.removeprefix("package:") for result in report.with_status("missing")]
     if missing:
-        installed = delta is not None and set(missing) <= set(delta.packages) and _apply(executor, delta, timeout)
+        installed = any(_install(executor, way(missing), missing, timeout) for way in ways)
         report = run(stop=False)
         if installed:
             report = _as_installed(report, missing)
@@ -137,8 +141,10 @@ def _timeout(resources: Sequence[Resource], time_scale: float) -> float:
     return (120.0 + packages + waits) * max(1.0, time_scale)
 
 
-def _apply(executor: Executor, delta: PackageDelta, timeout: float) -> bool:
-    done = executor.run(delta.script(), stdin=delta.data(), root=True, timeout=timeout)
+def _install(executor: Executor, ready: ReadyPackages | None, missing: Sequence[str], timeout: float) -> bool:
+    if ready is None or not set(missing) <= set(ready.packages):
+        return False
+    done = executor.run(ready.script(), stdin=ready.data(), root=True, timeout=timeout)
     if done.exit_code not in (0, EXIT_DELTA_UNFIT):
         raise GuestError(
             _("{machine}: installing prepared packages failed").format(machine=executor.machine),

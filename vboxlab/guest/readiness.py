@@ -42,6 +42,10 @@ SYSTEM_STATE = (
 )
 
 
+class GuestSilent(WaitTimeout):
+    """No SSH server answered in a guest whose machine runs."""
+
+
 @dataclass
 class Ready:
     """How a guest became ready: seconds after the start of the wait at which each stage was reached."""
@@ -89,7 +93,8 @@ def wait_banner(
 ) -> socket.socket:
     """Return a connection to the guest's SSH server once it answers, with its banner unread.
 
-    Raises WaitTimeout naming the stage that was not reached, GuestError when the machine stopped.
+    Raises WaitTimeout naming the stage that was not reached (GuestSilent: the machine takes connections, its guest says
+    nothing), GuestError when the machine stopped.
     """
     return _Banner(executor, alive, on_stage).wait(deadline)
 
@@ -157,7 +162,7 @@ class _Banner:
         if deadline.expired:
             if self._accepted:
                 text = _("{host} port {port} takes connections, but no banner comes")
-                raise WaitTimeout(
+                raise GuestSilent(
                     _("{machine}: no SSH server answers in the guest").format(machine=name),
                     details=[text.format(host=access.host, port=access.port)],
                     resolution=_(

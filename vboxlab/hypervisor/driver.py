@@ -52,6 +52,7 @@ class Capabilities:
     image_formats: tuple[str, ...]  # disk formats import_image takes
     screenshots: bool
     shapes_lines: bool  # impair and set_groups: internal networks have a switch of ours
+    measures_work: bool  # it is known how much a running guest works
     why_unusable: str = ""  # set when guests cannot boot, with the reason
 
 
@@ -91,6 +92,15 @@ class Description:
     machine: ObservedMachine
     disks: tuple[DiskOfVm, ...] = ()
     subnets: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a machine has worked since it was started, or resumed from a saved state."""
+
+    processor: float  # seconds that its processors ran, on all of them together
+    waited: float | None  # seconds that they had to run and the host had no processor for them; None: not known
+    printed: int  # bytes on its serial console
 
 
 class Lifecycle(Protocol):
@@ -291,6 +301,12 @@ class Console(Protocol):
 
     def console_tail(self, handle: str, lines: int = 20) -> str:
         """Return the last lines of the serial console, "" when there are none."""
+
+    def work(self, handle: str) -> Work | None:
+        """Tell how much a running machine has worked; quick, and never more than a few seconds.
+
+        None where that cannot be known: it does not run, or the driver does not measure it. Raises MachineNotFound.
+        """
 
     def screenshot(self, handle: str, target: Path) -> None:
         """Write a PNG of the machine's screen. Raises CapabilityMissing where the driver has none."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vboxlab.errors import BaseError, CapabilityMissing, DriverError, MachineConflict, MachineNotFound
 from vboxlab.hypervisor.diskfiles.kinds import KINDS, describe
-from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.driver import Capabilities, ImageInfo, Progress, Stray, Work, no_progress
 from vboxlab.hypervisor.memory_adapters import checked, in_slot
 from vboxlab.hypervisor.memory_adoption import Describing, adopt, check_media
 from vboxlab.hypervisor.memory_disks import add_disks, set_dvd
@@ -46,6 +46,7 @@ CAPABILITIES = Capabilities(
     image_formats=KINDS,
     screenshots=False,
     shapes_lines=True,
+    measures_work=True,
     why_unusable=N_("the memory driver's machines run nothing"),
 )
 
@@ -294,8 +295,11 @@ class MemoryDriver(Describing):
 
     def console_tail(self, handle: str, lines: int = 20) -> str:
         """Return the last lines of what a test wrote on the machine's console."""
-        text = self.store.consoles.get(self._find(handle).name, "")
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join(self.store.consoles.get(self._find(handle).name, "").splitlines()[-lines:])
+
+    def work(self, handle: str) -> Work | None:
+        """Return what a test said of the machine's work, else that there was none."""
+        return self.store.work_of(self._find(handle))
 
     def screenshot(self, handle: str, target: Path) -> None:
         """Raise CapabilityMissing."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vboxlab.errors import DriverError, VboxlabError
-from vboxlab.hypervisor.driver import Stray
+from vboxlab.hypervisor.driver import Stray, Work
 from vboxlab.hypervisor.virtualbox.worker.media import Medium
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
@@ -62,6 +62,7 @@ class MemoryStore:
     deaf: set[str] = field(default_factory=set)  # names of machines whose guests ignore the power button
     taken_ports: set[int] = field(default_factory=set)  # of 127.0.0.1, by other programs
     consoles: dict[str, str] = field(default_factory=dict)  # by machine name
+    work: dict[str, Work] = field(default_factory=dict)  # of running machines, by name
     impairments: dict[tuple[str, int], Impairment] = field(default_factory=dict)  # by handle and slot
     groups: dict[tuple[str, int], frozenset[int]] = field(default_factory=dict)  # by handle and slot
     guard: threading.RLock = field(default_factory=threading.RLock)
@@ -106,6 +107,12 @@ class MemoryStore:
             untouched=machine.untouched and power is machine.power,
             last_power_change=machine.last_power_change if up is was_up else f"{power.value} {next(self._changes)}",
         )
+
+    def work_of(self, machine: ObservedMachine) -> Work | None:
+        """Return what a test said of a running machine's work, else that there was none."""
+        if machine.power is not PowerState.RUNNING:
+            return None
+        return self.work.get(machine.name, Work(0.0, 0.0, len(self.consoles.get(machine.name, "").encode())))
 
     def take(self, handle: str, name: str, description: str = "") -> None:
         """Take a snapshot of a VM, also of a name that it has already, as somebody else may."""

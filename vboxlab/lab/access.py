@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vboxlab.base.delta import PackageDelta, apply_delta_script
 from vboxlab.base.model import Base, Bases
 from vboxlab.credentials import known
 from vboxlab.errors import GuestError, WaitTimeout
@@ -19,9 +18,12 @@ from vboxlab.guest.resources import Resource, prepared_packages
 from vboxlab.guest.script import AptOptions
 from vboxlab.guest.secrets import SecretStore
 from vboxlab.guest.ssh import Access, SshExecutor
+from vboxlab.hypervisor.driver import Work
 from vboxlab.lab.context import Context
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
+from vboxlab.lab.packages import Supply
+from vboxlab.lab.watching import Watch
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.listening import LOOPBACK
@@ -82,39 +84,27 @@ def _port(machine: ObservedMachine) -> int:
     return machine.management_port
 
 
-@dataclass(frozen=True)
-class DeltaOfBase:
-    """A base's package delta in the form that the configurator takes."""
-
-    delta: PackageDelta
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Return the packages that the delta brings."""
-        return self.delta.packages
-
-    def script(self) -> str:
-        """Return the script that unpacks it in a guest."""
-        return apply_delta_script(self.delta)
-
-    def data(self) -> bytes:
-        """Return the archive."""
-        return self.delta.archive.read_bytes()
-
-
 class SshGuests:
     """The guests of labs, reached over SSH through their management ports (implements vboxlab.lab.guests.Guests).
 
-    `patience` stretches the waits for guests, for hosts where they run in software emulation.
+    `patience` stretches the waits for guests, for hosts where they run in software emulation. `work` tells how much a
+    machine works.
     """
 
     def __init__(
-        self, settings: Settings, bases: Bases, alive: Callable[[str], bool], *, patience: float = 1.0
+        self,
+        settings: Settings,
+        bases: Bases,
+        alive: Callable[[str], bool],
+        *,
+        patience: float = 1.0,
+        work: Callable[[str], Work | None] = lambda _handle: None,
     ) -> None:
         self._settings = settings
         self._bases = bases
         self._alive = alive
         self._patience = patience
+        self._work = work
         self._executors: dict[str, SshExecutor] = {}
         self._lock = threading.Lock()
 
@@ -188,18 +178,16 @@ class SshGuests:
 
         A file that somebody changed is kept beside before it is overwritten, unless the guest is fresh.
         """
-        wanted = prepared_packages(resources)
-        delta = None
-        if changes and base.prepared and not set(wanted) <= set(installed):
-            delta = self._bases.package_delta(base, installed, wanted)
+        executor, wanted = self._executor(directory, machine, base), prepared_packages(resources)
+        supply = Supply(self._bases, base, executor, installed, wanted)
         return configure(
-            self._executor(directory, machine, base),
+            executor,
             resources,
             changes=changes,
             secrets=SecretStore(directory.secrets).for_resources(resources),
             time_scale=self._patience,
             apt=AptOptions(mirror=self._settings.mirror, proxy=self._settings.proxy),
-            delta=DeltaOfBase(delta) if delta is not None else None,
+            ways=supply.ways() if changes and base.prepared and wanted else (),
             fresh=fresh,
         )
 
@@ -224,9 +212,16 @@ class SshGuests:
     def _ready(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
     ) -> SshExecutor:
-        """Return the way into a guest once it can be worked with."""
+        """Return the way into a guest once it can be worked with; meanwhile, and in errors, tell whether it works."""
         executor = self._executor(directory, machine, base, first=first)
-        wait_ready(executor, BOOT_SECONDS * self._patience, alive=lambda: self._alive(machine.handle), on_stage=report)
+        watch = Watch(lambda: self._work(machine.handle), report)
+
+        def alive() -> bool:
+            watch.look()
+            return self._alive(machine.handle)
+
+        with watch.explaining():
+            wait_ready(executor, BOOT_SECONDS * self._patience, alive=alive, on_stage=report)
         return executor
 
     def _executor(

@@ -37,6 +37,7 @@ from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import Machine
 
 GRACEFUL_SECONDS = 60.0
+CONSOLE_LINES = 16  # of a machine in trouble: what went wrong comes before the words of an emergency shell
 
 
 @dataclass
@@ -157,7 +158,7 @@ class Applier:
         try:
             yield
         except VboxlabError as error:
-            tail = self.context.driver.console_tail(machine.handle, 8)
+            tail = self.context.driver.console_tail(machine.handle, CONSOLE_LINES)
             if tail:
                 error.details = (*error.details, _("last lines of its console:"), *tail.splitlines())
             raise
@@ -180,14 +181,13 @@ class Applier:
     def _run_configurator(self, name: str, stage: str | None) -> tuple[ObservedMachine, str, bool]:
         topology, machine = self.desired.topology, self._machine(name)
         observed = self._inspect(name)
-        wanted = package_sets(topology, machine, self.desired.snapshot_members)
         report = self.context.guests.configure(
             self.context.directory(self.lab),
             observed,
             self.context.bases.get(self._base_name(name)),
             resources_for(topology, machine, stage),
             changes=True,
-            installed=wanted.image,
+            installed=self.context.bases.packages_of(observed.image),
             fresh=self._is_fresh(name),
         )
         for kept in report.kept:

@@ -48,6 +48,8 @@ class Guests(Protocol):
     ) -> StageReport:
         """Bring the guest to its resources in one run; `installed` are the packages that its image came with.
 
+        Packages that it lacks are given to it where this host can; BaseError when it can and they are not to be had.
+
         A file that somebody changed is kept beside before it is overwritten, unless the guest is fresh: a clone in
         which nobody has worked yet.
         """

@@ -6,7 +6,6 @@ from vboxlab.errors import VboxlabError
 from vboxlab.guest.reasons import in_words
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.context import Context
-from vboxlab.lab.desire import package_sets
 from vboxlab.language import _
 from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
@@ -52,7 +51,7 @@ def look_into(
                 context.bases.get(machine.base or topology.base),
                 resources_for(topology, machine, desired.machines[name].last_stage),
                 changes=False,
-                installed=package_sets(topology, machine, desired.snapshot_members).image,
+                installed=(),
             )
         except VboxlabError as error:
             return GuestLook(trouble=error.brief_without(name))

@@ -59,7 +59,7 @@ def opened(door: Door, driver: str | None = None) -> Iterator[Session]:
 
     scale = settings.time_scale or 1.0
     patience = scale if chosen.driver.capabilities.accelerated else max(scale, EMULATION)
-    guests = SshGuests(settings, bases, alive, patience=patience)
+    guests = SshGuests(settings, bases, alive, patience=patience, work=chosen.driver.work)
     try:
         listing = Listing(chosen.driver, ahead.looked_since())
         context = Context(chosen.driver, bases, guests, settings, door.show, door.stop, listing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import tarfile
@@ -42,11 +43,19 @@ for word; do case $word in
     update) what=update ;;
     install) what=install ;;
     --download-only) what=fetch ;;
+    --print-uris) what=print ;;
     -*|*=*) ;;
     *) package=$word ;;
 esac; done
 echo "$what $package" >> {CACHE}/diary
 [ "$package" != broken ] || {{ echo "E: no such package"; exit 1; }}
+if [ "$what" = fetch ]; then
+    while read -r line; do printf '%s\\n' "$line"; done </var/lib/dpkg/status >{CACHE}/needed_1_all.deb
+    : >{CACHE}/known_1_all.deb; : >"{CACHE}/${{package}}_1_all.deb"; : >{CACHE}/older_1_all.deb
+fi
+if [ "$what" = print ]; then
+    for name in needed known "$package"; do echo "'http://mirror.example/$name' ${{name}}_1_all.deb 1 MD5Sum:0"; done
+fi
 if [ "$what" = install ]; then
     : > /etc/$package; : > {CACHE}/begun-$package
     while [ -e {CACHE}/company ] && [ "$(echo {CACHE}/begun-*)" = "{CACHE}/begun-$package" ]; do :; done
@@ -179,3 +188,29 @@ def test_a_layer_that_fails_beside_a_base_is_told_of_and_left_out(
     with pytest.raises(BaseError, match="broken failed") as caught:
         ensure(layers, base_directory, "broken")
     assert caught.value.details == ("E: no such package",)
+
+
+def test_archives_are_fetched_for_a_guests_own_package_database(layers: Layers, base_directory: Path) -> None:
+    found = layers.archives(
+        RECIPE, base_directory, b"Package: known\nStatus: install ok installed\n", ("sl",), no_progress
+    )
+    assert (found.packages, found.along) == (("sl",), ("needed",))
+    with tarfile.open(fileobj=io.BytesIO(found.content)) as tar:
+        assert sorted(tar.getnames()) == ["known_1_all.deb", "needed_1_all.deb", "sl_1_all.deb"]
+        needed = tar.extractfile("needed_1_all.deb")
+        assert needed is not None
+        assert needed.read() == b"Package: known\nStatus: install ok installed\n"
+    assert [line.split()[0] for line in diary(layers)] == ["update", "fetch", "print"]
+    assert not (layers.directory / "new").exists()
+
+
+def test_archives_that_are_not_to_be_had_say_what_apt_says(layers: Layers, base_directory: Path) -> None:
+    with pytest.raises(BaseError) as caught:
+        layers.archives(RECIPE, base_directory, b"", ("broken",), no_progress)
+    assert caught.value.details == ("E: no such package",)
+
+
+def test_an_image_that_is_no_layer_has_no_packages(layers: Layers, base_directory: Path) -> None:
+    ensure(layers, base_directory, "apache2")
+    (name,) = layers.of(IMAGE)
+    assert (layers.has(name), layers.has(IMAGE), layers.has("")) == (True, False, False)

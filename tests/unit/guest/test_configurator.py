@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vboxlab.errors import GuestError
-from vboxlab.guest.configurator import ResourceResult, StageReport, Status, configure
+from vboxlab.guest.configurator import ResourceResult, StageReport, Status, Way, configure
 from vboxlab.guest.executor import Completed, Executor
 from vboxlab.guest.recording import RecordingExecutor
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service
@@ -114,27 +114,47 @@ RESOURCES: list[Resource] = [Package("heartbeat"), Service("heartbeat")]
 
 def test_missing_packages_come_from_the_delta_and_count_as_changed() -> None:
     executor = guest_without_packages(Completed(0, "", ""))
-    report = configure(executor, RESOURCES, secrets={}, delta=Delta(["heartbeat", "net-tools"]))
+    report = configure(executor, RESOURCES, secrets={}, ways=[lambda _missing: Delta(["heartbeat", "net-tools"])])
     assert report.summary == "1 changed, 1 unchanged"
     assert [asked.script == "unpack the delta" for asked in executor.asked] == [False, True, False]
 
 
 @pytest.mark.parametrize(
-    ("delta", "calls"),
-    [(Delta(["other"]), 2), (Delta(["heartbeat"]), 3), (None, 1)],
-    ids=["does not bring them", "does not fit the guest", "none"],
+    ("deltas", "calls"),
+    [
+        ([Delta(["other"])], 2),
+        ([Delta(["heartbeat"])], 3),
+        ([None], 2),
+        ([None, Delta(["heartbeat"]), Delta(["heartbeat"])], 4),
+        ([], 1),
+    ],
+    ids=["does not bring them", "does not fit the guest", "cannot be made", "none of several fits", "none"],
 )
-def test_apt_installs_what_no_delta_can(delta: Delta | None, calls: int) -> None:
+def test_apt_installs_what_no_delta_can(deltas: list[Delta | None], calls: int) -> None:
     executor = guest_without_packages(Completed(3, "", "another package database"))
-    report = configure(executor, RESOURCES, secrets={}, delta=delta)
+    asked: list[Sequence[str]] = []
+
+    def way(delta: Delta | None) -> Way:
+        return lambda missing: asked.append(missing) or delta  # type: ignore[func-returns-value]
+
+    report = configure(executor, RESOURCES, secrets={}, ways=[way(delta) for delta in deltas])
     assert report.summary == "1 changed, 1 unchanged"
     assert len(executor.asked) == calls
+    assert asked == [["heartbeat"]] * len(deltas)
+
+
+def test_after_a_way_that_helped_no_other_is_asked_for() -> None:
+    executor = guest_without_packages(Completed(0, "", ""))
+    asked: list[str] = []
+    ways: list[Way] = [lambda _missing: Delta(["heartbeat"]), lambda _missing: asked.append("second")]
+    assert configure(executor, RESOURCES, secrets={}, ways=ways).summary == "1 changed, 1 unchanged"
+    assert asked == []
 
 
 def test_a_delta_that_breaks_in_the_middle_is_an_error() -> None:
     executor = guest_without_packages(Completed(1, "", "tar: No space left on device"))
     with pytest.raises(GuestError) as caught:
-        configure(executor, RESOURCES, secrets={}, delta=Delta(["heartbeat"]))
+        configure(executor, RESOURCES, secrets={}, ways=[lambda _missing: Delta(["heartbeat"])])
     assert caught.value.details == ("exit code 1", "tar: No space left on device")
 
 

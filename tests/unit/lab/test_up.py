@@ -13,9 +13,11 @@ from vboxlab.errors import BaseError, DriverError, GuestError, LabError, UsageEr
 from vboxlab.events import ActionStarted
 from vboxlab.hypervisor.memory import Crash
 from vboxlab.lab.observe import observe
-from vboxlab.lab.planned import Source, losses_on_the_way, plan_source
+from vboxlab.lab.planned import Blueprint, Source, losses_on_the_way, plan_source
 from vboxlab.lab.snapshot_sets import restore
+from vboxlab.lab.up import up
 from vboxlab.planning import actions as act
+from vboxlab.topology.loader import load_topology
 
 ALL = {"client", "dns", "firewall", "srv-web", "srv-web-bis"}
 
@@ -103,6 +105,27 @@ def test_a_lab_of_a_base_that_is_out_of_date_goes_on_and_gets_no_new_machines(wo
     world.bases.outdated.clear()
     world.up()
     assert set(world.machines()) == ALL
+
+
+ONE = """
+lab: ha
+base: debian12
+networks: {lan: {subnet: 192.168.50.0/24}}
+machines:
+  box:
+    hostname: box
+    adapters: [{network: lan, address: 192.168.50.10/24}]
+    roles: [{role: packages, names: [%s]}]
+"""
+
+
+def test_a_package_that_a_topology_got_later_is_not_taken_for_one_of_its_machines_image(world: LabWorld) -> None:
+    for names in ("curl", "curl, sl"):
+        file = world.home / "one.yaml"
+        file.write_text(ONE % names)
+        up(world.context, Blueprint(load_topology(file, {}), (), world.blueprint), LAB, jobs=1)
+        assert world.guests.installed == {"box": ("curl",)}
+    assert world.machine("box").image == "debian12+curl"
 
 
 CALLS = ["create", "start", "power_off", "set_marks", "take_snapshot", "import_image", "inspect"]

@@ -21,4 +21,5 @@ Of this side alone, since VirtualBox has it of its own:
     workspace      what the parts share; the worker's share its connection
     looks, conversations, refusals
                    what is asked of QEMU's processes, with a library and without, and what they refuse
+    work           how much a machine works; VirtualBox's is not measured
 """

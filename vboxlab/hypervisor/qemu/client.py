@@ -128,14 +128,20 @@ class Process:
         """Tell whether the process is there."""
         return self._handle is not None and _is_locked(self._handle)
 
+    @property
+    def number(self) -> int | None:
+        """Return the process's number, None when it is not there, or is just writing it."""
+        if self._handle is None or not self.alive:
+            return None
+        text = os.pread(self._handle, 32, 0).decode(errors="replace").strip()
+        return int(text) if text.isdigit() else None
+
     def kill(self) -> None:
         """End the process at once."""
-        if self._handle is None or not self.alive:
-            return
-        text = os.pread(self._handle, 32, 0).decode(errors="replace").strip()
-        if text.isdigit():
+        number = self.number
+        if number is not None:
             with suppress(ProcessLookupError):
-                os.kill(int(text), signal.SIGKILL)
+                os.kill(number, signal.SIGKILL)
 
 
 def _is_locked(handle: int) -> bool:

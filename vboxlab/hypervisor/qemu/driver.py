@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from vboxlab.errors import CapabilityMissing
 from vboxlab.hypervisor.diskfiles.kinds import KINDS
-from vboxlab.hypervisor.driver import Capabilities, Description, ImageInfo, Progress, Stray, no_progress
+from vboxlab.hypervisor.driver import Capabilities, Description, ImageInfo, Progress, Stray, Work, no_progress
 from vboxlab.hypervisor.qemu.adapters import Adapters
 from vboxlab.hypervisor.qemu.disks import Disks
 from vboxlab.hypervisor.qemu.garbage import collect
@@ -19,6 +20,7 @@ from vboxlab.hypervisor.qemu.power import Power
 from vboxlab.hypervisor.qemu.readiness import Readiness, find_readiness
 from vboxlab.hypervisor.qemu.snapshots import Snapshots
 from vboxlab.hypervisor.qemu.strays import find_strays, remove_stray
+from vboxlab.hypervisor.qemu.work import work_of
 from vboxlab.hypervisor.qemu.workspace import CONSOLE_FILE, Workspace
 from vboxlab.language import _
 from vboxlab.planning.observed import (
@@ -75,6 +77,7 @@ class QemuDriver:
             image_formats=KINDS,
             screenshots=False,
             shapes_lines=True,
+            measures_work=sys.platform == "linux",
             why_unusable=self._readiness.problem,
         )
 
@@ -231,6 +234,10 @@ class QemuDriver:
             return ""
         plain = [line.rstrip() for line in CONTROL_SEQUENCE.sub("", text).replace("\r", "").splitlines()]
         return "\n".join([line for line in plain if line][-lines:])
+
+    def work(self, handle: str) -> Work | None:
+        """Tell how much a running machine has worked."""
+        return work_of(self._work, self._work.definitions.load(handle).id)
 
     def screenshot(self, handle: str, target: Path) -> None:
         """Raise CapabilityMissing: these machines have a serial console only."""

@@ -18,6 +18,7 @@ from vboxlab.hypervisor.driver import (
     ImageInfo,
     Progress,
     Stray,
+    Work,
     no_progress,
 )
 from vboxlab.hypervisor.virtualbox import readiness
@@ -95,6 +96,7 @@ class VirtualBoxDriver:
             image_formats=KINDS,
             screenshots=True,
             shapes_lines=False,
+            measures_work=False,
             why_unusable=problem,
         )
 
@@ -238,6 +240,11 @@ class VirtualBoxDriver:
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def work(self, handle: str) -> Work | None:
+        """Tell nothing: it is not measured."""
+        self.inspect(handle)
+        return None
 
     def screenshot(self, handle: str, target: Path) -> None:
         """Write a PNG of the machine's screen."""
