@@ -35,7 +35,7 @@ from vboxlab.topology.tree import Node, values
 VALUE = "value"
 """The key of a plain value in a list that has a key of expansion beside it."""
 # Sections whose keys are names that the file gives; the elements of lists are the other things that can be left out.
-NAMED = ("machines", "networks")
+NAMED = ("machines", "networks", "disks", "secrets")
 NO_TEMPLATES = NoTemplates()
 
 
@@ -48,13 +48,14 @@ class Growth:
         self.problems: list[Problem] = []
         self.left_out: dict[Place, LeftOut] = {}
         self.uncertain: set[str | int] = set()
+        self.unsure: set[tuple[Position, Place]] = set()  # what is made with a value that nobody knows
         self.before: dict[Place, list[Node]] = {}  # what stands in a list before what the file says
         self.count = 0
 
     def of_part(self, source: Source) -> Growth:
         """Return what grows the tree of a part, whose problems are told with the others."""
         inner = Growth(source, self._templates)
-        inner.problems, inner.count = self.problems, self.count
+        inner.problems, inner.unsure, inner.count = self.problems, self.unsure, self.count
         return inner
 
     def problem(self, code: str, position: Position, message: str, out: Place, scope: Scope) -> None:
@@ -274,6 +275,8 @@ class Growth:
                     hole=hole, value=show(scope.fillings[name] or None)
                 )
                 self.problem("not-a-number", self._hole(name, at, template), message, out, scope)
+        if template is None and any(name in scope.names and name not in scope.values for name in names):
+            self.unsure.add((self.source.value(at), out))
         for name in names:
             if name not in scope.names:
                 none = _("expected none, as the file declares no parameters")
