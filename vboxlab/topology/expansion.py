@@ -15,6 +15,7 @@ from vboxlab.topology.part_uses import Made, collision
 from vboxlab.topology.parts import EXAMPLE, GIVEN_BY_PARTS, PartFiles, named_several_times, start_of, use_of
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Position, Problem
+from vboxlab.topology.role_registry import FoundRole
 from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import Data, LeftOut, Source
 from vboxlab.topology.templates import TemplateFiles
@@ -39,9 +40,13 @@ def expand(
     scope: Scope,
     files: PartFiles,
     templates: TemplateFiles = NO_TEMPLATES,
+    roles: Mapping[str, FoundRole] | None = None,
 ) -> Expanded:
-    """Expand a file's content, under the parameters in force, with the parts and templates that it names."""
-    growth = Growth(source, templates)
+    """Expand a file's content, under the parameters in force, with the parts and templates that it names.
+
+    `roles` are those that it may use; default: the installed ones.
+    """
+    growth = Growth(source, templates, roles)
     given = _Given()
     if PARTS in content:
         given.take(growth, content[PARTS], scope, files)

@@ -102,7 +102,7 @@ def _examined(
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    expanded = expand(source, source.data, scope_of(source, in_force), beside.parts, beside.templates)
+    expanded = expand(source, source.data, scope_of(source, in_force), beside.parts, beside.templates, vocabulary.roles)
     source = expanded.source
     data, more = _completed(expanded.data, source)
     problems = [*source.problems, *expanded.problems, *more]

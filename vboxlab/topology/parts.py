@@ -171,7 +171,11 @@ def declaration_problems(source: Source) -> list[Problem]:
         return [*source.problems, Problem("wrong-type", source.key(()), message)]
     taken = {section: list if section == "verify" else dict for section in GIVEN_BY_PARTS}
     rest = {key: value for key, value in source.data.items() if not isinstance(value, taken.get(key, ()))}
-    return [*source.problems, *fit(Part, rest, source).problems, *unfit_values(source)]
+    problems = fit(Part, rest, source).problems
+    if isinstance(source.data.get("verify"), dict):
+        message = _("`verify` of a part is keys and values; expected a list of steps (`- …` lines, or `[…]`)")
+        problems = [*problems, Problem("wrong-type", source.key(("verify",)), message, ("verify",))]
+    return [*source.problems, *problems, *unfit_values(source)]
 
 
 def _scope(
@@ -197,13 +201,15 @@ def _scope(
         if here is not None and isinstance(here.content, str):
             local[key] = here.written or ""
             if set(names_in(local[key])) <= around.values.keys():  # else its own problem has been told
-                values[key] = here.content
-                problems += _unfit(types[key], key, here.content, here.spot.value)
+                unfit = _unfit(types[key], key, here.content, here.spot.value)
+                problems += unfit
+                values.update({} if unfit else {key: here.content})
         elif here is None and key in around.names and key not in around.local:
             local[key] = f"{{{key}}}"
             if key in around.values:
-                values[key] = around.values[key]
-                problems += _unfit(types[key], key, values[key], start_of(use.spot))
+                unfit = _unfit(types[key], key, around.values[key], start_of(use.spot))
+                problems += unfit
+                values.update({} if unfit else {key: around.values[key]})
         elif here is None and isinstance(default, str):
             values[key] = local[key] = default
         else:

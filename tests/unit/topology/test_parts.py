@@ -187,12 +187,13 @@ def test_problems_stand_where_they_are_written_and_name_the_part(make: Make) -> 
         "used on line 7, and 1 more)"
     )
     turns = "parts:\n  - {part: site, site: 's{n}', number: '{n+255}', for each: {n: 1..3}}\n"
-    subnet, address = said(make, turns)
+    subnet, address, pinged = said(make, turns)
     assert subnet.startswith(
         "site.yaml:9:24: [bad-address] `subnet` of network `lan-s1` is `192.168.256.0/24`; expected"
     )
     assert address.startswith("site.yaml:14:49: [bad-address] `address` of adapter 1 of machine `gate-s1` is `192.168.")
-    assert all(problem.endswith(" (in part `site`, turn n=1, and 2 more)") for problem in (subnet, address))
+    assert pinged.startswith("site.yaml:22:61: [bad-address] `192.168.256.1` is no IPv4 address; expected one such as")
+    assert all(problem.endswith(" (in part `site`, turn n=1, and 2 more)") for problem in (subnet, address, pinged))
 
 
 def test_a_problem_with_two_places_names_the_other_file(make: Make) -> None:
