@@ -17,10 +17,10 @@ def disk_names(subject: Subject) -> Iterator[Problem]:
     for name in subject.topology.disks:
         if not NAME.fullmatch(name):
             yield subject.problem_of_key("bad-disk-name", ("disks", name), _unfit(name))
-        first = known.setdefault(name.casefold(), name)
-        if first != name:  # they would be one file on some hosts
+        other = known.setdefault(name.casefold(), name)
+        if other != name:  # they would be one file on some hosts
             text = _("shared disk `{name}` differs from `{other}` only in upper and lower case; expected another name")
-            yield subject.problem_of_key("duplicate-name", ("disks", name), text.format(name=name, other=first))
+            yield subject.problem_of_key("duplicate-name", ("disks", name), text.format(name=name, other=other))
     for machine in subject.topology.machines.values():
         seen: dict[str, Place] = {}
         for index, disk in enumerate(machine.disks):
