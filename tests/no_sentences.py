@@ -231,8 +231,8 @@ _DESCRIBED = {
         "Topology.secrets", "Topology.start_from", "Topology.values",
     ),
     "topology/parts.py": (
-        "Part.part", "Part.verify", "PartParameter.default", "PartParameter.max", "PartParameter.min",
-        "PartParameter.type",
+        "Part.disks", "Part.part", "Part.secrets", "Part.verify", "PartParameter.default", "PartParameter.max",
+        "PartParameter.min", "PartParameter.type",
     ),
     "topology/secret.py": (
         "LabSecret.addresses", "LabSecret.kind", "LabSecret.length", "LabSecret.names", "LabSecret.on",

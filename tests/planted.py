@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("list",),
     ("validate", LAB),
     ("list", "--roles"),
+    ("list", "--checks"),
     ("trust", LAB),
     ("explain", LAB),
     ("base", "add", "mine", "--disk", "disk.img", "--user", "debian", "--password-from", "env:PASSWORD"),

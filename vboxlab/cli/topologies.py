@@ -16,13 +16,14 @@ _ORIGINS = {
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help=N_("Print the list as JSON."))
 @click.option("--roles", is_flag=True, help=N_("List the roles that topologies may use, and whose they are."))
-def list_(*, as_json: bool, roles: bool) -> None:
+@click.option("--checks", is_flag=True, help=N_("List the checks that verifications may use, and whose they are."))
+def list_(*, as_json: bool, roles: bool, checks: bool) -> None:
     """List the topologies that can be brought up: the project's, yours, and those that come with vboxlab."""
     from vboxlab.cli import output
     from vboxlab.operations.topologies import list_topologies
 
-    if roles:
-        _list_roles(as_json=as_json)
+    if roles or checks:
+        _list_words(as_json=as_json, roles=roles, checks=checks)
         return
     found = list_topologies()
     entries = found.entries
@@ -51,12 +52,13 @@ def list_(*, as_json: bool, roles: bool) -> None:
             output.remark(_("{subject}: {text}").format(subject=name, text=line))
 
 
-def _list_roles(*, as_json: bool) -> None:
-    """Show the roles, and the checks that are not vboxlab's own."""
+def _list_words(*, as_json: bool, roles: bool, checks: bool) -> None:
+    """Show the roles, with the checks that are not vboxlab's own; or the checks; or all of them."""
     from vboxlab.cli import output
-    from vboxlab.operations.words import list_words
+    from vboxlab.operations.words import list_checks, list_words
 
-    words = list_words()
+    words = list_words() if roles else []
+    words += [word for word in (list_checks() if checks else ()) if word not in words]
     if as_json:
         output.say_json([word.__dict__ for word in words])
         return

@@ -52,6 +52,7 @@ class Needs:
     topology: str
     machines: int
     memory: int  # MiB
+    disks: int = 0  # MiB that disks besides the machines' first may take
 
 
 def examine(settings: Settings, needs: Needs | None) -> list[Finding]:
@@ -274,7 +275,7 @@ def _room(settings: Settings, needs: Needs | None) -> Iterator[Finding]:
         yield Finding(N_("memory"), "warning", text, _("close programs, or give the machines less `memory`"))
     else:
         yield Finding("memory", "ok", text)
-    disk, wanted = _free(settings.home), needs.machines * DISK_PER_MACHINE + DISK_FOR_BASE
+    disk, wanted = _free(settings.home), needs.machines * DISK_PER_MACHINE + DISK_FOR_BASE + needs.disks
     text = _("{free} MiB free below {home}, {topology} may need {wanted}").format(
         free=disk, home=settings.home, topology=needs.topology, wanted=wanted
     )

@@ -11,6 +11,7 @@ import psutil
 from vboxlab.errors import LabError
 from vboxlab.language import N_, _, n_
 from vboxlab.lazily import dataclass
+from vboxlab.planning.disks import disks_of, lacking
 from vboxlab.planning.host import ports_of
 from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import PORT_COUNT, PORT_FIRST, LabName
@@ -22,6 +23,9 @@ PROCESS_MIB = 64
 CLONE_MIB = 400
 # What it takes before its guest has written anything.
 FRESH_CLONE_MIB = 2
+# A disk besides the first takes what is written to it, and never more than its size. Nobody knows what a lab writes: it
+# is counted like a clone's. A shared one is counted whole, since VirtualBox gives it all its space at once.
+WRITTEN_MIB = CLONE_MIB
 _TOO_LITTLE = {
     "memory": N_("memory: {wanted} MiB wanted, {free} MiB free: {missing} MiB too little"),
     "disk": N_("disk: {wanted} MiB wanted, {free} MiB free: {missing} MiB too little"),
@@ -50,7 +54,8 @@ class Room:
 
 def demand(topology: Topology, observed: ObservedLab, *, boots: bool) -> Demand:
     """Return what bringing a lab to its topology takes; without `boots` its machines are made, but not started."""
-    memory = disk = ports = 0
+    memory = ports = 0
+    disk = disks_room(topology, observed, boots=boots)
     for machine in topology.owned_machines:
         found = observed.machines.get(machine.name)
         if boots and (found is None or found.power in (PowerState.OFF, PowerState.SAVED)):
@@ -59,6 +64,26 @@ def demand(topology: Topology, observed: ObservedLab, *, boots: bool) -> Demand:
             disk += CLONE_MIB if boots else FRESH_CLONE_MIB
             ports += machine.configured
     return Demand(observed.name, memory, disk, ports)
+
+
+def disks_room(topology: Topology, observed: ObservedLab | None = None, *, boots: bool = True) -> int:
+    """Return what the disks besides the first, those that are still to be made, will take, in MiB.
+
+    Without an observed lab they are all to be made.
+    """
+    found = observed.machines if observed is not None else {}
+    whole = {disk.name: disk.size for machine in found.values() for disk in machine.disks if disk.shared}
+    there = frozenset(whole)
+    most = WRITTEN_MIB if boots else FRESH_CLONE_MIB
+    own = 0
+    for machine in topology.owned_machines:
+        seen = found[machine.name].disks if machine.name in found else ()
+        for disk in lacking(disks_of(topology, machine), seen):
+            if disk.shared:
+                whole[disk.name] = disk.size
+            else:
+                own += min(disk.size, most)
+    return own + sum(size for name, size in whole.items() if name not in there)
 
 
 def room(folder: Path, everything: Iterable[ObservedMachine]) -> Room:

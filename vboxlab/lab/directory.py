@@ -58,13 +58,18 @@ class LabDirectory:
         return self.path / "faults.json"
 
     @property
+    def topology(self) -> Path:
+        """Return the file that says where the lab's topology lies when its name does not find it."""
+        return self.path / "topology.json"
+
+    @property
     def reports(self) -> Path:
         """Return the folder of the verification reports."""
         return self.path / "reports"
 
     def remove(self) -> None:
         """Remove what belongs to a destroyed lab; reports and the lock file stay."""
-        for path in (self.known_hosts, self.journal, self.faults):
+        for path in (self.known_hosts, self.journal, self.faults, self.topology):
             path.unlink(missing_ok=True)
         if self.secrets.is_dir():
             for secret in self.secrets.iterdir():

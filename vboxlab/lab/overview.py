@@ -11,6 +11,7 @@ from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.journal import pending_restore
 from vboxlab.lab.observe import labs
 from vboxlab.lab.pending_faults import faults_in_lines
+from vboxlab.lab.topology_file import noted_file
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.planning.adapters import in_words
@@ -80,7 +81,9 @@ def overview(
 def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topology_of: TopologyOf) -> LabStatus:
     by_name = {machine.machine: machine for machine in machines}
     name = current_topology(machines)
-    topology = topology_of(name) if name else None
+    directory = LabDirectory(home, lab)
+    file = noted_file(directory, name) if name else None
+    topology = topology_of(str(file or name)) if name else None
     told = _("{subject}: {problem}")
     drift = [told.format(subject=found.machine, problem=found.problem) for found in machines if found.problem]
     if name is None and any(MARK_TOPOLOGY in machine.marks for machine in machines):
@@ -89,7 +92,6 @@ def _status(home: Path, lab: LabName, machines: Sequence[ObservedMachine], topol
         drift.append(_("topology {topology} cannot be read").format(topology=name))
     if topology is not None:
         drift += _drift(topology, lab, by_name)
-    directory = LabDirectory(home, lab)
     drift[:0] = faults_in_lines(directory.faults)
     pending = pending_restore(directory, ObservedLab(lab, by_name))
     if pending is not None:

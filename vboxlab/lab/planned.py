@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
-from vboxlab.errors import BaseError, LabError, VboxlabError
+from vboxlab.errors import BaseError, DriverError, LabError, VboxlabError
 from vboxlab.guest.secrets import SecretStore
+from vboxlab.hypervisor.discs import check_disc
 from vboxlab.lab.context import Context
 from vboxlab.lab.desire import desire
 from vboxlab.lab.look import look_into
@@ -16,7 +17,7 @@ from vboxlab.lab.lost_secrets import with_lost_secrets
 from vboxlab.lab.observe import settled
 from vboxlab.lab.pending_faults import read_faults, told
 from vboxlab.language import _
-from vboxlab.planning.actions import Configure, Contact, Create, Introduce, Plan, Recheck, Repair, TakeSnapshots
+from vboxlab.planning.actions import Configure, Contact, Create, Introduce, Plan, Recheck, Repair, SetDvd, TakeSnapshots
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import is_configured, spared_machines
 from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab
@@ -98,7 +99,7 @@ def make_plan(
             observed = replace(observed, guests=guests)
             found = plan(desired, observed)
         missing = tuple(error.brief for error in missing_bases(context, found, blueprint.topology))
-        found = replace(found, blockers=(*found.blockers, *missing))
+        found = replace(found, blockers=(*found.blockers, *missing, *missing_discs(found)))
     try:
         left = read_faults(context.directory(lab).faults)
     except LabError as error:
@@ -233,3 +234,15 @@ def missing_bases(context: Context, changes: Plan, topology: Topology) -> list[B
         except BaseError as error:
             missing.append(error)
     return missing
+
+
+def missing_discs(changes: Plan) -> list[str]:
+    """Return which disc images a plan puts into drives and this computer does not have, a text each."""
+    found = []
+    for action in changes.actions:
+        if isinstance(action.step, SetDvd):
+            try:
+                check_disc(action.step.machine, action.step.dvd)
+            except DriverError as error:
+                found.append(error.in_one_line())
+    return found

@@ -12,6 +12,7 @@ from vboxlab.errors import BaseError, VboxlabError
 from vboxlab.guest.role_registry import broken_guest_sides
 from vboxlab.hypervisor.doctor import Finding, Needs, examine, whatever_it_meets
 from vboxlab.hypervisor.virtualbox.repairs import carry_out, find_repair
+from vboxlab.lab.capacity import disks_room
 from vboxlab.language import N_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.door import Door
@@ -95,7 +96,7 @@ def _largest(settings: Settings) -> Needs | None:
             with suppress(VboxlabError, OSError):
                 topology = library.topology(entry.path)
                 memory = sum(machine.memory for machine in topology.owned_machines)
-                found.append(Needs(entry.name, len(topology.owned_machines), memory))
+                found.append(Needs(entry.name, len(topology.owned_machines), memory, disks_room(topology)))
     return max(found, key=lambda needs: needs.memory, default=None)
 
 

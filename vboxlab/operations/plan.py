@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
-from vboxlab.errors import VboxlabError
 from vboxlab.lab.context import Context
 from vboxlab.lab.planned import Blueprint, Later, make_plan, missing_source, plan_source
-from vboxlab.language import _, n_
+from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
+from vboxlab.operations.doubts import tell_of_doubts
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.planning import describe
@@ -19,7 +18,6 @@ from vboxlab.planning.actions import Plan
 from vboxlab.planning.observed import ObservedLab
 from vboxlab.planning.planner import UNTIL_CREATED
 from vboxlab.topology.addressing import LabName
-from vboxlab.topology.loader import doubts_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +77,8 @@ def plan(request: PlanRequest, door: Door) -> OneOrCopies[Planned]:
     with opened(door, request.driver) as session:
         chosen = choose(session, request.topology, request, parameters=True)
         for entry in chosen[:1]:
-            _tell_of_doubts(session, entry)
+            tell_of_doubts(session, entry)
         return on_labs(session, chosen, request, one, lock=False)
-
-
-def _tell_of_doubts(session: Session, entry: Chosen) -> None:
-    """Say where more is told, when the topology has warnings."""
-    library = session.library
-    with suppress(VboxlabError):  # a topology that cannot be loaded is told when it is planned
-        topology = entry.target(session).needed.topology
-        path = library.find_topology(entry.name)
-        count = len(doubts_in(library.source(path), topology.values, topology.name, beside=library.beside(path)))
-        if count:
-            text = n_(
-                "{count} warning: `vboxlab validate {file}`", "{count} warnings: `vboxlab validate {file}`", count
-            )
-            session.door.note(text.format(count=count, file=entry.name))
 
 
 def _with_source(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from vboxlab.errors import TopologyInvalid, UsageError
 from vboxlab.lab.desire import recorded_values
 from vboxlab.lab.observe import labs
 from vboxlab.lab.planned import Blueprint
+from vboxlab.lab.topology_file import note_file, noted_file
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.session import Session
@@ -97,7 +99,7 @@ def find_target(
         by_mark = _lab_by_mark(host, name, copy)
         if by_mark is None:
             raise
-        return _named_by_mark(session.library, by_mark, values or {}, host, error, name)
+        return _named_by_mark(session, by_mark, values or {}, error, name)
     lab = LabName(found.topology.lab, copy)
     clash = LabName(name, copy)
     if clash != lab and host.of(clash) and not host.of(lab):
@@ -106,20 +108,37 @@ def find_target(
 
 
 def _named_by_mark(
-    library: Library,
-    lab: LabName,
-    values: Mapping[str, str],
-    host: Host,
-    error: TopologyInvalid | UsageError,
-    name: str,
+    session: Session, lab: LabName, values: Mapping[str, str], error: TopologyInvalid | UsageError, name: str
 ) -> Target:
+    host = session.context.machines()
     topology = current_topology(host.of(lab))
-    if topology is None or topology == name:
+    file = noted_file(session.context.directory(lab), topology) if topology is not None else None
+    if topology is None or (topology == name and file is None):
         return Target(lab, None, error)
     try:
-        return Target(lab, load_blueprint(library, topology, values, lab.copy, host))
+        found = load_blueprint(session.library, str(file or topology), values, lab.copy, host)
     except (TopologyInvalid, UsageError) as problem:
         return Target(lab, None, problem)
+    return Target(lab, found if found.topology.lab == lab.lab else None)
+
+
+def keep_file(session: Session, name: str, lab: LabName, topology: Topology) -> None:
+    """Keep with a lab where its topology lies, by what it was called, unless the topology's own name finds it.
+
+    Raises OSError.
+    """
+    library = session.library
+    try:
+        path = library.find_topology(name)
+    except UsageError:  # it was called by the lab's name: what is known stays
+        return
+    if path.stem != topology.name:
+        return
+    by_name: Path | None = None
+    with suppress(UsageError):
+        by_name = library.find_topology(topology.name)
+    found = by_name is not None and by_name.resolve() == path.resolve()
+    note_file(session.context.directory(lab), topology.name, None if found else path.resolve())
 
 
 def _lab_by_mark(host: Host, name: str, copy: str | None) -> LabName | None:
@@ -141,9 +160,20 @@ def only_target(
         return find_target(session, name, values, copy)
     found = [lab for lab in labs(session.context.machines()) if copy is None or lab.copy == copy]
     if len(found) == 1:
-        return find_target(session, found[0].lab, values, found[0].copy)
+        return _of_lab(session, found[0], values)
     if not found:
         raise UsageError(
             _("there is no lab on this computer yet"), resolution=_("`vboxlab list`, then `vboxlab up TOPOLOGY`")
         )
     raise UsageError(_("there are several labs; say which one"), details=[str(lab) for lab in found])
+
+
+def _of_lab(session: Session, lab: LabName, values: Mapping[str, str] | None) -> Target:
+    """Return a lab that exists with the topology that it is in, which may lie where names do not find it."""
+    topology = current_topology(session.context.machines().of(lab))
+    if topology is not None and noted_file(session.context.directory(lab), topology) is not None:
+        error = UsageError(_("lab {lab}: its topology is not known; name the topology instead").format(lab=lab))
+        target = _named_by_mark(session, lab, values or {}, error, "")
+        if target.blueprint is not None:
+            return target
+    return find_target(session, lab.lab, values, lab.copy)

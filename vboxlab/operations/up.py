@@ -19,11 +19,12 @@ from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, each, on_labs
 from vboxlab.operations.door import Door
+from vboxlab.operations.doubts import tell_of_doubts
 from vboxlab.operations.questions import ask_for_all, asking
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.run_copies import CopyResult
 from vboxlab.operations.session import Session, opened
-from vboxlab.operations.targets import Target
+from vboxlab.operations.targets import Target, keep_file
 from vboxlab.planning.observed import PowerState
 from vboxlab.planning.planner import UNTIL_CREATED
 from vboxlab.topology.addressing import LabName
@@ -83,12 +84,14 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
     (entry,) = choose(session, request.topology, request)
     target = entry.target(session)
     _check_stage(target, request.until)
+    tell_of_doubts(session, entry)
     _warn_of_shortfalls(session.context, target, request.until)
     if request.build:
         build_missing(session.context, [target.needed])
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         end_left(own.context, entry.lab, target.needed, request.until)
+        keep_file(own, entry.name, entry.lab, target.needed.topology)
         done = bring_up(own.context, target.needed, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
         return result_of(entry.lab, done)
 
@@ -138,6 +141,8 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
             targets[entry.lab] = target
         except VboxlabError as error:
             wrong.append(CopyResult(entry.lab, "failed", step=_("read the topology"), error=error))
+    for entry in chosen[:1]:
+        tell_of_doubts(session, entry)
     lost = {} if request.yes else _losses(session.context, targets, request.until)
     session = session.having(confirm=ask_for_all(session.door, lost, yes=request.yes))
     _prepare(session.context, list(targets.values()), request)
@@ -145,6 +150,7 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         blueprint = targets[entry.lab].needed
         end_left(own.context, entry.lab, blueprint, request.until)
+        keep_file(own, entry.name, entry.lab, blueprint.topology)
         done = bring_up(own.context, blueprint, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
         if request.at_most is not None and not done.stopped:
             down(own.context, entry.lab, timeout=DOWN_SECONDS, hard=False, jobs=jobs)

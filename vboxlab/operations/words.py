@@ -1,15 +1,17 @@
-"""`list --roles`: the roles and checks that topologies may use."""
+"""`list --roles` and `list --checks`: the roles and checks that topologies may use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vboxlab import __version__
 from vboxlab.guest.role_registry import broken_guest_sides
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.settings import load_settings
 from vboxlab.topology.catalog import list_topologies
-from vboxlab.topology.check_registry import FoundCheck
+from vboxlab.topology.check_registry import FoundCheck, names_of
+from vboxlab.topology.checks import OWN_CHECKS
 from vboxlab.topology.code import Broken, Kind
 from vboxlab.topology.library import Library
 from vboxlab.topology.role_registry import FoundRole
@@ -45,6 +47,15 @@ def list_words() -> list[Word]:
     for word in sorted(found, key=lambda word: word.usable):  # what is broken is told, though a part of it loads
         first.setdefault((word.kind, word.name, word.origin), word)
     return list(dict.fromkeys(first[word.kind, word.name, word.origin] for word in found))
+
+
+def list_checks() -> list[Word]:
+    """Return the checks that topologies may use: vboxlab's own, then those installed, then those beside topologies."""
+    origin = f"vboxlab {__version__}"
+    own = [
+        Word("check", name, origin, _first_line(kind), usable=True) for kind in OWN_CHECKS for name in names_of(kind)
+    ]
+    return [*own, *(word for word in list_words() if word.kind == "check")]
 
 
 def _words(vocabulary: Vocabulary, topology: str) -> Iterator[Word]:

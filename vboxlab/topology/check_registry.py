@@ -76,7 +76,12 @@ def fit_checks(codes: Iterable[Code]) -> tuple[list[FoundCheck], list[Broken]]:
 
 def own_check_names() -> tuple[str, ...]:
     """Return the names of vboxlab's own checks."""
-    return tuple(name for kind in OWN_CHECKS for name in get_args(kind.model_fields["check"].annotation))
+    return tuple(name for kind in OWN_CHECKS for name in names_of(kind))
+
+
+def names_of(kind: type[CheckStep]) -> tuple[str, ...]:
+    """Return the words that a scenario may say for a check of a kind."""
+    return tuple(get_args(kind.model_fields["check"].annotation))
 
 
 def _loaded(code: Code) -> type[OutsideCheck]:

@@ -5,15 +5,17 @@ Pure. What comes out is the values, and a source of the same places: what was wr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.expectations import PARTS
 from vboxlab.topology.growth import NAMED, NO_TEMPLATES, Growth
-from vboxlab.topology.parts import EXAMPLE, GIVEN_BY_PARTS, PartFiles, use_of
+from vboxlab.topology.part_uses import Made, collision
+from vboxlab.topology.parts import EXAMPLE, GIVEN_BY_PARTS, PartFiles, named_several_times, start_of, use_of
 from vboxlab.topology.places import show
-from vboxlab.topology.problems import Place, Problem
+from vboxlab.topology.problems import Place, Position, Problem
+from vboxlab.topology.role_registry import FoundRole
 from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import Data, LeftOut, Source
 from vboxlab.topology.templates import TemplateFiles
@@ -29,6 +31,7 @@ class Expanded:
     data: dict[str, Data]
     source: Source
     problems: list[Problem]
+    unsure: Collection[tuple[Position, Place]] = ()  # where a value is made with one that is missing, which is told
 
 
 def expand(
@@ -37,9 +40,13 @@ def expand(
     scope: Scope,
     files: PartFiles,
     templates: TemplateFiles = NO_TEMPLATES,
+    roles: Mapping[str, FoundRole] | None = None,
 ) -> Expanded:
-    """Expand a file's content, under the parameters in force, with the parts and templates that it names."""
-    growth = Growth(source, templates)
+    """Expand a file's content, under the parameters in force, with the parts and templates that it names.
+
+    `roles` are those that it may use; default: the installed ones.
+    """
+    growth = Growth(source, templates, roles)
     given = _Given()
     if PARTS in content:
         given.take(growth, content[PARTS], scope, files)
@@ -64,7 +71,8 @@ def expand(
     plain = written(tree)
     uncertain = growth.uncertain | given.uncertain
     expanded = Source(source.file, plain, spots(tree), source.problems, left_out, uncertain)
-    return Expanded({key: values(node) for key, node in entries.items()}, expanded, growth.problems)
+    data = {key: values(node) for key, node in entries.items()}
+    return Expanded(data, expanded, growth.problems, growth.unsure)
 
 
 class _Given:
@@ -74,6 +82,7 @@ class _Given:
         self.sections: dict[str, Node] = {}
         self.steps: list[Node] = []
         self.left_out: dict[Place, LeftOut] = {}
+        self.made: dict[str, list[Made]] = {}  # by the part's file
         self.uncertain: set[str | int] = set()
 
     def take(self, growth: Growth, listed: Data, scope: Scope, files: PartFiles) -> None:
@@ -86,17 +95,29 @@ class _Given:
             )
             growth.problem("wrong-type", growth.source.key((PARTS,)), message, (PARTS,), scope)
             self.uncertain.update(NAMED)
+        several = named_several_times(uses)
         for index, node in enumerate(uses):
-            use, problems = use_of(node, (PARTS, index), scope, files)
+            use, problems = use_of(node, (PARTS, index), scope, files, several)
             growth.problems += problems
             if problems:  # whatever they hide is not told as well
                 self.uncertain.update(NAMED)
             if use is not None:
                 inner = growth.of_part(use.source)
-                self._take(inner, use.scope)
+                made = Made(use, start_of(node.spot), self._take(inner, use.scope))
                 growth.count = inner.count
+                growth.problems += [] if problems else self._collisions(made, (PARTS, index))
 
-    def _take(self, growth: Growth, scope: Scope) -> None:
+    def _collisions(self, made: Made, place: Place) -> list[Problem]:
+        """Return what is wrong between one use of a part and those before it."""
+        before = self.made.setdefault(made.use.source.file, [])
+        found = (collision(made, earlier, place) for earlier in before)
+        first = next((each for each in found if each is not None), None)
+        before.append(made)
+        return [] if first is None else [first]
+
+    def _take(self, growth: Growth, scope: Scope) -> Mapping[str, Node]:
+        """Take what one use of a part gives, and return it by section, but for its steps."""
+        made: dict[str, Node] = {}
         data = growth.source.data if isinstance(growth.source.data, dict) else {}
         for section in GIVEN_BY_PARTS:
             found = data.get(section)
@@ -105,10 +126,11 @@ class _Given:
                 grown = growth.grow(found, (section,), (section,), scope)
                 self.steps = grown.content if isinstance(grown.content, list) else []
             elif section in NAMED and isinstance(found, dict):
-                grown = growth.grow(found, (section,), (section,), scope)
+                made[section] = grown = growth.grow(found, (section,), (section,), scope)
                 self.sections[section] = merged(self.sections[section], grown) if section in self.sections else grown
         self.left_out.update(growth.left_out)
         self.uncertain |= growth.uncertain
+        return made
 
 
 def _leave_out(entries: dict[str, Node], own: Mapping[Place, LeftOut], given: _Given) -> dict[Place, LeftOut]:

@@ -14,11 +14,12 @@ from pydantic.fields import FieldInfo
 from vboxlab.language import C_, N_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.conditions import WHEN
-from vboxlab.topology.disks import SIZE_PATTERN, Disk
+from vboxlab.topology.disks import SIZE_PATTERN, Disk, SharedDisk
 from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, SnapshotSet, Stage, Topology
 from vboxlab.topology.problems import Place
 from vboxlab.topology.roles import Role
+from vboxlab.topology.secret import LabSecret
 from vboxlab.topology.source import Data
 
 # Fields that come from elsewhere than the file: the key above, the file's name, the command line.
@@ -31,7 +32,7 @@ NOT_IN_FILE: Mapping[type[BaseModel], frozenset[str]] = {
 _EXPANDED = (WHEN, FOR_EACH)
 PARTS = "parts"
 """The section of a topology that names its parts."""
-_CAN_BE_EXPANDED = (Machine, Network, Adapter, Disk, Role, Stage)
+_CAN_BE_EXPANDED = (Machine, Network, Adapter, Disk, SharedDisk, LabSecret, Role, Stage)
 _PLAIN_WORDS: Mapping[Any, str] = {
     str: N_("text"),
     bool: N_("true or false"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from vboxlab.language import _
 from vboxlab.topology.conditions import WHEN
@@ -19,6 +20,7 @@ from vboxlab.topology.parameters import (
 )
 from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Position, Problem, did_you_mean, invalid, one_of
+from vboxlab.topology.role_registry import FoundRole
 from vboxlab.topology.scope import Scope
 from vboxlab.topology.source import MOST_VALUES, Data, LeftOut, Source
 from vboxlab.topology.templates import (
@@ -35,26 +37,33 @@ from vboxlab.topology.tree import Node, values
 VALUE = "value"
 """The key of a plain value in a list that has a key of expansion beside it."""
 # Sections whose keys are names that the file gives; the elements of lists are the other things that can be left out.
-NAMED = ("machines", "networks")
+NAMED = ("machines", "networks", "disks", "secrets")
 NO_TEMPLATES = NoTemplates()
 
 
 class Growth:
     """Grow the tree of a file: `at` is always a place of the file, `out` the same thing's place in the tree."""
 
-    def __init__(self, source: Source, templates: TemplateFiles = NO_TEMPLATES) -> None:
+    def __init__(
+        self,
+        source: Source,
+        templates: TemplateFiles = NO_TEMPLATES,
+        roles: Mapping[str, FoundRole] | None = None,
+    ) -> None:
         self.source = source
         self._templates = templates
+        self._roles = roles
         self.problems: list[Problem] = []
         self.left_out: dict[Place, LeftOut] = {}
         self.uncertain: set[str | int] = set()
+        self.unsure: set[tuple[Position, Place]] = set()  # what is made with a value that nobody knows
         self.before: dict[Place, list[Node]] = {}  # what stands in a list before what the file says
         self.count = 0
 
     def of_part(self, source: Source) -> Growth:
         """Return what grows the tree of a part, whose problems are told with the others."""
-        inner = Growth(source, self._templates)
-        inner.problems, inner.count = self.problems, self.count
+        inner = Growth(source, self._templates, self._roles)
+        inner.problems, inner.unsure, inner.count = self.problems, self.unsure, self.count
         return inner
 
     def problem(self, code: str, position: Position, message: str, out: Place, scope: Scope) -> None:
@@ -98,7 +107,7 @@ class Growth:
                     entries[key] = self.grow(kept, where, there, scope)
             else:
                 entries[key] = self.grow(value, where, (*out, key), scope)
-        filled = key_filled(data, at, self.source)
+        filled = key_filled(data, at, self.source, self._roles)
         if filled:
             entries[filled] = self._from_template(data, at, (*out, filled), scope)
         return entries
@@ -134,17 +143,18 @@ class Growth:
         key = str(at[-1])
 
         def named(inner: Scope) -> str:
-            return fill(key, inner.fillings, inner.counted) if inner.local else key
+            return fill(key, inner.fillings, inner.counted)
 
         for inner, body in self._wanted(data, at, lambda inner: (*out, named(inner)), scope):
             name = named(inner)
-            if inner.local:
-                self._filled(key, at, (*out, name), inner)
+            self._filled(key, at, (*out, name), inner)
             if name not in entries:
                 entries[name] = self.grow(body, at, (*out, name), inner)
                 continue
             first = entries[name].spot
-            if first.key == self.source.key(at):
+            if first.key == self.source.key(at) and names_in(key):
+                message = _("two turns of `for each` make `{key}`; expected values that differ").format(key=name)
+            elif first.key == self.source.key(at):
                 message = _("each turn of `for each` makes `{key}`; expected a key with `{hole}` in it").format(
                     key=name, hole=f"{{{next(iter(inner.turn.names if inner.turn else ()), '')}}}"
                 )
@@ -196,7 +206,9 @@ class Growth:
             message = _("`for each` stands inside another; expected one with several names, or things written out")
             self.problem("nested-loop", self.source.key(where), message, place, scope)
             loop = data[FOR_EACH]
-            yield scope.within(dict.fromkeys(loop, "1")) if isinstance(loop, dict) else scope
+            if isinstance(loop, dict):  # names whose values nobody knows
+                scope = replace(scope, names=(*scope.names, *loop), counted=scope.counted | set(loop))
+            yield scope
             return
         try:
             turns = self._names(data[FOR_EACH], where, place, scope)
@@ -273,7 +285,10 @@ class Growth:
                 message = _("`{hole}` counts up from {value}, which is no number; expected a name that counts").format(
                     hole=hole, value=show(scope.fillings[name] or None)
                 )
-                self.problem("not-a-number", self._hole(name, at, template), message, out, scope)
+                self.problem("not-a-number", self._hole(name, at, template, scope.part), message, out, scope)
+        asked = {*names, *(name for name, _hole in counts_in(text))}
+        if template is None and any(name in scope.names and name not in scope.values for name in asked):
+            self.unsure.add((self.source.value(at), out))
         for name in names:
             if name not in scope.names:
                 none = _("expected none, as the file declares no parameters")
@@ -287,15 +302,17 @@ class Growth:
                     hole=f"{{{name}}}", expected=one_of(scope.names) if scope.names else none, brace="{{"
                 )
                 message += did_you_mean(name, scope.names)
-                self.problem("unknown-parameter", self._hole(name, at, template), message, out, scope)
+                self.problem("unknown-parameter", self._hole(name, at, template, scope.part), message, out, scope)
         return fill(text, scope.fillings, scope.counted)
 
-    def _hole(self, name: str, at: Place, template: Template | None) -> Position:
+    def _hole(self, name: str, at: Place, template: Template | None, part: str) -> Position:
         """Return where the first hole of a name is: in a template, or somewhere in what stands at a place."""
         if template is None:
             return self.source.value(at)
-        return position_in(template.text, offset_of(name, template.text), template.file)
+        return replace(position_in(template.text, offset_of(name, template.text), template.file), part=part)
 
 
 def _is_wanted(value: Data) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(each, str) for each in value)
+    return isinstance(value, str)

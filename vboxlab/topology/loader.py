@@ -102,17 +102,18 @@ def _examined(
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
     in_force = values_in_force(source, values)
-    expanded = expand(source, source.data, scope_of(source, in_force), beside.parts, beside.templates)
+    expanded = expand(source, source.data, scope_of(source, in_force), beside.parts, beside.templates, vocabulary.roles)
     source = expanded.source
     data, more = _completed(expanded.data, source)
     problems = [*source.problems, *expanded.problems, *more]
     data["name"], data["values"] = name, dict(in_force)
     found = fit(vocabulary.topology, data, source, _FILLERS)
     told = [vocabulary.explained(problem, source) for problem in found.problems]
-    problems += without_follow_ups(problems, told)
+    problems += without_follow_ups(problems, told, expanded.unsure)
     subject = Subject(found.model, source, found, known, for_copy) if found.model is not None else None
     if subject is not None:
-        problems += without_follow_ups(problems, problems_of(subject, vocabulary.roles.values()))
+        found_by_rules = problems_of(subject, vocabulary.roles.values())
+        problems += without_follow_ups(problems, found_by_rules, expanded.unsure)
     if problems or subject is None:
         raise invalid(source.file, problems)
     return subject

@@ -24,7 +24,11 @@ def values_of(name: str, given: Data) -> Sequence[str]:
 
     1..0 has no turn at all, so that a number of none can be asked for. Raises WrongLoop.
     """
-    if isinstance(given, list) and all(isinstance(each, str) for each in given):
+    if isinstance(given, list):
+        for place, each in enumerate(given, start=1):
+            if not isinstance(each, str):
+                text = _("value {number} of `{name}` of `for each` is {value}; expected text")
+                raise WrongLoop(text.format(number=place, name=name, value=show(each)))
         return [each for each in given if isinstance(each, str)]
     found = _RANGE.fullmatch(given) if isinstance(given, str) else None
     if found is None:

@@ -26,6 +26,8 @@ MANAGEMENT_SLOT = 8
 MANAGEMENT_NETWORK = IPv4Network("10.0.9.0/24")
 MANAGEMENT_ADDRESS = IPv4Interface("10.0.9.15/24")
 SLOTS = range(1, 9)
+# Two TiB: what VirtualBox gives to a VM (its SystemProperties::maxGuestRAM on 64-bit hosts).
+MOST_MEMORY = 2 * 1024 * 1024
 
 NetworkKind = Literal["internal", "nat", "host-only", "bridged", "nat-network"]
 
@@ -88,7 +90,7 @@ class Machine(Parameters):
     description: str = ""
     base: str | None = Field(default=None, description="base of this machine; default: the topology's")
     cpus: int = Field(default=1, ge=1, le=32)
-    memory: int = Field(default=512, ge=64, description="MiB")
+    memory: int = Field(default=512, ge=64, le=MOST_MEMORY, description="MiB")
     adapters: tuple[Adapter, ...]
     dns: tuple[IPv4Address, ...] = ()
     search: tuple[str, ...] = Field(default=(), description="resolver search list; default: the topology's domain")

@@ -163,12 +163,13 @@ def unfit_values(source: Source) -> list[Problem]:
 
 
 def scope_of(source: Source, values: Mapping[str, str]) -> Scope:
-    """Return what the holes of a file mean under the values in force."""
+    """Return what the holes of a file mean under the values in force; one that does not fit is as none."""
     declared = _declared(source)
     choices = {name: _choices(source, name) for name in declared}
     types = declarations_of(source)
     counted = frozenset(name for name, value in values.items() if name in types and types[name].is_number(value))
-    return Scope(tuple(declared), values, choices, counted=counted)
+    known = {name: value for name, value in values.items() if name not in types or types[name].fits(value)}
+    return Scope(tuple(declared), known, choices, counted=counted)
 
 
 def _choices(source: Source, name: str) -> tuple[str, ...]:

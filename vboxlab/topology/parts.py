@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
+from vboxlab.topology.disks import SharedDisk
 from vboxlab.topology.model import Machine, Network
 from vboxlab.topology.parameter_types import Declared, ParameterType, limits_problem
 from vboxlab.topology.parameters import declarations_of, names_in, scope_of, unfit_values
@@ -19,6 +21,7 @@ from vboxlab.topology.problems import Place, Position, Problem, did_you_mean, on
 from vboxlab.topology.roles import Parameters
 from vboxlab.topology.scenario import Scenario
 from vboxlab.topology.scope import Scope
+from vboxlab.topology.secret import LabSecret
 from vboxlab.topology.shape import fit
 from vboxlab.topology.source import Source, Spot
 from vboxlab.topology.tree import Node, entries_of
@@ -27,7 +30,7 @@ PART = "part"
 """The key that names a part, and that says in the part's file what it is."""
 EXAMPLE = "{part: NAME, parameter: value}"
 _KEYS = "part, parameters, networks, machines …"
-GIVEN_BY_PARTS = ("networks", "machines", "verify")
+GIVEN_BY_PARTS = ("networks", "disks", "machines", "secrets", "verify")
 # As a file is called; neither a folder nor `..` can be part of it.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -58,7 +61,11 @@ class Part(Parameters):
     part: str = Field(description="what it is, in a few words")
     parameters: dict[str, PartParameter] = Field(default_factory=dict)
     networks: dict[str, Network] = Field(default_factory=dict)
+    disks: dict[str, SharedDisk] = Field(default_factory=dict, description="disks that several machines have")
     machines: dict[str, Machine] = Field(default_factory=dict)
+    secrets: dict[str, LabSecret] = Field(
+        default_factory=dict, description="what the lab makes up and its machines share: passwords, keys, certificates"
+    )
     verify: Scenario = Field(
         default_factory=Scenario.model_construct, description="steps that come before the topology's own"
     )
@@ -103,17 +110,26 @@ def is_part(source: Source) -> bool:
     return isinstance(source.data, dict) and PART in source.data
 
 
-def use_of(node: Node, place: Place, around: Scope, files: PartFiles) -> tuple[Use | None, list[Problem]]:
+def named_several_times(uses: Iterable[Node]) -> frozenset[str]:
+    """Return the names of the parts that several elements of `parts` name, those of one `for each` counted once."""
+    named = ((entries_of(node).get(PART, node).content, start_of(node.spot)) for node in uses)
+    found = Counter(name for name, _where in {(name, where) for name, where in named if isinstance(name, str)})
+    return frozenset(name for name, count in found.items() if count > 1)
+
+
+def use_of(
+    node: Node, place: Place, around: Scope, files: PartFiles, several: Container[str] = ()
+) -> tuple[Use | None, list[Problem]]:
     """Return the part that one element of `parts` names, with the values that it gives; and what is wrong with it.
 
-    `around` is the topology's own scope.
+    `around` is the topology's own scope. Problems of a part that is named `several` times tell where it is used.
     """
     entries = entries_of(node)
     named = entries.get(PART, node)
     name = named.content
     if not isinstance(name, str):
         message = _("this names no part; expected the name of a part, or `{example}`").format(example=EXAMPLE)
-        return None, [Problem("missing-key", _start(node.spot), message, (*place, PART))]
+        return None, [Problem("missing-key", start_of(node.spot), message, (*place, PART))]
     known = files.names()
     source = files.source(name) if _NAME.fullmatch(name) else None
     if source is None:
@@ -121,7 +137,7 @@ def use_of(node: Node, place: Place, around: Scope, files: PartFiles) -> tuple[U
             part=name, expected=one_of(known) + did_you_mean(name, known)
         )
         return None, [Problem("unknown-part", named.spot.value, message, (*place, PART))]
-    source = _of_part(source, name)
+    source = _of_part(source, name, start_of(node.spot).line if name in several else 0)
     problems = declaration_problems(source)
     given = {key: value for key, value in entries.items() if key != PART}
     scope, more = _scope(source, name, given, node, around)
@@ -129,15 +145,16 @@ def use_of(node: Node, place: Place, around: Scope, files: PartFiles) -> tuple[U
     return Use(source, replace(scope, turn=node.spot.value.turn)), problems
 
 
-def _start(spot: Spot) -> Position:
+def start_of(spot: Spot) -> Position:
+    """Return where a thing begins: at its key, if it has one."""
     return spot.key or spot.value
 
 
-def _of_part(source: Source, name: str) -> Source:
-    """Return a file's source with positions that say which file and part they are of."""
+def _of_part(source: Source, name: str, line: int) -> Source:
+    """Return a file's source with positions that say which file and part they are of, and which use of it."""
 
     def placed(position: Position) -> Position:
-        return replace(position, file=source.file, part=name)
+        return replace(position, file=source.file, part=name, use=line)
 
     spots = {
         place: Spot(spot.key and placed(spot.key), placed(spot.value), spot.used and placed(spot.used))
@@ -152,9 +169,13 @@ def declaration_problems(source: Source) -> list[Problem]:
     if not isinstance(source.data, dict):
         message = _("the file has no keys at its top; expected keys and values ({keys})").format(keys=_KEYS)
         return [*source.problems, Problem("wrong-type", source.key(()), message)]
-    taken = {"networks": dict, "machines": dict, "verify": list}
+    taken = {section: list if section == "verify" else dict for section in GIVEN_BY_PARTS}
     rest = {key: value for key, value in source.data.items() if not isinstance(value, taken.get(key, ()))}
-    return [*source.problems, *fit(Part, rest, source).problems, *unfit_values(source)]
+    problems = fit(Part, rest, source).problems
+    if isinstance(source.data.get("verify"), dict):
+        message = _("`verify` of a part is keys and values; expected a list of steps (`- …` lines, or `[…]`)")
+        problems = [*problems, Problem("wrong-type", source.key(("verify",)), message, ("verify",))]
+    return [*source.problems, *problems, *unfit_values(source)]
 
 
 def _scope(
@@ -169,10 +190,10 @@ def _scope(
             message = _("`{key}` is no parameter of part `{part}`; {expected}").format(
                 key=key, part=name, expected=one_of(declared.names) + did_you_mean(key, declared.names)
             )
-            problems.append(Problem("unknown-key", _start(node.spot), message, (key,)))
+            problems.append(Problem("unknown-key", start_of(node.spot), message, (key,)))
         elif not isinstance(node.content, str):
             message = _("`{key}` of part `{part}` is not text; expected one value").format(key=key, part=name)
-            problems.append(Problem("wrong-type", _start(node.spot), message, (key,)))
+            problems.append(Problem("wrong-type", start_of(node.spot), message, (key,)))
     values: dict[str, str] = {}
     local: dict[str, str] = {}
     for key in declared.names:
@@ -180,13 +201,15 @@ def _scope(
         if here is not None and isinstance(here.content, str):
             local[key] = here.written or ""
             if set(names_in(local[key])) <= around.values.keys():  # else its own problem has been told
-                values[key] = here.content
-                problems += _unfit(types[key], key, here.content, here.spot.value)
+                unfit = _unfit(types[key], key, here.content, here.spot.value)
+                problems += unfit
+                values.update({} if unfit else {key: here.content})
         elif here is None and key in around.names and key not in around.local:
             local[key] = f"{{{key}}}"
             if key in around.values:
-                values[key] = around.values[key]
-                problems += _unfit(types[key], key, values[key], _start(use.spot))
+                unfit = _unfit(types[key], key, around.values[key], start_of(use.spot))
+                problems += unfit
+                values.update({} if unfit else {key: around.values[key]})
         elif here is None and isinstance(default, str):
             values[key] = local[key] = default
         else:
@@ -195,7 +218,7 @@ def _scope(
                 message = _("part `{part}` lacks a value for `{key}`; expected `{key}: …` here").format(
                     part=name, key=key
                 )
-                problems.append(Problem("missing-value", _start(use.spot), message, (key,)))
+                problems.append(Problem("missing-value", start_of(use.spot), message, (key,)))
     counted = frozenset(key for key, value in values.items() if types[key].is_number(value))
     return replace(declared, values=values, local=local, counted=counted, part=name), problems
 

@@ -69,5 +69,5 @@ def show(value: Data) -> str:
         return _("keys and values")
     if isinstance(value, list):
         return _("a list") if value else _("an empty list")
-    line = value.strip().replace("\n", "↵")
+    line = value.strip("\n").replace("\n", "↵")
     return f"`{line if len(line) <= LONGEST_SHOWN else line[: LONGEST_SHOWN - 1] + '…'}`"

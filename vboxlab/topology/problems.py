@@ -33,7 +33,7 @@ class Position:
     """A line and column of a file, both counted from 1, and the turn of a `for each` that made something of it.
 
     What was written in one place is at one position, whatever is made of it. `file` and `part` are empty in the file
-    of the topology itself.
+    of the topology itself; `use` is the line there that uses the part, 0 where no other does.
     """
 
     line: int
@@ -41,9 +41,15 @@ class Position:
     file: str = ""
     part: str = field(default="", compare=False)
     turn: Turn | None = field(default=None, compare=False)
+    use: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column}"
+
+    @property
+    def made(self) -> tuple[str, int]:
+        """Return what tells apart the things that are made of what is written in one place."""
+        return str(self.turn), self.use
 
     def line_seen_from(self, other: Position, file: str) -> str:
         """Return the line as a sentence about another position names it; `file` is the topology's own."""
@@ -60,7 +66,7 @@ class Problem:
     position: Position
     message: str
     place: Place = ()
-    more: int = 0  # turns of a `for each` that have it as well
+    more: int = 0  # turns of a `for each`, or uses of a part, that have it as well
     severity: Severity = "error"
 
     def render(self, file: str) -> str:
@@ -70,6 +76,11 @@ class Problem:
         """
         found, turn = self.position, self.position.turn
         within = [_("in part `{part}`").format(part=found.part)] if found.part else []
+        if found.use and turn is None and self.more:
+            text = n_("used on line {line}, and {count} more", "used on line {line}, and {count} more", self.more)
+            within.append(text.format(line=found.use, count=self.more))
+        elif found.use:
+            within.append(_("used on line {line}").format(line=found.use))
         if turn is not None and self.more:
             text = n_("turn {turn}, and {count} more", "turn {turn}, and {count} more", self.more)
             within.append(text.format(turn=turn, count=self.more))
@@ -115,20 +126,22 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems sorted by position, each once.
 
     A value that several places share through an alias is reported only for the first of them, and one that is made in
-    several turns of a `for each` for the first turn in which it is wrong.
+    several turns of a `for each`, or by several uses of a part, for the first of them in which it is wrong.
     """
     alike: dict[tuple[Position, str, Place], list[Problem]] = {}
     for problem in sorted(problems, key=lambda problem: (problem.position.file, problem.position)):
         alike.setdefault(problem.written, []).append(problem)
     return [
-        replace(first, more=len({str(each.position.turn) for each in others} - {str(first.position.turn)}))
+        replace(first, more=len({each.position.made for each in others} - {first.position.made}))
         for first, *others in alike.values()
     ]
 
 
-def without_follow_ups(earlier: Iterable[Problem], later: Iterable[Problem]) -> list[Problem]:
-    """Return the later problems but those of values that an earlier one has already found wrong."""
-    found = {(problem.position, problem.place) for problem in earlier}
+def without_follow_ups(
+    earlier: Iterable[Problem], later: Iterable[Problem], unsure: Iterable[tuple[Position, Place]] = ()
+) -> list[Problem]:
+    """Return the later problems but those of values that an earlier one has already found wrong, or that are unsure."""
+    found = {(problem.position, problem.place) for problem in earlier} | set(unsure)
     return [problem for problem in later if (problem.position, problem.place) not in found]
 
 

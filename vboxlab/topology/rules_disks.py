@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from vboxlab.language import _
 from vboxlab.topology.disks import MOST_DISKS, NAME
 from vboxlab.topology.places import show
-from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
+from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.subject import Subject
 
 
 def disk_names(subject: Subject) -> Iterator[Problem]:
     """bad-disk-name, duplicate-name: a guest finds a disk by its name."""
+    known: dict[str, str] = {}
     for name in subject.topology.disks:
         if not NAME.fullmatch(name):
             yield subject.problem_of_key("bad-disk-name", ("disks", name), _unfit(name))
+        other = known.setdefault(name.casefold(), name)
+        if other != name:  # they would be one file on some hosts
+            text = _("shared disk `{name}` differs from `{other}` only in upper and lower case; expected another name")
+            yield subject.problem_of_key("duplicate-name", ("disks", name), text.format(name=name, other=other))
     for machine in subject.topology.machines.values():
         seen: dict[str, Place] = {}
         for index, disk in enumerate(machine.disks):
@@ -48,14 +53,14 @@ def disk_counts(subject: Subject) -> Iterator[Problem]:
 
 def shared_disks(subject: Subject) -> Iterator[Problem]:
     """unknown-disk: disks that machines share are declared once, under `disks` of the topology."""
-    declared = subject.topology.disks
+    if "disks" in subject.source.uncertain:
+        return
+    declared = subject.named_in_file("disks") or ()
     for machine in subject.topology.machines.values():
         for index, disk in enumerate(machine.disks):
             if disk.shared is not None and disk.shared not in declared:
-                message = _("there is no disk `{disk}` under `disks` of the topology; {expected}").format(
-                    disk=disk.shared, expected=one_of(declared) + did_you_mean(disk.shared, declared)
-                )
-                yield subject.problem("unknown-disk", ("machines", machine.name, "disks", index, "shared"), message)
+                place: Place = ("machines", machine.name, "disks", index, "shared")
+                yield subject.problem("unknown-disk", place, subject.no_disk(disk.shared, place))
 
 
 def outside_snapshots(subject: Subject) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Literal
 
@@ -22,6 +23,8 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Characters that Windows refuses in file names; VirtualBox names a VM's folder after the VM.
 _NOT_IN_FILE_NAMES = '/\\:*?"<>|'
 LONGEST_NAME = 80
+# Categories of Unicode: controls, formats (U+202E turns what follows round), and spaces that look like the usual one.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 
 
 def name_fault(name: str) -> str | None:
@@ -33,6 +36,9 @@ def name_fault(name: str) -> str | None:
         return _("contains `{character}`, which no folder name may have on every system").format(character=wrong)
     if any(ord(char) < 0x20 for char in name):
         return _("contains a line break or tab")
+    hidden = next((char for char in name if char != " " and unicodedata.category(char) in _HIDDEN), None)
+    if hidden:
+        return _("contains {character}, which nobody sees").format(character=f"U+{ord(hidden):04X}")
     if name != name.strip() or name[0] in ".-" or name[-1] == ".":
         return _("begins or ends with a space, a dot or a hyphen")
     if _UUID.fullmatch(name):

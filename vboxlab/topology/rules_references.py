@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address
 
 from vboxlab.language import _
 from vboxlab.topology.asking import DistributionCheck
@@ -11,10 +12,13 @@ from vboxlab.topology.checks import PingCheck
 from vboxlab.topology.conditions import When, wanted
 from vboxlab.topology.model import Machine
 from vboxlab.topology.parameters import condition_problem, scope_of, unfit_values
+from vboxlab.topology.places import describe, show
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
 from vboxlab.topology.rules_names import name_fault
 from vboxlab.topology.scenario import Measure, ScenarioStep
 from vboxlab.topology.subject import Subject
+
+_LIKE_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 def something_to_do(subject: Subject) -> Iterator[Problem]:
@@ -106,6 +110,11 @@ def conditions(subject: Subject) -> Iterator[Problem]:
     for when, place in _conditions(subject):
         for key, values in when.items():
             at = subject.place((*place, key))
+            if not wanted(values):
+                text = _("{place} is {value}, so that it is never met; expected one value or several")
+                message = text.format(place=describe(at, subject.source.data), value=show([]))
+                yield subject.problem("wrong-type", (*place, key), message)
+                continue
             problem = condition_problem(key, wanted(values), scope, subject.source, at, at)
             if problem is not None:
                 yield problem
@@ -122,10 +131,28 @@ def scenario_machines(subject: Subject) -> Iterator[Problem]:
         wanted = [*step.machines, *(step.told_by if isinstance(step, Measure) else getattr(step, "persist", ()))]
         if isinstance(step, PingCheck):
             wanted += [name for name in step.to if name not in hosts and "." not in name]
+            yield from _not_addresses(subject, step.to, (*place, "to"))
         for name in dict.fromkeys(wanted):
             if name not in names and not subject.is_spared(step, "machines", name):
                 where = where_named(subject, place, name)
                 yield subject.problem("unknown-machine", where, subject.no_machine(name, where))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _not_addresses(subject: Subject, names: tuple[str, ...], place: Place) -> Iterator[Problem]:
+    """Yield what looks like an IPv4 address and is none, such as one that was counted past its end."""
+    for name in names:
+        if _LIKE_ADDRESS.fullmatch(name) and name not in subject.topology.machines and not _is_address(name):
+            where = where_named(subject, place, name)
+            text = _("{value} is no IPv4 address; expected one such as 192.168.200.51, or the name of a machine")
+            yield subject.problem("bad-address", where, text.format(value=show(name)))
 
 
 def where_named(subject: Subject, place: Place, name: str) -> Place:

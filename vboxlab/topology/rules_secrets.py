@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from vboxlab.language import _
 from vboxlab.topology.places import show
-from vboxlab.topology.problems import Place, Problem, did_you_mean, nearest, one_of
+from vboxlab.topology.problems import Place, Problem, nearest, one_of
 from vboxlab.topology.rules_names import is_bad_domain, is_word
 from vboxlab.topology.rules_roles import place_of_key
 from vboxlab.topology.secret import CA, CERTIFICATE, KINDS, OWN_KEYS, PRIVATE, holes_in, nearly_holes
@@ -135,9 +135,7 @@ def _use(subject: Subject, machine: str, word: str, name: str, place: Place, ins
     names = subject.named_in_file(SECTION) or ()
     if secret is None and name not in names and SECTION not in subject.source.uncertain:
         fitting = [each for each, known in subject.topology.secrets.items() if known.kind == kind] or names
-        text = _("there is no secret `{secret}` under `secrets` of the topology; {expected}")
-        message = text.format(secret=name, expected=one_of(fitting) + did_you_mean(name, fitting))
-        yield subject.problem("unknown-secret", place, message + inside)
+        yield subject.problem("unknown-secret", place, subject.no_secret(name, place, fitting) + inside)
     elif secret is not None and secret.kind != kind:
         text = _("secret `{secret}` is of the kind {found}; expected one of the kind {kind}")
         message = text.format(secret=name, found=secret.kind, kind=kind)

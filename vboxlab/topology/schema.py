@@ -18,12 +18,14 @@ from pydantic.json_schema import models_json_schema
 
 from vboxlab.lazily import dataclass
 from vboxlab.topology.conditions import WHEN
+from vboxlab.topology.disks import SharedDisk
 from vboxlab.topology.expectations import PARTS, Expectation, not_in_file
 from vboxlab.topology.growth import VALUE
 from vboxlab.topology.loops import FOR_EACH
 from vboxlab.topology.model import Adapter, Machine, Network, Parameter, SnapshotSet, Topology
 from vboxlab.topology.parts import GIVEN_BY_PARTS, PART, Part, PartParameter
 from vboxlab.topology.scenario import Scenario
+from vboxlab.topology.secret import LabSecret
 from vboxlab.topology.step import listed
 from vboxlab.topology.vocabulary import Vocabulary, installed_vocabulary
 
@@ -178,8 +180,8 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _elements(kinds: _Kinds) -> set[type[BaseModel]]:
-    """Return the models of what can be expanded: machines, networks, and whatever stands in a list."""
-    found: set[type[BaseModel]] = {kinds.machine, Network}
+    """Return the models of what can be expanded: what has a name in a section, and whatever stands in a list."""
+    found: set[type[BaseModel]] = {kinds.machine, Network, SharedDisk, LabSecret}
     for model in _models(kinds.topology):
         for field in model.model_fields.values():
             for member in Expectation(field.annotation).members:
@@ -266,22 +268,27 @@ def _properties_with_holes(properties: Schema) -> Schema:
 
 def _allow_parts(definitions: Schema, names: dict[type[BaseModel], str], kinds: _Kinds) -> None:
     """Let a topology name parts and then say of a machine only what it adds; let a part list its steps."""
-    machine, topology, part = (definitions[names[model]] for model in (kinds.machine, kinds.topology, kinds.part))
+    topology, part = definitions[names[kinds.topology]], definitions[names[kinds.part]]
     topology["properties"][PARTS] = {
         "description": "what it shares with other topologies; its own keys add to theirs, or replace them",
         "type": "array",
         "items": {"$ref": "#/$defs/Use"},
     }
-    definitions["MachineOfPart"] = {key: value for key, value in machine.items() if key != "required"}
-    of_part, own = "MachineOfPart", names[kinds.machine]
-    some, whole = ({"additionalProperties": {"$ref": f"#/$defs/{name}"}} for name in (of_part, own))
-    part["properties"]["machines"] |= some
-    topology["properties"]["machines"].pop("additionalProperties")
+    some: Schema = {}
+    whole: Schema = {}
+    for section, model in (("machines", kinds.machine), ("disks", SharedDisk)):
+        own, of_part = names[model], f"{names[model]}OfPart"
+        definitions[of_part] = {key: value for key, value in definitions[own].items() if key != "required"}
+        some[section], whole[section] = (
+            {"additionalProperties": {"$ref": f"#/$defs/{name}"}} for name in (of_part, own)
+        )
+        part["properties"][section] |= some[section]
+        topology["properties"][section].pop("additionalProperties")
     given = [key for key in topology["required"] if key in GIVEN_BY_PARTS]
     topology["required"] = [key for key in topology["required"] if key not in given]
     topology["if"] = {"required": [PARTS]}
-    topology["then"] = {"properties": {"machines": some}}
-    topology["else"] = {"required": given, "properties": {"machines": whole}}
+    topology["then"] = {"properties": some}
+    topology["else"] = {"required": given, "properties": whole}
     steps = {"type": "array", "items": {"$ref": f"#/$defs/{names[kinds.scenario]}/properties/steps/items"}}
     part["properties"]["verify"] = {**steps, "description": "steps that come before the topology's own"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TypeVar
@@ -135,6 +135,20 @@ class Subject:
         names = self.named_in_file("networks") or ()
         return self._left_out("networks", name, place) or _("there is no network `{network}`; {expected}").format(
             network=name, expected=one_of(names) + did_you_mean(name, names)
+        )
+
+    def no_disk(self, name: str, place: Place) -> str:
+        """Say at a place of the model that there is no shared disk of a name, and why when a `when` leaves it out."""
+        names = self.named_in_file("disks") or ()
+        return self._left_out("disks", name, place) or _(
+            "there is no disk `{disk}` under `disks` of the topology; {expected}"
+        ).format(disk=name, expected=one_of(names) + did_you_mean(name, names))
+
+    def no_secret(self, name: str, place: Place, fitting: Sequence[str]) -> str:
+        """Say at a place of the model that there is no secret of a name, and why when a `when` leaves it out."""
+        text = _("there is no secret `{secret}` under `secrets` of the topology; {expected}")
+        return self._left_out("secrets", name, place) or text.format(
+            secret=name, expected=one_of(fitting) + did_you_mean(name, fitting)
         )
 
     def _left_out(self, section: str, name: str, place: Place) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.problems import Place, Position
-from vboxlab.topology.role_registry import installed_roles
+from vboxlab.topology.role_registry import FoundRole, installed_roles
 from vboxlab.topology.source import Data, Source, look, unprintable
 
 TEMPLATE = "template"
@@ -113,10 +113,16 @@ def position_in(text: str, offset: int, file: str) -> Position:
     return Position(before.count("\n") + 1, offset - before.rfind("\n"), file)
 
 
-def key_filled(data: Mapping[str, Data], at: Place, source: Source) -> str:
-    """Return the key that the template of a mapping fills, by the role that it is in; "" when it names none."""
+def key_filled(
+    data: Mapping[str, Data], at: Place, source: Source, roles: Mapping[str, FoundRole] | None = None
+) -> str:
+    """Return the key that the template of a mapping fills, by the role that it is in; "" when it names none.
+
+    `roles` are those that the topology may use; default: the installed ones.
+    """
     if TEMPLATE not in data or at[:1] != ("machines",) or len(at) < 4:
         return ""
     name = look(source.data, (*at[: _LISTS.get(str(at[2]), 0)], "role"))
-    role = installed_roles().get(name) if isinstance(name, str) else None
+    known = installed_roles() if roles is None else roles
+    role = known.get(name) if isinstance(name, str) else None
     return role.kind.template_fills if role is not None else ""

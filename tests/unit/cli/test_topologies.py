@@ -169,3 +169,17 @@ def test_validate_warns_of_a_part_where_it_is_written(
     assert "parts/firewall.yaml:29:9: warning: [no-way-back] `srv-web` reaches 192.168.100.10 of `dns`, " in line
     assert "`firewall` sends it out of the lab by network `wan`" in line
     assert line.endswith("expected a route there, such as 192.168.201.0/24 via 192.168.200.5 (in part `firewall`)")
+
+
+def test_checks_are_listed_with_a_sentence_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "--checks", "--json"]) == 0
+    words = {word["name"]: word for word in json.loads(capsys.readouterr().out)}
+    assert list(words)[:2] == ["ping", "resolves"]
+    assert words["clocks"] == {
+        "kind": "check", "name": "clocks", "origin": "vboxlab 0.1.0", "text": "The clocks of machines agree.",
+        "usable": True,
+    }  # fmt: skip
+    assert run(["list", "--roles", "--checks", "--json"]) == 0
+    kinds = [word["kind"] for word in json.loads(capsys.readouterr().out)]
+    assert {"role", "check"} == set(kinds)
+    assert kinds.count("check") == len(words)

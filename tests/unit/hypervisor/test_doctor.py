@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ def test_room_is_compared_with_what_is_needed(tmp_path: Path) -> None:
     huge = verdicts(Needs("huge", 10**6, 10**9))
     assert (small["memory"], huge["memory"]) == ("ok", "warning")
     assert huge["disk"] == "warning"
+    free = shutil.disk_usage(tmp_path).free >> 20
+    assert verdicts(Needs("stored", 0, 1, disks=free))["disk"] == "warning"
 
 
 def test_every_warning_says_what_to_do(tmp_path: Path) -> None:

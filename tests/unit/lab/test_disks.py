@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.lab_world import LabWorld
 from vboxlab.errors import LabError
-from vboxlab.lab.observe import settle
+from vboxlab.lab.capacity import CLONE_MIB, FRESH_CLONE_MIB, WRITTEN_MIB, demand, disks_room
+from vboxlab.lab.observe import observe, settle
 from vboxlab.lab.overview import overview
 from vboxlab.lab.planned import Blueprint, make_plan
 from vboxlab.lab.snapshot_sets import restore, take
@@ -197,3 +198,27 @@ def test_each_copy_has_disks_of_its_own(world: LabWorld, storage: Say) -> None:
 def test_a_topology_without_disks_plans_nothing_about_them(world: LabWorld) -> None:
     world.up()
     assert not any(isinstance(action.step, act.AddDisks | act.SetDvd) for action in world.plan().actions)
+
+
+def test_what_disks_will_take(world: LabWorld, storage: Say) -> None:
+    """A disk of its own counts like a clone's, at most its size; a shared one whole, and once for its lab."""
+    topology = storage(("- {name: data, size: 1 GiB}", "- {name: data, size: 1 GiB}\n      - {size: 10 MiB}")).topology
+    before = demand(topology, observe(world.driver, STORAGE), boots=True)
+    assert before.disk == 3 * CLONE_MIB + WRITTEN_MIB + 10 + 64
+    assert demand(topology, observe(world.driver, STORAGE), boots=False).disk == 5 * FRESH_CLONE_MIB + 64
+    assert disks_room(topology) == WRITTEN_MIB + 10 + 64
+    up(world.context, storage(), STORAGE, until="created", jobs=1)
+    made = observe(world.driver, STORAGE)
+    assert demand(storage().topology, made, boots=True).disk == 0
+    assert demand(topology, made, boots=True).disk == 10, "the disk that is new"
+    more = storage(("hostname: three", "hostname: three\n    disks: [{shared: quorum}]")).topology
+    assert demand(more, made, boots=True).disk == 0, "the shared disk is there"
+
+
+def test_a_disc_that_is_not_there_is_told_by_the_plan(world: LabWorld, storage: Say) -> None:
+    blueprint = storage()
+    image = Path(blueprint.topology.machines["one"].dvd or "")
+    assert make_plan(world.context, blueprint, STORAGE, look=True)[0].blockers == ()
+    image.unlink()
+    (blocker,) = make_plan(world.context, blueprint, STORAGE, look=True)[0].blockers
+    assert blocker == f"one: there is no disc image {image}; put it there, or change `dvd` in the topology"

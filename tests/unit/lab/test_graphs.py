@@ -12,16 +12,34 @@ import pytest
 
 from tests.golden_files import check_golden
 from tests.unit.plan_world import World, desired, topology
+from tests.unit.topology.language_world import made
 from vboxlab.cli.main import run
 from vboxlab.lab.graphs.colours import STATES
 from vboxlab.lab.graphs.dot import render_dot
-from vboxlab.lab.graphs.drawing import Drawing, DrawnMachine, DrawnNetwork, Link, drawing
+from vboxlab.lab.graphs.drawing import Drawing, DrawnDisk, DrawnMachine, DrawnNetwork, Link, drawing
 from vboxlab.lab.graphs.layout import BAR, lay_out, network_order
 from vboxlab.lab.graphs.mermaid import render_mermaid
 from vboxlab.lab.graphs.svg import render_svg
 from vboxlab.planning.observed import Attachment, PowerState
 from vboxlab.planning.planner import plan
 
+STORAGE = """\
+lab: storage
+base: debian12
+networks: {lan: {subnet: 192.168.50.0/24}}
+disks: {quorum: {size: 64 MiB}, spare: {size: 1 GiB}}
+machines:
+  node-1:
+    hostname: node-1
+    adapters: [{network: lan, address: 192.168.50.1/24}]
+    disks: [{name: data, size: 2 GiB}, {size: 512 MiB}, {shared: quorum}]
+    dvd: "discs/tools & more.iso"
+  node-2:
+    hostname: node-2
+    adapters: [{network: lan, address: 192.168.50.2/24}]
+    disks: [{shared: quorum}]
+  own: {hostname: own, adapters: [], disks: [{name: data, size: 1 GiB}]}
+"""
 RENDERERS = {"mmd": render_mermaid, "dot": render_dot, "svg": render_svg}
 
 
@@ -43,13 +61,21 @@ def strange() -> Drawing:
     text = 'a<b> & "c" \\n #1; |x|'
     networks = (DrawnNetwork(text, "internal", "", ()), *(DrawnNetwork(f"n{n}", "nat", "", ()) for n in range(9)))
     link = Link(1, "enp0s3", text, "", cable=False)
-    return Drawing(text, text, networks, (DrawnMachine(text, text, (text,), (link,), text, "drift", text),), True)
+    disks = (DrawnDisk(text, text), DrawnDisk(text, text, shared=True))
+    machine = DrawnMachine(text, text, (text,), (link,), text, "drift", text, disks, text)
+    return Drawing(text, text, networks, (machine,), observed=True)
 
 
 @pytest.mark.parametrize("kind", RENDERERS)
 def test_topologies(kind: str) -> None:
     for name in ("failover", "loadbalancing"):
         check_golden(f"graphs/{name}.{kind}", RENDERERS[kind](drawing(topology(name))).splitlines())
+
+
+@pytest.mark.parametrize("kind", RENDERERS)
+def test_disks_and_what_is_in_a_drive(kind: str) -> None:
+    source = made(STORAGE)
+    check_golden(f"graphs/storage.{kind}", RENDERERS[kind](drawing(source)).splitlines())
 
 
 @pytest.mark.parametrize("kind", RENDERERS)

@@ -83,6 +83,9 @@ def test_nothing_runs_before_it_was_agreed_to(folder: Path) -> None:
     assert [(word["kind"], word["usable"]) for word in words if word["name"] == "quote"] == [
         ("role", False), ("check", False),
     ]  # fmt: skip
+    checks = json.loads(vboxlab(folder, "list", "--checks", "--json").stdout)
+    (listed,) = [word for word in checks if word["name"] == "quote"]
+    assert (listed["usable"], listed["origin"]) == (False, str(own / "checks"))
     assert vboxlab(folder, "doctor", "--offline").returncode in (0, 1)
     assert not (folder / "ran").exists()
 

@@ -172,10 +172,10 @@ def test_problems_stand_where_they_are_written_and_name_the_part(make: Make) -> 
     assert problem.startswith(
         "site.yaml:14:26: [unknown-network] there is no network `lna`; expected one of lan-paris, "
     )
-    assert problem.endswith(" (in part `site`)")
+    assert problem.endswith(" (in part `site`, used on line 7, and 1 more)")
     (problem,) = said(make, TWO, SITE.replace("{n+10}", "{n+300}"))
     assert problem.startswith("site.yaml:20:49: [bad-address] `address` of adapter 1 of machine `client-lyon-1` is ")
-    assert problem.endswith(" (in part `site`, turn n=1)")
+    assert problem.endswith(" (in part `site`, used on line 8, turn n=1)")
     problem, _client = said(make, TWO.replace("lyon,", '"ly on",').replace("gate-lyon", "gate-paris"))
     assert problem.startswith(
         "site.yaml:12:15: [bad-hostname] `gate-ly on-zoe` is no host name for machine `gate-ly on`"
@@ -183,15 +183,17 @@ def test_problems_stand_where_they_are_written_and_name_the_part(make: Make) -> 
     (problem,) = said(make, TWO, SITE.replace("{student}\n", "{studnet}\n", 1))
     assert problem == (
         "site.yaml:12:15: [unknown-parameter] `{studnet}` is no parameter of this part; expected one of site, number, "
-        "clients, mode, student (a literal brace is written `{{`); did you mean `student`? (in part `site`)"
+        "clients, mode, student (a literal brace is written `{{`); did you mean `student`? (in part `site`, "
+        "used on line 7, and 1 more)"
     )
     turns = "parts:\n  - {part: site, site: 's{n}', number: '{n+255}', for each: {n: 1..3}}\n"
-    subnet, address = said(make, turns)
+    subnet, address, pinged = said(make, turns)
     assert subnet.startswith(
         "site.yaml:9:24: [bad-address] `subnet` of network `lan-s1` is `192.168.256.0/24`; expected"
     )
     assert address.startswith("site.yaml:14:49: [bad-address] `address` of adapter 1 of machine `gate-s1` is `192.168.")
-    assert all(problem.endswith(" (in part `site`, turn n=1, and 2 more)") for problem in (subnet, address))
+    assert pinged.startswith("site.yaml:22:61: [bad-address] `192.168.256.1` is no IPv4 address; expected one such as")
+    assert all(problem.endswith(" (in part `site`, turn n=1, and 2 more)") for problem in (subnet, address, pinged))
 
 
 def test_a_problem_with_two_places_names_the_other_file(make: Make) -> None:
@@ -233,6 +235,143 @@ def test_what_is_wrong_in_a_part_itself_is_said(make: Make, before: str, after: 
     assert found[0].startswith(problem)
 
 
+# Each site has disks of its own, one that both nodes share, and a password; all sites have a network and one password.
+STORAGE = """\
+part: two nodes that share a disk
+parameters:
+  site: {}
+  number: {default: "1"}
+  size: {default: 1 GiB}
+networks:
+  wan: {subnet: 10.1.0.0/16}
+disks:
+  quorum-{site}: {size: 64 MiB}
+machines:
+  node-{site}-{n}:
+    for each: {n: 1..2}
+    hostname: node-{site}-{n}
+    adapters: [{network: wan, address: "10.1.{number}.{n}/16"}]
+    disks: [{name: data, size: "{size}"}, {shared: "quorum-{site}"}]
+    roles: [{role: files, files: [{path: /etc/x, content: "{secret db-{site}}{secret all}{public-key tunnel-{site}}"}]}]
+secrets:
+  all: {}
+  db-{site}: {length: 12}
+  tunnel-{site}: {kind: wireguard, on: ["node-{site}-1"]}
+"""
+SITES = "parts:\n  - {part: site, site: a}\n  - {part: site, site: b, number: '2', size: 2 GiB}\n"
+
+
+def test_a_part_has_disks_and_secrets(make: Make) -> None:
+    topology = make(SITES + "disks:\n  quorum-a: {size: 128 MiB}\nsecrets:\n  own: {}\n", STORAGE)
+    assert {name: disk.size for name, disk in topology.disks.items()} == {"quorum-a": "128 MiB", "quorum-b": "64 MiB"}
+    assert list(topology.secrets) == ["all", "db-a", "tunnel-a", "db-b", "tunnel-b", "own"]
+    assert topology.secrets["tunnel-b"].on == ("node-b-1",)
+    disks = topology.machines["node-b-2"].disks
+    assert [(disk.called, topology.disk_size(disk)) for disk in disks] == [("data", 2048), ("quorum-b", 64)]
+    by_hand = make(
+        "networks: {wan: {subnet: 10.1.0.0/16}}\n"
+        "disks: {quorum-a: {size: 64 MiB}}\n"
+        "machines:\n"
+        + "".join(
+            f"  node-a-{n}: {{hostname: node-a-{n}, adapters: [{{network: wan, address: 10.1.1.{n}/16}}],\n"
+            "    disks: [{name: data, size: 1 GiB}, {shared: quorum-a}],\n"
+            "    roles: [{role: files, files: [{path: /etc/x,"
+            ' content: "{secret db-a}{secret all}{public-key tunnel-a}"}]}]}\n'
+            for n in (1, 2)
+        )
+        + "secrets: {all: {}, db-a: {length: 12}, tunnel-a: {kind: wireguard, on: [node-a-1]}}\n"
+    )
+    assert make("parts: [{part: site, site: a}]\n", STORAGE).digest == by_hand.digest
+    assert errors(STORAGE) == []
+    assert errors(HEAD + SITES + "disks:\n  quorum-a: {when: {mode: plain}}\n") == []
+
+
+def test_disks_and_secrets_can_be_left_out_and_repeated(make: Make) -> None:
+    text = (
+        "networks: {lan: {}}\n"
+        "disks:\n  d{n}: {for each: {n: 1..2}, size: '{n} GiB', when: {mode: plain}}\n"
+        "secrets:\n  s{n}: {for each: {n: 1..2}, when: {n: '2'}}\n"
+        "machines:\n  a:\n    hostname: a\n    adapters: []\n    disks: [{shared: d2}]\n"
+        '    roles: [{role: files, files: [{path: /x, content: "{secret s2}"}]}]\n'
+    )
+    topology = make(text)
+    assert ([*topology.disks], [*topology.secrets]) == (["d1", "d2"], ["s2"])
+    assert errors(HEAD + text) == []
+    problem, second = said(make, text.replace("secret s2", "secret s1"), mode="school")
+    assert problem == (
+        "15:22: [unknown-disk] `when` leaves out shared disk `d2`, as `mode` is `school` (line 8); "
+        "expected something that is there, or the same `when` here"
+    )
+    assert second.startswith("16:55: [unknown-secret] `when` leaves out secret `s1`, as `n` is `1` (line 10); expected")
+
+
+# What is written otherwise, and the problem that it makes.
+WRONG = {
+    ("64 MiB", "64 MB"): (
+        "site.yaml:9:25: [wrong-value] `size` of shared disk `quorum-a` is `64 MB`; expected a size such as 512 MiB or "
+        "2 GiB (in part `site`, used on line 7, and 1 more)"
+    ),
+    ("2 GiB", "2 TiB"): (
+        "site.yaml:15:32: [wrong-value] `size` of item 1 of `disks` of machine `node-b-1` is `2 TiB`; expected a size "
+        "such as 512 MiB or 2 GiB (in part `site`, used on line 8, turn n=1, and 1 more)"
+    ),
+    ('{shared: "quorum', '{shared: "quorom'): (
+        "site.yaml:15:52: [unknown-disk] there is no disk `quorom-a` under `disks` of the topology; expected one of "
+        "quorum-a, quorum-b; did you mean `quorum-a`? (in part `site`, used on line 7, turn n=1, and 3 more)"
+    ),
+    ("secret all", "secret al"): (
+        "site.yaml:16:59: [unknown-secret] there is no secret `al` under `secrets` of the topology; expected one of "
+        "all, db-a, db-b; did you mean `all`? (in part `site`, used on line 7, turn n=1, and 3 more)"
+    ),
+    ("public-key", "private-key"): (
+        "site.yaml:16:59: [secret-not-here] secret `tunnel-a` is not for machine `node-a-2`; expected one of those in "
+        "its `on` (node-a-1) (in part `site`, used on line 7, turn n=2, and 1 more)"
+    ),
+    ("site: b", "site: c d"): (
+        "site.yaml:9:3: [bad-disk-name] `quorum-c d` is no name for a disk; expected 1 to 20 letters, digits and "
+        "hyphens, no hyphen first or last (in part `site`, used on line 8)"
+    ),
+    ("length: 12", "length: 4"): (
+        "site.yaml:19:23: [out-of-range] `length` of secret `db-a` is `4`; expected a whole number from 8 to 128 "
+        "(in part `site`, used on line 7, and 1 more)"
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), WRONG)
+def test_what_is_wrong_with_disks_and_secrets_of_a_part(make: Make, before: str, after: str) -> None:
+    assert WRONG[before, after] in said(make, SITES.replace(before, after), STORAGE.replace(before, after))
+
+
+ONE_NAME = "here, and another of this name on line 7; expected a name with a parameter of the part in it (line"
+TWICE = "stands here with the same values as on line 6; expected it once, or another value"
+COLLISIONS = {
+    (
+        SITES.replace("site: b", "site: a"),
+        "",
+        "",
+    ): f"8:5: [part-twice] part `site` makes machine `node-a-1` {ONE_NAME} 11 ",
+    (SITES, "quorum-{site}: {size: 64 MiB}", "quorum: {size: '{number} GiB'}"): (
+        f"8:5: [part-twice] part `site` makes shared disk `quorum` {ONE_NAME} 9 of "
+    ),
+    (
+        SITES,
+        "tunnel-{site}: {kind",
+        "tunnel: {kind",
+    ): f"8:5: [part-twice] part `site` makes secret `tunnel` {ONE_NAME} 20 ",
+    ("parts: [{part: site, site: a}, {part: site, site: a}]\n", "", ""): f"6:32: [part-twice] part `site` {TWICE}",
+    ("parts: [{part: site, site: a, for each: {n: 1..3}}]\n", "", ""): (
+        f"6:9: [part-twice] part `site` {TWICE} (turn n=2, and 1 more)"
+    ),
+}
+
+
+@pytest.mark.parametrize(("uses", "before", "after"), COLLISIONS)
+def test_two_uses_of_a_part_are_kept_apart(make: Make, uses: str, before: str, after: str) -> None:
+    found = said(make, uses, STORAGE.replace(before, after) if before else STORAGE)
+    assert any(each.startswith(COLLISIONS[uses, before, after]) for each in found), found
+
+
 def test_a_part_never_stands_outside_its_folder(make: Make, tmp_path: Path) -> None:
     (tmp_path / "secret.yaml").write_text(SITE)
     (tmp_path / "parts" / "sub").mkdir()
@@ -262,3 +401,11 @@ def test_the_nearest_part_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first = library.parts(project / "topologies" / "t.yaml").source("client")
     (project / "topologies" / "parts" / "client.yaml").unlink()
     assert library.source(project / "topologies" / "parts" / "client.yaml") is first, "it is read once"
+
+
+def test_a_value_that_is_missing_is_all_that_is_told(make: Make) -> None:
+    missing, _second = said(make, "parts: [site]\n", STORAGE.replace('number: {default: "1"}', "number: {}"))
+    assert missing == "6:9: [missing-value] part `site` lacks a value for `site`; expected `site: …` here"
+    own = "machines: {own: {hostname: own, adapters: [{network: wan, address: '{address}'}]}}\nnetworks: {wan: {}}\n"
+    (problem,) = said(make, own.replace("machines", "  address: {}\nmachines", 1))
+    assert problem.endswith("[missing-key] parameter `address` lacks the key `default`; expected text")

@@ -10,9 +10,11 @@ from vboxlab.errors import TopologyInvalid
 from vboxlab.roles.files.role import FilesRole
 from vboxlab.roles.script.role import ScriptRole
 from vboxlab.settings import Settings
+from vboxlab.topology.code_folder import read_code
 from vboxlab.topology.library import Library
 from vboxlab.topology.loader import load_topology
 from vboxlab.topology.model import Topology
+from vboxlab.topology.trust import trust
 
 HEAD = """\
 lab: t
@@ -145,3 +147,46 @@ def test_a_script_may_be_one(tmp_path: Path) -> None:
     role = found.machines["host"].roles[0]
     assert isinstance(role, ScriptRole)
     assert role.run == "echo theodore\n"
+
+
+GREET = """\
+from typing import ClassVar, Literal
+from vboxlab.topology.roles import Role
+
+
+class GreetRole(Role):
+    '''A machine that greets.'''
+
+    role: Literal["greet"]
+    text: str
+    template: str | None = None
+
+    template_fills: ClassVar[str] = "text"
+"""
+GREET_GUEST = """\
+from vboxlab.guest.roles import GuestRole
+from .role import GreetRole
+
+
+class GreetInGuest(GuestRole[GreetRole]):
+    '''Nothing is in the guest.'''
+
+    def resources(self, role, place):
+        return ()
+
+
+IN_GUEST = GreetInGuest()
+"""
+
+
+def test_a_role_of_a_folder_takes_one_as_well(tmp_path: Path) -> None:
+    file = put(tmp_path, "hello {student}", roles="    roles: [{role: greet, template: TEMPLATE}]\n")
+    (tmp_path / "roles" / "greet").mkdir(parents=True)
+    (tmp_path / "roles" / "greet" / "role.py").write_text(GREET, encoding="utf-8")
+    (tmp_path / "roles" / "greet" / "guest.py").write_text(GREET_GUEST, encoding="utf-8")
+    code = read_code(tmp_path)
+    assert code is not None
+    trust(tmp_path / "home", code)
+    topology = Library(Settings(home=tmp_path / "home")).topology(file)
+    (role,) = topology.machines["host"].roles
+    assert role.model_dump()["text"] == "hello theodore"

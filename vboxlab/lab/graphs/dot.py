@@ -20,9 +20,14 @@ def render_dot(drawing: Drawing) -> str:
     for network in drawing.networks:
         colour = colours[network.name]
         lines.append(
-            f"    {for_dot('network ' + network.name)} [label={for_dot(*_network_lines(network))}, shape=ellipse, "
+            f"    {for_dot('network: ' + network.name)} [label={for_dot(*_network_lines(network))}, shape=ellipse, "
             f'style=filled, fillcolor="{colour}", color="{colour}", fontcolor="#ffffff"]'
         )
+    lines += [
+        f"    {for_dot('disk: ' + disk.name)} [label={for_dot(disk.name, disk.size)}, shape=cylinder, style=filled, "
+        'fillcolor="#f3eede", color="#8a7a4a", fontcolor="#3a3320"]'
+        for disk in drawing.shared_disks
+    ]
     for machine in drawing.machines:
         look = STATES[machine.state]
         style = "rounded,filled,dashed" if look.dashed else "rounded,filled"
@@ -33,15 +38,21 @@ def render_dot(drawing: Drawing) -> str:
         for link in machine.links:
             style = "" if link.cable else ", style=dashed"
             lines.append(
-                f"    {for_dot(machine.name)} -- {for_dot('network ' + link.network)} "
+                f"    {for_dot(machine.name)} -- {for_dot('network: ' + link.network)} "
                 f'[label={for_dot(link.interface, link.address)}, color="{colours[link.network]}"{style}]'
             )
+        lines += [
+            f'    {for_dot(machine.name)} -- {for_dot("disk: " + disk.name)} [color="#8a7a4a"]'
+            for disk in machine.disks
+            if disk.shared
+        ]
     return "\n".join([*lines, "}"]) + "\n"
 
 
 def _machine_lines(machine: DrawnMachine) -> list[str]:
     adopted = _("adopted: {vm}").format(vm=machine.adopted) if machine.adopted else ""
-    return [machine.name, machine.hostname, ", ".join(machine.roles), adopted, machine.remark]
+    disks = [disk.label for disk in machine.disks if not disk.shared]
+    return [machine.name, machine.hostname, ", ".join(machine.roles), *disks, machine.drive, adopted, machine.remark]
 
 
 def _network_lines(network: DrawnNetwork) -> list[str]:

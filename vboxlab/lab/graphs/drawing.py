@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address
+from pathlib import PurePath
 from typing import Literal
 
 from vboxlab.lab.status import machine_statuses
@@ -12,6 +13,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.observed import ObservedLab, PowerState
 from vboxlab.topology.addressing import interface_name
+from vboxlab.topology.disks import in_words
 from vboxlab.topology.model import Machine, Network, Topology
 from vboxlab.topology.sites import held_in_turn
 
@@ -56,6 +58,21 @@ class Link:
 
 
 @dataclass(frozen=True)
+class DrawnDisk:
+    """A disk besides a machine's first, or one that machines share."""
+
+    name: str
+    size: str
+    shared: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what it is in a few words."""
+        text = _("shared disk {name}, {size}") if self.shared else _("disk {name}, {size}")
+        return text.format(name=self.name, size=self.size)
+
+
+@dataclass(frozen=True)
 class DrawnMachine:
     """A machine with what its label says; `remark` is what the observed state adds."""
 
@@ -66,6 +83,13 @@ class DrawnMachine:
     adopted: str = ""  # the VM that stands for it
     state: State = "unknown"
     remark: str = ""
+    disks: tuple[DrawnDisk, ...] = ()
+    disc: str = ""  # the file in its drive
+
+    @property
+    def drive(self) -> str:
+        """Return what is in its drive in a few words."""
+        return _("disc {file}").format(file=self.disc) if self.disc else ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,11 @@ class Drawing:
     networks: tuple[DrawnNetwork, ...]
     machines: tuple[DrawnMachine, ...]
     observed: bool  # whether the machines' states are known
+
+    @property
+    def shared_disks(self) -> tuple[DrawnDisk, ...]:
+        """Return the disks that machines share, each once."""
+        return tuple(dict.fromkeys(disk for machine in self.machines for disk in machine.disks if disk.shared))
 
 
 def drawing(topology: Topology, desired: Desired | None = None, observed: ObservedLab | None = None) -> Drawing:
@@ -145,4 +174,9 @@ def _machine(topology: Topology, machine: Machine, state: tuple[State, str]) -> 
         links,
         adopted,
         *state,
+        tuple(
+            DrawnDisk(disk.called, in_words(topology.disk_size(disk)), disk.shared is not None)
+            for disk in machine.disks
+        ),
+        PurePath(machine.dvd).name if machine.dvd else "",
     )

@@ -136,7 +136,9 @@ def _size(machine: DrawnMachine) -> tuple[float, float]:
 def small_lines(machine: DrawnMachine) -> list[str]:
     """Return what stands below a machine's adapters, long lines wrapped."""
     adopted = _("adopted: {vm}").format(vm=machine.adopted) if machine.adopted else ""
-    return [line for text in (", ".join(machine.roles), adopted, machine.remark) for line in wrap(text, WRAPPED)]
+    disks = [disk.label for disk in machine.disks]
+    texts = (", ".join(machine.roles), *disks, machine.drive, adopted, machine.remark)
+    return [line for text in texts for line in wrap(text, WRAPPED)]
 
 
 def _label_width(drawing: Drawing, name: str) -> float:
