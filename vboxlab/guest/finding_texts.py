@@ -67,6 +67,7 @@ FOUND: Texts = {
     "setting-loaded-other": N_("`{command}` sets {name} to {found}, a boot does not"),
     "setting-not-loaded": N_("`{command}` does not understand this line, a boot does"),
     # Anything else
+    "invisible-character": N_("column {column}: {character} ({point}); {effect}"),
     "file-missing": N_("the file does not exist"),
     "file-exists": N_("the file exists"),
     "file-kind": N_("it is not a regular file"),
@@ -137,6 +138,7 @@ EXPECTED: Texts = {
     "setting-line": "`{expected}`",
     "setting-loaded-other": "`{expected}`",
     "setting-not-loaded": "`{expected}`",
+    "invisible-character": NC_("expected", "a character of the keyboard, or none"),
     "file-exists": NC_("expected", "it is removed"),
     "file-mode": "{expected}",
     "file-owner": "{expected}",
