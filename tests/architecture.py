@@ -16,8 +16,8 @@ PICTURE = ROOT.parent / "docs" / "architecture.md"
 LAYERS = [
     {"language", "lazily", "__init__"},
     {
-        "credentials", "errors", "events", "files", "harmless", "home", "listening", "programs", "pydantic_words",
-        "settings", "settings_file", "waiting", "yaml_words",
+        "credentials", "errors", "events", "files", "harmless", "home", "invisible", "listening", "programs",
+        "pydantic_words", "settings", "settings_file", "waiting", "yaml_words",
     },
     {"topology"},
     {"planning"},

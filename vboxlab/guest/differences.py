@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from vboxlab.guest.configurator import ResourceResult, StageReport
+from vboxlab.guest.differing_lines import differing_lines
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, PlaceKind, Severity, Where, in_file
 from vboxlab.guest.place import Place
@@ -22,12 +23,12 @@ from vboxlab.guest.resources import (
     Restart,
     SecretText,
     Service,
+    Sysctl,
 )
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.slips import slips, understood
 from vboxlab.guest.slips.network import INTERFACES
 
-SHOWN = 80  # characters of a line that differs
 # What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
 _SERVICE_REASONS = (
     ("not enabled at boot", "service-not-enabled"),
@@ -92,6 +93,8 @@ def _differences(machine: str, resource: Resource, result: ResourceResult, facts
             found = ", ".join(facts.addresses.get(name, ())) or "-"
             values = {"interface": name, "found": found, "expected": address}
             yield _one("address-live", machine, "interface", name, result, values)
+        case Sysctl():  # in other words than ours: slips compare in full what a setting is now, and at boot
+            pass
         case Await(name=name):
             # Mostly the consequence of something else that was found.
             yield _one("state", machine, "guest", "", result, {"name": name}, "warning")
@@ -144,9 +147,8 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             usual = "file-other-text" if unsure else "file-other-secret"
             yield in_file(code or usual, machine, path, None, "error" if unsure else "hint")
     elif path in facts.files:
-        line = first_difference(facts.files[path], resource.content)
-        if line is not None:
-            yield _differing_line(machine, path, *line)
+        severity: Severity = "hint" if path in understood() else "error"
+        yield from differing_lines(machine, path, facts.files[path].content, resource.content, severity)
 
 
 def _other_secret(path: str) -> str | None:
@@ -161,15 +163,3 @@ def first_difference(found: FileFact, content: str) -> tuple[int, str | None, st
         if have != want:
             return number, have, want
     return None
-
-
-def _differing_line(machine: str, path: str, line: int, have: str | None, want: str | None) -> Finding:
-    severity: Severity = "hint" if path in understood() else "error"
-    values = {"found": _short(have), "expected": _short(want)}
-    code = "file-less" if have is None else "file-more" if want is None else "file-line"
-    return in_file(code, machine, path, line, severity, **values)
-
-
-def _short(line: str | None) -> str:
-    text = line or ""
-    return f"`{text[:SHOWN]}{'…' if len(text) > SHOWN else ''}`" if text.strip() else "-"

@@ -9,9 +9,11 @@ rights() { # PATH: "MODE OWNER:GROUP" of the file, or of what the link leads to
     stat -L -c '%a %U:%G' "$root$1"
 }
 
-file() { # PATH: rights and content of a text file, whose beginning is enough
+file() { # PATH: rights and content of a text file, whose beginning is enough; a link to /dev/null is an empty one
     if [ -f "$root$1" ]; then
         printf 'file\t%s\t%s\t%s\n' "$1" "$(rights "$1")" "$(head -c 65536 "$root$1" | base64 -w 0)"
+    elif [ -L "$root$1" ] && [ "$(readlink "$root$1")" = /dev/null ]; then
+        printf 'file\t%s\t%s\t\n' "$1" "$(rights "$1")"
     elif [ -e "$root$1" ] || [ -L "$root$1" ]; then
         printf 'other\t%s\n' "$1"
     else
@@ -21,7 +23,7 @@ file() { # PATH: rights and content of a text file, whose beginning is enough
 
 folder() { # PATH PATTERN: the text files in it whose names match, hidden ones apart
     for found in "$root$1"/$2; do
-        if [ -f "$found" ]; then file "${found#"$root"}"; fi
+        if [ -f "$found" ] || [ -L "$found" ]; then file "${found#"$root"}"; fi
     done
 }
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.facts import HOSTNAME, Facts, parse_facts
+from vboxlab.guest.grammars.sysctl import CONF, FOLDERS
 from vboxlab.guest.resources import File, Resource, Service, Sysctl
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.script import quoted
@@ -49,6 +50,7 @@ def _questions(resources: Sequence[Resource]) -> Iterable[str]:
                 yield f"file {quoted(path)}"
             case Sysctl(name=name, file=file):
                 yield f"file {quoted(file)}"
+                yield from (f"file {CONF}", f"folder {FOLDERS[0]} '*'", *(f"folder {f} '*.conf'" for f in FOLDERS[1:]))
                 yield f"setting {quoted(name)} {quoted('/proc/sys/' + name.replace('.', '/'))}"
             case Service(name=name):
                 yield f"unit {quoted(name)}"

@@ -63,6 +63,8 @@ def _shown(code: str, key: str, value: str | Attachment) -> str:
             return C_("machine", value)
         case _, "reason":
             return for_line(in_words(value))
+        case "invisible-character", ("character" | "effect"):
+            return _(value)
         case (("command" | "state"), "name"):  # of a resource
             return for_line(_(value))
         case _:

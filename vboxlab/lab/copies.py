@@ -9,9 +9,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import islice
 from pathlib import Path
 
 from vboxlab.errors import UsageError
+from vboxlab.invisible import MOST as MOST_STRAYS
+from vboxlab.invisible import strays
 from vboxlab.language import _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.topology.problems import did_you_mean, one_of
@@ -161,6 +164,7 @@ def parse_csv(text: str, file: str) -> Roll:
     if not problems:
         copies, problems = _entries(columns, entries, file)
     if problems:
+        problems += _lookalikes(text, file)
         raise UsageError(
             problems[0] if len(problems) == 1 else _("{file}: {count} problems").format(file=file, count=len(problems)),
             details=problems if len(problems) > 1 else (),
@@ -171,6 +175,14 @@ def parse_csv(text: str, file: str) -> Roll:
             resolution=_("write one line for each copy below the heading"),
         )
     return Roll(tuple(copies), tuple(column for column in columns if column != COLUMN), file)
+
+
+def _lookalikes(text: str, file: str) -> Iterator[str]:
+    """Yield which characters are not what they look like; those at the ends of cells are no part of them."""
+    inner = "\n".join(line.strip() for line in text.split("\n"))
+    for stray in islice(strays(inner), MOST_STRAYS):
+        fault = _("here stands {character}; expected a character of the keyboard").format(character=stray.shown)
+        yield _located(file, stray.line, fault)
 
 
 def _heading_faults(columns: Sequence[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from vboxlab.lazily import dataclass
 from vboxlab.topology.catalog import FoundParts
 from vboxlab.topology.expansion import expand
 from vboxlab.topology.growth import NO_TEMPLATES
+from vboxlab.topology.lookalikes import lookalikes
 from vboxlab.topology.model import SnapshotSet, Topology
 from vboxlab.topology.parameters import scope_of, values_in_force
 from vboxlab.topology.parts import NoParts, PartFiles
@@ -101,6 +102,7 @@ def _examined(
     vocabulary = beside.vocabulary or installed_vocabulary()
     if not isinstance(source.data, dict):
         raise invalid(source.file, [*source.problems, _not_a_mapping(source, "lab, base, networks, machines …")])
+    text = source.text
     in_force = values_in_force(source, values)
     expanded = expand(source, source.data, scope_of(source, in_force), beside.parts, beside.templates, vocabulary.roles)
     source = expanded.source
@@ -115,7 +117,7 @@ def _examined(
         found_by_rules = problems_of(subject, vocabulary.roles.values())
         problems += without_follow_ups(problems, found_by_rules, expanded.unsure)
     if problems or subject is None:
-        raise invalid(source.file, problems)
+        raise invalid(source.file, [*problems, *lookalikes(text, problems)])
     return subject
 
 
@@ -138,7 +140,7 @@ def snapshot_set_of(source: Source, name: str, topology: Topology | None = None)
     if found.model is not None:
         problems += snapshot_problems(found.model, source, topology)
     if problems or found.model is None:
-        raise invalid(source.file, problems)
+        raise invalid(source.file, [*problems, *lookalikes(source.text, problems)])
     return found.model
 
 

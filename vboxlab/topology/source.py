@@ -21,6 +21,7 @@ from yaml.scanner import Scanner
 from vboxlab.errors import UsageError
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
+from vboxlab.topology.lookalikes import lookalikes
 from vboxlab.topology.problems import Place, Position, Problem, invalid
 from vboxlab.yaml_words import told
 
@@ -61,6 +62,7 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[Place, LeftOut] = field(default_factory=dict)
     uncertain: set[str | int] = field(default_factory=set)  # sections that lack what could not be expanded
+    text: str = ""
 
     def spot(self, place: Place) -> Spot:
         """Return the spot of a place, or of the nearest one around it that the file has."""
@@ -290,7 +292,9 @@ def parse_source(text: str, file: str) -> Source:
             message = _("this is not YAML: {problem} ({context})").format(problem=said[0], context=said[1])
         else:
             message = _("this is not YAML: {problem}").format(problem="".join(said))
-        raise invalid(file, [Problem("not-yaml", where, message)]) from error
+        marks = (error.problem_mark, error.context_mark)
+        near = [Problem("not-yaml", _position(each), message) for each in marks if each]
+        raise invalid(file, [Problem("not-yaml", where, message), *lookalikes(text, near)]) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         where = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -306,10 +310,10 @@ def parse_source(text: str, file: str) -> Source:
         raise invalid(file, [Problem("too-deep", _position(error.args[0]), message)]) from error
     builder = _Builder(composer.alias_marks)
     if node is None:
-        return Source(file, None, {(): Spot(None, Position(1, 1))})
+        return Source(file, None, {(): Spot(None, Position(1, 1))}, text=text)
     try:
         data = builder.build(node, (), None, None)
     except _TooMuch as error:
         message = _("aliases make more than {count} values of this file; expected a topology").format(count=MOST_VALUES)
         raise invalid(file, [Problem("too-large", Position(1, 1), message)]) from error
-    return Source(file, data, builder.spots, builder.problems)
+    return Source(file, data, builder.spots, builder.problems, text=text)

@@ -11,6 +11,7 @@ from tests.unit.plan_world import topology
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.facts import Facts
 from vboxlab.guest.facts_script import read_facts
+from vboxlab.guest.grammars.sysctl import CONF, LINK
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Hostname, Interface, Resource, Service, Sysctl
 from vboxlab.guest.role_registry import resources_for
@@ -94,6 +95,9 @@ def guest_root(root: Path, name: str, machine: str, stage: str | None, **values:
             case Sysctl(name=setting, value=value, file=file):
                 old = guest.path(file).read_text(encoding="utf-8") if guest.path(file).exists() else ""
                 guest.write(file, f"{old}#{setting}=0\n{setting}={value}\n")
+                if file == CONF and not guest.path(LINK).is_symlink():  # as Debian has it
+                    guest.path(LINK).parent.mkdir(parents=True, exist_ok=True)
+                    guest.path(LINK).symlink_to("../sysctl.conf")
                 guest.write("/proc/sys/" + setting.replace(".", "/"), f"{value}\n")
             case Service(name=service, enabled=True):
                 guest.enable(service)

@@ -220,7 +220,7 @@ def test_other_words_and_other_secrets_are_hints(tmp_path: Path) -> None:
     guest = guest_root(tmp_path, "failover", "srv-web", "heartbeat")
     guest.edit("/etc/ha.d/ha.cf", "logfacility local0\n", "")
     reasons = {"file:/etc/ha.d/ha.cf": "content differs", "file:/etc/ha.d/authkeys": "content differs"}
-    assert previewed(guest, **reasons) == ["hint file-line", "hint authkeys-other-secret"]
+    assert previewed(guest, **reasons) == ["hint file-lacks", "hint authkeys-other-secret"]
 
 
 def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:

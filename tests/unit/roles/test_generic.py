@@ -133,6 +133,8 @@ def test_what_a_machine_has_otherwise_is_told(tmp_path: Path) -> None:
     said = [told(finding) for finding in guest_findings(place, resources, facts, preview)]
     assert [(each.place, each.found) for each in said if each.finding.code != "hostname"] == [
         (f"{path}:2", "the line is `    listen 8080;`"),
+        (f"{path}:3", "a line is lacking before this one"),
+        (f"{path}:3", "a line is lacking before this one"),
         ("/etc/sudoers.d/operators", "its mode is 0644"),
         ("the guest", "not done: data folder filled"),
         ("service nginx", "it does not run (inactive)"),

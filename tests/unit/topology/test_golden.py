@@ -34,7 +34,7 @@ ALL_FILES = sorted(
     for pattern in ("topologies/*.yaml", "tests/guests/*.yaml", "tests/campaign/topologies/*.yaml")
     for file in ROOT.glob(pattern)
 )
-SEVERAL = ("aliases", "cause-of-nothing", "cut-network-unknown", "follow-ups", "many-problems")
+SEVERAL = ("aliases", "cause-of-nothing", "cut-network-unknown", "follow-ups", "invisible-character", "many-problems")
 # What other files say: apache-base is what `failover` makes, which starts from what `circle` makes.
 KNOWN = Known(
     bases=frozenset({"debian12"}),

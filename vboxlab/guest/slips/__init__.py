@@ -13,7 +13,7 @@ from vboxlab.guest.findings import Finding
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Resource, Sysctl
 from vboxlab.guest.role_registry import guest_roles, in_guest
-from vboxlab.guest.slips import naming, network, settings
+from vboxlab.guest.slips import lookalikes, naming, network, settings
 
 
 def understood() -> frozenset[str]:
@@ -33,4 +33,5 @@ def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Fin
     for resource in resources:
         if isinstance(resource, Sysctl):
             found += settings.slips(resource, place, facts)
+    found += lookalikes.slips(place, resources, facts)
     return found
