@@ -1,13 +1,12 @@
 """What systemd makes of /etc/hostname (hostname(5)): its own function, which process 1 and hostnamed read it with."""
 
 import ctypes
-import glob
 import json
 import shutil
 import sys
 from pathlib import Path
 
-(library,) = glob.glob("/usr/lib/*/systemd/libsystemd-shared-*.so")
+(library,) = Path("/usr/lib").glob("*/systemd/libsystemd-shared-*.so")
 read_etc_hostname = ctypes.CDLL(library).read_etc_hostname
 
 

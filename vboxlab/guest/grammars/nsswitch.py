@@ -1,7 +1,8 @@
 """The `hosts` line of nsswitch.conf(5) as the GNU C library 2.36 reads it (`nss/nss_database.c`, `nss_action_parse.c`).
 
 The last line of a database counts, and the colon behind its name may be blanks. A mistake in square brackets makes the
-library find nothing, and a line without services makes it crash: no services in both cases. A service that is not installed is unavailable, and passed over.
+library find nothing, and a line without services makes it crash: there are no services in both cases. A service that is
+not installed is unavailable, and passed over. Hosts cannot be merged.
 """
 
 from __future__ import annotations

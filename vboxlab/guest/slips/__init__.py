@@ -35,3 +35,10 @@ def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Fin
         if isinstance(resource, Sysctl):
             found += settings.slips(resource, place, facts)
     return found
+
+
+def means_the_same(path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
+    """Tell whether a file that is understood is only written in other words than ours."""
+    if path == naming.HOSTS:
+        return naming.same(wanted, found)
+    return path == resolving.RESOLVER and resolving.same(wanted, found, facts.hostname)
