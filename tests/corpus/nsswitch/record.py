@@ -16,7 +16,7 @@ HOSTS, DNS = "192.168.200.1", "192.168.200.2"
 ASK = (
     "import json, socket, sys\n"
     "def found(name):\n"
-    "    try: return socket.gethostbyname_ex(name)[2]\n"
+    "    try: return sorted({found[4][0] for found in socket.getaddrinfo(name, None, socket.AF_INET)})\n"
     "    except OSError: return []\n"
     "print(json.dumps({name: found(name) for name in sys.argv[1:]}))\n"
 )
