@@ -28,8 +28,9 @@ TOLD = {
         "the-domain-elsewhere", "its-own-name-at-127.0.0.1", "empty",
     ],
     "resolver": [
-        "a-fourth-server", "blanks-before-the-word", "options-for-speed", "options-never-to-ask", "another-server-behind",
-        "a-comment-after-the-search-list", "another-domain-wins", "no-search-list", "carriage-returns", "empty",
+        "a-fourth-server", "blanks-before-the-word", "options-for-speed", "options-never-to-ask",
+        "another-server-behind", "a-comment-after-the-search-list", "another-domain-wins", "no-search-list",
+        "carriage-returns", "empty",
     ],
     "hostname": ["a-comment-behind", "with-the-domain", "only-comments"],
     "nsswitch": ["files-alone", "dns-first", "no-services"],

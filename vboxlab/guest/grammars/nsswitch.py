@@ -1,9 +1,10 @@
 """The `hosts` line of nsswitch.conf(5) as the GNU C library 2.36 reads it (`nss/nss_database.c`, `nss_action_parse.c`).
 
 The last line of a database counts, though not a line without its end of line, and the colon behind its name may be
-blanks. A mistake in square brackets makes the library find nothing; brackets without a service before them end the
-list. What it does with an empty list is not defined (it may crash): there are no services in both cases. A service that
-is not installed is unavailable, and passed over. Hosts cannot be merged.
+blanks. There are no comments at line ends: `#` is a service like any other. A mistake in square brackets makes the
+library find nothing; brackets without a service before them end the list. What it does with an empty list is not
+defined (it may crash): there are no services in both cases. A service that is not installed is unavailable, and passed
+over. Hosts cannot be merged.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def read(data: bytes) -> HostsOrder:
     """Return what the C library understands of a file."""
     found: HostsOrder | None = None
     for number, whole in enumerate(data.split(b"\n")[:-1], 1):
-        text = whole.partition(b"\0")[0].partition(b"#")[0].decode(errors="replace").lstrip(_BLANKS)
+        text = whole.partition(b"\0")[0].decode(errors="replace").lstrip(_BLANKS)
         match = re.match(r"([^ \t\n\v\f\r:]+)[ \t\n\v\f\r:]+", f"{text}\n")
         if match is not None and match[1] == "hosts":
             services = _services(text[match.end() :])

@@ -69,10 +69,15 @@ def _fixed(found: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 def _hosts(machine: str, wanted: _Names, found: Hosts) -> Iterator[Finding]:
     """Yield each address that a name lacks, and each that it has besides."""
-    wrong = [
-        *(each for name, those in wanted.plain.items() for each in _name(machine, name, those, found, must=True)),
-        *(each for name, those in wanted.longer.items() for each in _name(machine, name, those, found, must=False)),
-    ]
+    wrong = [each for name, those in wanted.plain.items() for each in _name(machine, name, those, found)]
+    told = {(each.where.line, each.values["found"]) for each in wrong if "found" in each.values}
+    for name, those in wanted.longer.items():
+        others = [(line, address) for line, address in found.of(name) if address not in those]
+        code = "hosts-extra" if len(others) < len(found.of(name)) else "hosts-other"
+        for line, other in others:
+            if (line, other) not in told:
+                values = {"name": name, "found": other, "address": ", ".join(those)}
+                wrong.append(in_file(code, machine, HOSTS, line, **values))
     yield from wrong
     if wrong and found.garbled is not None:
         line, text = found.garbled
@@ -83,10 +88,10 @@ def _hosts(machine: str, wanted: _Names, found: Hosts) -> Iterator[Finding]:
             yield in_file("hosts-ignored", machine, HOSTS, line, found=clipped(text))
 
 
-def _name(machine: str, name: str, expected: tuple[str, ...], found: Hosts, *, must: bool) -> Iterator[Finding]:
+def _name(machine: str, name: str, expected: tuple[str, ...], found: Hosts) -> Iterator[Finding]:
     there = found.of(name)
     others = [(line, address) for line, address in there if address not in expected]
-    lacking = [address for address in expected if must and address not in found.addresses(name)]
+    lacking = [address for address in expected if address not in found.addresses(name)]
     for address in lacking:
         if others:
             line, other = others.pop(0)

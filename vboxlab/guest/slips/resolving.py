@@ -43,9 +43,7 @@ def same(wanted: bytes, found: bytes, hostname: str) -> bool:
     """Tell whether two files let the resolver of a computer do the same."""
     one, other = resolv_conf.read(wanted), resolv_conf.read(found)
     options = [{name: value for name, (_line, value) in each.options.items()} for each in (one, other)]
-    return (
-        _servers_as(one, other) and _search(one, hostname) == _search(other, hostname) and options[0] == options[1]
-    )
+    return _servers_as(one, other) and _search(one, hostname) == _search(other, hostname) and options[0] == options[1]
 
 
 def _servers_as(expected: Resolver, found: Resolver) -> bool:

@@ -112,7 +112,8 @@ def test_anything_is_read(read: Callable[[bytes], object], data: bytes) -> None:
     ],
 )
 def test_an_address_of_other_numbers(text: bytes, address: str | None) -> None:
-    assert (None if address is None else address) == (lambda found: found and str(found))(aton(text))
+    found = aton(text)
+    assert (None if found is None else str(found)) == address
 
 
 def test_a_plain_address_has_no_leading_zeros() -> None:
