@@ -40,8 +40,11 @@ class HostsOrder:
         """Return the service whose answer counts for a name that some of `files` and `dns` know, None for none."""
         answer, to_merge = None, False
         for service in self.services:
-            installed = service.name in ("files", "dns")
-            status = UNAVAIL if not installed else SUCCESS if service.name in knowing else NOTFOUND
+            if service.name not in ("files", "dns"):  # not installed: it gives no answer, not even none
+                if service.actions[UNAVAIL] == "return":
+                    break
+                continue
+            status = SUCCESS if service.name in knowing else NOTFOUND
             if to_merge:  # what hosts cannot do: two answers are none
                 answer, to_merge = (None if status == SUCCESS else answer), False
             else:
