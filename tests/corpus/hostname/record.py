@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 (library,) = Path("/usr/lib").glob("*/systemd/libsystemd-shared-*.so")
-read_etc_hostname = ctypes.CDLL(library).read_etc_hostname
+read_etc_hostname = ctypes.CDLL(str(library)).read_etc_hostname
 
 
 def meaning(path: Path) -> "str | None":

@@ -100,7 +100,7 @@ if __name__ == "__main__":
     library.sethostname(b"load-balancer-theodore", 22)
     os.environ.pop("LOCALDOMAIN", None)
     os.environ.pop("RES_OPTIONS", None)
-    verdicts = {}
+    verdicts: dict[str, object] = {}
     for variant in sorted(Path("variants").iterdir()):
         shutil.copy(variant, "/etc/resolv.conf")
         os.utime("/etc/resolv.conf", ns=(len(verdicts) * 10**9, len(verdicts) * 10**9))  # it is read again when newer
