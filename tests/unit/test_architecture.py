@@ -427,6 +427,10 @@ def test_driver_names_stay_below() -> None:
 # Words that are a role's name, and mean something else there.
 NO_ROLES = {
     ("topology/reachability.py", "dns"): "a machine's key",
+    ("guest/grammars/nsswitch.py", "dns"): "a service of nsswitch.conf(5)",
+    ("guest/grammars/nsswitch.py", "files"): "a service of nsswitch.conf(5)",
+    ("guest/slips/resolving.py", "dns"): "a service of nsswitch.conf(5)",
+    ("guest/slips/resolving.py", "files"): "a service of nsswitch.conf(5)",
     ("cli/importing.py", "commands"): "a field",
     ("base/delta.py", "sysctl"): "a kind of a package's files",
     ("base/initrd.py", "modules"): "a folder",

@@ -16,6 +16,7 @@ from vboxlab.guest.resources import (
     Await,
     Command,
     File,
+    Hostname,
     Interface,
     Package,
     Password,
@@ -26,7 +27,7 @@ from vboxlab.guest.resources import (
     Sysctl,
 )
 from vboxlab.guest.role_registry import guest_roles
-from vboxlab.guest.slips import slips, understood
+from vboxlab.guest.slips import means_the_same, slips, understood
 from vboxlab.guest.slips.network import INTERFACES
 
 # What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
@@ -89,6 +90,8 @@ def _differences(machine: str, resource: Resource, result: ResourceResult, facts
             yield _one(code[0], machine, "user", user, result, {"user": user}, code[1])
         case Command(name=name):
             yield _one("command", machine, "guest", "", result, {"name": name})
+        case Hostname():  # what it is and what is kept are compared in full by vboxlab.guest.slips.naming
+            pass
         case Interface(name=name, address=address):
             found = ", ".join(facts.addresses.get(name, ())) or "-"
             values = {"interface": name, "found": found, "expected": address}
@@ -147,6 +150,8 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             usual = "file-other-text" if unsure else "file-other-secret"
             yield in_file(code or usual, machine, path, None, "error" if unsure else "hint")
     elif path in facts.files:
+        if means_the_same(path, resource.content.encode(), facts.files[path].data, facts):
+            return
         severity: Severity = "hint" if path in understood() else "error"
         yield from differing_lines(machine, path, facts.files[path].content, resource.content, severity)
 

@@ -13,6 +13,7 @@ from dataclasses import field
 from vboxlab.lazily import dataclass
 
 HOSTNAME = "/etc/hostname"
+NSSWITCH = "/etc/nsswitch.conf"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
-from vboxlab.guest.facts import HOSTNAME, Facts, parse_facts
+from vboxlab.guest.facts import HOSTNAME, NSSWITCH, Facts, parse_facts
 from vboxlab.guest.grammars.sysctl import CONF, FOLDERS
 from vboxlab.guest.resources import File, Resource, Service, Sysctl
 from vboxlab.guest.role_registry import guest_roles
@@ -39,7 +39,13 @@ def facts_script(resources: Sequence[Resource]) -> str:
     text = files("vboxlab.guest").joinpath("facts.sh").read_text(encoding="utf-8")
     by_role = {role: tuple(role.questions(resources)) for role in guest_roles().values()}
     functions = [role.fact_functions for role, questions in by_role.items() if questions]
-    asked = [f"file {HOSTNAME}", *_questions(resources), *itertools.chain(*by_role.values()), "system"]
+    asked = [
+        f"file {HOSTNAME}",
+        f"file {NSSWITCH}",
+        *_questions(resources),
+        *itertools.chain(*by_role.values()),
+        "system",
+    ]
     return "\n".join([text, *functions, *dict.fromkeys(asked), f"printf '%s\\n' {quoted(END)}"]) + "\n"
 
 

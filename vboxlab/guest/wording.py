@@ -31,6 +31,11 @@ def code(content: str) -> str:
     return f"{fence}{padding}{content}{padding}{fence}"
 
 
+def clipped(text: str, limit: int = 80) -> str:
+    """Return text of a guest that is not too long to be shown; a hyphen for none."""
+    return (f"{text[:limit]}…" if len(text) > limit else text) if text.strip() else "-"
+
+
 def block(content: str, language: str) -> list[str]:
     """Return text as the lines of a fenced Markdown code block, whatever fences it holds."""
     fence = "`" * max(3, _longest_run(content, "`") + 1)

@@ -13,12 +13,12 @@ from vboxlab.guest.findings import Finding
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Resource, Sysctl
 from vboxlab.guest.role_registry import guest_roles, in_guest
-from vboxlab.guest.slips import lookalikes, naming, network, settings
+from vboxlab.guest.slips import lookalikes, naming, network, resolving, settings
 
 
 def understood() -> frozenset[str]:
     """Return the files whose meaning slips compare in full: other words for the same are worth no more than a hint."""
-    own = frozenset({naming.HOSTS, network.INTERFACES, network.RESOLVER})
+    own = frozenset({naming.HOSTS, network.INTERFACES, resolving.RESOLVER})
     return own.union(*(role.understood for role in guest_roles().values()))
 
 
@@ -27,6 +27,7 @@ def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Fin
     found = [
         *naming.slips(place, resources, facts),
         *network.slips(place, facts),
+        *resolving.slips(place, resources, facts),
     ]
     for role in place.roles:
         found += in_guest(role).slips(role, place, facts)
@@ -35,3 +36,10 @@ def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Fin
             found += settings.slips(resource, place, facts)
     found += lookalikes.slips(place, resources, facts)
     return found
+
+
+def means_the_same(path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
+    """Tell whether a file that is understood is only written in other words than ours."""
+    if path == naming.HOSTS:
+        return naming.same(wanted, found)
+    return path == resolving.RESOLVER and resolving.same(wanted, found, facts.hostname)

@@ -1,4 +1,4 @@
-"""Slips in the network's files (interfaces(5), resolv.conf(5)), and files that were not taken into use."""
+"""Slips in the network's files (interfaces(5)), and files that were not taken into use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from vboxlab.topology.addressing import MANAGEMENT_INTERFACE, interface_name
 from vboxlab.topology.model import Adapter
 
 INTERFACES = "/etc/network/interfaces"
-RESOLVER = "/etc/resolv.conf"
 
 
 @dataclass
@@ -27,7 +26,7 @@ class Stanza:
 
 
 def slips(place: Place, facts: Facts) -> Iterator[Finding]:
-    """Yield what is wrong with a machine's interfaces, routes and resolver."""
+    """Yield what is wrong with a machine's interfaces and routes."""
     if INTERFACES in facts.files:
         stanzas, automatic = stanzas_of(facts.files[INTERFACES])
         for adapter in place.machine.adapters:
@@ -36,8 +35,6 @@ def slips(place: Place, facts: Facts) -> Iterator[Finding]:
                 yield from written
                 if not written:
                     yield from _live(place.machine.name, adapter, facts)
-    if RESOLVER in facts.files and place.machine.dns:
-        yield from _resolver(place, facts.files[RESOLVER])
 
 
 def stanzas_of(file: FileFact) -> tuple[dict[str, Stanza], set[str]]:
@@ -128,28 +125,3 @@ def _live(machine: str, adapter: Adapter, facts: Facts) -> Iterator[Finding]:
         yield Finding("address-live", machine, where, values, explains=explains)
     elif adapter.gateway is not None and (str(adapter.gateway), name) not in facts.gateways:
         yield Finding("gateway-live", machine, where, {"gateway": str(adapter.gateway)}, explains=explains)
-
-
-def _resolver(place: Place, file: FileFact) -> Iterator[Finding]:
-    machine = place.machine
-    said: dict[str, list[tuple[int, str]]] = {}
-    for number, line in file.lines:
-        word, _, rest = line.partition(" ")
-        said.setdefault(word, []).append((number, " ".join(rest.split())))
-    servers = [value for _, value in said.get("nameserver", [])]
-    expected = [str(address) for address in machine.dns]
-    if servers != expected:
-        line_number = next((number for number, value in said.get("nameserver", []) if value not in expected), None)
-        values = {"found": ", ".join(servers) or "-", "expected": ", ".join(expected)}
-        yield in_file("resolver", machine.name, RESOLVER, line_number, **values)
-    domain = place.topology.domain or ""
-    wanted = {"search": " ".join(machine.search or ((domain,) if domain else ()))}
-    if machine.resolver_domain:
-        wanted["domain"] = domain
-    for word, value in wanted.items():
-        # `domain` and `search` set the same list (resolv.conf(5)): one of them is as good as the other.
-        found = said.get(word) or (said.get("domain") if word == "search" else None) or []
-        if value and value not in [text for _, text in found]:
-            at = found[0][0] if found else None
-            values = {"word": word, "found": found[0][1] if found else "-", "expected": value}
-            yield in_file("resolver-search", machine.name, RESOLVER, at, "warning", **values)
