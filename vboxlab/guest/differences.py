@@ -24,7 +24,7 @@ from vboxlab.guest.resources import (
     Service,
 )
 from vboxlab.guest.role_registry import guest_roles
-from vboxlab.guest.slips import slips, understood
+from vboxlab.guest.slips import slips, told_wholly, understood
 from vboxlab.guest.slips.network import INTERFACES
 
 SHOWN = 80  # characters of a line that differs
@@ -143,7 +143,7 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             unsure = code is None and bool(resource.content.holes)
             usual = "file-other-text" if unsure else "file-other-secret"
             yield in_file(code or usual, machine, path, None, "error" if unsure else "hint")
-    elif path in facts.files:
+    elif path in facts.files and path not in told_wholly():
         line = first_difference(facts.files[path], resource.content)
         if line is not None:
             yield _differing_line(machine, path, *line)

@@ -9,9 +9,10 @@ from importlib.resources import files
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.facts import HOSTNAME, Facts, parse_facts
-from vboxlab.guest.resources import File, Resource, Service, Sysctl
+from vboxlab.guest.resources import File, Interface, Resource, Service, Sysctl
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.script import quoted
+from vboxlab.guest.slips import interfaces
 from vboxlab.language import _
 
 END = "end\tof facts"
@@ -52,5 +53,8 @@ def _questions(resources: Sequence[Resource]) -> Iterable[str]:
                 yield f"setting {quoted(name)} {quoted('/proc/sys/' + name.replace('.', '/'))}"
             case Service(name=name):
                 yield f"unit {quoted(name)}"
+            case Interface(name=name):
+                yield from interfaces.questions()
+                yield interfaces.about_interface(quoted(name))
             case _:
                 pass

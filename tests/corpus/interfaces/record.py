@@ -17,7 +17,14 @@ from pathlib import Path
 FOLDER = Path("/etc/network")
 INTERFACES, MANAGEMENT = ("enp0s3", "enp0s8"), "enp0s19"
 STANZA = f"allow-hotplug {MANAGEMENT}\niface {MANAGEMENT} inet static\n    address 10.0.9.15/24\n"
-DHCLIENT = '#!/bin/sh\nfor last; do :; done\nmkdir -p /run/dhcp\ntouch "/run/dhcp/$last"\n'
+# Takes no lease, and says of which interface it was to have one; IPv6 is not looked at.
+DHCLIENT = """\
+#!/bin/sh
+case $1 in -6) exit 0 ;; esac
+for each; do case $each in enp*) last=$each ;; esac; done
+touch "/run/dhcp/$last"
+exec ip link set dev "$last" up
+"""
 REFUSED = "couldn't read interfaces file"
 MACS = {"enp0s3": "02:00:00:00:00:03", "enp0s8": "02:00:00:00:00:08", MANAGEMENT: "02:00:00:00:00:19"}
 
@@ -98,8 +105,9 @@ def one() -> None:
 
 def place(variant: Path) -> None:
     """Put a variant's files where they belong; one that is a file is the machine's /etc/network/interfaces."""
-    for path in (FOLDER, Path("/run/dhcp"), Path("/run/network"), Path("/srv/corpus")):
+    for path in (FOLDER, Path("/run/dhcp"), Path("/run/network")):
         shutil.rmtree(path, ignore_errors=True)
+    Path("/run/dhcp").mkdir()
     shutil.copytree("/srv/network", FOLDER)
     if variant.is_dir():
         shutil.copytree(variant, "/", dirs_exist_ok=True)
