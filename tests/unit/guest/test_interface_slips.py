@@ -111,6 +111,12 @@ def test_an_address_without_a_prefix_has_that_of_its_class() -> None:
     check_golden("slips/interfaces-no-prefix.txt", lines(findings))
 
 
+def test_no_interface_is_renamed() -> None:
+    findings = judged(OURS.replace("auto lo", "rename enp0s8=enp0s9\nauto lo"))
+    assert [(finding.code, finding.severity) for finding in findings] == [("interfaces-rename", "error")]
+    check_golden("slips/interfaces-rename.txt", lines(findings))
+
+
 def test_a_command_that_only_a_shell_understands_is_told() -> None:
     findings = judged(
         OURS.replace("    gateway", "    up for each in 1 2; do ip addr add 10.0.0.$each/24; done\n    gateway")

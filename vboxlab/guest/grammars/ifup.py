@@ -83,10 +83,11 @@ def _expanded(name: str, interfaces: Sequence[str]) -> Iterator[str]:
 def started(reading: Reading, kind: str, interfaces: Sequence[str]) -> list[tuple[str, str]]:
     """Return the interfaces of a class that have a stanza, each with its logical name, as `ifquery --list` does."""
     named = list(reading.classes.get(kind, ()))
-    loopback = any(s.method == "loopback" and s.family in ("inet", "inet6") for s in reading.stanzas)
-    if kind == "auto" and not loopback:
+    if kind == "auto":  # the loopback interface always is, and has a stanza where no other has that method
         named.insert(0, Named(LOOPBACK, At("", 0)))
-    known = {stanza.name for stanza in reading.stanzas} | {LOOPBACK}
+    known = {stanza.name for stanza in reading.stanzas}
+    if not any(s.method == "loopback" and s.family in ("inet", "inet6") for s in reading.stanzas):
+        known.add(LOOPBACK)
     everything = [LOOPBACK, *(name for name in interfaces if name != LOOPBACK)]
     found = names_of(named, everything)
     return [(n, logical) for n, logical in found if logical in known or mapped(reading, logical)]
@@ -102,7 +103,8 @@ def answers(reading: Reading, name: str) -> list[str] | None:
     """Return the lines that `ifquery NAME` prints; None when it does not know the interface."""
     stanzas = reading.stanzas_of(name)
     if not stanzas:
-        return [] if name == LOOPBACK else None
+        loopback = any(s.method == "loopback" and s.family in ("inet", "inet6") for s in reading.stanzas)
+        return [] if name == LOOPBACK and not loopback else None
     options = [option for stanza in stanzas for option in options_of(stanza)]
     return [line for key, value in options for line in f"{key}: {value}".split("\n")]
 
@@ -117,7 +119,10 @@ class _Booting:
         for name in self.interfaces:
             if name in plugged and not name.startswith(_NOT_PLUGGED) and self._is_known(name):
                 self._up(name, name)
-        for name, logical in started(self.reading, "auto", self.interfaces):
+        # A pattern finds those with an address after the others (getifaddrs(3), main.c).
+        links = self.boot.kernel.links
+        in_order = sorted(self.interfaces, key=lambda name: links[name].up or bool(links[name].addresses))
+        for name, logical in started(self.reading, "auto", in_order):
             self._up(name, logical)
 
     def _is_known(self, logical: str) -> bool:
@@ -131,7 +136,7 @@ class _Booting:
             self._up(parent, parent)
             self.boot.kernel.links.setdefault(name.partition(":")[0], Link())
         stanzas = self.reading.stanzas_of(logical)
-        self.boot.used.setdefault(name, []).extend(s for s in stanzas if s not in self.boot.used.get(name, ()))
+        self.boot.used[name] = list({id(s): s for s in (*self.boot.used.get(name, ()), *stanzas)}.values())
         if all(self._stanza(stanza, name) for stanza in stanzas):
             self.boot.configured[name] = logical
 
@@ -179,10 +184,10 @@ class _Booting:
             return DONE
         elif program == "false":
             return 1
-        elif program in _ABSENT or call.option is None:  # a value that goes on after the end of ifup's own command
-            return 127
         elif program in _HARMLESS:
             return DONE
+        elif program in _ABSENT or call.option is None:  # a value that goes on after the end of ifup's own command
+            return 127
         self.boot.unsure.append((call.text, at))
         return DONE
 

@@ -154,11 +154,11 @@ def _of_method(stanza: Stanza, values: dict[str, str], name: str) -> Iterator[st
             if values.get("hwaddress"):
                 yield f"ip link set dev {name} address {values['hwaddress']}"
             yield f"dhclient {name}"
-        case ("inet6", "static"):
-            yield f"ip link set dev {name}{given('address ', 'hwaddress')} up"
-            yield f"ip -6 addr add {values['address']} dev {name}"
-        case ("inet6", "auto" | "dhcp" | "manual"):
-            yield f"ip link set dev {name} up"
+        case ("inet6", "static" | "dhcp" | "manual" | "auto"):
+            hardware = given("address ", "hwaddress") if stanza.method != "auto" else ""
+            yield f"ip link set dev {name}{hardware} up"
+            if stanza.method == "static":
+                yield f"ip -6 addr add {values['address']} dev {name}"
         case (_, "loopback"):
             yield f"ip link set dev {name} up"
         case _:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Literal
 
-from vboxlab.guest.grammars.interfaces_text import folder_of, lines_of, named_by, next_word, words_of
+from vboxlab.guest.grammars.interfaces_text import folder_of, lines_of, named_by, next_word, plain, words_of
 from vboxlab.lazily import dataclass
 
 INTERFACES = "/etc/network/interfaces"
 COMMANDS = ("pre-up", "up", "down", "post-down")
 LARGEST = 64  # files; a file can include itself under other names without end
+LONGEST = 4096  # lines with something in them, of all files, and options inherited
 _SAME_AS = {"post-up": "up", "pre-down": "down"}
 _METHODS: Mapping[str, tuple[str, ...]] = {
     "inet": ("loopback", "static", "manual", "dhcp", "bootp", "tunnel", "ppp", "wvdial", "ipv4ll"),
@@ -100,7 +101,8 @@ class Reading:
     passed_over: list[Refusal] = field(default_factory=list)  # what is wrong besides, where all was to be read
     broken: list[Refusal] = field(default_factory=list)  # of files that are included
     unread: list[Named] = field(default_factory=list)  # files that are included, but are not among those given
-    files: list[str] = field(default_factory=list)  # in the order read
+    is_cut: bool = False  # there is more of it than is read here
+    files: list[str] = field(default_factory=list)  # in the order read, as they are spelt
 
     def stanzas_of(self, name: str) -> list[Stanza]:
         """Return the stanzas of a logical interface."""
@@ -136,20 +138,30 @@ class _Reader:
 
     def __init__(self, files: Mapping[str, bytes], wholly: str | None) -> None:
         self.files, self.wholly = files, wholly
+        self.left = LONGEST
+        self.named: set[tuple[str, str]] = set()
         self.reading = Reading()
 
     def read(self, path: str) -> None:
-        if path in self.reading.files or path not in self.files or len(self.reading.files) == LARGEST:
+        data = self.files.get(plain(path))
+        if path in self.reading.files or data is None:
+            return
+        if len(self.reading.files) == LARGEST:
+            self.reading.is_cut = True
             return
         self.reading.files.append(path)
         current: Stanza | Mapped | None = None
         misplaced = False
-        for number, text in lines_of(self.files[path]):
+        for number, text in lines_of(data):
             word, rest = next_word(text)
             if rest is None:
                 continue
+            self.left -= 1
+            if self.left < 0 or self.reading.is_cut:
+                self.reading.is_cut = True
+                return
             try:
-                current = self._line(word, rest, At(path, number), current)
+                current = self._line(word, rest, At(plain(path), number), current)
                 misplaced = False
             except _Refused as error:
                 if path != self.wholly:
@@ -177,8 +189,7 @@ class _Reader:
             if isinstance(current, Stanza) and not names:
                 names = [Named(current.name, at)]
             if not word.startswith("no-"):
-                known = self.reading.classes.setdefault(word.removeprefix("allow-"), [])
-                known += [named for named in names if named.name not in {each.name for each in known}]
+                self._add_to_class(word.removeprefix("allow-"), names)
             return current if within else None
         if word == "rename":
             self.reading.renamed += [Named(name, at) for name in words_of(rest)]
@@ -192,6 +203,13 @@ class _Reader:
         elif not (isinstance(current, Mapped) and word == "map"):
             raise _Refused("misplaced", word, at)
         return current
+
+    def _add_to_class(self, kind: str, names: list[Named]) -> None:
+        known = self.reading.classes.setdefault(kind, [])
+        for named in names:
+            if (kind, named.name) not in self.named:
+                self.named.add((kind, named.name))
+                known.append(named)
 
     def _stanza(self, rest: str, at: At) -> Stanza:
         """Read what follows `iface`."""
@@ -213,6 +231,7 @@ class _Reader:
                 raise _Refused("inherits-unknown", after[1], at)
             family, method = family or parent.family, method or parent.method
             options = list(parent.options)
+            self.left -= len(options)
         return Stanza(name, family, method, at, options)
 
     def _include(self, word: str, rest: str, at: At) -> None:
@@ -225,20 +244,20 @@ class _Reader:
     def _included(self, word: str, rest: str, at: At) -> Iterator[str]:
         within = folder_of(at.path)
         if word == "source":
-            for path, _is_found in named_by(rest, within, self.files):
-                if path not in self.files and path.startswith("/"):
+            for path in named_by(rest, within, self.files):
+                if plain(path) not in self.files and path.startswith("/"):
                     self.reading.unread.append(Named(path, at))
                 yield path
             return
         folders = {folder_of(path) for path in self.files}
-        for folder, _is_found in named_by(rest, within, folders):
-            plain = folder.rstrip("/") or "/"
-            if plain not in folders:
+        for folder in named_by(rest, within, folders):
+            if plain(folder) not in folders:
                 self.reading.unread.append(Named(folder, at))
             for path in sorted(self.files):
                 name = path.rpartition("/")[2]
-                if folder_of(path) == plain and name.isascii() and name.replace("_", "").replace("-", "").isalnum():
-                    yield path
+                is_plain = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+                if folder_of(path) == plain(folder) and is_plain:
+                    yield f"{folder}/{name}"
 
 
 def _add_option(stanza: Stanza, word: str, rest: str, at: At) -> None:

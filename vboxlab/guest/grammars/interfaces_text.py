@@ -65,18 +65,26 @@ def words_of(text: str | None) -> Iterator[str]:
         word, rest = next_word(rest)
 
 
-def named_by(pattern: str, within: str, known: Iterable[str]) -> list[tuple[str, bool]]:
-    """Return the paths that `source` or `source-directory` names, each with whether a wildcard found it.
+def named_by(pattern: str, within: str, known: Iterable[str]) -> list[str]:
+    """Return the paths that `source` or `source-directory` names, in the spelling that ifupdown has for them.
 
     `within` is the folder of the file that says so, `known` are the paths that exist. wordexp(3) with WRDE_NOCMD: what
     it refuses names nothing; variables are taken for unset; a pattern that matches nothing stays as it is.
     """
     expanded = _expanded(pattern if pattern.startswith("/") else f"{within}/{pattern}")
-    found: list[tuple[str, bool]] = []
+    found: list[str] = []
     for word, is_pattern in expanded or ():
-        matched = sorted(path for path in known if _matches(path, word)) if is_pattern else []
-        found += [(path, True) for path in matched] or [(_unescaped(word), False)]
+        matched = sorted(path for path in known if _matches(path, plain(word))) if is_pattern else []
+        folder = word.rpartition("/")[0]
+        if not _GLOB.search(folder):
+            matched = [f"{folder}/{path.rpartition('/')[2]}" for path in matched]
+        found += matched or [_unescaped(word)]
     return found
+
+
+def plain(path: str) -> str:
+    """Return a path without what says nothing: slashes in a row, and dots."""
+    return posixpath.normpath(path).replace("//", "/")
 
 
 def _expanded(text: str) -> list[tuple[str, bool]] | None:

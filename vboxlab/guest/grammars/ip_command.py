@@ -200,12 +200,13 @@ def _held(found: dict[str, str]) -> tuple[IPv4Interface, str]:
     broadcast = found.get("broadcast", "+")
     if broadcast == "-":
         more += f" broadcast {held.network.network_address}" if held.network.prefixlen < 31 else ""
-    elif broadcast != "+" and address_of(broadcast) != held.network.broadcast_address and not more:
-        more += f" broadcast {address_of(broadcast)}"
-    if found.get("scope", "global") != "global":
-        if found["scope"] not in ("link", "host", "site"):
-            raise NotUnderstood(found["scope"])
-        more += f" scope {found['scope']}"
+    elif broadcast != "+" and not more:
+        own = address_of(broadcast)
+        more += f" broadcast {own}" if int(own) and own != held.network.broadcast_address else ""
+    scope = found.get("scope", "host" if held.ip.is_loopback else "global")
+    if scope not in ("global", "link", "host", "site"):
+        raise ValueError(scope)
+    more += f" scope {scope}" if scope != "global" else ""
     return held, more
 
 
@@ -244,7 +245,11 @@ def _device(kernel: Kernel, via: IPv4Address | None, found: dict[str, str]) -> s
         return None
     if via is None:
         return named
-    if any(address.ip == via for link in kernel.links.values() for address, _more in link.addresses):
+    if (
+        named == "lo"
+        or not int(via)
+        or any(address.ip == via for link in kernel.links.values() for address, _more in link.addresses)
+    ):
         return None
     if named is not None and "onlink" in found:
         return named

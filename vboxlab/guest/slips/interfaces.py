@@ -9,6 +9,7 @@ from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding, Severity, Where
 from vboxlab.guest.grammars.ifup import answers, mapped
 from vboxlab.guest.grammars.interfaces import INTERFACES, At, Reading, Refusal
+from vboxlab.guest.grammars.interfaces_text import plain
 from vboxlab.guest.place import Place
 from vboxlab.guest.slips.adapters import AdapterJudge, Expected, Judged, expected_of, found_at, judged
 from vboxlab.topology.addressing import MANAGEMENT_ADDRESS, MANAGEMENT_FILE, MANAGEMENT_INTERFACE
@@ -68,11 +69,13 @@ def _about_files(machine: str, reading: Reading, facts: Facts) -> Iterator[Findi
     for refusal in reading.broken:
         yield _refused(machine, refusal, "warning")
     for named in reading.unread:
-        if named.name.rpartition("/")[0] not in SEEN:
+        if plain(named.name).rpartition("/")[0] not in SEEN:
             yield found_at("interfaces-not-seen", machine, named.at, "warning", found=named.name)
-    for path in reading.files:
-        if len(facts.files[path].data) >= LIMIT:
-            yield found_at("interfaces-too-long", machine, At(path, 1))
+    for named in reading.renamed:
+        yield found_at("interfaces-rename", machine, named.at, found=named.name)
+    too_long = [path for path in map(plain, reading.files) if len(facts.files[path].data) >= LIMIT]
+    if too_long or reading.is_cut:
+        yield found_at("interfaces-too-long", machine, At((*too_long, INTERFACES)[0], 1))
 
 
 def _refused(machine: str, refusal: Refusal, severity: Severity) -> Finding:
