@@ -13,9 +13,12 @@ from tests.golden_files import check_golden
 from tests.unit.guest.grammars.test_interfaces import files
 from tests.unit.guest.test_slips import lines
 from tests.unit.plan_world import topology
+from vboxlab.guest.configurator import ResourceResult, StageReport
+from vboxlab.guest.differences import guest_findings
 from vboxlab.guest.facts import Answer, Facts, FileFact
 from vboxlab.guest.findings import Finding
 from vboxlab.guest.place import Place
+from vboxlab.guest.role_registry import resources_for
 from vboxlab.guest.slips.interfaces import slips
 
 CORPUS = variants("interfaces")
@@ -144,3 +147,16 @@ def test_ifquery_is_believed_where_it_read_more() -> None:
     findings = judged(OURS, {"ifquery": Answer(1, "", complaint)})
     assert [finding.code for finding in findings] == ["interfaces-unreadable"]
     check_golden("slips/interfaces-unreadable.txt", lines(findings))
+
+
+@pytest.mark.parametrize("variant", CORPUS, ids=str)
+def test_other_words_are_no_difference_and_another_meaning_always_is(variant: Variant) -> None:
+    place = balancer()
+    resources = resources_for(place.topology, place.machine, "balancing")
+    index = next(i for i, r in enumerate(resources) if r.key == "file:/etc/network/interfaces")
+    result = ResourceResult(resources[index].key, "would-change", "content differs")
+    preview = StageReport(place.machine.name, (result,))
+    found = guest_findings(place, resources[index : index + 1], facts(files(variant)), preview)
+    about = [finding for finding in found if finding.where.name.startswith("/etc/network/")]
+    assert any(finding.severity == "error" for finding in about) == (not variant.is_same)
+    assert not any(finding.code.startswith("file-") for finding in about)
