@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path("/etc/network")
 INTERFACES, MANAGEMENT = ("enp0s3", "enp0s8"), "enp0s19"
@@ -29,12 +30,12 @@ REFUSED = "couldn't read interfaces file"
 MACS = {"enp0s3": "02:00:00:00:00:03", "enp0s8": "02:00:00:00:00:08", MANAGEMENT: "02:00:00:00:00:19"}
 
 
-def run(*command: str) -> subprocess.CompletedProcess:
+def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; what it prints need not be UTF-8."""
     return subprocess.run(command, check=False, capture_output=True, errors="replace", timeout=120)
 
 
-def asked() -> dict:
+def asked() -> dict[str, object]:
     """Return what ifquery says: the interfaces of two classes, and the options of each interface, None: unknown."""
     options = {}
     for name in ("lo", *INTERFACES, MANAGEMENT):
@@ -55,7 +56,7 @@ def boot() -> None:
     run("ifup", "-a")
 
 
-def address(info: dict) -> str:
+def address(info: dict[str, Any]) -> str:
     """Return an address as we write it: with its broadcast address and scope only where they are unusual."""
     text = f"{info['local']}/{info['prefixlen']}"
     usual = str(ipaddress.ip_interface(text).network.broadcast_address)
@@ -66,7 +67,7 @@ def address(info: dict) -> str:
     return text if info["scope"] == "global" else f"{text} scope {info['scope']}"
 
 
-def interface(name: str) -> dict:
+def interface(name: str) -> dict[str, object]:
     """Return what an interface has now."""
     (info,) = json.loads(run("ip", "-j", "-4", "addr", "show", "dev", name).stdout) or [{}]
     (link,) = json.loads(run("ip", "-j", "link", "show", "dev", name).stdout)
@@ -80,7 +81,7 @@ def interface(name: str) -> dict:
     }
 
 
-def routes() -> list:
+def routes() -> list[list[object]]:
     """Return the routes that do not come with an address, the preferred one first."""
     found = json.loads(run("ip", "-j", "-4", "route").stdout)
     told = [r for r in found if r.get("protocol") != "kernel"]
