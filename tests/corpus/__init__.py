@@ -2,8 +2,8 @@
 
 A kind is a folder here: `variants/NAME` is one file, or a folder with several by their paths in the guest; `packages`
 names the Debian packages of the program; `record.py` asks the program, within a root tree that has them, and prints
-`{variant: meaning}`, null for what it refuses; `verdicts.json` keeps the answers (`make record-verdicts`). The variant
-`ours` is what vboxlab writes.
+`{variant: meaning}`, null for what it refuses, or `{variant: {"meaning": …, "asked": …}}`; `verdicts.json` keeps the
+answers (`make record-verdicts`). The variant `ours` is what vboxlab writes.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Variant:
     files: dict[str, bytes]  # by path in the guest, "" for a kind of one file
     meaning: Any
     is_same: bool  # as what vboxlab writes
+    asked: Any = None  # what the program answers when it is asked, where that is more than the meaning
 
     def __str__(self) -> str:
         return self.name
@@ -45,10 +46,19 @@ def kinds() -> list[str]:
 def variants(kind: str) -> list[Variant]:
     """Return all variants of a kind with their verdicts; `KeyError` names one that was not recorded."""
     verdicts = json.loads((ROOT / kind / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
-    return [
-        Variant(kind, path.name, files_of(path), verdicts[path.name], verdicts[path.name] == verdicts[OURS])
-        for path in sorted((ROOT / kind / "variants").iterdir())
-    ]
+    ours, _asked = _parts(verdicts[OURS])
+    found = []
+    for path in sorted((ROOT / kind / "variants").iterdir()):
+        meaning, asked = _parts(verdicts[path.name])
+        found.append(Variant(kind, path.name, files_of(path), meaning, meaning == ours, asked))
+    return found
+
+
+def _parts(verdict: Any) -> tuple[Any, Any]:
+    """Return the meaning, and what the program answers, of a verdict that may tell them apart."""
+    if isinstance(verdict, dict) and verdict.keys() == {"meaning", "asked"}:
+        return verdict["meaning"], verdict["asked"]
+    return verdict, None
 
 
 def files_of(path: Path) -> dict[str, bytes]:

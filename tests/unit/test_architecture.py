@@ -75,6 +75,19 @@ def test_imports_go_downwards() -> None:
     assert wrong == []
 
 
+def test_grammars_know_of_files_alone() -> None:
+    """A reader is pure: nothing of roles, facts or findings, only other readers and what has no layer."""
+    free = {"vboxlab", "vboxlab.lazily"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}"
+        for path, tree in sources()
+        if path.parent == ROOT / "guest" / "grammars"
+        for module, line in imported_modules(path, tree)
+        if module.startswith("vboxlab") and module not in free and not module.startswith("vboxlab.guest.grammars")
+    ]
+    assert wrong == []
+
+
 def imports_within_the_package() -> dict[str, set[str]]:
     """Return which modules of the package each one imports, at its top or in a function."""
     trees = {module_name(path): tree for path, tree in sources()}
@@ -437,6 +450,7 @@ NO_ROLES = {
     ("base/layers.py", "packages"): "a key of a record",
     ("base/native.py", "packages"): "a key of a job",
     ("base/store.py", "packages"): "a key of a record",
+    ("guest/grammars/interfaces.py", "script"): "a word of interfaces(5)",
     ("roles/heartbeat/rules.py", "services"): "a key of the role",
     ("topology/rules_references.py", "dns"): "a machine's key",
     ("topology/rules_left_alone.py", "dns"): "a machine's key",

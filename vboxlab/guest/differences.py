@@ -27,7 +27,7 @@ from vboxlab.guest.resources import (
     Sysctl,
 )
 from vboxlab.guest.role_registry import guest_roles
-from vboxlab.guest.slips import means_the_same, slips, understood
+from vboxlab.guest.slips import means_the_same, slips, told_wholly, understood
 from vboxlab.guest.slips.network import INTERFACES
 
 # What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
@@ -149,7 +149,7 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             unsure = code is None and bool(resource.content.holes)
             usual = "file-other-text" if unsure else "file-other-secret"
             yield in_file(code or usual, machine, path, None, "error" if unsure else "hint")
-    elif path in facts.files:
+    elif path in facts.files and path not in told_wholly():
         if means_the_same(path, resource.content.encode(), facts.files[path].data, facts):
             return
         severity: Severity = "hint" if path in understood() else "error"

@@ -10,9 +10,10 @@ from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Executor
 from vboxlab.guest.facts import HOSTNAME, NSSWITCH, Facts, parse_facts
 from vboxlab.guest.grammars.sysctl import CONF, FOLDERS
-from vboxlab.guest.resources import File, Resource, Service, Sysctl
+from vboxlab.guest.resources import File, Interface, Resource, Service, Sysctl
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.script import quoted
+from vboxlab.guest.slips import interfaces
 from vboxlab.language import _
 
 END = "end\tof facts"
@@ -60,5 +61,8 @@ def _questions(resources: Sequence[Resource]) -> Iterable[str]:
                 yield f"setting {quoted(name)} {quoted('/proc/sys/' + name.replace('.', '/'))}"
             case Service(name=name):
                 yield f"unit {quoted(name)}"
+            case Interface(name=name):
+                yield from interfaces.questions()
+                yield interfaces.about_interface(quoted(name))
             case _:
                 pass

@@ -89,7 +89,6 @@ ON_WEB_SERVER: dict[str, Edit] = {
     "interfaces-address": edit(NET, "192.168.200.51/24", "192.168.200.52/24"),
     "interfaces-address-by-netmask": edit(NET, "192.168.200.51/24", "192.168.200.51\n    netmask 255.255.0.0"),
     "interfaces-no-address": edit(NET, "    address 192.168.200.51/24\n", ""),
-    "interfaces-no-prefix": edit(NET, "192.168.200.51/24", "192.168.200.51"),
     "interfaces-no-gateway": edit(NET, "    gateway 192.168.200.254\n", ""),
     "interfaces-gateway": edit(NET, "192.168.200.254", "192.168.200.1"),
     "interfaces-not-auto": edit(NET, "allow-hotplug enp0s3\n", ""),

@@ -22,6 +22,11 @@ def understood() -> frozenset[str]:
     return own.union(*(role.understood for role in guest_roles().values()))
 
 
+def told_wholly() -> frozenset[str]:
+    """Return the files of which slips tell all that makes another meaning: what is left is other words for the same."""
+    return frozenset({network.INTERFACES})
+
+
 def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Finding]:
     """Return the slips found in a guest, given what shall be true in it."""
     found = [
