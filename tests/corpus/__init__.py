@@ -2,7 +2,8 @@
 
 A kind is a folder here: `variants/NAME` is one file, or a folder with several by their paths in the guest; `packages`
 names the Debian packages of the program; `record.py` asks the program, within a root tree that has them, and prints
-`{variant: meaning}`, null for what it refuses; `verdicts.json` keeps the answers (`make record-verdicts`). The variant
+`{variant: meaning}`, null for what it refuses (where a kernel of its own is needed, `record.sh` does, in a small
+guest: guest_recording.py); `verdicts.json` keeps the answers (`make record-verdicts`). The variant
 `ours` is what vboxlab writes.
 """
 
@@ -39,7 +40,7 @@ class Variant:
 
 def kinds() -> list[str]:
     """Return the kinds of the corpus."""
-    return sorted(path.parent.name for path in ROOT.glob("*/record.py"))
+    return sorted(path.parent.name for path in ROOT.glob("*/packages"))
 
 
 def variants(kind: str) -> list[Variant]:
