@@ -108,13 +108,14 @@ def read_rules(data: bytes, hosts: Mapping[str, str] = HOSTS, *, to_the_end: boo
     for line, text in enumerate(data.split(b"\n"), 1):
         if text.startswith(b"#") and not is_binary:
             continue
+        if is_binary:
+            complaints.append(Complaint(line, text.decode(errors="replace").strip(), _BINARY, is_last=True))
+            break
         try:
-            if is_binary:
-                raise Stops(_BINARY)
             _load(table, text.decode(), line, hosts, is_meant=to_the_end)
         except Stops as error:
             complaints.append(Complaint(line, text.decode(errors="replace").strip(), str(error), is_last=True))
-            if is_binary or not to_the_end:
+            if not to_the_end:
                 break
         except (LeftOut, UnicodeDecodeError) as error:
             reason = str(error) if isinstance(error, LeftOut) else _BINARY
@@ -122,7 +123,9 @@ def read_rules(data: bytes, hosts: Mapping[str, str] = HOSTS, *, to_the_end: boo
     return Table(table, tuple(complaints))
 
 
-def _load(table: dict[str, Service], text: str, line: int, hosts: Mapping[str, str], *, is_meant: bool) -> None:
+def _load(  # noqa: C901
+    table: dict[str, Service], text: str, line: int, hosts: Mapping[str, str], *, is_meant: bool
+) -> None:
     words = words_of(text)
     if not words:
         return
@@ -207,7 +210,8 @@ def _service(table: dict[str, Service], command: Command, line: int) -> None:
 
 def _server(table: dict[str, Service], command: Command, line: int, *, is_meant: bool) -> None:
     server, service = command.server, table.get(_key(command))
-    assert server is not None
+    if server is None:
+        return
     if service is None and is_meant and command.name == "add-server":
         table[_key(command)] = Service(0, "")
         try:
@@ -232,15 +236,24 @@ def _server(table: dict[str, Service], command: Command, line: int, *, is_meant:
         others = {name: each for name, each in service.servers.items() if name != key}
         table[_key(command)] = _with_servers(service, others)
         return
+    _expect_addable(command, service, key)
+    changed = Server(line, command.method, command.weight, _told(command))
+    table[_key(command)] = _with_servers(service, {**service.servers, key: changed})
+
+
+def _expect_addable(command: Command, service: Service, key: str) -> None:
     if command.least > command.most:
         raise LeftOut("Numerical result out of range")
     if command.name == "add-server" and key in service.servers:
         raise LeftOut("Destination already exists")
     if command.name == "edit-server" and key not in service.servers:
         raise LeftOut("No such destination")
-    address = server.address
+    address = command.server.address if command.server else IPv4Address(0)
     if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
         raise LeftOut("Invalid operation.  Possibly wrong module version, address not unicast, ...")
+
+
+def _told(command: Command) -> str:
     told = {f"--{name}": value for name, value in command.tunnel.items()}
     told |= {"-x": str(command.most)} if command.most else {}
     told |= {"-y": str(command.least)} if command.least else {}
@@ -248,9 +261,7 @@ def _server(table: dict[str, Service], command: Command, line: int, *, is_meant:
         del told["--tun-type"]
     if "--tun-type" in told and not {"--tun-csum", "--tun-remcsum"} & told.keys():
         told["--tun-nocsum"] = ""
-    options = " ".join(f"{name} {told[name]}".strip() for name in _TOLD if name in told)
-    changed = Server(line, command.method, command.weight, options)
-    table[_key(command)] = _with_servers(service, {**service.servers, key: changed})
+    return " ".join(f"{name} {told[name]}".strip() for name in _TOLD if name in told)
 
 
 def _with_servers(service: Service, servers: Mapping[str, Server]) -> Service:

@@ -179,7 +179,7 @@ def _value(name: str, word: str, rest: list[str]) -> str | None:
     return rest.pop()
 
 
-def _take(command: Command, name: str, value: str | None, hosts: Mapping[str, str]) -> None:
+def _take(command: Command, name: str, value: str | None, hosts: Mapping[str, str]) -> None:  # noqa: C901
     if name in COMMANDS:
         raise Stops(f"invalid option `--{name}'")
     once = _ONCE.get(name, name)
@@ -227,7 +227,7 @@ def _take(command: Command, name: str, value: str | None, hosts: Mapping[str, st
             _take_of_server(command, name, text)
 
 
-def _take_of_server(command: Command, name: str, text: str) -> None:
+def _take_of_server(command: Command, name: str, text: str) -> None:  # noqa: C901
     match name:
         case "masquerading" | "gatewaying" | "ipip":
             command.method = _METHODS[name]
@@ -264,7 +264,7 @@ def _mask(command: Command, text: str) -> str:
         if not 1 <= number <= 128:
             raise Stops("illegal ipv6 netmask specified")
         return "" if number == 128 else str(number)
-    found = inet_aton(text)
+    found = numbers_and_dots(text)
     if found is None:
         raise Stops("illegal virtual server persistent mask specified")
     return "" if str(found) == "255.255.255.255" else str(found)
@@ -296,7 +296,7 @@ def _endpoint(text: str, command: Command, hosts: Mapping[str, str]) -> tuple[Ad
     if address is None:
         host, colon, rest = text.rpartition(":")
         text, port = (host, rest) if colon else (text, None)
-        address = inet_aton(text) or inet_aton(hosts.get(text.lower(), ""))
+        address = numbers_and_dots(text) or numbers_and_dots(hosts.get(text.lower(), ""))
     if address is None:
         return None
     if port is None:
@@ -316,8 +316,8 @@ def _inet6(text: str) -> IPv6Address | None:
         return None
 
 
-def inet_aton(text: str) -> IPv4Address | None:
-    """Return an address in any spelling of inet_aton(3): fewer parts, octal, hexadecimal."""
+def numbers_and_dots(text: str) -> IPv4Address | None:
+    """Return an address in any spelling that inet_aton(3) takes: fewer parts, octal, hexadecimal."""
     parts = text.split(".")
     if len(text) > 60 or len(parts) > 4:
         return None

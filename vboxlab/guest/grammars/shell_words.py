@@ -210,7 +210,8 @@ class Reader:
             case "$":
                 parts.append(self._dollar(depth, quoted=False))
             case "`":
-                parts.append(self._backquotes(line))
+                self._backquotes(line)
+                parts.append(None)
             case char:
                 parts.append(char)
 
@@ -233,7 +234,8 @@ class Reader:
             elif char == "$":
                 parts.append(self._dollar(depth, quoted=True))
             elif char == "`":
-                parts.append(self._backquotes(line))
+                self._backquotes(line)
+                parts.append(None)
             else:
                 parts.append(char)
 

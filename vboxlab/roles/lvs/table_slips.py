@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, Severity, Where, in_file
 from vboxlab.guest.grammars.ipvsadm import UNWEIGHTED, Complaint, Server, Service, Table, read_rules
+from vboxlab.guest.script import quoted
 from vboxlab.roles.lvs.role import LvsRole
 
 RULES = "/etc/ipvsadm.rules"
 AT_BOOT, NOW = "ipvsadm-at-boot", "ipvsadm-now"
+# In a network name space of its own nothing of the guest's table changes.
+_LOADED_APART = (
+    'ip link set lo up; head -c 65536 "$1" | LC_ALL=C.UTF-8 grep -v "^#" | ipvsadm -R >/dev/null; ipvsadm -Sn'
+)
 QUESTIONS = (
-    # In a network name space of its own nothing of the guest's table changes.
-    f'answer {AT_BOOT} unshare -n sh -c \'ip link set lo up; head -c 65536 "$1" | LC_ALL=C.UTF-8 grep -v "^#" | '
-    f'ipvsadm -R >/dev/null; ipvsadm -Sn\' sh "$root{RULES}"',
+    f'answer {AT_BOOT} unshare -n sh -c {quoted(_LOADED_APART)} sh "$root"{RULES}',
     f"answer {NOW} ipvsadm -Sn",
 )
 SHOWN = 80
@@ -113,7 +116,7 @@ def _findings(role: LvsRole, machine: str, meant: Table, wanted: Table, *, is_ri
         severity: Severity = "error" if each.is_last or each.reason not in _TWICE else "warning"
         yield _complaint(machine, each, severity)
     yield from _services(machine, meant, virtual, service, has_refused_service=has_refused_service)
-    yield from _servers(role, machine, meant, wanted)
+    yield from _servers(machine, meant, wanted)
 
 
 def _complaint(machine: str, complaint: Complaint, severity: Severity) -> Finding:
@@ -164,7 +167,7 @@ def _service(machine: str, found: Service, wanted: Service) -> Iterator[Finding]
         yield in_file("rules-options", machine, RULES, found.line, found=found.options)
 
 
-def _servers(role: LvsRole, machine: str, meant: Table, wanted: Table) -> Iterator[Finding]:
+def _servers(machine: str, meant: Table, wanted: Table) -> Iterator[Finding]:
     ((virtual, service),) = wanted.services.items()
     every = [(each, name, server) for each in meant.services.values() for name, server in each.servers.items()]
     for owner, name, server in every:

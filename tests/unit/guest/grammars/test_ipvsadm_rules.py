@@ -59,7 +59,8 @@ def test_the_corpus_is_wide_enough() -> None:
 BLANK = st.sampled_from([" ", "  ", "\t", " \t ", "\r "])
 SERVICE = st.sampled_from([["-A"], ["--add-service"]])
 VIRTUAL = st.sampled_from([
-    ["-t", "192.168.200.5:80"], ["-t192.168.200.5:http"], ["--tcp-service=192.168.200.5:www"], ["-t=192.168.200.5:0080"],
+    ["-t", "192.168.200.5:80"], ["-t192.168.200.5:http"], ["--tcp-service=192.168.200.5:www"],
+    ["-t=192.168.200.5:0080"],
 ])  # fmt: skip
 SCHEDULER = st.sampled_from([["-s", "rr"], ["-srr"], ["--scheduler", "rr"], ["-s=rr"]])
 METHOD = st.sampled_from([["-m"], ["--masquerading"]])

@@ -113,8 +113,8 @@ def test_an_error_is_found_where_the_script_does_something_else_and_nowhere_else
         # With one load balancer, which number its daemon's messages have is no matter.
         return None if meaning is None else [call.rpartition("[--syncid]")[0] or call for call in meaning["calls"]]
 
-    for name in VARIANTS:
-        found = judged(right, VARIANTS[name].content)
+    for name, variant in VARIANTS.items():
+        found = judged(right, variant.content)
         if name in UNCLEAR:
             assert {severity for severity, _code in found} == {"warning"}, (name, found)
         elif calls(name) == calls("ours"):
