@@ -108,6 +108,7 @@ ON_WEB_SERVER: dict[str, Edit] = {
 }
 
 ALSO = "-a -t 192.168.200.5:80 -r 192.168.201.11:80 -m"
+OTHER_TABLE = "-A -t 192.168.200.5:80 -s wlc"
 WEIGHED = "-e -t 192.168.200.5:80 -r 192.168.201.11:80 -m -w 3\n"
 
 ON_LOAD_BALANCER: dict[str, Edit] = {
@@ -135,14 +136,14 @@ ON_LOAD_BALANCER: dict[str, Edit] = {
     "rules-refused": edit(RULES, ".12:80 -m", ".12:80 -m nat"),
     "rules-left-out": edit(RULES, ".12:80 -m", ".12:80 -q"),
     "rules-twice": edit(RULES, ALSO, f"{ALSO}\n{ALSO}"),
-    "rules-order": edit(RULES, "-A -t 192.168.200.5:80 -s rr\n", f"{ALSO}\n-A -t 192.168.200.5:80 -s rr\n"),
+    "rules-order": lambda guest: guest.write(RULES, f"{ALSO}\n{guest.text(RULES).replace(ALSO, '#')}"),
     "rules-persistence": edit(RULES, "-s rr", "-s rr -p 300"),
     "rules-options": edit(RULES, ".12:80 -m", ".12:80 -m -x 100"),
     "rules-extra-service": edit(RULES, "-s rr", "-s rr\n-A -t 192.168.200.5:443 -s rr"),
-    "rules-weight": lambda guest: guest.write(RULES, guest.path(RULES).read_text().replace("rr", "wrr") + WEIGHED),
+    "rules-weight": lambda guest: guest.write(RULES, guest.text(RULES).replace("rr", "wrr") + WEIGHED),
     "rules-weight-zero": edit(RULES, ".12:80 -m", ".12:80 -m -w 0"),
-    "rules-not-loaded": lambda guest: guest.say("ipvsadm", "echo '-A -t 192.168.200.5:80 -s wlc'"),
-    "rules-table": lambda guest: guest.say("unshare", "echo '-A -t 192.168.200.5:80 -s wlc'"),
+    "rules-not-loaded": lambda guest: guest.say("ipvsadm", f"echo '{OTHER_TABLE}'"),
+    "rules-table": lambda guest: guest.say("unshare", f"echo '{OTHER_TABLE}'"),
     "setting-not-kept": write("/etc/sysctl.conf", "# empty\n"),
     "setting-commented": write("/etc/sysctl.conf", "\n#net.ipv4.ip_forward=1\n"),
     "setting-off": write("/proc/sys/net/ipv4/ip_forward", "0\n"),
