@@ -234,8 +234,8 @@ class _Reading:
             return self._declared(name, rest[1:], simple.line)
         if name in _DEEP - _HARMLESS:
             raise Beyond(simple.line)
-        for word in rest[1:]:
-            self.variables.expanded(word.parts)
+        for word in (*(word for _target, word in prefix), *rest[1:]):
+            self.variables.expanded(word.parts)  # `${name:=word}` sets a variable wherever it stands
         names = tuple(target for target, _word in prefix)
         self.commands.append(CommandLine(simple.line, simple.text[:LONGEST_TEXT], names))
         return {"true": True, "false": False}.get(name or "")
@@ -244,7 +244,7 @@ class _Reading:
         value = self.variables.expanded(word.parts)
         self.variables.assign(name, None if value is None else value.partition("=")[2], word.line)
 
-    def _declared(self, command: str, words: list[Word], line: int) -> bool | None:
+    def _declared(self, command: str, words: list[Word], line: int) -> bool | None:  # noqa: C901
         for word in words:
             value = self.variables.expanded(word.parts)
             if command == ":":
@@ -253,12 +253,17 @@ class _Reading:
                 raise Beyond(line)
             if (value or "").startswith("-"):
                 raise Beyond(line)
+            if word.assigned_name is None and not word.is_plain:
+                if value == "" and not set("'\"\\").intersection(word.text):
+                    continue  # such a word is none
+                if value == "" or set(" \t\n*?[").intersection(value or ""):
+                    raise Beyond(line)
             name = word.assigned_name or (value or "").partition("=")[0]
             if NAME.fullmatch(name) is None:
                 raise Refused(line)
             if command == "unset":
-                if "=" in (value or word.text):
-                    raise Refused(line)
+                if name != value:
+                    raise Beyond(line)
                 self.variables.unset(name, line)
                 continue
             if word.assigned_name is not None:
