@@ -2,8 +2,9 @@
 
 A kind is a folder here: `variants/NAME` is one file, or a folder with several by their paths in the guest; `packages`
 names the Debian packages of the program; `record.py` asks the program, within a root tree that has them, and prints
-`{variant: meaning}`, null for what it refuses, or `{variant: {"meaning": …, "asked": …}}`; `verdicts.json` keeps the
-answers (`make record-verdicts`). The variant `ours` is what vboxlab writes.
+`{variant: meaning}`, null for what it refuses, or `{variant: {"meaning": …, "asked": …}}` (where a kernel of its own is
+needed, `record.sh` does, in a small guest: guest_recording.py); `verdicts.json` keeps the answers
+(`make record-verdicts`). The variant `ours` is what vboxlab writes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Variant:
 
 def kinds() -> list[str]:
     """Return the kinds of the corpus."""
-    return sorted(path.parent.name for path in ROOT.glob("*/record.py"))
+    return sorted(path.parent.name for path in ROOT.glob("*/packages"))
 
 
 def variants(kind: str) -> list[Variant]:

@@ -123,6 +123,18 @@ def circles(imports: Mapping[str, Set[str]]) -> set[frozenset[str]]:
     }
 
 
+def test_grammars_know_nothing_but_each_other() -> None:
+    """They read what any file means, whoever's it is."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}"
+        for path, tree in sources()
+        if path.relative_to(ROOT).parts[:2] == ("guest", "grammars")
+        for module, line in imported_modules(path, tree)
+        if module.startswith("vboxlab") and not module.startswith(("vboxlab.guest.grammars", "vboxlab.lazily"))
+    ]
+    assert wrong == []
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circles(imports_within_the_package()) == set()
 

@@ -28,7 +28,7 @@ from vboxlab.guest.resources import (
 )
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.slips import means_the_same, slips, told_wholly, understood
-from vboxlab.guest.slips.network import INTERFACES
+from vboxlab.guest.grammars.interfaces import INTERFACES
 
 # What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
 _SERVICE_REASONS = (

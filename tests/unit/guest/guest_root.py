@@ -51,6 +51,9 @@ class GuestRoot:
         assert old in content
         self.path(path).write_text(content.replace(old, new), encoding="utf-8")
 
+    def text(self, path: str) -> str:
+        return self.path(path).read_text(encoding="utf-8")
+
     def enable(self, service: str) -> None:
         self.write(f"/lib/systemd/system/{service}.service", "")
         wants = self.path("/etc/systemd/system/multi-user.target.wants")
@@ -108,6 +111,9 @@ def guest_root(root: Path, name: str, machine: str, stage: str | None, **values:
             case _:
                 pass
     guest.network("\n".join(addresses), default)
+    # Neither this host's kernel nor its programs have a say.
+    for program in ("ipvsadm", "unshare"):
+        guest.say(program, "exit 127")
     # Whoever runs the tests owns the files: as far as the guest is concerned, that is root.
     guest.say("stat", f"{shutil.which('stat')} \"$@\" | sed 's/ .*/ root:root/'")
     return guest

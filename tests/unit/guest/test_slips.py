@@ -106,6 +106,10 @@ ON_WEB_SERVER: dict[str, Edit] = {
     "service-at-boot": lambda guest: guest.enable("apache2"),
 }
 
+ALSO = "-a -t 192.168.200.5:80 -r 192.168.201.11:80 -m"
+OTHER_TABLE = "-A -t 192.168.200.5:80 -s wlc"
+WEIGHED = "-e -t 192.168.200.5:80 -r 192.168.201.11:80 -m -w 3\n"
+
 ON_LOAD_BALANCER: dict[str, Edit] = {
     "ipvsadm-key": edit(DEFAULTS, "DAEMON", "DEMON"),
     "ipvsadm-no-iface": edit(DEFAULTS, "enp0s3", "erp033"),
@@ -122,6 +126,23 @@ ON_LOAD_BALANCER: dict[str, Edit] = {
     "rules-no-server": edit(RULES, "-a -t 192.168.200.5:80 -r 192.168.201.12:80 -m\n", ""),
     "rules-extra-server": edit(RULES, "192.168.201.12", "192.168.201.13"),
     "rules-method": edit(RULES, ".12:80 -m", ".12:80 -g"),
+    "ipvsadm-blank": edit(DEFAULTS, '"true"', '"true "'),
+    "ipvsadm-command": edit(DEFAULTS, "AUTO=", "AUTO = "),
+    "ipvsadm-refused": edit(DEFAULTS, '"enp0s3"', '"enp0s3'),
+    "ipvsadm-unclear": edit(DEFAULTS, '"true"', "$(echo true)"),
+    "ipvsadm-start": edit(DEFAULTS, "AUTO", "IPVSADM_RULES=/etc/ipvsadm.conf\nAUTO"),
+    "rules-comment": edit(RULES, "-s rr", "-s rr # one after the other"),
+    "rules-refused": edit(RULES, ".12:80 -m", ".12:80 -m nat"),
+    "rules-left-out": edit(RULES, ".12:80 -m", ".12:80 -q"),
+    "rules-twice": edit(RULES, ALSO, f"{ALSO}\n{ALSO}"),
+    "rules-order": lambda guest: guest.write(RULES, f"{ALSO}\n{guest.text(RULES).replace(ALSO, '#')}"),
+    "rules-persistence": edit(RULES, "-s rr", "-s rr -p 300"),
+    "rules-options": edit(RULES, ".12:80 -m", ".12:80 -m -x 100"),
+    "rules-extra-service": edit(RULES, "-s rr", "-s rr\n-A -t 192.168.200.5:443 -s rr"),
+    "rules-weight": lambda guest: guest.write(RULES, guest.text(RULES).replace("rr", "wrr") + WEIGHED),
+    "rules-weight-zero": edit(RULES, ".12:80 -m", ".12:80 -m -w 0"),
+    "rules-not-loaded": lambda guest: guest.say("ipvsadm", f"echo '{OTHER_TABLE}'"),
+    "rules-table": lambda guest: guest.say("unshare", f"echo '{OTHER_TABLE}'"),
     "setting-not-kept": write("/etc/sysctl.conf", "# empty\n"),
     "setting-commented": write("/etc/sysctl.conf", "\n#net.ipv4.ip_forward=1\n"),
     "setting-off": write("/proc/sys/net/ipv4/ip_forward", "0\n"),

@@ -10,7 +10,7 @@ from vboxlab.guest.grammars import nsswitch, resolv_conf
 from vboxlab.guest.grammars.resolv_conf import Resolver
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Resource
-from vboxlab.guest.slips.network import INTERFACES
+from vboxlab.guest.grammars.interfaces import INTERFACES
 from vboxlab.guest.wording import clipped
 
 RESOLVER = "/etc/resolv.conf"

@@ -15,7 +15,8 @@ from vboxlab.guest.steps import Steps, content_of
 from vboxlab.guest.wording import code
 from vboxlab.language import C_, N_, _
 from vboxlab.roles.lvs.role import LvsRole
-from vboxlab.roles.lvs.slips import DEFAULTS, RULES, slips
+from vboxlab.roles.lvs.slips import DEFAULTS, slips
+from vboxlab.roles.lvs.table_slips import QUESTIONS, RULES, rules_of
 from vboxlab.roles.lvs.words import EXPECTED, FOUND
 
 IN_THE_TABLE = N_("real servers in the table")
@@ -37,7 +38,7 @@ class LvsInGuest(GuestRole[LvsRole]):
         """
         yield Sysctl("net.ipv4.ip_forward", "1")
         yield Package("ipvsadm")
-        yield File(RULES, _rules(role), notifies=("ipvsadm",) if role.health == "none" else ())
+        yield File(RULES, rules_of(role), notifies=("ipvsadm",) if role.health == "none" else ())
         yield File(DEFAULTS, _defaults(role), notifies=("ipvsadm",) if role.health == "none" else ())
         yield from (Service(other, enabled=False, running=False) for other in DAEMONS if other != role.health)
         if role.health == "none":
@@ -57,6 +58,10 @@ class LvsInGuest(GuestRole[LvsRole]):
     def slips(self, role: LvsRole, place: Place, facts: Facts) -> Iterable[Finding]:
         """Return what is wrong with the rules and defaults."""
         return slips(role, place, facts)
+
+    def questions(self, resources: Iterable[Resource]) -> Iterable[str]:
+        """Ask ipvsadm which table the rules make, and which one the kernel has."""
+        return QUESTIONS if any(isinstance(each, File) and each.path == RULES for each in resources) else ()
 
     def made_by(self, file: File, steps: Steps) -> bool:
         """Say what `dpkg-reconfigure ipvsadm` asks, and that it writes the file (ipvsadm's debconf templates)."""
@@ -93,13 +98,6 @@ IN_GUEST = LvsInGuest()
 
 # Each argument must be a real server that ipvsadm lists.
 _LISTED = 'table=$(ipvsadm -Sn) || exit 1; for server; do [[ $table == *"-r $server "* ]] || exit 1; done'
-
-
-def _rules(role: LvsRole) -> str:
-    virtual = f"{role.virtual}:{role.port}"
-    lines = [f"-A -t {virtual} -s {role.scheduler}"]
-    lines += [f"-a -t {virtual} -r {server}:{role.port} -m" for server in role.real_servers]
-    return "\n".join(lines) + "\n"
 
 
 def _defaults(role: LvsRole) -> str:
