@@ -178,7 +178,7 @@ class _Reading:
     def value(self, number: int, word: str, value: str) -> None:
         taken: Callable[[str], bool] | None = {
             "node": lambda v: self.node(v, number),
-            "ping": lambda v: self.pinged.append(v) or self.node(v, number),  # type: ignore[func-returns-value]
+            "ping": lambda v: self.ping(v, number),
             "bcast": lambda v: self.medium(number, "bcast", v),
             "logfacility": lambda v: v in FACILITIES or v == "none",
             "auto_failback": self.failback,
@@ -214,9 +214,12 @@ class _Reading:
     def node(self, name: str, number: int) -> bool:
         if len(self.nodes) >= MOST_NODES:
             return False
-        # Only A to Z become small.
-        self.nodes.append((re.sub(r"[A-Z]+", lambda found: found[0].lower(), name), number))
+        self.nodes.append((_small(name), number))
         return True
+
+    def ping(self, name: str, number: int) -> bool:
+        self.pinged.append(_small(name))
+        return (_is_address(name) or name in self.names) and self.node(name, number)
 
     def failback(self, value: str) -> bool:
         word = value.lower()
@@ -270,7 +273,7 @@ class _Reading:
             self.refuse(None, "no-path")
         if not nodes:
             self.refuse(None, "no-node")
-        elif hostname.lower() not in nodes:
+        elif _small(hostname) not in nodes:
             self.refuse(self.nodes[0][1], "not-a-node", hostname)
         for word, limit in (("deadtime", 2 * keepalive), ("deadping", 2 * keepalive)):
             if self.times[word] <= limit and (word == "deadtime" or word in self.given):
@@ -290,6 +293,10 @@ class _Reading:
 
     def at(self, word: str) -> int | None:
         return self.given[word][0] if word in self.given else None
+
+
+def _small(text: str) -> str:
+    return re.sub(r"[A-Z]+", lambda found: found[0].lower(), text)
 
 
 def _is_address(text: str) -> bool:

@@ -10,7 +10,7 @@ second node's name is taken for resources as well. One resource that fails, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
 
@@ -192,8 +192,3 @@ def _word(text: str, line: int) -> Word:
 
 def _small(text: str) -> str:
     return re.sub(r"[A-Z]+", lambda found: found[0].lower(), text)
-
-
-def written(words: Sequence[str]) -> str:
-    """Return a line of the file."""
-    return " ".join(words)
