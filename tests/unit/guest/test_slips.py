@@ -210,7 +210,7 @@ OTHER_WORDS = {
     CF: f"""\
 bcast enp0s3 # the only NIC
 keepalive 1000ms
-deadtime 5s
+deadtime 5.0
 node {NODES.split(maxsplit=1)[0]}
 node {NODES.split()[1]}
 """,

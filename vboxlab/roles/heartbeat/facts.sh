@@ -25,3 +25,11 @@ heartbeat_keys() { # PATH: rights of authkeys and what is wrong with its form; i
     fi
     printf 'said\tauthkeys\t%s\t%s\t%s\n' "$(rights "$1")" "${wrong:-fine}" "$wrong_at"
 }
+
+heartbeat_scripts() { # names of the scripts that Heartbeat finds services by
+    set --
+    for script in "$root"/etc/init.d/*; do
+        if [ -f "$script" ] && [ -x "$script" ]; then set -- "$@" "${script##*/}"; fi
+    done
+    if [ "$#" -gt 0 ]; then printf 'said\tscripts\t%s\n' "$*"; fi
+}

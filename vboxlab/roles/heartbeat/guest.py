@@ -104,12 +104,9 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
         return slips(role, place, facts)
 
     def questions(self, resources: Iterable[Resource]) -> Iterable[str]:
-        """Return what asks for the form of authkeys, whose text stays in the guest."""
-        return [
-            f"heartbeat_keys {resource.path}"
-            for resource in resources
-            if isinstance(resource, File) and resource.path == AUTHKEYS
-        ]
+        """Return what asks for the form of authkeys, whose text stays in the guest, and for services."""
+        paths = [resource.path for resource in resources if isinstance(resource, File)]
+        return [f"heartbeat_keys {AUTHKEYS}", "heartbeat_scripts"] if AUTHKEYS in paths else []
 
     def as_it_was(self, resource: Resource) -> Resource:
         """Return the unit's restart, and the ways to take the address and to leave it to the master, as they were."""
