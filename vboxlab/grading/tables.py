@@ -92,7 +92,7 @@ def junit(graded: Sequence[tuple[Graded, Marks]]) -> str:
 def _feedback(marks: Marks) -> str:
     lines = []
     for judged in marks.judged:
-        lines.append(f"{SIGNS[judged.value]} {title_of(judged)} {judged.least:g}/{judged.shown.points:g}")
+        lines.append(f"{title_of(judged)}: {judged.least:g}/{judged.shown.points:g} {SIGNS[judged.value]}")
         lines += [f"  {line}" for line in reasons(judged)]
     return "\n".join(lines[:FEEDBACK_LINES])
 
