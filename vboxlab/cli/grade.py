@@ -46,7 +46,7 @@ def _form(separator: str, decimal: str) -> Form:
 @options.patience
 @options.as_json
 @click.option("--at", default="as-is", metavar=N_("STATE"),
-              help=N_("What to grade: as-is (the default), reboot, or the name of a snapshot."))  # fmt: skip
+              help=N_("What to grade: `as-is` (the default), `reboot`, or the name of a snapshot."))  # fmt: skip
 @click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), metavar="N",
               help=N_("Stretch limits and waits N times; default: as slow as the guests are."))  # fmt: skip
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), metavar=N_("FOLDER"),
