@@ -26,6 +26,7 @@ LAYERS = [
     {"roles"},
     {"lab"},
     {"verification"},
+    {"grading"},
     {"operations"},
     {"cli", "__main__"},
 ]  # fmt: skip

@@ -181,6 +181,12 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
 }
 # Descriptions of fields are read in the JSON schema alone, a file that editors read and that is English.
 _DESCRIBED = {
+    "topology/exercise.py": ("Exercise.machines", "Exercise.stages", "Exercise.text"),
+    "topology/grading.py": (
+        "Findings.none_of", "Question.count", "Question.depends", "Question.question",
+        "Question.text", "Question.tiers", "Question.when", "Rounding.way", "Scheme.total", "Tier.at_most",
+        "Tier.worth",
+    ),
     "roles/dns/role.py": (
         "DnsRecord.address", "DnsRecord.kind", "DnsRecord.name", "DnsRecord.port", "DnsRecord.priority",
         "DnsRecord.target", "DnsRecord.text", "DnsRecord.weight", "DnsRole.forwarders", "DnsRole.records",
@@ -250,6 +256,7 @@ _DESCRIBED = {
     "topology/disks.py": ("Disk.name", "Disk.shared"),
     "topology/step.py": ("CheckStep.persist", "Step.note", "Step.severity", "Step.title", "Step.when", "Step.within"),
     "topology/model.py": (
+        "Topology.exercise", "Topology.grading",
         "Machine.base", "Machine.configured", "Machine.disks", "Machine.dvd", "Machine.resolver_domain",
         "Machine.roles", "Machine.search", "Network.host_name", "Network.site", "Parameter.max", "Parameter.min",
         "Parameter.type", "SnapshotSet.stage", "SnapshotSet.topology", "Topology.disks", "Topology.reset",

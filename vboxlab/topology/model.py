@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 
 from vboxlab.topology.conditions import When, holds
 from vboxlab.topology.disks import Disk, SharedDisk, mebibytes
+from vboxlab.topology.exercise import Exercise
+from vboxlab.topology.grading import Scheme
 from vboxlab.topology.parameter_types import ParameterType, limits_problem
 from vboxlab.topology.role_registry import any_role
 from vboxlab.topology.roles import Parameters, Role
@@ -147,6 +149,8 @@ class Topology(Parameters):
         default_factory=dict, description="what the lab makes up and its machines share: passwords, keys, certificates"
     )
     verify: Scenario = Field(default_factory=Scenario.model_construct)
+    exercise: Exercise | None = Field(default=None, description="what the student does by himself")
+    grading: Scheme | None = Field(default=None, description="how it is graded")
 
     @property
     def stage_order(self) -> tuple[str, ...]:
@@ -173,6 +177,18 @@ class Topology(Parameters):
         """Return the machines that stand ready already."""
         return tuple(machine for machine in self.machines.values() if self.is_adopted(machine))
 
+    def left_undone(self, machine: Machine) -> tuple[str, ...]:
+        """Return the stages of a machine that the exercise leaves to the student, in their order."""
+        exercise = self.exercise
+        if (
+            exercise is None
+            or self.is_adopted(machine)
+            or (exercise.machines and machine.name not in exercise.machines)
+        ):
+            return ()
+        wanted = exercise.stages or self.stage_order
+        return tuple(stage for stage in self.stage_order if stage in wanted and machine.stages.get(stage))
+
     def disk_size(self, disk: Disk) -> int:
         """Return the size in MiB of a disk of a machine."""
         return mebibytes(disk.size if disk.size is not None else self.disks[disk.called].size)
@@ -187,7 +203,9 @@ class Topology(Parameters):
 def _not_digested(topology: Topology) -> dict[str, Any]:
     """Return what says nothing about the lab, and what is newer than digests on record, where it is not used."""
     return {
-        **dict.fromkeys(("verify", "title", "description", *_unused(topology, _NEWER[Topology])), True),
+        **dict.fromkeys(
+            ("verify", "exercise", "grading", "title", "description", *_unused(topology, _NEWER[Topology])), True
+        ),
         "networks": {name: _unused(network, _NEWER[Network]) for name, network in topology.networks.items()},
         "machines": {name: _unused(machine, _NEWER[Machine]) for name, machine in topology.machines.items()},
     }

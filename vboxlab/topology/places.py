@@ -19,6 +19,7 @@ _ITEMS = {
     "roles": (N_("role {number}"), N_("role {number} of {whole}")),
     "stages": (N_("stage {number}"), N_("stage {number} of {whole}")),
     "verify": (N_("step {number}"), N_("step {number} of {whole}")),
+    "questions": (N_("question {number}"), N_("question {number} of {whole}")),
     "steps": (N_("step {number}"), N_("step {number} of {whole}")),
 }
 LONGEST_SHOWN = 60

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from vboxlab.topology import rules_disks as disks
 from vboxlab.topology import rules_faults as faults
+from vboxlab.topology import rules_grading as grading
 from vboxlab.topology import rules_invariants as invariants
 from vboxlab.topology import rules_left_alone as left_alone
 from vboxlab.topology import rules_names as names
@@ -66,6 +67,13 @@ RULES: tuple[Rule, ...] = (
     invariants.asked_networks,
     references.scenario_servers,
     references.dns_servers,
+    grading.exercise_names,
+    grading.question_names,
+    grading.points_add_up,
+    grading.depended_on,
+    grading.graded_machines,
+    grading.tiers,
+    grading.hint_costs,
     left_alone.nothing_configured,
     left_alone.nobody_logs_in,
 )
@@ -80,4 +88,9 @@ def doubts_of(subject: Subject) -> list[Problem]:
     """Return every warning about a topology that is without problems."""
     from vboxlab.topology import reachability  # only `validate` wants to know
 
-    return [*networks.point_to_point(subject), *disks.outside_snapshots(subject), *reachability.doubts_of(subject)]
+    return [
+        *networks.point_to_point(subject),
+        *disks.outside_snapshots(subject),
+        *grading.nothing_refused(subject),
+        *reachability.doubts_of(subject),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
@@ -17,6 +17,7 @@ from vboxlab.topology import check_registry, role_registry
 from vboxlab.topology.check_registry import FoundCheck, any_check, broken_checks, fit_checks, installed_checks
 from vboxlab.topology.code import Code, Kind, NotFit, Unusable, broken
 from vboxlab.topology.code_folder import CodeFolder, InFolder, read_code
+from vboxlab.topology.grading import Question, Scheme
 from vboxlab.topology.model import Machine, Topology
 from vboxlab.topology.problems import Problem
 from vboxlab.topology.role_registry import FoundRole, any_role, broken_roles, fit_roles, in_order, installed_roles
@@ -136,6 +137,14 @@ def _model(roles: Iterable[FoundRole], checks: Iterable[FoundCheck]) -> type[Top
         "Scenario", __base__=Scenario, __doc__=Scenario.__doc__, __module__=Scenario.__module__,
         steps=(tuple[step, ...], ()),
     )  # fmt: skip
+    question = create_model(
+        "Question", __base__=Question, __doc__=Question.__doc__, __module__=Question.__module__,
+        steps=(tuple[step, ...], ()),
+    )  # fmt: skip
+    scheme = create_model(
+        "Scheme", __base__=Scheme, __doc__=Scheme.__doc__, __module__=Scheme.__module__,
+        questions=(Annotated[tuple[question, ...], Field(min_length=1)], ...),
+    )  # fmt: skip
     return create_model(
         "Topology",
         __base__=Topology,
@@ -143,4 +152,5 @@ def _model(roles: Iterable[FoundRole], checks: Iterable[FoundCheck]) -> type[Top
         __module__=Topology.__module__,
         machines=(dict[str, machine], ...),
         verify=(scenario, Field(default_factory=scenario.model_construct)),
+        grading=(scheme | None, Field(default=None, description=Topology.model_fields["grading"].description)),
     )

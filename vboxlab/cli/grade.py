@@ -1,0 +1,165 @@
+"""`vboxlab grade` and `vboxlab mark`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from vboxlab.cli import options, output
+from vboxlab.errors import EXIT_OK
+from vboxlab.language import N_, _
+
+if TYPE_CHECKING:
+    from vboxlab.grading.tables import Form, Separator
+    from vboxlab.operations.grade import GradedLab
+    from vboxlab.operations.request import Which
+
+FOLDER = Path("grades")
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+
+
+def _tables(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options of tables."""
+    command = click.option("--separator", type=click.Choice(list(SEPARATORS)), default="comma",
+                           help=N_("What separates the cells of CSV tables (default: comma)."))(command)  # fmt: skip
+    command = click.option("--decimal", type=click.Choice(["point", "comma"]), default="point",
+                           help=N_("Decimal mark of CSV tables (default: point)."))(command)  # fmt: skip
+    return click.option("--identity", default="ID number", metavar=N_("COLUMN"),
+                        help=N_("Moodle's word for the names of copies (default: ID number)."))(command)  # fmt: skip
+
+
+def _form(separator: str, decimal: str) -> Form:
+    from vboxlab.grading.tables import Form
+
+    return Form(cast("Separator", SEPARATORS[separator]), "," if decimal == "comma" else ".")
+
+
+@click.command()
+@click.argument("topology")
+@options.set_values
+@options.copies
+@options.driver
+@options.jobs
+@options.patience
+@options.as_json
+@click.option("--at", default="as-is", metavar=N_("STATE"),
+              help=N_("What to grade: `as-is` (the default), `reboot`, or the name of a snapshot."))  # fmt: skip
+@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), metavar="N",
+              help=N_("Stretch limits and waits N times; default: as slow as the guests are."))  # fmt: skip
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), metavar=N_("FOLDER"),
+              help=N_("Where to keep what came out (default: grades/TOPOLOGY)."))  # fmt: skip
+@_tables
+def grade(
+    topology: str,
+    values: dict[str, str],
+    which: Which,
+    driver: str | None,
+    jobs: int | None,
+    patience: float | None,
+    at: str,
+    time_scale: float | None,
+    into: Path | None,
+    separator: str,
+    decimal: str,
+    identity: str,
+    *,
+    as_json: bool,
+) -> int:
+    """Grade a lab, or each copy, by the scheme of TOPOLOGY, and leave it as it was.
+
+    Says for each question how many points it got and what was found; what nobody can tell is said, never counted as
+    wrong in silence. Exits 0 when all could be looked at, 8 when a copy could not.
+    """
+    from vboxlab.cli import summary
+    from vboxlab.cli.terminal import Terminal
+    from vboxlab.grading.words import lines_of, record, sum_of
+    from vboxlab.operations.grade import GradeRequest
+    from vboxlab.operations.grade import grade as judge
+
+    folder = into or FOLDER / Path(topology).stem
+    request = GradeRequest(
+        topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience, at=at,
+        time_scale=time_scale, folder=folder, form=_form(separator, decimal), identity=identity,
+    )  # fmt: skip
+    with output.progress(as_json=False) as events:
+        result = judge(request, Terminal(events, quiet=as_json))
+    if isinstance(result, list):
+        code = summary.report_whole(
+            result,
+            lambda each: record(each.graded, each.marks),
+            lambda each: [f"{each.lab}", *lines_of(each.graded, each.marks), ""],
+            lambda each: sum_of(each.marks),
+            as_json=as_json,
+        )
+        if not as_json:
+            output.say(_("kept in {folder}").format(folder=folder))
+        return code
+    _tell(result, folder, as_json=as_json)
+    return EXIT_OK
+
+
+def _tell(graded: GradedLab, folder: Path, *, as_json: bool) -> None:
+    from vboxlab.grading.words import lines_of, record
+
+    if as_json:
+        output.say_json(record(graded.graded, graded.marks))
+        return
+    for line in lines_of(graded.graded, graded.marks):
+        output.say(line)
+    output.say(_("kept in {folder}").format(folder=folder))
+
+
+@click.command()
+@click.argument("name", metavar="COPY")
+@click.argument("question", metavar="QUESTION")
+@click.argument("points", type=click.FloatRange(min=0), required=False, metavar="POINTS")
+@click.option("--reason", default="", metavar=N_("TEXT"), help=N_("Why; it stands in the report."))
+@click.option("--undo", is_flag=True, help=N_("Take an earlier change back."))
+@click.option("--in", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar=N_("FOLDER"),
+              help=N_("Where the marks are kept (default: the only folder in grades)."))  # fmt: skip
+@_tables
+def mark(
+    name: str,
+    question: str,
+    points: float | None,
+    reason: str,
+    folder: Path | None,
+    separator: str,
+    decimal: str,
+    identity: str,
+    *,
+    undo: bool,
+) -> int:
+    """Give COPY (or the lab, by its name) POINTS for QUESTION instead of what was found.
+
+    It is kept apart from what was found, with the reason, and survives grading again.
+    """
+    from vboxlab.errors import UsageError
+    from vboxlab.grading.words import sum_of
+    from vboxlab.operations.grade import MarkRequest
+    from vboxlab.operations.grade import mark as change
+
+    if undo == (points is not None):
+        raise UsageError(_("expected either POINTS or --undo"))
+    if not undo and not reason:
+        raise UsageError(_("a change needs a reason"), resolution=_("add --reason TEXT"))
+    where = folder or _only_folder()
+    marks = change(MarkRequest(
+        folder=where, name=name, question=question, points=points, reason=reason,
+        form=_form(separator, decimal), identity=identity,
+    ))  # fmt: skip
+    output.say(_("{name}: {sum}").format(name=name, sum=sum_of(marks)))
+    return EXIT_OK
+
+
+def _only_folder() -> Path:
+    from vboxlab.errors import UsageError
+
+    found = [path for path in sorted(FOLDER.glob("*")) if path.is_dir()] if FOLDER.is_dir() else []
+    if len(found) == 1:
+        return found[0]
+    brief = _("there are marks of several topologies") if found else _("nothing was graded here yet")
+    raise UsageError(brief, details=[str(path) for path in found], resolution=_("add --in FOLDER"))

@@ -1,0 +1,311 @@
+"""Grading a lab, or each of several copies, by its topology's scheme; and changing marks by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vboxlab import __version__
+from vboxlab.errors import LabError, UsageError, VboxlabError
+from vboxlab.events import Note
+from vboxlab.grading.evidence import Evidence, Looked
+from vboxlab.grading.judge import Change, Marks, looked_through
+from vboxlab.grading.record import Graded, change, changes_of, keep, kept, scheme_digest
+from vboxlab.grading.reports import write_reports
+from vboxlab.grading.tables import Form
+from vboxlab.guest.telling import told
+from vboxlab.lab import snapshot_sets
+from vboxlab.lab.check import MachineCheck
+from vboxlab.lab.check import check as compare
+from vboxlab.lab.context import Context
+from vboxlab.lab.each import on_each
+from vboxlab.lab.observe import begin, see
+from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
+from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
+from vboxlab.operations.door import Door
+from vboxlab.operations.request import LabRequest
+from vboxlab.operations.session import Session, opened
+from vboxlab.operations.targets import Target
+from vboxlab.planning.observed import MARK_CONTACTED, ObservedMachine, PowerState
+from vboxlab.topology.addressing import LabName
+from vboxlab.topology.grading import Scheme
+from vboxlab.topology.model import Topology
+from vboxlab.topology.scenario import Scenario
+from vboxlab.verification.live import prove
+from vboxlab.verification.report import StepReport
+
+AS_IS, REBOOT = "as-is", "reboot"
+BEFORE = "before-grading"
+"""The snapshot that holds what a student did while another one, or a reboot, is graded."""
+IDENTITY = "ID number"
+"""What Moodle calls the column that tells students apart."""
+OFF_WITHIN = 60.0  # seconds that machines have to end by themselves
+_UNSEEN = ("never-reached", "unreachable", "not-running", "not-created")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeRequest(LabRequest):
+    """Which topology's scheme to grade by, what, and where to keep it.
+
+    `at`: as-is, reboot, or the name of a snapshot. `time_scale` is that of `verify`. `folder` gets what was found and
+    all reports, tables in a `form`; Moodle's has a column `identity` with the names of copies.
+    """
+
+    topology: str
+    at: str = AS_IS
+    time_scale: float | None = None
+    folder: Path
+    form: Form = Form()
+    identity: str = IDENTITY
+
+
+@dataclass(frozen=True)
+class GradedLab:
+    """What came out for a lab or copy."""
+
+    lab: LabName
+    graded: Graded
+    marks: Marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkRequest:
+    """What a teacher gives a copy for a question, and why; `points` None takes an earlier change back."""
+
+    folder: Path
+    name: str
+    question: str
+    points: float | None
+    reason: str
+    form: Form = Form()
+    identity: str = IDENTITY
+
+
+def grade(request: GradeRequest, door: Door) -> OneOrCopies[GradedLab]:
+    """Grade labs, keep what came out, and leave them as they were.
+
+    Machines that are off are started and powered off again. Copies are graded one after the other unless `jobs` says
+    otherwise. Raises UsageError when the topology has no scheme or the folder cannot be written, LabBusy.
+    """
+
+    def one(session: Session, entry: Chosen, jobs: int) -> GradedLab:
+        target = entry.target(session)
+        graded = _Grading(session.context, target, request, jobs).run()
+        keep(graded, request.folder)
+        return GradedLab(entry.lab, graded, graded.marks(changes_of(request.folder, graded.name)))
+
+    with opened(door, request.driver) as session:
+        chosen = choose(session, request.topology, request, parameters=True)
+        _scheme_of(session.library.topology(session.library.find_topology(request.topology)))
+        results = on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
+    write_reports(request.folder, request.form, request.identity)
+    return results
+
+
+def mark(request: MarkRequest) -> Marks:
+    """Change what a copy got for a question, or take a change back, and return its marks.
+
+    Raises UsageError when it was not graded or has no such question, or the points are more than it has.
+    """
+    graded = kept(request.folder).get(request.name)
+    if graded is None:
+        brief = _("{name} was not graded in {folder}").format(name=request.name, folder=request.folder)
+        raise UsageError(brief, details=list(kept(request.folder)), resolution=_("`vboxlab grade` first"))
+    points = {each.question: each.points for each in graded.questions}
+    if request.question not in points:
+        brief = _("there is no question {question!r}").format(question=request.question)
+        raise UsageError(brief, details=[_("questions: {names}").format(names=", ".join(points))])
+    if request.points is not None and request.points > points[request.question]:
+        text = _("question {question} is worth {most:g} points; expected 0 to {most:g}")
+        raise UsageError(text.format(question=request.question, most=points[request.question]))
+    given = None
+    if request.points is not None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        given = Change(points=request.points, reason=request.reason, at=now)
+    change(request.folder, request.name, request.question, given)
+    write_reports(request.folder, request.form, request.identity)
+    return graded.marks(changes_of(request.folder, request.name))
+
+
+def _scheme_of(topology: Topology) -> Scheme:
+    if topology.grading is None:
+        raise UsageError(
+            _("{topology} says nothing about grading").format(topology=topology.name),
+            resolution=_("add `grading:` to it; docs/grading.md says how"),
+        )
+    return topology.grading
+
+
+@dataclass
+class _Grading:
+    context: Context
+    target: Target
+    request: GradeRequest
+    jobs: int
+
+    @property
+    def lab(self) -> LabName:
+        return self.target.lab
+
+    @property
+    def topology(self) -> Topology:
+        return self.target.needed.topology
+
+    def run(self) -> Graded:
+        """Look at the lab in the state asked for, and put it back."""
+        began, now = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+        lost: tuple[str, ...] = ()
+        try:
+            before = self._compare() if self.request.at == REBOOT else []
+            with self._prepared():
+                evidence = self._look()
+            lost = _lost(before, evidence)
+        except VboxlabError as error:
+            evidence = Evidence(trouble="; ".join([error.brief, *error.details]))
+            self.context.events(Note(evidence.trouble, level="warning"))
+        topology, scheme = self.topology, _scheme_of(self.topology)
+        return Graded(
+            lab=self.lab.lab, copy_name=self.lab.copy, topology=topology.name, digest=topology.digest,
+            scheme=scheme_digest(scheme), snapshot=self.request.at if self._is_snapshot else "",
+            rebooted=self.request.at == REBOOT, driver=self.context.driver.name, vboxlab=__version__, graded_at=now,
+            seconds=round(time.monotonic() - began, 1), total=scheme.total, rounding=scheme.rounding,
+            questions=looked_through(scheme, topology.values, evidence), lost=lost, trouble=evidence.trouble,
+        )  # fmt: skip
+
+    @property
+    def _is_snapshot(self) -> bool:
+        return self.request.at not in (AS_IS, REBOOT)
+
+    @contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """Put the lab into the state that is graded, started, and back afterwards.
+
+        What a student did is in a snapshot of its own meanwhile, unless the lab is graded as it is.
+        """
+        observed = begin(self.context, self.lab)
+        if not observed.machines:
+            raise UsageError(_("lab {lab} does not exist").format(lab=self.lab))
+        names = list(observed.machines)
+        off = [name for name, machine in observed.machines.items() if machine.power is PowerState.OFF]
+        if self._is_snapshot:
+            snapshot_sets.check_has(observed, names, self.request.at)
+        keeps = self.request.at != AS_IS
+        if keeps:
+            snapshot_sets.take(self.context, observed, names, BEFORE, start=False, jobs=self.jobs)
+        try:
+            if self._is_snapshot:
+                self._restore(names, self.request.at)
+            self._start([])
+            yield
+        finally:
+            if keeps:
+                self._put_back(names, off)
+            else:
+                self._stop(off)
+
+    def _put_back(self, names: Sequence[str], off: Sequence[str]) -> None:
+        try:
+            self._restore(names, BEFORE)
+            snapshot_sets.delete(self.context, begin(self.context, self.lab), names, BEFORE)
+            self._start(off)
+        except VboxlabError as error:
+            text = _("lab {lab} could not be put back; what was done in it is in the snapshot {snapshot}")
+            brief = text.format(lab=self.lab, snapshot=BEFORE)
+            raise LabError(brief, details=[error.brief, *error.details],
+                           resolution=f"`vboxlab snapshot restore {BEFORE}`") from error  # fmt: skip
+
+    def _restore(self, names: Sequence[str], snapshot: str) -> None:
+        observed = begin(self.context, self.lab)
+        snapshot_sets.restore(self.context, observed, names, snapshot, start=False, jobs=self.jobs)
+
+    def _start(self, but: Sequence[str]) -> None:
+        """Start what is off, but these, and wait for the guests that can be worked with.
+
+        A guest that does not come is looked at from outside.
+        """
+        machines = see(self.context, self.lab).machines.items()
+        resting = [m for name, m in machines if name not in but and m.power is not PowerState.RUNNING]
+
+        def start(machine: ObservedMachine) -> str:
+            self.context.driver.start(machine.handle)
+            if MARK_CONTACTED not in machine.marks:
+                return ""
+            base = self.context.bases.get(self.target.base_of(machine.machine))
+            running = self.context.driver.inspect(machine.handle)
+            directory = self.context.directory(self.lab)
+            try:
+                self.context.guests.contact(directory, running, base, first=False, report=lambda _text: None)
+            except VboxlabError as error:
+                return error.brief
+            return ""
+
+        on_each(self.context, self.lab, resting, N_("start"), start, jobs=self.jobs)
+
+    def _stop(self, names: Sequence[str]) -> None:
+        """Power off again what was off."""
+        machines = see(self.context, self.lab).machines
+        running = [machines[name] for name in names if machines[name].power is PowerState.RUNNING]
+
+        def stop(machine: ObservedMachine) -> str:
+            self.context.guests.forget(machine)
+            self.context.driver.power_off(machine.handle, "graceful", timeout=OFF_WITHIN)
+            return ""
+
+        on_each(self.context, self.lab, running, N_("power off"), stop, jobs=self.jobs)
+
+    def _compare(self) -> list[MachineCheck]:
+        return compare(self.context, self.target.needed, self.lab, jobs=self.jobs)
+
+    def _look(self) -> Evidence:
+        machines = {each.machine: _looked(each) for each in self._compare()}
+        steps: Mapping[tuple[str, int], StepReport] = {}
+        trouble = ""
+        try:
+            steps = self._steps()
+        except VboxlabError as error:
+            trouble = "; ".join([error.brief, *error.details])
+            self.context.events(Note(trouble, level="warning"))
+        return Evidence(machines, steps, trouble=trouble)
+
+    def _steps(self) -> Mapping[tuple[str, int], StepReport]:
+        """Carry out the steps of all questions in one run."""
+        values = self.topology.values
+        asked = [
+            ((question.question, number), step)
+            for question in _scheme_of(self.topology).asked(values)
+            for number, step in enumerate(question.steps)
+            if step.applies(values)
+        ]
+        if not asked:
+            return {}
+        scenario = Scenario.model_construct(steps=tuple(step for _key, step in asked))
+        report = prove(
+            self.context, self.lab, self.topology.model_copy(update={"verify": scenario}),
+            time_scale=self.request.time_scale or self.context.settings.time_scale,
+        )  # fmt: skip
+        return {key: done for (key, _step), done in zip(asked, report.steps, strict=False)}
+
+
+def _lost(before: Sequence[MachineCheck], evidence: Evidence) -> tuple[str, ...]:
+    """Return what is found wrong now and was not before, of guests that were looked at both times."""
+    known = {(each.machine, finding.code, finding.where) for each in before for finding in each.findings}
+    seen = {each.machine for each in before if each.guest_seen}
+    return tuple(
+        f"{name} {each.place}: {each.found}"
+        for name, looked in evidence.machines.items()
+        for each in looked.findings
+        if name in seen
+        and each.finding.severity != "hint"
+        and (name, each.finding.code, each.finding.where) not in known
+    )
+
+
+def _looked(checked: MachineCheck) -> Looked:
+    findings = tuple(told(finding) for finding in checked.findings)
+    unseen = next((each.found for each in findings if each.finding.code in _UNSEEN), "")
+    return Looked(findings, "" if checked.guest_seen else unseen)
