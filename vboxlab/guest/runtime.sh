@@ -148,7 +148,7 @@ put() { # INDEX PATH MODE OWNER GROUP DIGEST SERVICE...: writes the file from ba
     if said=$(write_file 2>&1); then
         remember "$path" "$digest"
         notify notified "$@"
-        case $path in /etc/systemd/system/*) reload_units=1 ;; esac
+        case $path in */systemd/system/* | /etc/init.d/*) reload_units=1 ;; esac
         report "$index" changed "$why"
     else
         notify broken "$@"
@@ -443,13 +443,13 @@ logged() { # UNIT LINES: what the unit logged last, without what only its author
     journalctl -q -b -n 200 -o cat -u "$1" 2>/dev/null | grep -v 'debug: ' | tail -n "$2"
 }
 
-read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how that is changed
+read_enabled() { # UNIT STATE: sets $enabled to yes, no or - (cannot be), and $enable to how that is changed
     # systemctl enable also runs update-rc.d where an init script stands beside the unit, and reloads all units: 8 s
     # under emulation, for nothing when there is a native unit (systemd's ENVIRONMENT.md, SYSTEMCTL_SKIP_SYSV). Without
     # the reload systemd goes on showing the old state, so the links themselves are looked at.
     enable='env SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --no-reload' enabled=no
     case $2 in
-        static | alias | indirect) enabled=yes ;;
+        static | alias | indirect) enabled=- ;;
         generated) # an init script alone: enabled when linked in its runlevel (systemd-sysv-generator(8))
             enable='systemctl --quiet'
             for link in /etc/rc3.d/S??"$1"; do [ ! -L "$link" ] || enabled=yes; done
@@ -492,16 +492,13 @@ restarted() { # INDEX NAME: restarts a service that runs, if a file of it change
         *) report "$1" unchanged ''; return ;;
     esac
     may_change "$1" 'its configuration changed' || return
-    read_units 998 "$2.service"
-    if [ "$load_998" != loaded ]; then
-        report "$1" failed "systemd says that the unit is ${load_998:-unknown}"
-        return
-    fi
-    case $active_998 in
-        active | reloading | activating) ;;
-        *) report "$1" unchanged ''; return ;;
-    esac
     if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
+    read_units 998 "$2.service"
+    case $load_998:$active_998 in
+        loaded:active | loaded:reloading | loaded:activating) ;;
+        loaded:* | masked:inactive | masked:failed) report "$1" unchanged ''; return ;;
+        *) report "$1" failed "systemd says that the unit is ${load_998:-unknown}"; return ;;
+    esac
     if attempt systemctl --quiet restart "$2"; then
         report "$1" changed 'its configuration changed'
     else
@@ -510,15 +507,35 @@ restarted() { # INDEX NAME: restarts a service that runs, if a file of it change
     fi
 }
 
+ask_again() { # UNIT: sets $load, $active and $enabled to what systemd says now
+    read_units 999 "$1.service"
+    load=${load_999-} active=${active_999-} enabled=${enabled_999-}
+}
+
+read_files_anew() { # STATE: lets systemd read its units where one is new, or could not be read as it was before
+    case $reload_units:$1 in 0:loaded | 0:not-found | 0:masked) return 0 ;; esac
+    systemctl daemon-reload && reload_units=0 changing=1
+}
+
 unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds between stop and start
     case $broken in
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
     esac
     eval "load=\${load_$3-} active=\${active_$3-} enabled=\${enabled_$3-}"
-    if [ "$load" != loaded ] && [ "$changing" = 1 ]; then # installed a moment ago
-        read_units 999 "$2.service"
-        load=${load_999-} active=${active_999-} enabled=${enabled_999-}
+    if [ "$load" != loaded ] && [ "$apply" = 1 ]; then
+        read_files_anew "$load"
+        if [ "$changing" = 1 ]; then ask_again "$2"; fi # installed a moment ago, or put right
     fi
+    why= todo= restart=restart
+    case $load:$4:$5 in
+        masked:yes:* | masked:*:yes)
+            may_change "$1" masked || return
+            attempt systemctl --quiet unmask "$2"
+            ask_again "$2"
+            why=masked
+            ;;
+        masked:*) load=loaded enabled=static ;; # which is more than not enabled; it may still run
+    esac
     if [ "$load" != loaded ]; then
         case $load:$apply:${missing:+missing}:$4$5 in
             not-found:*:*:nono) report "$1" unchanged '' ;;
@@ -529,10 +546,9 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
     fi
     read_enabled "$2" "$enabled"
     case $active in active | reloading | activating) running=yes ;; *) running=no ;; esac
-    why= todo= restart=restart
     [ "$6" = 0 ] || restart='stop pause start'
     case $4:$enabled in
-        yes:no) why='not enabled at boot' todo=enable ;;
+        yes:no) why="${why:+$why, }not enabled at boot" todo=enable ;;
         no:yes) why='enabled at boot' todo=disable ;;
     esac
     case $5:$running in
@@ -546,7 +562,7 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
     esac
     if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
     settled "$2"
-    if [ -z "$todo" ]; then report "$1" unchanged ''; return; fi
+    if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
     may_change "$1" "$why" || return
     for verb in $todo; do
         case $verb in
@@ -554,7 +570,10 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
             pause) sleep "$6" ;;
             *) attempt systemctl --quiet "$verb" "$2" ;;
         esac && continue
-        reason=$(logged "$2" 3)
+        case $verb in
+            enable | disable) reason= ;; # of which the unit's own log knows nothing
+            *) reason=$(logged "$2" 3) ;;
+        esac
         report "$1" failed "systemctl $verb $2: ${reason:-$said}"
         return
     done

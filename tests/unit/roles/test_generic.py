@@ -127,7 +127,7 @@ def test_what_a_machine_has_otherwise_is_told(tmp_path: Path) -> None:
             ResourceResult("file:/etc/sudoers.d/operators", "would-change", "mode is 0644 instead of 0440"),
             ResourceResult("restart:nginx", "would-change", "its configuration changed"),
             ResourceResult("command:data folder filled", "would-change", "not done"),
-            ResourceResult("service:nginx", "would-change", "not running (inactive)"),
+            ResourceResult("service:nginx", "would-change", "masked, not running (inactive)"),
         ),
     )
     said = [told(finding) for finding in guest_findings(place, resources, facts, preview)]
@@ -135,6 +135,7 @@ def test_what_a_machine_has_otherwise_is_told(tmp_path: Path) -> None:
         (f"{path}:2", "the line is `    listen 8080;`"),
         ("/etc/sudoers.d/operators", "its mode is 0644"),
         ("the guest", "not done: data folder filled"),
+        ("service nginx", "it is masked: nothing can start it"),
         ("service nginx", "it does not run (inactive)"),
     ]
 
