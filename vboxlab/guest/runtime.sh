@@ -7,6 +7,7 @@ umask 022
 nl='
 '
 tab='	'
+cr=$(printf '\r')
 notified=' '     # services to restart, because a file of theirs changed
 broken=' '       # services not to touch, because a file of theirs could not be written
 failures=0
@@ -24,7 +25,7 @@ changing=0       # whether anything may be otherwise than it was when it was ask
 report() { # INDEX STATUS REASON
     reason=$3
     case $reason in
-        *["$nl$tab"]*) reason=$(printf %s "$reason" | tr '\n\t' '; ') ;;
+        *["$nl$tab$cr"]*) reason=$(printf %s "$reason" | tr '\n\t\r' '; ;') ;;
     esac
     printf '@%s\t%s\t%s\n' "$1" "$2" "$reason"
     if [ "$2" = failed ]; then failures=$((failures + 1)); fi
@@ -44,6 +45,15 @@ may_change() { # INDEX REASON: whether changes are on; reports what would change
 
 attempt() { # COMMAND...: runs it, keeps what it said in $said
     said=$("$@" 2>&1 </dev/null)
+}
+
+attempt_alone() { # COMMAND...: as attempt; but what the command leaves running is not waited for, as a pipe would be
+    hearing=$(mktemp -t vboxlab-said.XXXXXX) || return
+    "$@" >"$hearing" 2>&1 </dev/null
+    code=$?
+    said=$(tail -n 5 "$hearing")
+    rm -f "$hearing"
+    return "$code"
 }
 
 notify() { # LIST SERVICE...: adds services to the list named "notified" or "broken"
@@ -70,6 +80,14 @@ difference() { # PATH RAWMODE OWNER GROUP: sets $why, empty when the file is as 
         *) why=${why:-content differs} ;;
     esac
     [ -z "$why" ]
+}
+
+untried() { # PATH: takes away what a trial (in_place) that was cut short has left, and puts back what was there
+    old=${1%/*}/.${1##*/}.vboxlab-old
+    [ "$apply" = 1 ] && [ -e "$old-new" ] || return 0
+    changing=1
+    rm -f "$old-new"
+    if [ -e "$old" ] || [ -L "$old" ]; then mv -fT "$old" "$1"; else rm -f "$1"; fi
 }
 
 again() { # PATH DIGEST: asks once more about a file, as something before it may have made or changed it
@@ -109,6 +127,7 @@ somebodys() { # PATH: whether what stands there is neither what we wrote nor wha
 }
 
 keep() { # INDEX PATH: keeps beside what somebody changed, before it is overwritten; $said says why it cannot
+    if [ -d "$2" ] && [ ! -L "$2" ]; then said="$2 is a folder: move it away, a file belongs there"; return 1; fi
     somebodys "$2" || return 0
     case ${2%/*} in
         *.d) kept=${2%/*}/.${2##*/} ;; # programs read all that lies in such a folder, but for hidden files
@@ -372,16 +391,23 @@ setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN: of the kernel; PATTERN is 
     if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
     keep "$1" "$4" || { report "$1" failed "$said"; return; }
     may_change "$1" "$why" || return
-    if said=$({
-        [ ! -e "$4" ] || sed -i -E "s/^#?[[:space:]]*$6[[:space:]]*=.*/$2=$3/" "$4"
-        grep -Fxqs "$2=$3" "$4" || printf '%s=%s\n' "$2" "$3" >>"$4"
-        printf %s "$3" >"$5"
-    } 2>&1); then
+    if said=$({ write_setting "$@" && printf %s "$3" >"$5"; } 2>&1); then
         remember "$4" "$(sha256sum <"$4" | cut -d ' ' -f 1)"
         report "$1" changed "$why"
     else
         report "$1" failed "$said"
     fi
+}
+
+write_setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN
+    if [ -e "$4" ]; then
+        sed -i -E "s/^#?[[:space:]]*$6[[:space:]]*=.*/$2=$3/" "$4" || return
+        if grep -Fxqs "$2=$3" "$4"; then return 0; fi
+        if [ -n "$(tail -c 1 "$4")" ]; then echo >>"$4" || return; fi # the last line has no end
+    else
+        mkdir -p "${4%/*}" || return
+    fi
+    printf '%s=%s\n' "$2" "$3" >>"$4"
 }
 
 # crypt(3) with the present hash as salt gives the present hash exactly when the password is the same.
@@ -585,8 +611,8 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
 command_done() { # INDEX [SECONDS]: runs "run_INDEX" unless "unless_INDEX" succeeds; with SECONDS it must succeed then
     if "unless_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
     may_change "$1" 'not done' || return
-    if attempt "run_$1"; then code=0; else code=$?; fi
-    if [ $# = 2 ]; then said=$(printf %s "$said" | tail -n 5); fi
+    if [ $# = 2 ]; then attempt_alone "run_$1"; else attempt "run_$1"; fi
+    code=$?
     case $#:$code in
         1:0) report "$1" changed 'was not done' ;;
         2:0)

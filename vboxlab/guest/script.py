@@ -250,6 +250,7 @@ class _Compiler:
         right = f"remember {path} {digest}; report {index} unchanged ''"
         before = f"again {path} {digest}\n" if file.as_written else ""
         if file.check:
+            before = f"untried {path}\n{before}" if file.check_in_place else before
             before += f"{self._check(index, file)}\n"
             put = f"check=check_{index}; {put}"
         wanted = f"if difference {path} {raw_mode} {owner} {group}; then {right}"
