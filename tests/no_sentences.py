@@ -78,6 +78,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("guest/explain_steps.py", "_Declared._reloaded"): "a command",
     ("guest/explain_steps.py", "_Declared.say"): "a command",
     ("guest/script.py", "_Compiler._in_order"): "a shell script",
+    ("roles/modules/guest.py", "_IS_THERE"): "a shell script",
     ("roles/mounts/guest.py", "MountsInGuest.typed"): "a command",
     ("roles/mounts/guest.py", "_MOUNT"): "a shell script",
     ("roles/mounts/guest.py", "_WRITE"): "a shell script",

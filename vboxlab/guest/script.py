@@ -49,7 +49,7 @@ CHECK_SECONDS = 60  # times the time scale, for the check of a file
 NEWLINE = b"\n"
 _PLAIN = {
     "path": re.compile(r"/[A-Za-z0-9._+@:/-]+"),
-    "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*"),
+    "name": re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@:-]*"),
     "value": re.compile(r"[A-Za-z0-9._-]+"),
     "setting": re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from vboxlab.topology import rules_commands as commands
 from vboxlab.topology import rules_disks as disks
 from vboxlab.topology import rules_faults as faults
 from vboxlab.topology import rules_invariants as invariants
@@ -80,4 +81,9 @@ def doubts_of(subject: Subject) -> list[Problem]:
     """Return every warning about a topology that is without problems."""
     from vboxlab.topology import reachability  # only `validate` wants to know
 
-    return [*networks.point_to_point(subject), *disks.outside_snapshots(subject), *reachability.doubts_of(subject)]
+    return [
+        *networks.point_to_point(subject),
+        *disks.outside_snapshots(subject),
+        *commands.without_shell(subject),
+        *reachability.doubts_of(subject),
+    ]
