@@ -7,7 +7,6 @@ umask 022
 nl='
 '
 tab='	'
-cr=$(printf '\r')
 notified=' '     # services to restart, because a file of theirs changed
 broken=' '       # services not to touch, because a file of theirs could not be written
 failures=0
@@ -25,7 +24,7 @@ changing=0       # whether anything may be otherwise than it was when it was ask
 report() { # INDEX STATUS REASON
     reason=$3
     case $reason in
-        *["$nl$tab$cr"]*) reason=$(printf %s "$reason" | tr '\n\t\r' '; ;') ;;
+        *[[:cntrl:]]*) reason=$(printf %s "$reason" | tr '\n\t\r' '; ;') ;;
     esac
     printf '@%s\t%s\t%s\n' "$1" "$2" "$reason"
     if [ "$2" = failed ]; then failures=$((failures + 1)); fi

@@ -85,5 +85,6 @@ def doubts_of(subject: Subject) -> list[Problem]:
         *networks.point_to_point(subject),
         *disks.outside_snapshots(subject),
         *commands.without_shell(subject),
+        *secrets.readable_secrets(subject),
         *reachability.doubts_of(subject),
     ]
