@@ -31,7 +31,7 @@ def digest(resources: Sequence[Resource]) -> str:
 
 
 def _record(value: Resource | SecretText | Hole) -> dict[str, Any]:
-    told = [each.name for each in fields(value) if each.init and not has_default(value, each)]
+    told = [each.name for each in fields(value) if each.init and each.compare and not has_default(value, each)]
     return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in told}}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, get_args
 
+from vboxlab.credentials import HIDDEN
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed, Executor
 from vboxlab.guest.reasons import in_words
@@ -18,6 +19,7 @@ from vboxlab.lazily import dataclass
 Status = Literal["unchanged", "changed", "would-change", "failed", "skipped", "missing"]
 APT_SECONDS = 900.0  # what an apt-get run may take in an emulated guest
 EXIT_DELTA_UNFIT = 3
+SHORTEST_HIDDEN = 6  # characters of a secret: a shorter one is in words that have nothing to do with it
 
 
 class ReadyPackages(Protocol):
@@ -120,7 +122,8 @@ def configure(
             stop_at_missing_packages=stop,
             fresh=fresh,
         )
-        return _parsed(executor, resources, executor.run(script, root=True, timeout=timeout), changes=changes)
+        done = executor.run(script, root=True, timeout=timeout)
+        return _parsed(executor, resources, done, hidden=_lines_to_hide(secrets), changes=changes)
 
     report = run(stop=changes and bool(ways))
     missing = [result.key.removeprefix("package:") for result in report.with_status("missing")]
@@ -165,7 +168,21 @@ def _as_installed(report: StageReport, names: Sequence[str]) -> StageReport:
     return replace(report, results=results)
 
 
-def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed, *, changes: bool) -> StageReport:
+def _lines_to_hide(secrets: Mapping[str, str]) -> list[str]:
+    """Return the lines of secrets that may be in what a program says of its file, the longest first."""
+    lines = {line.strip() for value in secrets.values() for line in value.splitlines()}
+    return sorted((line for line in lines if len(line) >= SHORTEST_HIDDEN), key=len, reverse=True)
+
+
+def _without(text: str, hidden: Sequence[str]) -> str:
+    for line in hidden:
+        text = text.replace(line, HIDDEN)
+    return text
+
+
+def _parsed(
+    executor: Executor, resources: Sequence[Resource], done: Completed, *, hidden: Sequence[str], changes: bool
+) -> StageReport:
     found: dict[int, ResourceResult] = {}
     kept: dict[str, None] = {}
     for line in done.stdout.splitlines():
@@ -176,6 +193,7 @@ def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed, 
         if not line.startswith("@") or status not in get_args(Status):
             continue
         number = int(index[1:])
+        reason = _without(reason, hidden) if status == "failed" else reason
         found[number] = ResourceResult(resources[number].key, status, reason.strip())  # type: ignore[arg-type]
     expected = done.exit_code == EXIT_PACKAGES_MISSING or len(found) == len(resources)
     if not expected:
@@ -183,7 +201,7 @@ def _parsed(executor: Executor, resources: Sequence[Resource], done: Completed, 
             _("{machine}: the configuration script ended early").format(machine=executor.machine),
             details=[
                 _("exit code {code}").format(code=done.exit_code),
-                *(done.stderr or done.stdout).strip().splitlines()[-3:],
+                *(_without(line, hidden) for line in (done.stderr or done.stdout).strip().splitlines()[-3:]),
             ],
             resolution=_("can the user of the base become root without being asked?"),
         )

@@ -37,6 +37,7 @@ _SERVICE_REASONS = (
     ("not running", "service-not-running"),
     ("running", "service-running"),
     ("not installed", "service-missing"),
+    ("masked", "service-masked"),
     ("systemd says", "service-missing"),
 )
 

@@ -10,6 +10,7 @@ from vboxlab.guest.pages import page_seen
 from vboxlab.guest.resources import (
     NEW_FILE,
     AbsentFile,
+    Argv,
     Await,
     Command,
     File,
@@ -207,7 +208,7 @@ class _Declared:
                 self._tell(text.format(user=code(user), secret=shown))
                 self._steps.run(f"passwd {shlex.quote(user)}")
             case Command():
-                self._type(typed(resource))
+                self._type(*(_remarks(resource) if resource.explained else ()), typed(resource))
             case _:
                 pass
 
@@ -249,13 +250,26 @@ def _service(service: Service, *, is_new: bool, notified: bool) -> list[str]:
     return [f"systemctl {verb} {name}" for verb in (verbs, state) if verb]
 
 
+def _remarks(command: Command) -> list[str]:
+    """Return comments of the shell: what a command is called, and what tells whether it is still needed."""
+    name, words = " ".join(command.name.split()), typed(command)
+    test = _as_typed(command.unless)
+    said = [] if name == " ".join(words.split()) else [name]
+    said += _("needed while this fails: {command}").format(command=test).splitlines()
+    return [f"# {line}" for line in said]
+
+
 def typed(command: Command) -> str:
     """Return a command as somebody would type it."""
     for role in guest_roles().values():
         words = role.typed(command)
         if words is not None:
             return words
-    match command.run:
+    return _as_typed(command.run)
+
+
+def _as_typed(argv: Argv) -> str:
+    match argv:
         case ("sh", "-c" | "-ec", script):
             return script.rstrip()
         case argv:

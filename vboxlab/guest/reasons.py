@@ -40,6 +40,7 @@ REASONS = (
     N_("enabled at boot"),
     N_("not running ({state})"),
     N_("running"),
+    N_("masked"),
     N_("its configuration changed"),
     N_("not done"),
     N_("was not done"),

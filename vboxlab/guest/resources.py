@@ -210,7 +210,7 @@ class Command:
     """A command run when `unless` fails (argv lists; `unless` must be free of side effects).
 
     `as_written`: as of a File; `unless` must then succeed once it has run, and it may take `timeout` seconds (times the
-    time scale).
+    time scale). `explained`: whoever types it is told its name and `unless`; that is nothing of the guest's state.
     """
 
     name: str
@@ -218,6 +218,7 @@ class Command:
     unless: Argv
     as_written: bool = False
     timeout: int = 300
+    explained: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> str:

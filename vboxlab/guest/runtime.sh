@@ -24,7 +24,7 @@ changing=0       # whether anything may be otherwise than it was when it was ask
 report() { # INDEX STATUS REASON
     reason=$3
     case $reason in
-        *["$nl$tab"]*) reason=$(printf %s "$reason" | tr '\n\t' '; ') ;;
+        *[[:cntrl:]]*) reason=$(printf %s "$reason" | tr '\n\t\r' '; ;') ;;
     esac
     printf '@%s\t%s\t%s\n' "$1" "$2" "$reason"
     if [ "$2" = failed ]; then failures=$((failures + 1)); fi
@@ -44,6 +44,15 @@ may_change() { # INDEX REASON: whether changes are on; reports what would change
 
 attempt() { # COMMAND...: runs it, keeps what it said in $said
     said=$("$@" 2>&1 </dev/null)
+}
+
+attempt_alone() { # COMMAND...: as attempt; but what the command leaves running is not waited for, as a pipe would be
+    hearing=$(mktemp -t vboxlab-said.XXXXXX) || return
+    "$@" >"$hearing" 2>&1 </dev/null
+    code=$?
+    said=$(tail -n 5 "$hearing")
+    rm -f "$hearing"
+    return "$code"
 }
 
 notify() { # LIST SERVICE...: adds services to the list named "notified" or "broken"
@@ -70,6 +79,14 @@ difference() { # PATH RAWMODE OWNER GROUP: sets $why, empty when the file is as 
         *) why=${why:-content differs} ;;
     esac
     [ -z "$why" ]
+}
+
+untried() { # PATH: takes away what a trial (in_place) that was cut short has left, and puts back what was there
+    old=${1%/*}/.${1##*/}.vboxlab-old
+    [ "$apply" = 1 ] && [ -e "$old-new" ] || return 0
+    changing=1
+    rm -f "$old-new"
+    if [ -e "$old" ] || [ -L "$old" ]; then mv -fT "$old" "$1"; else rm -f "$1"; fi
 }
 
 again() { # PATH DIGEST: asks once more about a file, as something before it may have made or changed it
@@ -109,6 +126,7 @@ somebodys() { # PATH: whether what stands there is neither what we wrote nor wha
 }
 
 keep() { # INDEX PATH: keeps beside what somebody changed, before it is overwritten; $said says why it cannot
+    if [ -d "$2" ] && [ ! -L "$2" ]; then said="$2 is a folder: move it away, a file belongs there"; return 1; fi
     somebodys "$2" || return 0
     case ${2%/*} in
         *.d) kept=${2%/*}/.${2##*/} ;; # programs read all that lies in such a folder, but for hidden files
@@ -148,7 +166,7 @@ put() { # INDEX PATH MODE OWNER GROUP DIGEST SERVICE...: writes the file from ba
     if said=$(write_file 2>&1); then
         remember "$path" "$digest"
         notify notified "$@"
-        case $path in /etc/systemd/system/*) reload_units=1 ;; esac
+        case $path in */systemd/system/* | /etc/init.d/*) reload_units=1 ;; esac
         report "$index" changed "$why"
     else
         notify broken "$@"
@@ -372,16 +390,23 @@ setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN: of the kernel; PATTERN is 
     if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
     keep "$1" "$4" || { report "$1" failed "$said"; return; }
     may_change "$1" "$why" || return
-    if said=$({
-        [ ! -e "$4" ] || sed -i -E "s/^#?[[:space:]]*$6[[:space:]]*=.*/$2=$3/" "$4"
-        grep -Fxqs "$2=$3" "$4" || printf '%s=%s\n' "$2" "$3" >>"$4"
-        printf %s "$3" >"$5"
-    } 2>&1); then
+    if said=$({ write_setting "$@" && printf %s "$3" >"$5"; } 2>&1); then
         remember "$4" "$(sha256sum <"$4" | cut -d ' ' -f 1)"
         report "$1" changed "$why"
     else
         report "$1" failed "$said"
     fi
+}
+
+write_setting() { # INDEX NAME VALUE FILE PROCPATH PATTERN
+    if [ -e "$4" ]; then
+        sed -i -E "s/^#?[[:space:]]*$6[[:space:]]*=.*/$2=$3/" "$4" || return
+        if grep -Fxqs "$2=$3" "$4"; then return 0; fi
+        if [ -n "$(tail -c 1 "$4")" ]; then echo >>"$4" || return; fi # the last line has no end
+    else
+        mkdir -p "${4%/*}" || return
+    fi
+    printf '%s=%s\n' "$2" "$3" >>"$4"
 }
 
 # crypt(3) with the present hash as salt gives the present hash exactly when the password is the same.
@@ -443,13 +468,13 @@ logged() { # UNIT LINES: what the unit logged last, without what only its author
     journalctl -q -b -n 200 -o cat -u "$1" 2>/dev/null | grep -v 'debug: ' | tail -n "$2"
 }
 
-read_enabled() { # UNIT STATE: sets $enabled to yes or no, and $enable to how that is changed
+read_enabled() { # UNIT STATE: sets $enabled to yes, no or - (cannot be), and $enable to how that is changed
     # systemctl enable also runs update-rc.d where an init script stands beside the unit, and reloads all units: 8 s
     # under emulation, for nothing when there is a native unit (systemd's ENVIRONMENT.md, SYSTEMCTL_SKIP_SYSV). Without
     # the reload systemd goes on showing the old state, so the links themselves are looked at.
     enable='env SYSTEMCTL_SKIP_SYSV=1 systemctl --quiet --no-reload' enabled=no
     case $2 in
-        static | alias | indirect) enabled=yes ;;
+        static | alias | indirect) enabled=- ;;
         generated) # an init script alone: enabled when linked in its runlevel (systemd-sysv-generator(8))
             enable='systemctl --quiet'
             for link in /etc/rc3.d/S??"$1"; do [ ! -L "$link" ] || enabled=yes; done
@@ -492,16 +517,13 @@ restarted() { # INDEX NAME: restarts a service that runs, if a file of it change
         *) report "$1" unchanged ''; return ;;
     esac
     may_change "$1" 'its configuration changed' || return
-    read_units 998 "$2.service"
-    if [ "$load_998" != loaded ]; then
-        report "$1" failed "systemd says that the unit is ${load_998:-unknown}"
-        return
-    fi
-    case $active_998 in
-        active | reloading | activating) ;;
-        *) report "$1" unchanged ''; return ;;
-    esac
     if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
+    read_units 998 "$2.service"
+    case $load_998:$active_998 in
+        loaded:active | loaded:reloading | loaded:activating) ;;
+        loaded:* | masked:inactive | masked:failed) report "$1" unchanged ''; return ;;
+        *) report "$1" failed "systemd says that the unit is ${load_998:-unknown}"; return ;;
+    esac
     if attempt systemctl --quiet restart "$2"; then
         report "$1" changed 'its configuration changed'
     else
@@ -510,15 +532,35 @@ restarted() { # INDEX NAME: restarts a service that runs, if a file of it change
     fi
 }
 
+ask_again() { # UNIT: sets $load, $active and $enabled to what systemd says now
+    read_units 999 "$1.service"
+    load=${load_999-} active=${active_999-} enabled=${enabled_999-}
+}
+
+read_files_anew() { # STATE: lets systemd read its units where one is new, or could not be read as it was before
+    case $reload_units:$1 in 0:loaded | 0:not-found | 0:masked) return 0 ;; esac
+    systemctl daemon-reload && reload_units=0 changing=1
+}
+
 unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds between stop and start
     case $broken in
         *" $2 "*) report "$1" skipped 'a file of it could not be written'; return ;;
     esac
     eval "load=\${load_$3-} active=\${active_$3-} enabled=\${enabled_$3-}"
-    if [ "$load" != loaded ] && [ "$changing" = 1 ]; then # installed a moment ago
-        read_units 999 "$2.service"
-        load=${load_999-} active=${active_999-} enabled=${enabled_999-}
+    if [ "$load" != loaded ] && [ "$apply" = 1 ]; then
+        read_files_anew "$load"
+        if [ "$changing" = 1 ]; then ask_again "$2"; fi # installed a moment ago, or put right
     fi
+    why= todo= restart=restart
+    case $load:$4:$5 in
+        masked:yes:* | masked:*:yes)
+            may_change "$1" masked || return
+            attempt systemctl --quiet unmask "$2"
+            ask_again "$2"
+            why=masked
+            ;;
+        masked:*) load=loaded enabled=static ;; # which is more than not enabled; it may still run
+    esac
     if [ "$load" != loaded ]; then
         case $load:$apply:${missing:+missing}:$4$5 in
             not-found:*:*:nono) report "$1" unchanged '' ;;
@@ -529,10 +571,9 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
     fi
     read_enabled "$2" "$enabled"
     case $active in active | reloading | activating) running=yes ;; *) running=no ;; esac
-    why= todo= restart=restart
     [ "$6" = 0 ] || restart='stop pause start'
     case $4:$enabled in
-        yes:no) why='not enabled at boot' todo=enable ;;
+        yes:no) why="${why:+$why, }not enabled at boot" todo=enable ;;
         no:yes) why='enabled at boot' todo=disable ;;
     esac
     case $5:$running in
@@ -546,7 +587,7 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
     esac
     if [ "$reload_units" = 1 ]; then systemctl daemon-reload && reload_units=0; fi
     settled "$2"
-    if [ -z "$todo" ]; then report "$1" unchanged ''; return; fi
+    if [ -z "$why" ]; then report "$1" unchanged ''; return; fi
     may_change "$1" "$why" || return
     for verb in $todo; do
         case $verb in
@@ -554,7 +595,10 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
             pause) sleep "$6" ;;
             *) attempt systemctl --quiet "$verb" "$2" ;;
         esac && continue
-        reason=$(logged "$2" 3)
+        case $verb in
+            enable | disable) reason= ;; # of which the unit's own log knows nothing
+            *) reason=$(logged "$2" 3) ;;
+        esac
         report "$1" failed "systemctl $verb $2: ${reason:-$said}"
         return
     done
@@ -566,8 +610,8 @@ unit() { # INDEX NAME N ENABLED RUNNING PAUSE: yes, no or - (leave); seconds bet
 command_done() { # INDEX [SECONDS]: runs "run_INDEX" unless "unless_INDEX" succeeds; with SECONDS it must succeed then
     if "unless_$1" >/dev/null 2>&1 </dev/null; then report "$1" unchanged ''; return; fi
     may_change "$1" 'not done' || return
-    if attempt "run_$1"; then code=0; else code=$?; fi
-    if [ $# = 2 ]; then said=$(printf %s "$said" | tail -n 5); fi
+    if [ $# = 2 ]; then attempt_alone "run_$1"; else attempt "run_$1"; fi
+    code=$?
     case $#:$code in
         1:0) report "$1" changed 'was not done' ;;
         2:0)

@@ -49,7 +49,7 @@ CHECK_SECONDS = 60  # times the time scale, for the check of a file
 NEWLINE = b"\n"
 _PLAIN = {
     "path": re.compile(r"/[A-Za-z0-9._+@:/-]+"),
-    "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*"),
+    "name": re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@:-]*"),
     "value": re.compile(r"[A-Za-z0-9._-]+"),
     "setting": re.compile(r"[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*"),
 }
@@ -250,6 +250,7 @@ class _Compiler:
         right = f"remember {path} {digest}; report {index} unchanged ''"
         before = f"again {path} {digest}\n" if file.as_written else ""
         if file.check:
+            before = f"untried {path}\n{before}" if file.check_in_place else before
             before += f"{self._check(index, file)}\n"
             put = f"check=check_{index}; {put}"
         wanted = f"if difference {path} {raw_mode} {owner} {group}; then {right}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -17,6 +19,8 @@ from vboxlab.topology.subject import Subject
 SECTION = "secrets"
 WILDCARD = "*."  # RFC 6125, section 6.4.3: the whole of the leftmost label
 TEMPLATE = "template"  # the key beside the text of a file that is in a file of its own
+
+_OCTAL = re.compile("[0-7]{3,5}")
 
 
 def declared_secrets(subject: Subject) -> Iterator[Problem]:
@@ -103,6 +107,28 @@ def secrets_in_texts(subject: Subject) -> Iterator[Problem]:
                     yield subject.problem("secret-not-filled", where, message + inside)
                 elif hole.word != CA:
                     yield from _use(subject, machine.name, hole.word, hole.name, where, inside)
+
+
+def readable_secrets(subject: Subject) -> Iterator[Problem]:
+    """secret-readable (a warning): the mode of a file with what must be secret keeps others out."""
+    message = _("everybody on machine `{machine}` can read `{hole}` here; expected `mode: 0640`, or 0600, beside it")
+    for machine, role, place in subject.roles():
+        for inner, text in _texts(role, ()):
+            mode = getattr(_at(role, inner[:-1]), "mode", None)
+            is_open = isinstance(mode, str) and _OCTAL.fullmatch(mode) and int(mode, 8) & 0o004
+            if not is_open or not set(inner) & set(role.filled_keys):
+                continue
+            hole = next((each for each in holes_in(text) if each.word in PRIVATE), None)
+            if hole is not None:
+                told = message.format(machine=machine.name, hole=hole.marker)
+                yield subject.doubt("secret-readable", (*place, *inner), told)
+
+
+def _at(value: Any, place: Place) -> Any:
+    """Return what is at a place within a role."""
+    for step in place:
+        value = value[step] if isinstance(step, int) or isinstance(value, dict) else getattr(value, step, None)
+    return value
 
 
 def _nearly(subject: Subject, text: str, place: Place) -> Iterator[Problem]:

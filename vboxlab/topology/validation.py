@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from vboxlab.topology import rules_commands as commands
 from vboxlab.topology import rules_disks as disks
 from vboxlab.topology import rules_faults as faults
 from vboxlab.topology import rules_grading as grading
@@ -92,5 +93,7 @@ def doubts_of(subject: Subject) -> list[Problem]:
         *networks.point_to_point(subject),
         *disks.outside_snapshots(subject),
         *grading.nothing_refused(subject),
+        *commands.without_shell(subject),
+        *secrets.readable_secrets(subject),
         *reachability.doubts_of(subject),
     ]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 from tests.unit.guest.test_script import GROUP, SHELLS, USER, program, run
 from vboxlab.guest.reasons import in_words
 from vboxlab.guest.resources import Argv, Command, File, Resource, Restart, Service, Sysctl
+from vboxlab.guest.script import compile_script
 from vboxlab.language import speaking
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
@@ -242,3 +247,71 @@ def test_programs_see_the_rights_that_the_new_file_will_have(tmp_path: Path) -> 
     check = ("sh", "-c", 'test "$(stat -c %a "$1")" = 640', "sh", "{}")
     file = File(str(tmp_path / "conf"), "x\n", 0o640, USER, GROUP, as_written=True, check=check)
     assert run([file]) == (0, [("changed", "does not exist")])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_that_leaves_a_program_running_is_not_waited_for(tmp_path: Path, shell: str) -> None:
+    """The program has the command's output for its own, as `python3 -m http.server &` does."""
+    left = command(f"sleep 60 & echo $! >{tmp_path}/pid; echo begun", f"test -e {tmp_path}/pid")
+    began = time.monotonic()
+    try:
+        assert run([left], shell=shell) == (0, [("changed", "was not done")])
+        assert time.monotonic() - began < 50
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+    assert list(Path(tempfile.gettempdir()).glob("vboxlab-said.*")) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_program_says_over_its_own_line_is_told_to_the_end(tmp_path: Path, shell: str) -> None:
+    said = r"printf '  0   0\r 50  50\rcurl: (7) Failed\n' >&2; exit 7"
+    assert run([command(said, "false")], shell=shell)[1] == [("failed", "  0   0; 50  50;curl: (7) Failed".strip())]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_folder_in_the_place_of_a_file_is_said_and_left_alone(tmp_path: Path, own_root: str, shell: str) -> None:
+    folder, kept = tmp_path / "conf", list[list[str]]()
+    (folder / "inside").mkdir(parents=True)
+    code, results = run([written(folder, "x\n")], shell=shell, prelude=own_root, kept=kept)
+    assert (code, results) == (1, [("failed", f"{folder} is a folder: move it away, a file belongs there")])
+    assert ([each.name for each in tmp_path.iterdir() if each.name != "root"], kept) == (["conf"], [])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("was_there", [False, True])
+def test_what_a_trial_that_was_cut_short_left_in_place_is_tried_again(
+    tmp_path: Path, own_root: str, shell: str, *, was_there: bool
+) -> None:
+    path = tmp_path / "conf"
+    if was_there:
+        path.write_text("theirs\n")
+    cut = ("sh", "-c", 'kill -9 "-$(cat "$1")"', "sh", str(tmp_path / "shell"))
+    file = written(path, "bad\n", (), cut, check_in_place=True)
+    script = f"echo $$ >{tmp_path}/shell\n{own_root}" + compile_script([file], changes=True, secrets={})
+    argv = [shell, "sh"] if shell == "busybox" else [shell]
+    done = subprocess.run(argv, input=script.encode(), capture_output=True, check=False, start_new_session=True)
+    assert done.returncode == -9
+    assert path.read_text() == "bad\n"  # which nothing has accepted
+    refusing = written(path, "bad\n", (), ("grep", "-q", "good", str(path)), check_in_place=True)
+    code, results = run([refusing], shell=shell, prelude=own_root)
+    assert (code, results) == (1, [("failed", f"{REFUSED}exit code 1")])
+    left = {each.name: each.read_text() for each in tmp_path.iterdir() if "conf" in each.name}
+    assert left == ({"conf": "theirs\n"} if was_there else {})
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.skipif(not os.access("/proc/sys/net/ipv4/ip_forward", os.W_OK), reason="needs to set the kernel")
+def test_a_setting_is_a_line_of_its_own_whatever_the_file_ends_with(tmp_path: Path, own_root: str, shell: str) -> None:
+    path = tmp_path / "sysctl.conf"
+    path.write_text("vm.swappiness=10")
+    current = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+    wanted = Sysctl("net.ipv4.ip_forward", current, str(path), as_written=True)
+    assert run([wanted], shell=shell, prelude=own_root)[0] == 0
+    assert path.read_text() == f"vm.swappiness=10\nnet.ipv4.ip_forward={current}\n"
+    nowhere = Sysctl("net.ipv4.ip_forward", current, str(tmp_path / "none/90.conf"), as_written=True)
+    code, results = run([nowhere], shell=shell, prelude=own_root)
+    assert (code, results[0][0]) == (0, "changed")
+    assert (tmp_path / "none/90.conf").read_text() == f"net.ipv4.ip_forward={current}\n"
+    (tmp_path / "file").write_text("")
+    bad = Sysctl("net.ipv4.ip_forward", current, str(tmp_path / "file/90.conf"), as_written=True)
+    assert run([bad], shell=shell, prelude=own_root)[1][0][0] == "failed"

@@ -16,7 +16,7 @@ from vboxlab.errors import GuestError
 from vboxlab.guest.configurator import ResourceResult, StageReport, Status, Way, configure
 from vboxlab.guest.executor import Completed, Executor
 from vboxlab.guest.recording import RecordingExecutor
-from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service
+from vboxlab.guest.resources import Await, Command, File, Hole, Package, Resource, SecretText, Service
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 
@@ -174,3 +174,19 @@ def test_the_recording_executor_is_an_executor_that_refuses_what_it_does_not_kno
         assert list(lines) == []
     with pytest.raises(GuestError, match="srv-web: no answer to this script"):
         executor.run("reboot")
+
+
+def test_what_a_program_says_of_its_file_shows_no_secret(tmp_path: Path) -> None:
+    text = SecretText("user = app\npassword = {secret app}\n", "", holes=(Hole("{secret app}", "app"),))
+    check = ("sh", "-c", 'echo "bad line:"; cat "$1"; exit 1', "sh", "{}")
+    file = File(str(tmp_path / "conf"), text, 0o600, USER, GROUP, as_written=True, check=check)
+    for secret in ("correct-horse $x", "first half\nsecond half"):
+        with pytest.raises(GuestError) as caught:
+            configure(local(), [file], secrets={"app": secret})
+        told = "; ".join(caught.value.details)
+        assert "bad line:" in told
+        assert not any(line in told for line in secret.splitlines())
+    ended = RecordingExecutor("srv-web", [("", lambda *_given: Completed(2, "", "sh: line 3: correct-horse: no"))])
+    with pytest.raises(GuestError) as caught:
+        configure(ended, [file], secrets={"app": "correct-horse"})
+    assert caught.value.details == ("exit code 2", "sh: line 3: …: no")

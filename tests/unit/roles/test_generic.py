@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from tests.unit.roles.test_resources import described
 from tests.unit.roles.toy import vboxlab
 from vboxlab.errors import TopologyInvalid
 from vboxlab.files import make_private_folder
+from vboxlab.guest.canonical import digest
 from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.differences import guest_findings
 from vboxlab.guest.explain import explain
 from vboxlab.guest.explain_steps import steps_for
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.place import Place
-from vboxlab.guest.resources import Package, Resource, packages, prepared_packages
+from vboxlab.guest.resources import Command, File, Package, Resource, packages, prepared_packages
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.guest.script import compile_script
 from vboxlab.guest.telling import told
@@ -127,7 +129,7 @@ def test_what_a_machine_has_otherwise_is_told(tmp_path: Path) -> None:
             ResourceResult("file:/etc/sudoers.d/operators", "would-change", "mode is 0644 instead of 0440"),
             ResourceResult("restart:nginx", "would-change", "its configuration changed"),
             ResourceResult("command:data folder filled", "would-change", "not done"),
-            ResourceResult("service:nginx", "would-change", "not running (inactive)"),
+            ResourceResult("service:nginx", "would-change", "masked, not running (inactive)"),
         ),
     )
     said = [told(finding) for finding in guest_findings(place, resources, facts, preview)]
@@ -137,8 +139,27 @@ def test_what_a_machine_has_otherwise_is_told(tmp_path: Path) -> None:
         (f"{path}:3", "a line is lacking before this one"),
         ("/etc/sudoers.d/operators", "its mode is 0644"),
         ("the guest", "not done: data folder filled"),
+        ("service nginx", "it is masked: nothing can start it"),
         ("service nginx", "it does not run (inactive)"),
     ]
+
+
+def test_what_a_command_is_called_and_needs_is_a_comment_of_the_shell() -> None:
+    command = Command(
+        "two\nlines", ("sh", "-ec", "make\n"), ("sh", "-c", "test -e /a ||\ntest -e /b\n"), as_written=True
+    )
+    assert steps_for([replace(command, explained=True)], ())[3:-2] == [
+        "# two lines",
+        "# needed while this fails: test -e /a ||",
+        "# test -e /b",
+        "make",
+    ]
+    assert steps_for([command], ())[3:-2] == ["make"]
+    assert digest([command]) == digest([replace(command, explained=True)])
+
+
+def test_an_owner_may_be_called_as_debian_calls_programs_users() -> None:
+    assert "chrony" in compile_script([File("/etc/a", "", owner="_chrony", group="_chrony")], changes=True, secrets={})
 
 
 def test_a_template_changes_the_digest_of_a_topology(tmp_path: Path) -> None:

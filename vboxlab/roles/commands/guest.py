@@ -21,7 +21,7 @@ class CommandsInGuest(GuestRole[CommandsRole]):
         del place
         for entry in role.commands:
             run, unless = _argv(entry.run), _argv(entry.unless)
-            yield Command(called(entry), run, unless, as_written=True, timeout=entry.timeout)
+            yield Command(called(entry), run, unless, as_written=True, timeout=entry.timeout, explained=True)
 
 
 IN_GUEST = CommandsInGuest()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vboxlab.language import _
 from vboxlab.roles.commands.guest import called
-from vboxlab.roles.commands.role import CommandsRole
+from vboxlab.roles.commands.role import CommandEntry, CommandsRole
 from vboxlab.topology.places import show
 from vboxlab.topology.problems import Place, Problem
 from vboxlab.topology.subject import Subject
@@ -15,7 +15,8 @@ from vboxlab.topology.subject import Subject
 def problems(subject: Subject) -> Iterator[Problem]:
     """empty-command, duplicate-command: what cannot be run, and what stands twice under one name in a stage."""
     seen: dict[tuple[Place, str], Place] = {}
-    for _machine, role, place in subject.roles_of(CommandsRole):
+    cut: dict[tuple[str, str], tuple[CommandEntry, Place]] = {}  # on a machine, in all of its stages
+    for machine, role, place in subject.roles_of(CommandsRole):
         for index, entry in enumerate(role.commands):
             where: Place = (*place, "commands", index)
             for key, words in (("run", entry.run), ("unless", entry.unless)):
@@ -24,6 +25,9 @@ def problems(subject: Subject) -> Iterator[Problem]:
                     yield subject.problem("empty-command", (*where, key), message)
             name = called(entry)
             first = seen.setdefault((place[:-1], name), where)
+            if first == where and not entry.name:
+                other, there = cut.setdefault((machine.name, name), (entry, where))
+                first = there if other.run != entry.run else where
             if first != where and name:
                 message = _("a command is called {name} already (line {line}); expected another `name`").format(
                     name=show(name), line="{line}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
 from vboxlab.guest.filling import filled
@@ -39,5 +38,4 @@ IN_GUEST = FilesInGuest()
 
 
 def _check(entry: FileEntry) -> Argv:
-    words = shlex.split(entry.check) if isinstance(entry.check, str) else entry.check or ()
-    return tuple(word.replace("%s", NEW_FILE) for word in words)
+    return tuple(word.replace("%s", NEW_FILE) for word in entry.argv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -29,6 +30,11 @@ class FileEntry(Parameters):
         description="check with the new file in its place, and put the old one back when it is refused",
     )
     restarts: tuple[str, ...] = Field(default=(), description="services to restart when the file changes")
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Return the words of the check. Raises ValueError where its quotes are not in pairs."""
+        return tuple(shlex.split(self.check)) if isinstance(self.check, str) else self.check or ()
 
 
 class FilesRole(Role):

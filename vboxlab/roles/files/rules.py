@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 
 from vboxlab.language import _
@@ -16,6 +15,7 @@ from vboxlab.topology.subject import Subject
 # What vboxlab.guest.script lets into a script.
 _PATH = re.compile(r"(/[A-Za-z0-9._+@:-]+)+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@:-]*")
+_OWNER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")  # chown(1) takes numbers too, which stat(1) then tells by name
 _MODE = re.compile(r"0?[0-7]{3,4}")
 
 
@@ -42,10 +42,12 @@ def _of_entry(subject: Subject, entry: FileEntry, place: Place) -> Iterator[Prob
     if not _MODE.fullmatch(entry.mode):
         message = _("{value} is no mode of a file; expected octal digits such as 0644")
         yield subject.problem("bad-mode", (*place, "mode"), message.format(value=show(entry.mode or None)))
-    named: list[tuple[str, Place]] = [(entry.owner, (*place, "owner"))]
-    named += [(entry.group, (*place, "group"))] if entry.group is not None else []
-    named += [(name, (*place, "restarts", number)) for number, name in enumerate(entry.restarts)]
-    for name, where in named:
+    for key, name in (("owner", entry.owner), ("group", entry.group)):
+        if name is not None and not _OWNER.fullmatch(name):
+            message = _("{value} is no name of a user or group; expected letters, digits and `._-`, no digit first")
+            yield subject.problem("bad-name", (*place, key), message.format(value=show(name or None)))
+    for number, name in enumerate(entry.restarts):
+        where = (*place, "restarts", number)
         if not _NAME.fullmatch(name):
             message = _("{value} is no name of a user, group or service; expected letters, digits and `._+@:-`")
             yield subject.problem("bad-name", where, message.format(value=show(name or None)))
@@ -54,10 +56,10 @@ def _of_entry(subject: Subject, entry: FileEntry, place: Place) -> Iterator[Prob
 
 def _of_check(subject: Subject, entry: FileEntry, place: Place) -> Iterator[Problem]:
     try:
-        words = shlex.split(entry.check) if isinstance(entry.check, str) else entry.check
+        words = entry.argv
     except ValueError:
         words = ()
-    if words is None:
+    if entry.check is None:
         if entry.check_in_place:
             message = _("`check_in_place` stands without a command; expected `check: …` beside it")
             yield subject.problem_of_key("bad-check", (*place, "check_in_place"), message)

@@ -11,6 +11,8 @@ from vboxlab.roles.modules.role import ModulesRole
 
 FOLDER = "/etc/modules-load.d"
 SECONDS = 60
+# What is built into the kernel and has no parameters is not below /sys. Name as the kernel has it, and as it is given.
+_IS_THERE = '[ -d "/sys/module/$1" ] || case $(modinfo "$2" 2>/dev/null) in *"(builtin)"*) ;; *) false ;; esac'
 
 
 class ModulesInGuest(GuestRole[ModulesRole]):
@@ -21,7 +23,7 @@ class ModulesInGuest(GuestRole[ModulesRole]):
         del place
         for name in role.names:
             yield File(f"{FOLDER}/{name}.conf", f"{name}\n", as_written=True)
-            loaded = ("test", "-d", f"/sys/module/{name.replace('-', '_')}")
+            loaded = ("sh", "-c", _IS_THERE, "sh", name.replace("-", "_"), name)
             yield Command(f"module {name}", ("modprobe", name), loaded, as_written=True, timeout=SECONDS)
 
 

@@ -33,6 +33,9 @@ def problems(subject: Subject) -> Iterator[Problem]:
             if not _WORD.fullmatch(word):
                 message = _("{value} is no suite or component; expected a word such as bookworm")
                 yield subject.problem("bad-repository", where, message.format(value=show(word or None)))
+        if not role.components and not role.suite.endswith("/"):
+            message = _("source `{name}` has no components; expected some, or a suite that ends with `/`")
+            yield subject.problem("bad-repository", (*place, "components"), message.format(name=role.name))
         if role.key is None and role.template is None:
             message = _("source `{name}` has no key; expected `key: …` or `template: …`").format(name=role.name)
             yield subject.problem_of_key("missing-key", place, message)

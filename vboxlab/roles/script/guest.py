@@ -17,7 +17,7 @@ class ScriptInGuest(GuestRole[ScriptRole]):
         """Return the script."""
         del place
         run, check = ("sh", "-ec", role.run or ""), ("sh", "-c", role.check)
-        yield Command(role.name, run, check, as_written=True, timeout=role.timeout)
+        yield Command(role.name, run, check, as_written=True, timeout=role.timeout, explained=True)
 
 
 IN_GUEST = ScriptInGuest()
