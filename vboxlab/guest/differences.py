@@ -10,6 +10,7 @@ from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.differing_lines import differing_lines
 from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.findings import Finding, PlaceKind, Severity, Where, in_file
+from vboxlab.guest.grammars.interfaces import INTERFACES
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import (
     AbsentFile,
@@ -28,7 +29,6 @@ from vboxlab.guest.resources import (
 )
 from vboxlab.guest.role_registry import guest_roles
 from vboxlab.guest.slips import means_the_same, slips, told_wholly, understood
-from vboxlab.guest.grammars.interfaces import INTERFACES
 
 # What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
 _SERVICE_REASONS = (

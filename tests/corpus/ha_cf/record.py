@@ -30,7 +30,8 @@ STARTED = (
 
 def milliseconds(value: str) -> int:
     """Return a time as the program counts it (cl_get_msec): seconds without a unit."""
-    number, unit = re.fullmatch(r"([0-9]*\.?[0-9]*)[0-9.]*([a-z]*)", value.lower()).groups()
+    found = re.fullmatch(r"([0-9]*\.?[0-9]*)[0-9.]*([a-z]*)", value.lower())
+    number, unit = found.groups() if found else ("0", "")
     return int(float(number) * {"": 1000, "ms": 1, "msec": 1, "us": 0.001, "usec": 0.001}[unit] + 0.5)
 
 

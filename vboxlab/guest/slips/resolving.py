@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from vboxlab.guest.facts import NSSWITCH, Facts, FileFact
 from vboxlab.guest.findings import Finding, Severity, Where, in_file
 from vboxlab.guest.grammars import nsswitch, resolv_conf
+from vboxlab.guest.grammars.interfaces import INTERFACES
 from vboxlab.guest.grammars.resolv_conf import Resolver
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Resource
-from vboxlab.guest.grammars.interfaces import INTERFACES
 from vboxlab.guest.wording import clipped
 
 RESOLVER = "/etc/resolv.conf"
