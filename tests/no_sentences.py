@@ -4,6 +4,18 @@ from __future__ import annotations
 
 # By file and by the function, class or constant that they stand in ("" is the module itself).
 NO_SENTENCES: dict[tuple[str, str], str] = {
+    ("cli/grade.py", "_tables"): "Moodle's word",
+    ("grading/pages.py", "_STYLE"): "a style sheet",
+    ("grading/pages.py", "_cell"): "HTML",
+    ("grading/pages.py", "_page"): "HTML",
+    ("grading/pages.py", "_question"): "HTML",
+    ("grading/pages.py", "class_page"): "HTML",
+    ("grading/tables.py", "junit"): "XML",
+    ("guest/grammars/nsswitch.py", "_USUAL"): "a file's words",
+    ("guest/slips/resolving.py", "ORDER"): "a file's words",
+    ("operations/grade.py", "IDENTITY"): "Moodle's word",
+    ("operations/grade.py", "_Grading._look"): "the level of a note",
+    ("operations/grade.py", "_Grading.run"): "the level of a note",
     ("base/archives.py", "install_script"): "a shell script",
     ("base/delta.py", "_line_checks"): "a shell script",
     ("base/delta.py", "apply_delta_script"): "a shell script",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,28 +13,21 @@ from vboxlab.errors import EXIT_OK
 from vboxlab.language import N_, _
 
 if TYPE_CHECKING:
-    from vboxlab.grading.tables import Form, Separator
     from vboxlab.operations.grade import GradedLab
     from vboxlab.operations.request import Which
 
 FOLDER = Path("grades")
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+SEPARATORS = ("comma", "semicolon", "tab")
 
 
 def _tables(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options of tables."""
-    command = click.option("--separator", type=click.Choice(list(SEPARATORS)), default="comma",
+    command = click.option("--separator", type=click.Choice(SEPARATORS), default="comma",
                            help=N_("What separates the cells of CSV tables (default: comma)."))(command)  # fmt: skip
     command = click.option("--decimal", type=click.Choice(["point", "comma"]), default="point",
                            help=N_("Decimal mark of CSV tables (default: point)."))(command)  # fmt: skip
     return click.option("--identity", default="ID number", metavar=N_("COLUMN"),
                         help=N_("Moodle's word for the names of copies (default: ID number)."))(command)  # fmt: skip
-
-
-def _form(separator: str, decimal: str) -> Form:
-    from vboxlab.grading.tables import Form
-
-    return Form(cast("Separator", SEPARATORS[separator]), "," if decimal == "comma" else ".")
 
 
 @click.command()
@@ -75,23 +68,22 @@ def grade(
     """
     from vboxlab.cli import summary
     from vboxlab.cli.terminal import Terminal
-    from vboxlab.grading.words import lines_of, record, sum_of
     from vboxlab.operations.grade import GradeRequest
     from vboxlab.operations.grade import grade as judge
 
     folder = into or FOLDER / Path(topology).stem
     request = GradeRequest(
         topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience, at=at,
-        time_scale=time_scale, folder=folder, form=_form(separator, decimal), identity=identity,
+        time_scale=time_scale, folder=folder, separator=separator, decimal=decimal, identity=identity,
     )  # fmt: skip
     with output.progress(as_json=False) as events:
         result = judge(request, Terminal(events, quiet=as_json))
     if isinstance(result, list):
         code = summary.report_whole(
             result,
-            lambda each: record(each.graded, each.marks),
-            lambda each: [f"{each.lab}", *lines_of(each.graded, each.marks), ""],
-            lambda each: sum_of(each.marks),
+            lambda each: each.record(),
+            lambda each: [f"{each.lab}", *each.lines(), ""],
+            lambda each: each.sum(),
             as_json=as_json,
         )
         if not as_json:
@@ -102,12 +94,10 @@ def grade(
 
 
 def _tell(graded: GradedLab, folder: Path, *, as_json: bool) -> None:
-    from vboxlab.grading.words import lines_of, record
-
     if as_json:
-        output.say_json(record(graded.graded, graded.marks))
+        output.say_json(graded.record())
         return
-    for line in lines_of(graded.graded, graded.marks):
+    for line in graded.lines():
         output.say(line)
     output.say(_("kept in {folder}").format(folder=folder))
 
@@ -138,7 +128,6 @@ def mark(
     It is kept apart from what was found, with the reason, and survives grading again.
     """
     from vboxlab.errors import UsageError
-    from vboxlab.grading.words import sum_of
     from vboxlab.operations.grade import MarkRequest
     from vboxlab.operations.grade import mark as change
 
@@ -147,11 +136,11 @@ def mark(
     if not undo and not reason:
         raise UsageError(_("a change needs a reason"), resolution=_("add --reason TEXT"))
     where = folder or _only_folder()
-    marks = change(MarkRequest(
+    total = change(MarkRequest(
         folder=where, name=name, question=question, points=points, reason=reason,
-        form=_form(separator, decimal), identity=identity,
+        separator=separator, decimal=decimal, identity=identity,
     ))  # fmt: skip
-    output.say(_("{name}: {sum}").format(name=name, sum=sum_of(marks)))
+    output.say(_("{name}: {sum}").format(name=name, sum=total))
     return EXIT_OK
 
 

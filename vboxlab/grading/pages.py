@@ -53,7 +53,8 @@ def class_page(graded: Sequence[tuple[Graded, Marks]]) -> str:
         lost = sum(j.value != "passed" for _g, marks in graded for j in marks.judged if j.shown.question == name)
         failing.append(str(lost))
     rows.append("".join(f"<td>{for_html(text)}" for text in (*failing, "")))
-    signs = ", ".join(f"{sign} {C_('question', VALUES[value])}" for value, sign in SIGNS.items())
+    named = {sign: C_("question", VALUES[value]) for value, sign in SIGNS.items()}
+    signs = ", ".join(f"{sign} {name}" for sign, name in named.items())
     table = '<table class="class">' + "".join(f"<tr>{row}" for row in rows) + "</table>"
     return _page(title, [table, f'<p class="small">{for_html(signs)}</p>'])
 

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from vboxlab.errors import UsageError, said_by_system
-from vboxlab.files import write_durably
+from vboxlab.files import make_private_folder, write_durably
 from vboxlab.grading.judge import Change, Marks, Shown, settle
 from vboxlab.language import _
 from vboxlab.topology.grading import Rounding, Scheme
@@ -120,7 +120,8 @@ def _damaged(path: Path, error: Exception) -> UsageError:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():  # the teacher's own folder stays as it is
+            make_private_folder(path.parent)
         write_durably(path, text + "\n")
     except OSError as error:
         raise UsageError(_("{file} cannot be written: {why}").format(file=path, why=said_by_system(error))) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 from xml.etree import ElementTree as ET
 
@@ -30,6 +30,14 @@ class Form:
     def number(self, points: float) -> str:
         """Return points as the table writes them."""
         return f"{points:g}".replace(".", self.decimal)
+
+
+_SEPARATORS: Mapping[str, Separator] = {"comma": ",", "semicolon": ";", "tab": "\t"}
+
+
+def form_of(separator: str, decimal: str) -> Form:
+    """Return the form of tables by the words for its separator (comma, semicolon, tab) and decimal mark."""
+    return Form(_SEPARATORS[separator], "," if decimal == "comma" else ".")
 
 
 def class_csv(graded: Sequence[tuple[Graded, Marks]], form: Form) -> str:

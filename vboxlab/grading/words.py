@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from vboxlab.grading.judge import Judged, Marks
 from vboxlab.grading.record import Graded
@@ -67,7 +68,7 @@ def reasons(judged: Judged) -> Iterator[str]:
                 yield from (f"  {for_line(line)}" for line in criterion.found)
 
 
-def record(graded: Graded, marks: Marks) -> dict[str, object]:
+def record(graded: Graded, marks: Marks) -> dict[str, Any]:
     """Return what came out as plain data; keys are stable."""
     return {
         **graded.model_dump(mode="json", exclude={"questions"}),

@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from vboxlab import __version__
 from vboxlab.errors import LabError, UsageError, VboxlabError
 from vboxlab.events import Note
+from vboxlab.grading import words
 from vboxlab.grading.evidence import Evidence, Looked
 from vboxlab.grading.judge import Change, Marks, looked_through
 from vboxlab.grading.record import Graded, change, changes_of, keep, kept, scheme_digest
 from vboxlab.grading.reports import write_reports
-from vboxlab.grading.tables import Form
+from vboxlab.grading.tables import form_of
 from vboxlab.guest.telling import told
 from vboxlab.lab import snapshot_sets
 from vboxlab.lab.check import MachineCheck
@@ -53,14 +55,16 @@ class GradeRequest(LabRequest):
     """Which topology's scheme to grade by, what, and where to keep it.
 
     `at`: as-is, reboot, or the name of a snapshot. `time_scale` is that of `verify`. `folder` gets what was found and
-    all reports, tables in a `form`; Moodle's has a column `identity` with the names of copies.
+    all reports. `separator` (comma, semicolon, tab) and `decimal` (point, comma) are those of tables; Moodle's has a
+    column `identity` with the names of copies.
     """
 
     topology: str
     at: str = AS_IS
     time_scale: float | None = None
     folder: Path
-    form: Form = Form()
+    separator: str = "comma"
+    decimal: str = "point"
     identity: str = IDENTITY
 
 
@@ -72,6 +76,18 @@ class GradedLab:
     graded: Graded
     marks: Marks
 
+    def sum(self) -> str:
+        """Return the sum in words."""
+        return words.sum_of(self.marks)
+
+    def lines(self) -> list[str]:
+        """Return what came out in words: each question, and the sum."""
+        return list(words.lines_of(self.graded, self.marks))
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data; keys are stable."""
+        return words.record(self.graded, self.marks)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MarkRequest:
@@ -82,7 +98,8 @@ class MarkRequest:
     question: str
     points: float | None
     reason: str
-    form: Form = Form()
+    separator: str = "comma"
+    decimal: str = "point"
     identity: str = IDENTITY
 
 
@@ -103,12 +120,12 @@ def grade(request: GradeRequest, door: Door) -> OneOrCopies[GradedLab]:
         chosen = choose(session, request.topology, request, parameters=True)
         _scheme_of(session.library.topology(session.library.find_topology(request.topology)))
         results = on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
-    write_reports(request.folder, request.form, request.identity)
+    write_reports(request.folder, form_of(request.separator, request.decimal), request.identity)
     return results
 
 
-def mark(request: MarkRequest) -> Marks:
-    """Change what a copy got for a question, or take a change back, and return its marks.
+def mark(request: MarkRequest) -> str:
+    """Change what a copy got for a question, or take a change back, and return its sum in words.
 
     Raises UsageError when it was not graded or has no such question, or the points are more than it has.
     """
@@ -128,8 +145,8 @@ def mark(request: MarkRequest) -> Marks:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         given = Change(points=request.points, reason=request.reason, at=now)
     change(request.folder, request.name, request.question, given)
-    write_reports(request.folder, request.form, request.identity)
-    return graded.marks(changes_of(request.folder, request.name))
+    write_reports(request.folder, form_of(request.separator, request.decimal), request.identity)
+    return words.sum_of(graded.marks(changes_of(request.folder, request.name)))
 
 
 def _scheme_of(topology: Topology) -> Scheme:
