@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.corpus import OURS, Variant, variants
-from tests.unit.guest.guest_root import guest_root
+from tests.unit.guest.guest_root import GuestRoot, guest_root
+from vboxlab.guest.facts import Facts, FileFact
 from vboxlab.guest.grammars.ha_cf import milliseconds, read_ha_cf
 from vboxlab.guest.slips import slips
 
@@ -42,11 +43,19 @@ def test_the_reader_agrees_with_heartbeat(variant: Variant) -> None:
     assert meaning(variant.content) == variant.meaning
 
 
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[GuestRoot, Facts]:
+    """Return a node where all is right, and its facts."""
+    guest = guest_root(tmp_path_factory.mktemp("node"), "failover", "srv-web", "heartbeat")
+    return guest, guest.facts()
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_an_error_is_told_when_heartbeat_has_it_otherwise(variant: Variant, tmp_path: Path) -> None:
-    guest = guest_root(tmp_path, "failover", "srv-web", "heartbeat")
-    guest.path(PATH).write_bytes(variant.content)
-    found = [each for each in slips(guest.place, guest.resources, guest.facts()) if each.where.name == PATH]
+def test_an_error_is_told_when_heartbeat_has_it_otherwise(variant: Variant, right: tuple[GuestRoot, Facts]) -> None:
+    guest, facts = right
+    files = {**facts.files, PATH: FileFact(PATH, 0o644, "root:root", variant.content)}
+    told = slips(guest.place, guest.resources, replace(facts, files=files))
+    found = [each for each in told if each.where.name == PATH and each.code != "invisible-character"]
     ours = next(each for each in VARIANTS if each.name == OURS)
     is_right = what_matters(variant) == what_matters(ours) or variant.name in AS_GOOD | A_WARNING
     assert any(each.severity == "error" for each in found) is not is_right
