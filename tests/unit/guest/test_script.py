@@ -179,7 +179,7 @@ def test_a_failed_file_skips_its_service_and_the_waiting_but_nothing_else(tmp_pa
     assert code == 1
     assert results[0] == ("changed", "does not exist")
     assert results[1][0] == "failed"
-    assert "cannot overwrite directory" in results[1][1]
+    assert results[1][1] == f"{tmp_path}/taken is a folder: move it away, a file belongs there"
     assert results[2] == ("skipped", "a file of it could not be written")
     assert results[3] == ("skipped", "not waited for, because something failed")
 
