@@ -61,7 +61,7 @@ class Findings(Parameters):
     none_of: Names = Field(
         default=("*",),
         description="codes of findings, such as hosts-missing, or with what they are about, such as "
-        "file-missing:/etc/hosts; `*` stands for any text"
+        "file-missing:/etc/hosts; `*` stands for any text",
     )
 
     def concerns(self, machine: str, code: str, about: str = "") -> bool:
