@@ -141,6 +141,15 @@ prove-practicals: $(STAMP) ## Bring every practical of tests/guests up on emulat
 	$(VBOXLAB) base build
 	$(BIN)/python -m tests.prove_practicals $(PRACTICALS) --results '$(if $(filter file,$(origin RESULTS)),practical-results,$(RESULTS))'
 
+.PHONY: prove-grading
+prove-grading: $(STAMP) ## Prove the schemes of both topologies by their mutants on emulated guests (resumable; TOPOLOGIES="failover")
+	$(VBOXLAB) base build
+	@for topology in $(or $(TOPOLOGIES),failover loadbalancing); do \
+		$(VBOXLAB) up $$topology --copy proving --driver qemu --yes && \
+		$(VBOXLAB) grade $$topology --copy proving --driver qemu --prove \
+			--results '$(if $(filter file,$(origin RESULTS)),grading-proofs,$(or $(RESULTS),grading-proofs))'/$$topology || failed=1; \
+	done; test -z "$$failed"
+
 .PHONY: record-verdicts
 record-verdicts: $(STAMP) ## Ask the real programs what they make of the corpus of student files (needs root; KINDS="hosts …")
 	@$(MAKE) --no-print-directory system COMMANDS="mmdebstrap:mmdebstrap unshare:util-linux ip:iproute2"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vboxlab.operations.request import Which
 
 FOLDER = Path("grades")
+PROOFS = Path("proofs")
 SEPARATORS = ("comma", "semicolon", "tab")
 
 
@@ -44,6 +45,12 @@ def _tables(command: Callable[..., int]) -> Callable[..., int]:
               help=N_("Stretch limits and waits N times; default: as slow as the guests are."))  # fmt: skip
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), metavar=N_("FOLDER"),
               help=N_("Where to keep what came out (default: grades/TOPOLOGY)."))  # fmt: skip
+@click.option("--prove", is_flag=True,
+              help=N_("Prove the scheme instead: each mutant must cost exactly what it names."))  # fmt: skip
+@click.option("--mutant", "mutants", multiple=True, metavar=N_("NAME"),
+              help=N_("With --prove: only this mutant, or `reference`; repeatable."))  # fmt: skip
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), metavar=N_("FOLDER"),
+              help=N_("With --prove: where to keep results (default: proofs/TOPOLOGY)."))  # fmt: skip
 @_tables
 def grade(
     topology: str,
@@ -55,22 +62,38 @@ def grade(
     at: str,
     time_scale: float | None,
     into: Path | None,
+    mutants: tuple[str, ...],
+    results: Path | None,
     separator: str,
     decimal: str,
     identity: str,
     *,
+    prove: bool,
     as_json: bool,
 ) -> int:
     """Grade a lab, or each copy, by the scheme of TOPOLOGY, and leave it as it was.
 
     Says for each question how many points it got and what was found; what nobody can tell is said, never counted as
-    wrong in silence. Exits 0 when all could be looked at, 8 when a copy could not.
+    wrong in silence. Exits 0 when all could be looked at, 8 when a copy could not; with --prove 1 when something is not
+    proved.
     """
     from vboxlab.cli import summary
     from vboxlab.cli.terminal import Terminal
+    from vboxlab.errors import UsageError
     from vboxlab.operations.grade import GradeRequest
     from vboxlab.operations.grade import grade as judge
 
+    if prove:
+        from vboxlab.cli import prove_grading
+        from vboxlab.operations.prove_grading import ProveRequest
+
+        proving = ProveRequest(
+            topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience,
+            names=mutants, folder=results or PROOFS / Path(topology).stem, time_scale=time_scale,
+        )  # fmt: skip
+        return prove_grading.prove(proving, as_json=as_json)
+    if mutants or results:
+        raise UsageError(_("--mutant and --results go with --prove"))
     folder = into or FOLDER / Path(topology).stem
     request = GradeRequest(
         topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience, at=at,

@@ -158,8 +158,8 @@ class _Looking:
                 why = looked.unseen if looked else self.evidence.trouble or _("it was not looked at")
                 unseen.append(f"{machine}: {why}")
             for told in looked.findings if looked else ():
-                code, severity = told.finding.code, told.finding.severity
-                if severity != "hint" and code not in _NOT_SEEN and findings.concerns(machine, code):
+                code, severity, about = told.finding.code, told.finding.severity, told.finding.where.name
+                if severity != "hint" and code not in _NOT_SEEN and findings.concerns(machine, code, about):
                     expected = _(" (expected: {expected})").format(expected=told.expected) if told.expected else ""
                     wrong.append(f"{machine} {told.place}: {told.found}{expected}")
         if wrong:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,15 +14,13 @@ from vboxlab import __version__
 from vboxlab.errors import LabError, UsageError, VboxlabError
 from vboxlab.events import Note
 from vboxlab.grading import words
-from vboxlab.grading.evidence import Evidence, Looked
+from vboxlab.grading.evidence import Evidence
 from vboxlab.grading.judge import Change, Marks, looked_through
 from vboxlab.grading.record import Graded, change, changes_of, keep, kept, scheme_digest
 from vboxlab.grading.reports import write_reports
 from vboxlab.grading.tables import form_of
-from vboxlab.guest.telling import told
 from vboxlab.lab import snapshot_sets
 from vboxlab.lab.check import MachineCheck
-from vboxlab.lab.check import check as compare
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import on_each
 from vboxlab.lab.observe import begin, see
@@ -30,6 +28,7 @@ from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, on_labs
 from vboxlab.operations.door import Door
+from vboxlab.operations.looking import Looking
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.targets import Target
@@ -37,9 +36,6 @@ from vboxlab.planning.observed import MARK_CONTACTED, ObservedMachine, PowerStat
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.grading import Scheme
 from vboxlab.topology.model import Topology
-from vboxlab.topology.scenario import Scenario
-from vboxlab.verification.live import prove
-from vboxlab.verification.report import StepReport
 
 AS_IS, REBOOT = "as-is", "reboot"
 BEFORE = "before-grading"
@@ -47,7 +43,6 @@ BEFORE = "before-grading"
 IDENTITY = "ID number"
 """What Moodle calls the column that tells students apart."""
 OFF_WITHIN = 60.0  # seconds that machines have to end by themselves
-_UNSEEN = ("never-reached", "unreachable", "not-running", "not-created")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +113,7 @@ def grade(request: GradeRequest, door: Door) -> OneOrCopies[GradedLab]:
 
     with opened(door, request.driver) as session:
         chosen = choose(session, request.topology, request, parameters=True)
-        _scheme_of(session.library.topology(session.library.find_topology(request.topology)))
+        scheme_of(session.library.topology(session.library.find_topology(request.topology)))
         results = on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
     write_reports(request.folder, form_of(request.separator, request.decimal), request.identity)
     return results
@@ -149,7 +144,8 @@ def mark(request: MarkRequest) -> str:
     return words.sum_of(graded.marks(changes_of(request.folder, request.name)))
 
 
-def _scheme_of(topology: Topology) -> Scheme:
+def scheme_of(topology: Topology) -> Scheme:
+    """Return the scheme of a topology. Raises UsageError when it has none."""
     if topology.grading is None:
         raise UsageError(
             _("{topology} says nothing about grading").format(topology=topology.name),
@@ -178,14 +174,14 @@ class _Grading:
         began, now = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         lost: tuple[str, ...] = ()
         try:
-            before = self._compare() if self.request.at == REBOOT else []
+            before = self._looking.compare() if self.request.at == REBOOT else []
             with self._prepared():
-                evidence = self._look()
+                evidence = self._looking.look(scheme_of(self.topology).asked(self.topology.values))
             lost = _lost(before, evidence)
         except VboxlabError as error:
             evidence = Evidence(trouble="; ".join([error.brief, *error.details]))
             self.context.events(Note(evidence.trouble, level="warning"))
-        topology, scheme = self.topology, _scheme_of(self.topology)
+        topology, scheme = self.topology, scheme_of(self.topology)
         return Graded(
             lab=self.lab.lab, copy_name=self.lab.copy, topology=topology.name, digest=topology.digest,
             scheme=scheme_digest(scheme), snapshot=self.request.at if self._is_snapshot else "",
@@ -275,37 +271,9 @@ class _Grading:
 
         on_each(self.context, self.lab, running, N_("power off"), stop, jobs=self.jobs)
 
-    def _compare(self) -> list[MachineCheck]:
-        return compare(self.context, self.target.needed, self.lab, jobs=self.jobs)
-
-    def _look(self) -> Evidence:
-        machines = {each.machine: _looked(each) for each in self._compare()}
-        steps: Mapping[tuple[str, int], StepReport] = {}
-        trouble = ""
-        try:
-            steps = self._steps()
-        except VboxlabError as error:
-            trouble = "; ".join([error.brief, *error.details])
-            self.context.events(Note(trouble, level="warning"))
-        return Evidence(machines, steps, trouble=trouble)
-
-    def _steps(self) -> Mapping[tuple[str, int], StepReport]:
-        """Carry out the steps of all questions in one run."""
-        values = self.topology.values
-        asked = [
-            ((question.question, number), step)
-            for question in _scheme_of(self.topology).asked(values)
-            for number, step in enumerate(question.steps)
-            if step.applies(values)
-        ]
-        if not asked:
-            return {}
-        scenario = Scenario.model_construct(steps=tuple(step for _key, step in asked))
-        report = prove(
-            self.context, self.lab, self.topology.model_copy(update={"verify": scenario}),
-            time_scale=self.request.time_scale or self.context.settings.time_scale,
-        )  # fmt: skip
-        return {key: done for (key, _step), done in zip(asked, report.steps, strict=False)}
+    @property
+    def _looking(self) -> Looking:
+        return Looking(self.context, self.target, self.jobs, self.request.time_scale)
 
 
 def _lost(before: Sequence[MachineCheck], evidence: Evidence) -> tuple[str, ...]:
@@ -320,9 +288,3 @@ def _lost(before: Sequence[MachineCheck], evidence: Evidence) -> tuple[str, ...]
         and each.finding.severity != "hint"
         and (name, each.finding.code, each.finding.where) not in known
     )
-
-
-def _looked(checked: MachineCheck) -> Looked:
-    findings = tuple(told(finding) for finding in checked.findings)
-    unseen = next((each.found for each in findings if each.finding.code in _UNSEEN), "")
-    return Looked(findings, "" if checked.guest_seen else unseen)

@@ -19,6 +19,7 @@ from vboxlab.topology.model import Topology
 from vboxlab.topology.origins import made_first
 from vboxlab.topology.parts import declaration_problems, is_part
 from vboxlab.topology.problems import Problem, invalid
+from vboxlab.topology.rules_mutants import is_mutants, mutants_of
 from vboxlab.topology.source import Source
 from vboxlab.topology.subject import Known
 
@@ -86,6 +87,8 @@ def _check(
     if is_snapshot_set(source):
         found = snapshot_set_of(source, path.stem)
         snapshot_set_of(source, path.stem, _maker(source, found.topology, path, library))
+    elif is_mutants(source):
+        mutants_of(source, library.topology(path.resolve().parent.parent / path.name, values))
     elif is_part(source):
         problems = declaration_problems(source)
         if problems:

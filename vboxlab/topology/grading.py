@@ -59,12 +59,15 @@ class Findings(Parameters):
 
     on: Names = Field(description="machines")
     none_of: Names = Field(
-        default=("*",), description="codes of findings, such as hosts-missing; `*` stands for any text"
+        default=("*",),
+        description="codes of findings, such as hosts-missing, or with what they are about, such as "
+        "file-missing:/etc/hosts; `*` stands for any text",
     )
 
-    def concerns(self, machine: str, code: str) -> bool:
-        """Tell whether a finding of a machine is one of those that must not be."""
-        return machine in self.on and any(fnmatchcase(code, pattern) for pattern in self.none_of)
+    def concerns(self, machine: str, code: str, about: str = "") -> bool:
+        """Tell whether a finding of a machine is one of those that must not be; `about` is the name of its place."""
+        names = (code, f"{code}:{about}")
+        return machine in self.on and any(fnmatchcase(name, pattern) for pattern in self.none_of for name in names)
 
 
 class Tier(Parameters):

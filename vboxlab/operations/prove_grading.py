@@ -1,0 +1,288 @@
+"""`grade --prove`: what a scheme makes of its reference, of other words for it, and of every mutant.
+
+The lab is a finished one. It goes into a snapshot, to which it is put back at the end and after every mutant that
+changes more than files.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import field
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from vboxlab import __version__
+from vboxlab.errors import UsageError, VboxlabError, said_by_system
+from vboxlab.events import Note
+from vboxlab.files import write_durably
+from vboxlab.grading.judge import Marks, looked_through, settle
+from vboxlab.grading.mutants import REFERENCE, Proof, differences, expected_of, key_of, looked_at, needs_faults
+from vboxlab.grading.record import scheme_digest
+from vboxlab.guest.executor import Executor
+from vboxlab.lab import snapshot_sets
+from vboxlab.lab.each import on_each
+from vboxlab.lab.mutating import Mutating
+from vboxlab.lab.observe import begin, see
+from vboxlab.language import N_, _
+from vboxlab.lazily import dataclass
+from vboxlab.operations.copies import Chosen, choose, on_labs
+from vboxlab.operations.door import Door
+from vboxlab.operations.grade import scheme_of
+from vboxlab.operations.looking import Looking
+from vboxlab.operations.request import LabRequest
+from vboxlab.operations.session import Session, opened
+from vboxlab.operations.snapshot.members import base_of
+from vboxlab.operations.targets import Target
+from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.topology.grading import Question, Scheme
+from vboxlab.topology.model import Topology
+from vboxlab.topology.mutants import Mutant, Mutants
+from vboxlab.topology.problems import did_you_mean, one_of
+from vboxlab.topology.rules_mutants import mutants_file, mutants_of
+
+BEFORE = "before-proving"
+"""The snapshot that holds the reference while its scheme is proved."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveRequest(LabRequest):
+    """Which topology's scheme to prove, by which mutants (none: all, after the reference), and where to keep results.
+
+    What passed under the same topology, scheme, mutant, driver and vboxlab is not done again.
+    """
+
+    topology: str
+    names: tuple[str, ...] = ()
+    folder: Path
+    time_scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Proved:
+    """What came out of each, and how many were proved by an earlier run; `left` were not begun when it was stopped."""
+
+    proofs: tuple[Proof, ...]
+    earlier: frozenset[str] = frozenset()
+    left: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether all that was asked for is proved."""
+        return not self.left and all(proof.passed for proof in self.proofs)
+
+
+def prove_grading(request: ProveRequest, door: Door) -> Proved:
+    """Prove a scheme on a lab that is up and finished, and leave it as it was.
+
+    Raises UsageError when there is no scheme, no mutant of a name, or several copies are asked for; TopologyInvalid
+    with all that is wrong with the mutants; LabBusy.
+    """
+    if request.which.several:
+        raise UsageError(_("a scheme is proved on one lab"), resolution=_("name one with --copy"))
+
+    def one(session: Session, entry: Chosen, jobs: int) -> Proved:
+        target = entry.target(session)
+        mutants = _mutants(session, request, target.needed.topology)
+        return _Proving(session, target, request, mutants, jobs).run()
+
+    with opened(door, request.driver) as session:
+        chosen = choose(session, request.topology, request, parameters=True)
+        result = on_labs(session, chosen, request, one, heed_stop=True)
+    return cast("Proved", result)  # one lab was chosen
+
+
+def _mutants(session: Session, request: ProveRequest, topology: Topology) -> Mutants:
+    scheme_of(topology)
+    path = mutants_file(session.library.find_topology(request.topology))
+    if not path.is_file():
+        brief = _("{topology} has no mutants").format(topology=topology.name)
+        raise UsageError(brief, resolution=_("write them into {file}; docs/grading.md says how").format(file=path))
+    mutants = mutants_of(session.library.source(path), topology)
+    known = (REFERENCE, *(each.mutant for each in mutants.mutants))
+    for name in request.names:
+        if name not in known:
+            text = _("there is no mutant `{name}`; {expected}")
+            raise UsageError(text.format(name=name, expected=one_of(known) + did_you_mean(name, known)))
+    return mutants
+
+
+@functools.cache
+def _code() -> str:
+    """Return a digest of vboxlab's own source, which says more than its version while it is worked on."""
+    digest = hashlib.sha256()
+    root = Path(str(resources.files("vboxlab")))
+    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".sh")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class _Proving:
+    session: Session
+    target: Target
+    request: ProveRequest
+    mutants: Mutants
+    jobs: int
+    _spoilt: bool = field(default=False)  # whether the lab is to go back to the snapshot before the next one
+
+    @property
+    def topology(self) -> Topology:
+        return self.target.needed.topology
+
+    @property
+    def scheme(self) -> Scheme:
+        return scheme_of(self.topology)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        return self.scheme.asked(self.topology.values)
+
+    def run(self) -> Proved:
+        """Prove what is not proved yet."""
+        wanted: list[Mutant | None] = []
+        if not self.request.names or REFERENCE in self.request.names:
+            wanted.append(None)
+        named = tuple(name for name in self.request.names if name != REFERENCE)
+        wanted += self.mutants.named(named) if named or not self.request.names else ()
+        proofs = {_name(each): proof for each in wanted if (proof := self._kept(each)) is not None}
+        earlier, stop = frozenset(proofs), self.session.context.stop
+        todo = [each for each in wanted if _name(each) not in proofs]
+        if todo:
+            with self._safe():
+                for each in todo:
+                    if stop.is_set():
+                        break
+                    proof = proofs[_name(each)] = self._proved(each)
+                    self._keep(proof)
+                    text = _("{name}: proved ({seconds:.0f} s)") if proof.passed else _("{name}: NOT PROVED")
+                    level = "info" if proof.passed else "warning"
+                    self.session.context.events(
+                        Note(text.format(name=proof.mutant, seconds=proof.seconds), level=level)
+                    )
+        names = [_name(each) for each in wanted]
+        done = tuple(proofs[name] for name in names if name in proofs)
+        return Proved(done, earlier, tuple(name for name in names if name not in proofs))
+
+    def _key(self, mutant: Mutant | None) -> str:
+        return key_of(
+            self.topology.digest, scheme_digest(self.scheme), mutant.model_dump_json() if mutant else "",
+            self.session.context.driver.name, __version__, _code(),
+        )  # fmt: skip
+
+    def _kept(self, mutant: Mutant | None) -> Proof | None:
+        """Return what an earlier run has proved, if nothing that it depends on is another now."""
+        try:
+            proof = Proof.model_validate_json((self.request.folder / f"{_name(mutant)}.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return proof if proof.passed and proof.key == self._key(mutant) else None
+
+    def _keep(self, proof: Proof) -> None:
+        path = self.request.folder / f"{proof.mutant}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(path, proof.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            text = _("{file} cannot be written: {why}")
+            raise UsageError(text.format(file=path, why=said_by_system(error))) from None
+
+    def _proved(self, mutant: Mutant | None) -> Proof:
+        began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+        questions = looked_at(self.questions, mutant)
+        whole = len(questions) == len(self.questions)
+        trouble, marks = "", Marks((), 0, 0, 0)
+        wrong: tuple[str, ...] = ()
+        try:
+            marks = self._graded(mutant, questions)
+            expected = expected_of(self.questions, mutant.fails if mutant else ())
+            wrong = differences(expected, marks, [each.question for each in questions])
+        except VboxlabError as error:
+            self._spoilt, trouble = True, "; ".join([error.brief, *error.details])
+        return Proof(
+            mutant=_name(mutant), title=mutant.title if mutant else _("the reference itself"), key=self._key(mutant),
+            whole=whole, fails=mutant.fails if mutant else (), differences=wrong, trouble=trouble,
+            least=marks.least, most=marks.most, began=began, seconds=round(time.monotonic() - clock, 1),
+        )  # fmt: skip
+
+    def _graded(self, mutant: Mutant | None, questions: Sequence[Question]) -> Marks:
+        if self._spoilt:
+            self._restore(start=True)
+            self._spoilt = False
+        context = self.session.context
+        observed = see(context, self.target.lab)
+        making = Mutating(context.driver, self.topology, observed, self._executor, self.topology.values)
+        by_hand = mutant is None or (mutant.is_undone_by_hand and not any(map(needs_faults, questions)))
+        self._spoilt = mutant is not None
+        if mutant is not None:
+            making.make(mutant)
+        evidence = Looking(context, self.target, self.jobs, self.request.time_scale).look(questions)
+        if by_hand:
+            making.undo()
+            self._spoilt = False
+        shown = looked_through(self.scheme, self.topology.values, evidence)
+        return settle(shown, self.scheme.total, self.scheme.rounding, {})
+
+    def _executor(self, machine: str) -> Executor:
+        context, lab = self.session.context, self.target.lab
+        base = context.bases.get(self.target.base_of(machine))
+        return context.guests.executor(context.directory(lab), see(context, lab).machines[machine], base)
+
+    @property
+    def _machines(self) -> list[str]:
+        """Return the machines that are put back: those that any mutant changes, and those that the student does."""
+        exercise = self.topology.exercise
+        changed = {name for mutant in self.mutants.mutants for name in mutant.on}
+        return [name for name in self.topology.machines if name in {*changed, *(exercise.machines if exercise else ())}]
+
+    @contextmanager
+    def _safe(self) -> Iterator[None]:
+        """Have the reference in a snapshot meanwhile; one that an earlier run has left is gone back to."""
+        context, names = self.session.context, self._machines
+        observed = begin(context, self.target.lab)
+        missing = [name for name in names if name not in observed.machines]
+        if missing:
+            text = _("lab {lab}: {machines} does not exist, so nothing can be graded")
+            raise UsageError(text.format(lab=self.target.lab, machines=", ".join(missing)))
+        running = [name for name in names if observed.machines[name].power is PowerState.RUNNING]
+        if all(observed.machines[name].find_snapshots(BEFORE) for name in names):
+            self._restore(start=True)
+        else:
+            snapshot_sets.take(
+                context, observed, names, BEFORE, jobs=self.jobs, base_of=base_of(self.session, self.target)
+            )
+        try:
+            yield
+        finally:
+            self._restore(start=False)
+            snapshot_sets.delete(context, begin(context, self.target.lab), names, BEFORE)
+            self._start(running)
+
+    def _restore(self, *, start: bool) -> None:
+        context = self.session.context
+        observed = begin(context, self.target.lab)
+        bases = base_of(self.session, self.target)
+        snapshot_sets.restore(
+            context, observed, self._machines, BEFORE, start=start, jobs=self.jobs, base_of=bases
+        )  # fmt: skip
+
+    def _start(self, names: Sequence[str]) -> None:
+        context = self.session.context
+        observed = see(context, self.target.lab).machines
+
+        def start(machine: ObservedMachine) -> str:
+            context.driver.start(machine.handle)
+            return ""
+
+        on_each(context, self.target.lab, [observed[name] for name in names], N_("start"), start, jobs=self.jobs)
+
+
+def _name(mutant: Mutant | None) -> str:
+    return mutant.mutant if mutant is not None else REFERENCE
