@@ -14,7 +14,7 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
     ("guest/grammars/nsswitch.py", "_USUAL"): "a file's words",
     ("guest/slips/resolving.py", "ORDER"): "a file's words",
     ("operations/grade.py", "IDENTITY"): "Moodle's word",
-    ("operations/grade.py", "_Grading._look"): "the level of a note",
+    ("operations/looking.py", "Looking.look"): "the level of a note",
     ("operations/grade.py", "_Grading.run"): "the level of a note",
     ("base/archives.py", "install_script"): "a shell script",
     ("base/delta.py", "_line_checks"): "a shell script",
@@ -201,6 +201,10 @@ NO_SENTENCES: dict[tuple[str, str], str] = {
 }
 # Descriptions of fields are read in the JSON schema alone, a file that editors read and that is English.
 _DESCRIBED = {
+    "topology/mutants.py": (
+        "AdapterEdit.adapter", "AdapterEdit.network", "FileEdit.append", "FileEdit.mode", "FileEdit.owner",
+        "FileEdit.replace", "FileEdit.whole", "Mutant.fails", "Mutant.mutant", "Mutant.title",
+    ),
     "topology/exercise.py": ("Exercise.machines", "Exercise.stages", "Exercise.text"),
     "topology/grading.py": (
         "Findings.none_of", "Question.count", "Question.depends", "Question.question",

@@ -11,7 +11,8 @@ from jsonschema import Draft7Validator
 from vboxlab.topology.schema import SCHEMA_FILE, schema_text, topology_schema
 
 REPOSITORY = Path(__file__).parents[3]
-FILES = [*(REPOSITORY / "topologies").rglob("*.yaml"), *(REPOSITORY / "snapshots").glob("*.yaml")]
+TOPOLOGIES = [each for each in (REPOSITORY / "topologies").rglob("*.yaml") if each.parent.name != "mutants"]
+FILES = [*TOPOLOGIES, *(REPOSITORY / "snapshots").glob("*.yaml")]
 
 
 class Yaml12Loader(yaml.SafeLoader):
