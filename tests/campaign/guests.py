@@ -20,6 +20,7 @@ from vboxlab.guest.hostkeys import forget, pin, pinned_key
 from vboxlab.guest.recording import RecordingExecutor
 from vboxlab.guest.resources import Resource
 from vboxlab.guest.secrets import SecretStore
+from vboxlab.hypervisor.driver import Work
 from vboxlab.lab.directory import LabDirectory
 from vboxlab.lab.guests import Report
 from vboxlab.planning.observed import ObservedMachine, PowerState
@@ -35,9 +36,10 @@ class CampaignGuests:
     points: Points
 
     def __init__(
-        self, settings: Settings, bases: Bases, alive: Callable[[str], bool], *, patience: float = 1.0
-    ) -> None:
-        del settings, bases, alive, patience
+        self, settings: Settings, bases: Bases, alive: Callable[[str], bool], *, patience: float = 1.0,
+        work: Callable[[str], Work | None] = lambda _handle: None,
+    ) -> None:  # fmt: skip
+        del settings, bases, alive, patience, work
 
     def introduce(self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, report: Report) -> str:
         now = self._reach(machine)
