@@ -13,7 +13,6 @@ from vboxlab.errors import EXIT_OK
 from vboxlab.language import N_, _
 
 if TYPE_CHECKING:
-    from vboxlab.operations.grade import GradedLab
     from vboxlab.operations.request import Which
 
 FOLDER = Path("grades")
@@ -103,26 +102,21 @@ def grade(
         result = judge(request, Terminal(events, quiet=as_json))
     if isinstance(result, list):
         code = summary.report_whole(
-            result,
-            lambda each: each.record(),
-            lambda each: [f"{each.lab}", *each.lines(), ""],
-            lambda each: each.sum(),
-            as_json=as_json,
-        )
-        if not as_json:
-            output.say(_("kept in {folder}").format(folder=folder))
-        return code
-    _tell(result, folder, as_json=as_json)
-    return EXIT_OK
-
-
-def _tell(graded: GradedLab, folder: Path, *, as_json: bool) -> None:
+            result, lambda each: each.record(), lambda each: [f"{each.lab}", *each.lines(), ""],
+            lambda each: each.sum(), as_json=as_json,
+        )  # fmt: skip
+        return _kept(folder, code, as_json=as_json)
     if as_json:
-        output.say_json(graded.record())
-        return
-    for line in graded.lines():
+        output.say_json(result.record())
+    for line in result.lines() if not as_json else ():
         output.say(line)
-    output.say(_("kept in {folder}").format(folder=folder))
+    return _kept(folder, EXIT_OK, as_json=as_json)
+
+
+def _kept(folder: Path, code: int, *, as_json: bool) -> int:
+    if not as_json:
+        output.say(_("kept in {folder}").format(folder=folder))
+    return code
 
 
 @click.command()

@@ -1,10 +1,10 @@
 """What proves a scheme: `mutants/NAME.yaml` beside a topology, each a small break that must cost what it names.
 
     mutants:
-      - mutant: authkeys-mode
+      - mutant: hosts-mode
         title: everybody may read the keys
         on: srv-web
-        edits: [{edit: /etc/ha.d/authkeys, mode: "644"}]
+        edits: [{edit: /etc/hosts, mode: "644"}]
         fails: [heartbeat]
       - mutant: other-words
         title: blanks and another order mean the same
