@@ -89,7 +89,7 @@ class Marks:
 
 def looked_through(scheme: Scheme, values: Mapping[str, str], evidence: Evidence) -> tuple[Shown, ...]:
     """Return what a lab showed of each question that is asked under parameter values."""
-    looking = _Looking(evidence)
+    looking = _Looking(evidence, values)
     return tuple(looking.question(question) for question in scheme.asked(values))
 
 
@@ -120,6 +120,7 @@ def _settled(shown: Shown, done: Mapping[str, Judged], change: Change | None) ->
 @dataclass
 class _Looking:
     evidence: Evidence
+    values: Mapping[str, str]
 
     def question(self, question: Question) -> Shown:
         """Return what is shown of a question."""
@@ -134,6 +135,7 @@ class _Looking:
                 each for each in criteria if each.found
             ]
             because = self.evidence.trouble or "; ".join(line for each in unclear for line in each.found)
+            because = because or _("none of its steps applies with these parameters")
         return Shown(
             question=question.question, title=question.title, points=question.points, depends=question.depends,
             least=least, most=most, criteria=criteria, because=because,
@@ -143,7 +145,7 @@ class _Looking:
         for findings in question.findings:
             yield self._findings(findings)
         for number, step in enumerate(question.steps):
-            if not isinstance(step, FaultStep):
+            if not isinstance(step, FaultStep) and step.applies(self.values):
                 yield self._step(step, self.evidence.steps.get((question.question, number)))
 
     def _findings(self, findings: Findings) -> Criterion:
@@ -203,6 +205,8 @@ def _worth(question: Question, criteria: Sequence[Criterion], evidence: Evidence
     """Return the least and the most part of the points that criteria come to."""
     holds = sum(each.value == "passed" for each in criteria)
     unclear = sum(each.value == "unclear" for each in criteria)
+    if not criteria:
+        return 0.0, 1.0
     match question.count:
         case "proportional":
             return holds / len(criteria), (holds + unclear) / len(criteria)

@@ -11,6 +11,7 @@ from vboxlab.guest.telling import told
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.check import check as compare
 from vboxlab.lab.context import Context
+from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.targets import Target
 from vboxlab.topology.grading import Question
@@ -67,5 +68,7 @@ class Looking:
 
 def _looked(checked: MachineCheck) -> Looked:
     findings = tuple(told(finding) for finding in checked.findings)
-    unseen = next((each.found for each in findings if each.finding.code in _UNSEEN), "")
-    return Looked(findings, "" if checked.guest_seen else unseen)
+    if checked.guest_seen:
+        return Looked(findings)
+    why = next((each.found for each in findings if each.finding.code in _UNSEEN), _("nobody could look into it"))
+    return Looked(findings, why)

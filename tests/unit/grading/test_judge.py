@@ -40,8 +40,10 @@ def step(outcome: StepOutcome, *measurements: Measurement, kind: Any = "check") 
     return StepReport(1, kind, "ping", "t", outcome, "said", measurements=measurements)
 
 
-def marks(of: Scheme, evidence: Evidence, changes: dict[str, Change] | None = None) -> Marks:
-    return settle(looked_through(of, {}, evidence), of.total, of.rounding, changes or {})
+def marks(
+    of: Scheme, evidence: Evidence, changes: dict[str, Change] | None = None, given: dict[str, str] | None = None
+) -> Marks:
+    return settle(looked_through(of, given or {}, evidence), of.total, of.rounding, changes or {})
 
 
 def values(of: Marks) -> list[tuple[str, float, float]]:
@@ -176,3 +178,17 @@ def test_a_teachers_change_counts_instead() -> None:
 )
 def test_a_sum_is_rounded_as_the_scheme_says(points: float, to: Any, way: Any, expected: float) -> None:
     assert rounded(points, Rounding(to=to, way=way)) == expected
+
+
+@pytest.mark.parametrize("count", ["all", "any", "proportional"])
+def test_steps_for_other_parameters_do_not_count(count: str) -> None:
+    only = {"tuning": ["fast"]}
+    of = scheme({"points": 3, "count": count, "steps": [PING, {**PING, "when": only}]})
+    evidence = Evidence(FINE, {("q1", 0): step("passed")})
+    assert values(marks(of, evidence, given={"tuning": "practical"})) == [("passed", 3.0, 3.0)]
+    (judged,) = marks(of, evidence, given={"tuning": "fast"}).judged
+    assert (judged.value, judged.most) == (("passed", 3.0) if count == "any" else ("unclear", 3.0))
+    of = scheme({"points": 3, "count": count, "steps": [{**PING, "when": only}]})
+    (judged,) = marks(of, Evidence(FINE), given={"tuning": "practical"}).judged
+    assert (judged.least, judged.most) == (0.0, 3.0)
+    assert judged.because == "none of its steps applies with these parameters"
