@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 from vboxlab.guest.facts import Facts, FileFact, rights_of
 from vboxlab.guest.findings import Finding, Severity, Where, in_file
+from vboxlab.guest.grammars.authkeys import READ_BY_OTHERS, read_authkeys
 from vboxlab.guest.grammars.ha_cf import DIRECTIVES, HaCf, milliseconds, read_ha_cf
 from vboxlab.guest.place import Place, static_address
 from vboxlab.roles.heartbeat.resource_slips import haresources
@@ -15,6 +17,7 @@ from vboxlab.topology.problems import nearest
 FOLDER = "/etc/ha.d/"
 HA_CF, HARESOURCES, AUTHKEYS = f"{FOLDER}ha.cf", f"{FOLDER}haresources", f"{FOLDER}authkeys"
 FILES = (HA_CF, HARESOURCES, AUTHKEYS)
+RIGHT_MODE, WRITTEN_BY_OTHERS = 0o600, 0o022
 NEEDED = ("deadtime", "keepalive")  # decide when a node is dead; the others are worth a warning
 TIMES = {
     "practical": ("keepalive 1", "warntime 3", f"deadtime {DEADTIMES['practical']}", "initdead 30"),
@@ -142,12 +145,18 @@ def _refused(role: HeartbeatRole, place: Place, facts: Facts, found: HaCf, wante
 
 def _authkeys(place: Place, facts: Facts) -> Iterator[Finding]:
     machine = place.machine.name
-    for said in facts.said.get("authkeys", ()):
-        rights, form, line = said  # form is "fine", or what is wrong with it (in line `line`, 0: as a whole)
+    for rights, text in facts.said.get("authkeys", ()):
         mode, owner = rights_of(rights)
-        if mode != 0o600:
+        if mode & READ_BY_OTHERS:
             yield in_file("authkeys-mode", machine, AUTHKEYS, None, found=f"{mode:o}")
+        elif mode & WRITTEN_BY_OTHERS:
+            yield in_file("authkeys-writable", machine, AUTHKEYS, None, "warning", found=f"{mode:o}")
+        elif mode != RIGHT_MODE:
+            yield in_file("authkeys-rights", machine, AUTHKEYS, None, "hint", found=f"{mode:o}")
         if owner != "root:root":
-            yield in_file("authkeys-owner", machine, AUTHKEYS, None, found=owner)
-        if form != "fine":
-            yield in_file(f"authkeys-{form}", machine, AUTHKEYS, int(line) or None)
+            yield in_file("authkeys-owner", machine, AUTHKEYS, None, "warning", found=owner)
+        found = read_authkeys(base64.b64decode(text))  # its secrets stayed in the guest
+        for each in found.refused:
+            yield in_file(f"authkeys-{each.kind}", machine, AUTHKEYS, each.line)
+        if found.used is not None and found.used.method == "crc":
+            yield in_file("authkeys-crc", machine, AUTHKEYS, found.used.line, "warning")
