@@ -35,11 +35,23 @@ def bring_up(
     )
 
 
-def as_asked(world: LabWorld, door: RecordingDoor, *, yes: bool = True, **how: bool) -> list[CopyResult[Up]]:
+def as_asked(
+    world: LabWorld, door: RecordingDoor, *, yes: bool = True, exercise: bool = False, solution: bool = False
+) -> list[CopyResult[Up]]:
     session = Session(world.context, Library(world.context.settings), door)
     which = Which(roll=parse_copies("alice,bob"))
     return up_copies(
-        session, UpRequest(topology="failover", which=which, force=True, jobs=4, patience=0, yes=yes, **how)
+        session,
+        UpRequest(
+            topology="failover",
+            which=which,
+            force=True,
+            jobs=4,
+            patience=0,
+            yes=yes,
+            exercise=exercise,
+            solution=solution,
+        ),
     )
 
 
