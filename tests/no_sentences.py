@@ -205,7 +205,7 @@ _DESCRIBED = {
         "AdapterEdit.adapter", "AdapterEdit.network", "FileEdit.append", "FileEdit.mode", "FileEdit.owner",
         "FileEdit.replace", "FileEdit.whole", "Mutant.fails", "Mutant.mutant", "Mutant.title",
     ),
-    "topology/exercise.py": ("Exercise.machines", "Exercise.stages", "Exercise.text"),
+    "topology/exercise.py": ("Exercise.initial", "Exercise.machines", "Exercise.stages", "Exercise.text"),
     "topology/grading.py": (
         "Findings.none_of", "Question.count", "Question.depends", "Question.question",
         "Question.text", "Question.tiers", "Question.when", "Rounding.way", "Scheme.total", "Tier.at_most",

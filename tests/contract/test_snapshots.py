@@ -9,7 +9,7 @@ import pytest
 from tests.contract.worlds import Specs, World, internal, nat
 from vboxlab.errors import DriverError, MachineConflict, SnapshotAmbiguous, SnapshotNotFound
 from vboxlab.hypervisor.driver import Driver
-from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.planning.observed import MARK_EXERCISE, ObservedMachine, PowerState, exercise_of
 
 
 def names(machine: ObservedMachine) -> list[str]:
@@ -249,3 +249,14 @@ def test_two_snapshots_of_one_name_are_told_apart_by_their_ids(
     driver.delete_snapshot(handle, other.id)
     driver.restore_snapshot(handle, "monday")
     assert driver.inspect(handle).current_snapshot == one.id
+
+
+def test_the_mark_of_an_exercise_is_kept_taken_off_and_brought_back(world: World, driver: Driver, spec: Specs) -> None:
+    handle = driver.create(spec()).handle
+    driver.set_marks(handle, {MARK_EXERCISE: "failover"})
+    assert exercise_of(world.open().machines()) == "failover"
+    driver.take_snapshot(handle, "exercise")
+    driver.set_marks(handle, {MARK_EXERCISE: None})
+    assert exercise_of(world.open().machines()) is None
+    driver.restore_snapshot(handle, "exercise")
+    assert exercise_of(world.open().machines()) == "failover"

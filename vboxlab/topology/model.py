@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from vboxlab.topology.conditions import When, holds
 from vboxlab.topology.disks import Disk, SharedDisk, mebibytes
@@ -151,6 +151,8 @@ class Topology(Parameters):
     verify: Scenario = Field(default_factory=Scenario.model_construct)
     exercise: Exercise | None = Field(default=None, description="what the student does by himself")
     grading: Scheme | None = Field(default=None, description="how it is graded")
+    # What an exercise shall become in the end.
+    _whole: Topology | None = PrivateAttr(default=None)
 
     @property
     def stage_order(self) -> tuple[str, ...]:
@@ -188,6 +190,30 @@ class Topology(Parameters):
             return ()
         wanted = exercise.stages or self.stage_order
         return tuple(stage for stage in self.stage_order if stage in wanted and machine.stages.get(stage))
+
+    def leaves_bare(self, machine: Machine) -> bool:
+        """Tell whether an exercise leaves host name, addresses and what is in every stage to the student as well."""
+        left = self.left_undone(machine)
+        if self.exercise is None or not left:
+            return False
+        own = [stage for stage in self.stage_order if machine.stages.get(stage)]
+        return left[0] == own[0] if self.exercise.initial is None else self.exercise.initial == "left"
+
+    @property
+    def is_exercise(self) -> bool:
+        """Tell whether it is what a student begins with."""
+        return self._whole is not None
+
+    @property
+    def whole(self) -> Topology:
+        """Return the topology with all that an exercise leaves to the student."""
+        return self._whole or self
+
+    def instead_of(self, whole: Topology) -> Self:
+        """Return it as the exercise of another topology."""
+        found = self.model_copy()
+        found._whole = whole  # noqa: SLF001 -- one of its own class
+        return found
 
     def disk_size(self, disk: Disk) -> int:
         """Return the size in MiB of a disk of a machine."""

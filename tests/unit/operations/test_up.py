@@ -14,7 +14,7 @@ from vboxlab.operations.request import Which
 from vboxlab.operations.run_copies import CopyResult
 from vboxlab.operations.session import Session
 from vboxlab.operations.up import Up, UpRequest, up_copies
-from vboxlab.planning.observed import PowerState
+from vboxlab.planning.observed import MARK_EXERCISE, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.library import Library
 
@@ -33,6 +33,48 @@ def bring_up(
     return up_copies(
         session, UpRequest(topology=topology, which=which, at_most=at_most, force=True, jobs=4, patience=0, yes=True)
     )
+
+
+def as_asked(
+    world: LabWorld, door: RecordingDoor, *, yes: bool = True, exercise: bool = False, solution: bool = False
+) -> list[CopyResult[Up]]:
+    session = Session(world.context, Library(world.context.settings), door)
+    which = Which(roll=parse_copies("alice,bob"))
+    return up_copies(
+        session,
+        UpRequest(
+            topology="failover",
+            which=which,
+            force=True,
+            jobs=4,
+            patience=0,
+            yes=yes,
+            exercise=exercise,
+            solution=solution,
+        ),
+    )
+
+
+def test_copies_are_exercises_until_they_are_solved_which_is_asked_once(world: LabWorld) -> None:
+    copies = [LabName("ha", "alice"), LabName("ha", "bob")]
+
+    def marked() -> list[set[str | None]]:
+        return [{machine.marks.get(MARK_EXERCISE) for machine in world.machines(lab).values()} for lab in copies]
+
+    assert {result.outcome for result in as_asked(world, RecordingDoor(), exercise=True)} == {"done"}
+    assert not any("apache2" in name for name in world.store.images)
+    assert {result.outcome for result in as_asked(world, RecordingDoor())} == {"done"}
+    assert marked() == [{"failover"}, {"failover"}]
+    door = RecordingDoor()
+    assert {result.outcome for result in as_asked(world, door, yes=False, solution=True)} == {"done"}
+    question = (
+        "overwrite what the students did since the snapshot exercise in 2 labs (alice/srv-web, alice/srv-web-bis, "
+        "bob/srv-web, bob/srv-web-bis)?"
+    )
+    assert door.asked == [question]
+    assert marked() == [{None}, {None}]
+    assert {result.outcome for result in as_asked(world, RecordingDoor(), exercise=True)} == {"failed"}
+    assert marked() == [{None}, {None}]
 
 
 def test_copies_are_up_with_images_made_before(world: LabWorld) -> None:
