@@ -24,10 +24,11 @@ from vboxlab.topology.model import Machine, SnapshotSet, Topology
 
 @dataclass(frozen=True)
 class PackageSets:
-    """The packages of a machine: those its image has, and what each later stage adds up to."""
+    """The packages of a machine: those its image has, what each later stage adds up to, and what a student installs."""
 
     image: tuple[str, ...]
     by_stage: Mapping[str | None, tuple[str, ...]]
+    offered: tuple[str, ...] = ()  # that the image has archives of
 
     @property
     def later(self) -> tuple[tuple[str, ...], ...]:
@@ -49,7 +50,24 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
     first = ends_in_snapshot[0] if ends_in_snapshot else (stages[-1] if stages else None)
     if topology.start_from and machine.name in members.get(topology.start_from, ()):
         first = None
-    return PackageSets(by_stage[first], by_stage)
+    offered = topology.offered.get(machine.name, ())
+    return PackageSets(by_stage[first], by_stage, tuple(name for name in offered if name not in by_stage[first]))
+
+
+def offered_packages(whole: Topology) -> dict[str, tuple[str, ...]]:
+    """Return the packages that the stages which an exercise leaves undone would install, by machine.
+
+    None for a machine with a source of packages of its own, of which nothing is known beforehand.
+    """
+    found = {}
+    for machine in whole.owned_machines:
+        if left := whole.left_undone(machine):
+            given = machine.model_copy(update={"stages": {**machine.stages, **dict.fromkeys(left, ())}})
+            without = whole.model_copy(update={"machines": {**whole.machines, machine.name: given}})
+            done = prepared_packages(resources_for(whole, machine, left[-1]))
+            before = prepared_packages(resources_for(without, given, left[-1]))
+            found[machine.name] = tuple(name for name in done if name not in before)
+    return {name: packages for name, packages in found.items() if packages}
 
 
 def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:

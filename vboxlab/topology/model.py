@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from vboxlab.topology.conditions import When, holds
 from vboxlab.topology.disks import Disk, SharedDisk, mebibytes
@@ -151,6 +151,18 @@ class Topology(Parameters):
     verify: Scenario = Field(default_factory=Scenario.model_construct)
     exercise: Exercise | None = Field(default=None, description="what the student does by himself")
     grading: Scheme | None = Field(default=None, description="how it is graded")
+    _offered: Mapping[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def offered(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the packages that machines have at hand without their being installed: a student installs them."""
+        return self._offered
+
+    def offering(self, packages: Mapping[str, tuple[str, ...]]) -> Self:
+        """Return the topology with machines that have packages at hand. No file says so: an exercise does."""
+        copy = self.model_copy()
+        copy._offered = dict(packages)  # noqa: SLF001 -- a copy of its own class
+        return copy
 
     @property
     def stage_order(self) -> tuple[str, ...]:
