@@ -50,24 +50,20 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
     first = ends_in_snapshot[0] if ends_in_snapshot else (stages[-1] if stages else None)
     if topology.start_from and machine.name in members.get(topology.start_from, ()):
         first = None
-    offered = topology.offered.get(machine.name, ())
-    return PackageSets(by_stage[first], by_stage, tuple(name for name in offered if name not in by_stage[first]))
+    return PackageSets(by_stage[first], by_stage, _offered(topology, machine, by_stage))
 
 
-def offered_packages(whole: Topology) -> dict[str, tuple[str, ...]]:
-    """Return the packages that the stages which an exercise leaves undone would install, by machine.
+def _offered(topology: Topology, machine: Machine, by_stage: Mapping[str | None, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the packages that the stages which an exercise leaves undone would install, besides those that it has.
 
     None for a machine with a source of packages of its own, of which nothing is known beforehand.
     """
-    found = {}
-    for machine in whole.owned_machines:
-        if left := whole.left_undone(machine):
-            given = machine.model_copy(update={"stages": {**machine.stages, **dict.fromkeys(left, ())}})
-            without = whole.model_copy(update={"machines": {**whole.machines, machine.name: given}})
-            done = prepared_packages(resources_for(whole, machine, left[-1]))
-            before = prepared_packages(resources_for(without, given, left[-1]))
-            found[machine.name] = tuple(name for name in done if name not in before)
-    return {name: packages for name, packages in found.items() if packages}
+    whole = topology.whole
+    left = whole.left_undone(whole.machines[machine.name])
+    if not topology.is_exercise or not left:
+        return ()
+    wanted = prepared_packages(resources_for(whole, whole.machines[machine.name], left[-1]))
+    return tuple(sorted(set(wanted).difference(*by_stage.values())))
 
 
 def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:

@@ -151,18 +151,8 @@ class Topology(Parameters):
     verify: Scenario = Field(default_factory=Scenario.model_construct)
     exercise: Exercise | None = Field(default=None, description="what the student does by himself")
     grading: Scheme | None = Field(default=None, description="how it is graded")
-    _offered: Mapping[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
-
-    @property
-    def offered(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the packages that machines have at hand without their being installed: a student installs them."""
-        return self._offered
-
-    def offering(self, packages: Mapping[str, tuple[str, ...]]) -> Self:
-        """Return the topology with machines that have packages at hand. No file says so: an exercise does."""
-        copy = self.model_copy()
-        copy._offered = dict(packages)  # noqa: SLF001 -- a copy of its own class
-        return copy
+    # What an exercise shall become in the end.
+    _whole: Topology | None = PrivateAttr(default=None)
 
     @property
     def stage_order(self) -> tuple[str, ...]:
@@ -200,6 +190,22 @@ class Topology(Parameters):
             return ()
         wanted = exercise.stages or self.stage_order
         return tuple(stage for stage in self.stage_order if stage in wanted and machine.stages.get(stage))
+
+    @property
+    def is_exercise(self) -> bool:
+        """Tell whether it is what a student begins with."""
+        return self._whole is not None
+
+    @property
+    def whole(self) -> Topology:
+        """Return the topology with all that an exercise leaves to the student."""
+        return self._whole or self
+
+    def instead_of(self, whole: Topology) -> Self:
+        """Return it as the exercise of another topology."""
+        found = self.model_copy()
+        found._whole = whole  # noqa: SLF001 -- one of its own class
+        return found
 
     def disk_size(self, disk: Disk) -> int:
         """Return the size in MiB of a disk of a machine."""
