@@ -17,6 +17,7 @@ FOLDER = "var/cache/vboxlab/apt"
 SOURCES = "etc/apt/sources.list.d/vboxlab-practical.sources"
 SETTINGS = "etc/apt/apt.conf.d/95vboxlab-practical"
 LISTS = "var/lib/apt/lists"
+_DATE = "Thu, 01 Jan 2015 00:00:00 UTC"
 _EPOCH = re.compile(r"_\d+%3a", re.IGNORECASE)
 _FIELD_OF_OURS = re.compile(
     r"^(?:Filename|Size|MD5sum|SHA1|SHA256|Status):.*\n(?:[ \t].*\n)*", re.MULTILINE | re.IGNORECASE
@@ -66,7 +67,9 @@ def release(index: str) -> str:
     """Return the repository's `Release`, which says what its index must be."""
     data = index.encode()
     digest = hashlib.sha256(data).hexdigest()
-    return f"Origin: vboxlab\nLabel: practical\nSHA256:\n {digest} {len(data)} Packages\n"
+    # A date must be there, and one of the machine's own past, whatever its clock says.
+    lines = ("Origin: vboxlab", "Label: practical", f"Date: {_DATE}", "SHA256:", f" {digest} {len(data)} Packages")
+    return "\n".join(lines) + "\n"
 
 
 def asked_together(packages: Iterable[str]) -> tuple[tuple[str, ...], ...]:
