@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.unit.lab_world import LabWorld
 from vboxlab.lab.desire import members_of, package_sets
 from vboxlab.lab.images import build_missing, ensure_images, wanted_images
@@ -9,6 +13,11 @@ from vboxlab.lab.planned import Blueprint
 from vboxlab.topology.model import Topology
 
 OFFERED = ("apache2", "heartbeat", "net-tools")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> LabWorld:
+    return LabWorld(tmp_path / "home")
 
 
 def exercise(whole: Topology) -> Topology:
@@ -61,7 +70,7 @@ def test_machines_of_an_exercise_are_made_of_an_image_that_offers(world: LabWorl
     ensure_images(world.context, [blueprint])
     assert world.bases.offered == [("debian12", OFFERED)]
     (made,) = (name for key, name in world.context.images.items() if key[2])
-    assert world.bases.packages_of(made) == ()
+    assert world.bases.packages_of(made) == ("openssh-server", "tzdata")
 
 
 def test_an_image_that_offers_waits_for_its_base(world: LabWorld) -> None:
