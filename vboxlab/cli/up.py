@@ -31,6 +31,10 @@ if TYPE_CHECKING:
               help=N_("Work through the copies N at a time, each powered off again when it is up."))  # fmt: skip
 @click.option("--build", is_flag=True, help=N_("Build the base first where it is missing, package layers beside it."))
 @click.option("--force", is_flag=True, help=N_("Go on although memory, disk or ports do not suffice."))
+@click.option("--exercise", is_flag=True,
+              help=N_("Leave undone what is the student's to do, and mark the lab as an exercise."))  # fmt: skip
+@click.option("--solution", is_flag=True,
+              help=N_("Do what an exercise leaves to the student, from its beginning on; it asks first."))  # fmt: skip
 def up(
     topology: str,
     values: dict[str, str],
@@ -46,6 +50,8 @@ def up(
     gui: bool,
     build: bool,
     force: bool,
+    exercise: bool,
+    solution: bool,
 ) -> int:
     """Bring a lab up to TOPOLOGY: create, boot and configure what is missing, check the rest.
 
@@ -60,6 +66,7 @@ def up(
     request = UpRequest(
         topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience, until=until,
         at_most=at_most_running, gui=gui, build=build, force=force, yes=yes,
+        exercise=exercise, solution=solution,
     )  # fmt: skip
     with output.progress(as_json=as_json) as events:
         result = bring_up(request, Terminal(events))

@@ -16,6 +16,7 @@ from vboxlab.guest.roles import GuestRole
 from vboxlab.guest.wording import Texts
 from vboxlab.language import N_
 from vboxlab.topology.code import Broken, NotFit
+from vboxlab.topology.exercise import EXERCISE
 from vboxlab.topology.model import Machine, Topology
 from vboxlab.topology.role_registry import FoundRole, found_of, known_roles
 from vboxlab.topology.roles import Role
@@ -98,12 +99,13 @@ def resources_for(topology: Topology, machine: Machine, stage: str | None) -> tu
     """Return everything that must be true in a machine's guest at a stage (None: only what holds in every stage).
 
     Host name, names and network come first, then the roles in order; a later role has the last word on a key.
-    Of a machine that is not configured nothing is known.
+    Of a machine that is not configured nothing is known. In an exercise other machines count as what they shall become.
     """
-    if not machine.configured:
+    whole = topology.whole
+    if not machine.configured or (topology.is_exercise and whole.leaves_bare(whole.machines[machine.name])):
         return ()
-    place = Place(topology, machine, stage)
+    place = Place(whole, machine, whole.last_stage if stage == EXERCISE else stage)
     resources: list[Resource] = [*naming(place), *network(place)]
     for role in place.roles:
         resources.extend(in_guest(role).resources(role, place))
-    return merge(declared(resources, topology))
+    return merge(declared(resources, whole))

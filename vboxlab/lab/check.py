@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vboxlab.errors import UsageError, VboxlabError
 from vboxlab.guest.differences import guest_findings
@@ -61,7 +62,7 @@ def check(
             _("{topology} has no stage {stage!r}").format(topology=topology.name, stage=stage),
             details=[_("stages: {names}").format(names=_words(topology.stage_order))],
         )
-    _plan, desired, observed = make_plan(context, blueprint, lab)
+    _plan, desired, observed = make_plan(context, replace(blueprint, whole=True), lab)
     chosen = [topology.machines[machine]] if machine is not None else list(topology.machines.values())
     one = _Check(context, lab, desired, observed, stage or topology.last_stage)
     return in_threads(one, chosen, width=jobs)

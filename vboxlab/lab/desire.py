@@ -17,9 +17,17 @@ from vboxlab.listening import is_free
 from vboxlab.planning.desired import Desired, DesiredMachine, desired_machine, stages_of
 from vboxlab.planning.host import Host
 from vboxlab.planning.names import choose_names
-from vboxlab.planning.observed import MARK_ADOPTED, MARK_TOPOLOGY, MARK_USER, MARK_VALUES, ObservedMachine
+from vboxlab.planning.observed import (
+    MARK_ADOPTED,
+    MARK_EXERCISE,
+    MARK_TOPOLOGY,
+    MARK_USER,
+    MARK_VALUES,
+    ObservedMachine,
+)
 from vboxlab.topology.addressing import LabName, Names
 from vboxlab.topology.model import Machine, SnapshotSet, Topology
+from vboxlab.topology.undone import is_left
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ def marks_of(topology: Topology) -> dict[str, str | None]:
         MARK_VALUES: values,
         MARK_USER: getpass.getuser(),
         MARK_ADOPTED: json.dumps(adopted, ensure_ascii=False) if adopted else None,
+        MARK_EXERCISE: topology.name if topology.is_exercise else None,
     }
 
 
@@ -163,4 +172,5 @@ def _desired(
         snapshot_members=members,
         needs_network=not prepared(base),
         stock=stock(base),
+        left=is_left(topology, machine.name),
     )

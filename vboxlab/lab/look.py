@@ -37,6 +37,7 @@ def look_into(
         and (machine := observed.machines.get(name)) is not None
         and machine.power is PowerState.RUNNING
         and MARK_CONTACTED in machine.marks
+        and not wanted.is_the_students(machine.marks)
     ]
     if desired.until is not None or not names:
         return {}

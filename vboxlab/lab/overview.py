@@ -26,9 +26,11 @@ from vboxlab.planning.observed import (
     ObservedMachine,
     PowerState,
     current_topology,
+    exercise_of,
 )
 from vboxlab.planning.pending import describe_pending
 from vboxlab.topology.addressing import LabName
+from vboxlab.topology.exercise import EXERCISE
 from vboxlab.topology.model import Topology
 
 TopologyOf = Callable[[str], Topology | None]
@@ -131,6 +133,8 @@ def _stage(topology: Topology | None, machines: Mapping[str, ObservedMachine]) -
     if topology is None:
         return "-"
     order = topology.stage_order
+    if exercise_of(machines.values()) is not None:
+        return EXERCISE
     reached = []
     for machine in topology.machines.values():
         found = machines.get(machine.name)

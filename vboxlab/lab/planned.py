@@ -18,21 +18,43 @@ from vboxlab.lab.observe import settled
 from vboxlab.lab.pending_faults import read_faults, told
 from vboxlab.language import _
 from vboxlab.planning.actions import Configure, Contact, Create, Introduce, Plan, Recheck, Repair, SetDvd, TakeSnapshots
+from vboxlab.planning.blockers import is_other_exercise, other_exercise
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.machine import is_configured, spared_machines
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, ObservedMachine, exercise_of
 from vboxlab.planning.planner import UNTIL_CREATED, losses, plan
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.model import SnapshotSet, Topology
+from vboxlab.topology.undone import as_exercise, exercise_set
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A topology with the snapshot sets it names, and how to load the topology that makes one of them."""
+    """A topology with the snapshot sets it names, and how to load the topology that makes one of them.
+
+    `whole`: nothing is left to a student, also where the lab is marked as an exercise.
+    """
 
     topology: Topology
     sets: Sequence[SnapshotSet]
     load: Callable[[str], Blueprint]
+    whole: bool = False
+
+    def as_exercise(self) -> Blueprint:
+        """Return it as what a student begins with."""
+        topology = as_exercise(self.topology)
+        return replace(self, topology=topology, sets=(*self.sets, exercise_set(topology)))
+
+    @property
+    def called(self) -> str:
+        """Return the arguments of `up` that mean it."""
+        return f"{self.topology.name} --solution" if self.whole else self.topology.name
+
+    def in_force(self, machines: Iterable[ObservedMachine]) -> Blueprint:
+        """Return what holds for a lab of these machines: its exercise, where they are marked as one."""
+        if self.whole or self.topology.is_exercise or exercise_of(machines) != self.topology.name:
+            return self
+        return self.as_exercise()
 
 
 @dataclass(frozen=True)
@@ -66,6 +88,7 @@ def make_plan(
     lab is brought to afterwards, if the topology is only on the way to it.
     """
     host, observed = settled(context, lab, blueprint.topology)
+    blueprint = blueprint.in_force(observed.machines.values())
     if look:
         observed = replace(observed, leftovers=tuple(context.driver.garbage(lab)))
 
@@ -93,11 +116,13 @@ def make_plan(
     kinds = context.driver.capabilities.network_kinds
     desired = replace(desired, kinds=kinds, spared=spared_machines(desired, observed, later.spared))
     found = plan(desired, observed)
+    if not later.machines:  # else its machines are made on the way to what it is the exercise of
+        found = replace(found, blockers=(*found.blockers, *other_exercise(desired, observed)))
     if look and not found.blockers:
         guests = look_into(context, desired, observed, found, jobs=jobs)
         if guests:
             observed = replace(observed, guests=guests)
-            found = plan(desired, observed)
+            found = replace(plan(desired, observed), blockers=found.blockers)
         missing = tuple(error.brief for error in missing_bases(context, found, blueprint.topology))
         found = replace(found, blockers=(*found.blockers, *missing, *missing_discs(found)))
     try:
@@ -143,7 +168,7 @@ def missing_source(
     A machine that is right for the topology has not, nor one that is right for what comes `later`.
     """
     source = source_of(blueprint)
-    if source is None:
+    if source is None or (is_other_exercise(observed, blueprint.topology) and not later.machines):
         return None
     there = blueprint.topology.name
     right = {name for name, machine in observed.machines.items() if machine.marks.get(MARK_TOPOLOGY) == there}

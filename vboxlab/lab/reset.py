@@ -71,6 +71,7 @@ def check_reset(
 
 def lost_by_reset(blueprint: Blueprint, observed: ObservedLab, snapshot: str | None) -> list[str]:
     """Return the machines on which a reset throws away what was done there; none where it cannot be done at all."""
+    blueprint = blueprint.in_force(observed.machines.values())
     name = snapshot or reset_snapshot(blueprint.topology)
     members = reset_members(blueprint, observed, name) if name is not None else ()
     return lost_by_restore(observed, [member for member in members if member in observed.machines], name or "")
@@ -95,6 +96,7 @@ def reset(
     says afterwards.
     """
     observed = begin(context, lab)
+    blueprint = blueprint.in_force(observed.machines.values())
     name, members = check_reset(context, blueprint, observed, snapshot, keep=keep)
     if lost := lost_by_reset(blueprint, observed, snapshot):
         asked = _("throw away what was done on {machines} of lab {lab}?")

@@ -100,7 +100,7 @@ def up(
     outcome = engine.run(changes.actions, applier, context.events, jobs=jobs, stop=context.stop)
     done += len(outcome.done)
     if outcome.failed:
-        raise _failure(lab, blueprint.topology.name, outcome)
+        raise _failure(lab, blueprint.called, outcome)
     return UpResult(done, tuple(sorted(applier.changed)), stopped=not outcome.complete)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from vboxlab.errors import CopyStopped, UsageError, VboxlabError
 from vboxlab.events import Note
@@ -13,14 +14,15 @@ from vboxlab.lab.down import down
 from vboxlab.lab.images import build_missing, ensure_images
 from vboxlab.lab.observe import at_first_sight, see
 from vboxlab.lab.planned import Blueprint, losses_on_the_way, missing_source
+from vboxlab.lab.solving import check_can_begin, check_exercise, check_solvable, solve
 from vboxlab.lab.up import UpResult
 from vboxlab.lab.up import up as bring_up
-from vboxlab.language import _, n_
+from vboxlab.language import N_, _, n_
 from vboxlab.lazily import dataclass
 from vboxlab.operations.copies import Chosen, OneOrCopies, choose, each, on_labs
 from vboxlab.operations.door import Door
 from vboxlab.operations.doubts import tell_of_doubts
-from vboxlab.operations.questions import ask_for_all, asking
+from vboxlab.operations.questions import DONE_IN, Question, ask_for_all, asking
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.run_copies import CopyResult
 from vboxlab.operations.session import Session, opened
@@ -30,6 +32,10 @@ from vboxlab.planning.planner import UNTIL_CREATED
 from vboxlab.topology.addressing import LabName
 
 DOWN_SECONDS = 60.0
+SOLVED = Question(
+    N_("overwrite what the student did since the snapshot exercise in lab {lab} ({machines})?"),
+    N_("overwrite what the students did since the snapshot exercise in {count} labs ({machines})?"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,8 @@ class UpRequest(LabRequest):
 
     `until`: a stage, or `created` for everything but the boot. `at_most`: so many copies at a time, each powered off
     again when it is up. `build`: bases that are missing are built. `force`: although memory, disk or ports do not
-    suffice. `yes`: work may be thrown away.
+    suffice. `yes`: work may be thrown away. `exercise`: what the topology leaves to the student is left undone, and
+    `solution`: it is done in his place.
     """
 
     topology: str
@@ -48,6 +55,26 @@ class UpRequest(LabRequest):
     build: bool = False
     force: bool = False
     yes: bool = False
+    exercise: bool = False
+    solution: bool = False
+
+    def wanted(self, session: Session, target: Target) -> Target:
+        """Return a lab with what is to be made of it. Raises what check_exercise and check_can_begin raise."""
+        blueprint = target.needed
+        if self.exercise:
+            check_exercise(blueprint.topology)
+            check_can_begin(at_first_sight(session.context, target.lab), blueprint.topology)
+            return replace(target, blueprint=blueprint.as_exercise())
+        if self.solution:
+            check_exercise(blueprint.topology)
+            return replace(target, blueprint=replace(blueprint, whole=True))
+        return replace(target, blueprint=blueprint.in_force(session.context.machines().of(target.lab)))
+
+    def do(self, context: Context, blueprint: Blueprint, lab: LabName, jobs: int) -> UpResult:
+        """Do it to a lab whose lock is held."""
+        if self.solution:
+            return solve(context, blueprint, lab, jobs=jobs, gui=self.gui)
+        return bring_up(context, blueprint, lab, until=self.until, jobs=jobs, gui=self.gui)
 
 
 @dataclass(frozen=True)
@@ -76,13 +103,15 @@ def up(request: UpRequest, door: Door) -> OneOrCopies[Up]:
     """
     if request.at_most is not None and not request.which.several:
         raise UsageError(_("--at-most-running is for several copies"), resolution=_("add --copies or --all"))
+    if request.solution and (request.exercise or request.until is not None):
+        raise UsageError(_("--solution does all stages: it goes neither with --exercise nor with --until"))
     with opened(door, request.driver) as session:
         return up_copies(session, request) if request.which.several else _up_one(session, request)
 
 
 def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
     (entry,) = choose(session, request.topology, request)
-    target = entry.target(session)
+    target = request.wanted(session, entry.target(session))
     _check_stage(target, request.until)
     tell_of_doubts(session, entry)
     _warn_of_shortfalls(session.context, target, request.until)
@@ -92,7 +121,7 @@ def _up_one(session: Session, request: UpRequest) -> OneOrCopies[Up]:
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         end_left(own.context, entry.lab, target.needed, request.until)
         keep_file(own, entry.name, entry.lab, target.needed.topology)
-        done = bring_up(own.context, target.needed, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
+        done = request.do(own.context, target.needed, entry.lab, jobs)
         return result_of(entry.lab, done)
 
     confirming = session.having(confirm=asking(session.door, yes=request.yes))
@@ -136,22 +165,24 @@ def up_copies(session: Session, request: UpRequest) -> list[CopyResult[Up]]:
     wrong: list[CopyResult[Up]] = []
     for entry in chosen:
         try:
-            target = entry.target(session)
+            target = request.wanted(session, entry.target(session))
             _check_stage(target, request.until)
             targets[entry.lab] = target
         except VboxlabError as error:
             wrong.append(CopyResult(entry.lab, "failed", step=_("read the topology"), error=error))
     for entry in chosen[:1]:
         tell_of_doubts(session, entry)
-    lost = {} if request.yes else _losses(session.context, targets, request.until)
-    session = session.having(confirm=ask_for_all(session.door, lost, yes=request.yes))
+    losses = _solved if request.solution else _losses
+    lost = {} if request.yes else losses(session.context, targets, request.until)
+    question = SOLVED if request.solution else DONE_IN
+    session = session.having(confirm=ask_for_all(session.door, lost, yes=request.yes, question=question))
     _prepare(session.context, list(targets.values()), request)
 
     def one(own: Session, entry: Chosen, jobs: int) -> Up:
         blueprint = targets[entry.lab].needed
         end_left(own.context, entry.lab, blueprint, request.until)
         keep_file(own, entry.name, entry.lab, blueprint.topology)
-        done = bring_up(own.context, blueprint, entry.lab, until=request.until, jobs=jobs, gui=request.gui)
+        done = request.do(own.context, blueprint, entry.lab, jobs)
         if request.at_most is not None and not done.stopped:
             down(own.context, entry.lab, timeout=DOWN_SECONDS, hard=False, jobs=jobs)
         if done.stopped:
@@ -179,6 +210,17 @@ def _losses(context: Context, targets: Mapping[LabName, Target], until: str | No
         if host.of(lab):
             with suppress(VboxlabError):
                 lost[lab] = list(losses_on_the_way(context, target.needed, lab, until=until))
+    return lost
+
+
+def _solved(context: Context, targets: Mapping[LabName, Target], _until: str | None) -> dict[LabName, list[str]]:
+    """Return the machines of each copy's student; none where there is no exercise, there it will fail."""
+    lost: dict[LabName, list[str]] = {}
+    for lab, target in targets.items():
+        topology = target.needed.topology
+        with suppress(VboxlabError):
+            check_solvable(at_first_sight(context, lab), topology)
+            lost[lab] = [machine.name for machine in topology.machines.values() if topology.left_undone(machine)]
     return lost
 
 

@@ -9,10 +9,11 @@ from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.disks import clashes
 from vboxlab.planning.machine import Restored, is_configured
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, PendingRestore, PowerState
+from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, PendingRestore, PowerState, exercise_of
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshots import described
 from vboxlab.topology.addressing import LabName
+from vboxlab.topology.model import Topology
 
 
 def conflicts(desired: Desired, observed: ObservedLab) -> list[str]:
@@ -83,6 +84,23 @@ def unfinished(pending: PendingRestore | None) -> list[str]:
     if pending is None or pending.harmless:
         return []
     return [*describe_pending(pending), _(FINISH_OR_DROP)]
+
+
+def is_other_exercise(observed: ObservedLab, topology: Topology) -> bool:
+    """Tell whether a lab is a student's exercise of another topology."""
+    return exercise_of(observed.machines.values()) not in (None, topology.name)
+
+
+def other_exercise(desired: Desired, observed: ObservedLab) -> list[str]:
+    """Return why a lab that is a student's exercise is not brought to another topology."""
+    if not is_other_exercise(observed, desired.topology):
+        return []
+    found, topology = exercise_of(observed.machines.values()), desired.topology.name
+    text = _(
+        "lab {lab} is an exercise of {found}: what the student did in it is not thrown away for {topology}; destroy it "
+        "(`vboxlab destroy`), or finish it first (`vboxlab up {found} --solution`)"
+    )
+    return [text.format(lab=observed.name, found=found, topology=topology)]
 
 
 def doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -> list[str]:

@@ -15,6 +15,7 @@ from vboxlab.planning.observed import (
     MARK_LAB,
     MARK_MACHINE,
     MARK_NAMES,
+    MARK_STAGE,
     NAMES_PLAIN,
     NAMES_PREFIXED,
     AdapterState,
@@ -55,6 +56,7 @@ class DesiredMachine:
     configured: bool = True  # else it has no way in, and nobody logs in to it
     disks: tuple[DiskState, ...] = ()
     dvd: str = ""
+    left: bool = False  # to a student: what is in its guest is his once the exercise has begun
 
     def is_digest(self, found: str | None, stage: str | None) -> bool:
         """Tell whether a digest found in a mark means that the guest was brought to the stage as it is written now."""
@@ -72,6 +74,10 @@ class DesiredMachine:
             replace(adapter, attachment=lent[adapter.slot], cable=True) if adapter.slot in lent else adapter
             for adapter in self.adapters
         )
+
+    def is_the_students(self, marks: Mapping[str, str]) -> bool:
+        """Tell whether a machine with such marks is in a student's hands."""
+        return self.left and marks.get(MARK_STAGE) == self.last_stage
 
     @property
     def has_first_slot(self) -> bool:
@@ -176,6 +182,7 @@ def desired_machine(
     needs_network: bool,
     stock: bool = False,
     earlier_digests: Mapping[str | None, tuple[str, ...]] = MappingProxyType({}),
+    left: bool = False,
 ) -> DesiredMachine:
     """Put together one machine's desired state; `snapshot_members` maps snapshot sets to their machines."""
     return DesiredMachine(
@@ -193,6 +200,7 @@ def desired_machine(
         configured=machine.configured,
         disks=disks_of(topology, machine),
         dvd=machine.dvd or "",
+        left=left,
     )
 
 

@@ -261,7 +261,7 @@ def _of_existing(
         reached=reached,
         running=active and not needs_off,
         held=held and not needs_off,
-        notes=(*_notes(observed), *remarks(machine.disks, observed.disks)),
+        notes=(*_notes(machine, observed), *remarks(machine.disks, observed.disks)),
     )
 
 
@@ -281,8 +281,11 @@ def _replugged(wanted: tuple[AdapterState, ...], found: tuple[AdapterState, ...]
     return result if result != found else ()
 
 
-def _notes(observed: ObservedMachine) -> tuple[str, ...]:
-    return (observed.problem,) if observed.problem else ()
+def _notes(machine: DesiredMachine, observed: ObservedMachine) -> tuple[str, ...]:
+    found = (observed.problem,) if observed.problem else ()
+    if not machine.is_the_students(observed.marks):
+        return found
+    return (*found, _("what is in its guest is left to the student: the lab is an exercise"))
 
 
 def _stages_todo(
@@ -295,7 +298,8 @@ def _stages_todo(
     position = machine.stages.index(stage)
     reached = machine.stages[: position + 1]
     todo = _not_reached(stages[position + 1 :])
-    if not todo and not machine.is_digest(observed.marks.get(MARK_DESIRED), stage):
+    right = machine.is_the_students(observed.marks) or machine.is_digest(observed.marks.get(MARK_DESIRED), stage)
+    if not todo and not right:
         todo = {stage: _("what {stage} shall be has changed").format(stage=stage)}
     return reached, todo
 

@@ -28,6 +28,7 @@ MARK_USER = "user"  # host user who made the machine
 MARK_NAMES = "names"  # NAMES_PREFIXED where the lab's name goes in front of VMs and networks; absent in old labs
 MARK_ADOPTED = "adopted"  # JSON list of the foreign VMs that stand for machines of the lab, absent when there are none
 MARK_VALUES = "values"  # JSON of the parameters chosen, kept so that later commands need not repeat --set
+MARK_EXERCISE = "exercise"  # name of the topology whose exercise the lab is: the student's stages are left undone
 NAMES_PLAIN, NAMES_PREFIXED = "plain", "prefixed"
 
 
@@ -259,6 +260,11 @@ class ObservedLab:
         """
         names = {m.marks[MARK_TOPOLOGY] for m in self.machines.values() if MARK_TOPOLOGY in m.marks}
         return names.pop() if len(names) == 1 else None
+
+
+def exercise_of(machines: Iterable[ObservedMachine]) -> str | None:
+    """Return the topology whose exercise a lab is, None when it is none."""
+    return next((found for machine in machines if (found := machine.marks.get(MARK_EXERCISE))), None)
 
 
 def current_topology(machines: Iterable[ObservedMachine]) -> str | None:

@@ -15,6 +15,9 @@ from pydantic import Field
 
 from vboxlab.topology.roles import Parameters
 
+# The stage that an exercise ends in, and the snapshot set that is taken of it: what `reset` goes back to.
+EXERCISE = "exercise"
+
 Language = Literal["en", "fr"]
 Words = Annotated[
     str | dict[Language, str], Field(description="a text, or one for each language: {en: …, fr: …}; Markdown")
@@ -38,5 +41,12 @@ class Exercise(Parameters):
     stages: tuple[str, ...] = Field(default=(), description="stages that are left undone; default: all")
     machines: tuple[str, ...] = Field(
         default=(), description="machines on which they are; default: all that have something to do in them"
+    )
+    initial: Literal["given", "left"] | None = Field(
+        default=None,
+        description=(
+            "given: host name, addresses and resolver of these machines are as the topology says; left: they are the "
+            "student's too; default: left where a machine's first stage is"
+        ),
     )
     text: Words = Field(default="", description="what the sheet says before the questions")

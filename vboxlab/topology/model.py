@@ -191,6 +191,14 @@ class Topology(Parameters):
         wanted = exercise.stages or self.stage_order
         return tuple(stage for stage in self.stage_order if stage in wanted and machine.stages.get(stage))
 
+    def leaves_bare(self, machine: Machine) -> bool:
+        """Tell whether an exercise leaves host name, addresses and what is in every stage to the student as well."""
+        left = self.left_undone(machine)
+        if self.exercise is None or not left:
+            return False
+        own = [stage for stage in self.stage_order if machine.stages.get(stage)]
+        return left[0] == own[0] if self.exercise.initial is None else self.exercise.initial == "left"
+
     @property
     def is_exercise(self) -> bool:
         """Tell whether it is what a student begins with."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vboxlab.language import _
 from vboxlab.topology.asking import DistributionCheck, PageCheck, ProbeCheck
 from vboxlab.topology.checks import AddressCheck, CommandCheck, InternetCheck, PingCheck, ServiceCheck
+from vboxlab.topology.exercise import EXERCISE
 from vboxlab.topology.grading import Question
 from vboxlab.topology.invariants import InvariantStep
 from vboxlab.topology.problems import Place, Problem, did_you_mean, one_of
@@ -41,6 +42,18 @@ def exercise_names(subject: Subject) -> Iterator[Problem]:
     if not any(topology.left_undone(machine) for machine in topology.machines.values()):
         message = _("nothing is left to the student: no machine has something to do in these stages")
         yield subject.problem_of_key("nothing-left", ("exercise",), message)
+
+
+def exercise_reserved(subject: Subject) -> Iterator[Problem]:
+    """reserved-name: an exercise ends in a stage and a snapshot set of its own."""
+    topology = subject.topology
+    used: list[tuple[str | None, Place]] = [(topology.start_from, ("from",)), (topology.reset, ("reset",))]
+    for index, stage in enumerate(topology.stages):
+        used += [(stage.name, ("stages", index, "name")), (stage.snapshot, ("stages", index, "snapshot"))]
+    for name, place in used:
+        if name == EXERCISE:
+            message = _("`{name}` is the stage and the snapshot that `up --exercise` ends in; expected another name")
+            yield subject.problem("reserved-name", place, message.format(name=name))
 
 
 def question_names(subject: Subject) -> Iterator[Problem]:

@@ -69,6 +69,7 @@ RULES: tuple[Rule, ...] = (
     references.scenario_servers,
     references.dns_servers,
     grading.exercise_names,
+    grading.exercise_reserved,
     grading.question_names,
     grading.points_add_up,
     grading.depended_on,

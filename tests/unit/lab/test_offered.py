@@ -11,8 +11,10 @@ from vboxlab.lab.desire import members_of, package_sets
 from vboxlab.lab.images import build_missing, ensure_images, wanted_images
 from vboxlab.lab.planned import Blueprint
 from vboxlab.topology.model import Topology
+from vboxlab.topology.undone import as_exercise
 
-OFFERED = ("apache2", "heartbeat", "net-tools")
+# The servers are bare: what they have in every stage is the student's too.
+OFFERED = ("apache2", "heartbeat", "net-tools", "openssh-server", "tzdata")
 
 
 @pytest.fixture
@@ -20,20 +22,8 @@ def world(tmp_path: Path) -> LabWorld:
     return LabWorld(tmp_path / "home")
 
 
-def exercise(whole: Topology) -> Topology:
-    """Return the topology without what it leaves undone."""
-    machines = {
-        machine.name: machine.model_copy(
-            update={"stages": {**machine.stages, **dict.fromkeys(whole.left_undone(machine), ())}}
-        )
-        for machine in whole.machines.values()
-    }
-    return whole.model_copy(update={"machines": machines}).instead_of(whole)
-
-
 def begun(world: LabWorld) -> Blueprint:
-    blueprint = world.blueprint("failover")
-    return Blueprint(exercise(blueprint.topology), blueprint.sets, blueprint.load)
+    return world.blueprint("failover").as_exercise()
 
 
 def offered(topology: Topology, blueprint: Blueprint) -> dict[str, tuple[str, ...]]:
@@ -60,7 +50,7 @@ def test_what_is_installed_already_is_not_offered(world: LabWorld) -> None:
     whole = blueprint.topology
     assert whole.exercise is not None
     less = whole.model_copy(update={"exercise": whole.exercise.model_copy(update={"stages": ("heartbeat",)})})
-    assert offered(exercise(less), blueprint)["srv-web"] == ("heartbeat", "net-tools")
+    assert offered(as_exercise(less), blueprint)["srv-web"] == ("heartbeat", "net-tools")
 
 
 def test_machines_of_an_exercise_are_made_of_an_image_that_offers(world: LabWorld) -> None:
@@ -70,7 +60,7 @@ def test_machines_of_an_exercise_are_made_of_an_image_that_offers(world: LabWorl
     ensure_images(world.context, [blueprint])
     assert world.bases.offered == [("debian12", OFFERED)]
     (made,) = (name for key, name in world.context.images.items() if key[2])
-    assert world.bases.packages_of(made) == ("openssh-server", "tzdata")
+    assert world.bases.packages_of(made) == ()
 
 
 def test_an_image_that_offers_waits_for_its_base(world: LabWorld) -> None:
