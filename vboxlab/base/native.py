@@ -245,7 +245,7 @@ def _offer(root: Path, job: Job, packages: Sequence[str]) -> None:
             printed = _apt(root, job, "-o", "Dir::Cache::archives=none/", "install", "--print-uris", *names)
             found.update(dict.fromkeys(debs.fetched_files(printed)))
         for name in found:
-            shutil.copyfile(Path(job.cache) / "archives" / name, folder / offers.file_name(name))
+            _copy(Path(job.cache) / "archives" / name, folder / offers.file_name(name))
     index = offers.packages_index({file.name: _archive(root, file) for file in sorted(folder.iterdir())})
     texts = {
         f"{offers.FOLDER}/Packages": index,
@@ -257,6 +257,10 @@ def _offer(root: Path, job: Job, packages: Sequence[str]) -> None:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     _list(root, job)
+
+
+def _copy(source: Path, target: Path) -> None:
+    _run(["cp", "--no-dereference", "--no-preserve=mode,ownership", str(source), str(target)])
 
 
 def _archive(root: Path, file: Path) -> offers.Archive:
@@ -279,7 +283,7 @@ def _list(root: Path, job: Job) -> None:
     _apt(root, job, *only, "-o", f"Dir::State::lists=/{aside.relative_to(root)}", "update")
     for file in aside.iterdir():
         if file.name.endswith(("_Packages", "_Release")):
-            shutil.copyfile(file, root / offers.LISTS / file.name, follow_symlinks=False)
+            _copy(file, root / offers.LISTS / file.name)
     shutil.rmtree(aside)
     _forget_apt(root)
 
