@@ -49,6 +49,7 @@ class InstantBases:
     stock: set[str] = field(default_factory=set)  # bases whose guests know nothing of vboxlab
     outdated: set[str] = field(default_factory=set)  # bases of an older recipe
     built: list[tuple[str, tuple[Wanted, ...]]] = field(default_factory=list)
+    offered: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def get(self, name: str) -> Base:
         if name in self.missing:
@@ -77,9 +78,14 @@ class InstantBases:
         packages: tuple[str, ...],
         later: tuple[str, ...] = (),
         progress: Progress = no_progress,
+        *,
+        offered: tuple[str, ...] = (),
     ) -> str:
         self.asked.append((base.name, packages))
+        if offered:
+            self.offered.append((base.name, offered))
         name = "+".join((base.image, *packages)) if base.prepared else base.image
+        name = f"{name} offering {' '.join(offered)}" if offered and base.prepared else name
         driver.import_image(name, self.disk, ours=True)
         return name
 
@@ -89,7 +95,7 @@ class InstantBases:
         return None
 
     def packages_of(self, image: str) -> tuple[str, ...]:
-        return tuple(image.split("+")[1:])
+        return tuple(image.partition(" ")[0].split("+")[1:])
 
     def package_archives(
         self, base: Base, status: bytes, packages: tuple[str, ...], progress: Progress = no_progress

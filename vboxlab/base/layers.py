@@ -55,6 +55,7 @@ class _Wanted:
     layer: Path | None  # None: the layer is there, its delta is where the job starts from
     later: tuple[str, ...]
     delta: Path | None
+    offered: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,9 +83,9 @@ class Layers:
         self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._scratch = Shared(lambda: scratch_directory(self.directory))
 
-    def image_name(self, base: Base, packages: Sequence[str]) -> str:
-        """Return the name of the image of a base with these packages."""
-        return f"{base.image}-{_set_digest(packages)}"
+    def image_name(self, base: Base, packages: Sequence[str], offered: Sequence[str] = ()) -> str:
+        """Return the name of the image of a base with these packages, and those that are offered in it."""
+        return f"{base.image}-{_set_digest((*packages, *(f'{name} offered' for name in offered)))}"
 
     def of(self, image: str) -> tuple[str, ...]:
         """Return the names of the layers made from a base's image."""
@@ -100,29 +101,39 @@ class Layers:
         with _reading(self.directory / layer / _RECORD) as record:
             return tuple(map(str, record["packages"]))
 
+    def offered_in(self, layer: str) -> tuple[str, ...]:
+        """Return the packages that a layer offers without having them installed."""
+        with _reading(self.directory / layer / _RECORD) as record:
+            return tuple(map(str, record.get("offered", ())))
+
     def has_delta(self, base: Base, before: Sequence[str], later: Sequence[str]) -> bool:
         """Tell whether the delta from one set of packages to that set with later ones has been made."""
         return not set(later) - set(before) or (self._delta_directory(base, before, later) / _RECORD).exists()
 
-    def disk(self, base: Base, base_directory: Path, packages: Sequence[str]) -> Path:
-        """Return where the disk with these packages is: the layer's, or the base's without packages."""
-        return (self.directory / self.image_name(base, packages) if packages else base_directory) / "disk.qcow2"
+    def disk(self, base: Base, base_directory: Path, packages: Sequence[str], offered: Sequence[str] = ()) -> Path:
+        """Return where the disk with these packages is: the layer's, or the base's without any."""
+        plain = not packages and not offered
+        return (base_directory if plain else self.directory / self.image_name(base, packages, offered)) / "disk.qcow2"
 
-    def complete(self, base: Base, base_directory: Path, packages: Sequence[str], later: Sequence[str]) -> bool:
+    def complete(
+        self, base: Base, base_directory: Path, packages: Sequence[str], later: Sequence[str],
+        offered: Sequence[str] = (),
+    ) -> bool:  # fmt: skip
         """Tell whether the layer and the delta to the later packages are there."""
-        return self.disk(base, base_directory, packages).exists() and self.has_delta(base, packages, later)
+        return self.disk(base, base_directory, packages, offered).exists() and self.has_delta(base, packages, later)
 
     def ensure(
         self, recipe: Recipe, base: Base, base_directory: Path, packages: tuple[str, ...], later: tuple[str, ...],
-        progress: Progress,
+        progress: Progress, offered: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """Make the layer, and the delta to the later packages, unless they are there.
 
-        Without packages the layer is the base itself. Threads make different layers at the same time, and wait for one
+        Without packages the layer is the base itself. One with offered packages has no deltas: those of the layer
+        without them fit its machines. Threads make different layers at the same time, and wait for one
         that another is making. Raises BaseError.
         """
-        with self._making[self.disk(base, base_directory, packages).parent.name]:
-            wanted = self._missing(base, base_directory, packages, later)
+        with self._making[self.disk(base, base_directory, packages, offered).parent.name]:
+            wanted = self._missing(base, base_directory, packages, later, offered)
             if wanted is None:
                 return
             if sys.platform != "linux":
@@ -146,7 +157,7 @@ class Layers:
 
         One that fails is left out: whoever needs it makes it again then, and fails as for a base that is there.
         """
-        found = (self._missing(base, base_directory, packages, later, new=True) for packages, later in sets)
+        found = (self._missing(base, base_directory, packages, later, (), new=True) for packages, later in sets)
         wanted = [each for each in found if each]
 
         def draft(what: _Wanted, tree: Path, files: Path, place: Path) -> None:
@@ -165,13 +176,14 @@ class Layers:
         return tuple(partial(draft, each) for each in wanted), publish_all
 
     def _missing(
-        self, base: Base, base_directory: Path, packages: tuple[str, ...], later: tuple[str, ...], *, new: bool = False
-    ) -> _Wanted | None:
+        self, base: Base, base_directory: Path, packages: tuple[str, ...], later: tuple[str, ...],
+        offered: tuple[str, ...], *, new: bool = False,
+    ) -> _Wanted | None:  # fmt: skip
         """Return what is to be made, all of it for a new base; None when everything is there."""
-        layer = self.disk(base, base_directory, packages).parent
+        layer = self.disk(base, base_directory, packages, offered).parent
         make_layer = bool(packages) if new else not (layer / "disk.qcow2").exists()
-        more = tuple(sorted(set(later) - set(packages)))
-        make_delta = bool(more) if new else not self.has_delta(base, packages, later)
+        more = () if offered else tuple(sorted(set(later) - set(packages)))
+        make_delta = bool(more) if new else not self.has_delta(base, packages, more)
         if not make_layer and not make_delta:
             return None
         return _Wanted(
@@ -179,6 +191,7 @@ class Layers:
             layer=layer if make_layer else None,
             later=more if make_delta else (),
             delta=self._delta_directory(base, packages, later) if make_delta else None,
+            offered=tuple(sorted(set(offered))),
         )
 
     def find_delta(self, base: Base, before: Sequence[str], after: Sequence[str]) -> PackageDelta | None:
@@ -230,7 +243,7 @@ class Layers:
         if wanted.delta:
             _finish(new / "delta", wanted.later, wanted.delta)
         if wanted.layer:
-            _finish(new / "layer", wanted.packages, wanted.layer)
+            _finish(new / "layer", wanted.packages, wanted.layer, wanted.offered)
 
     def _job(self, recipe: Recipe, source: _Source, wanted: _Wanted, scratch: Path, new: Path) -> Job:
         """Return the worker's job: from the base, or from the layer when that exists, step by step."""
@@ -239,7 +252,10 @@ class Layers:
         steps = []
         if wanted.layer:
             make_private_folder(new / "layer")
-            steps.append(_step(wanted.packages, new / "layer", disk=str(scratch / "disk.raw"), whole=True))
+            raw = str(scratch / "disk.raw")
+            whole = _step(wanted.packages, new / "layer", disk=raw, whole=True)
+            offering = Step(wanted.packages, raw, whole=True, offered=wanted.offered)
+            steps.append(offering if wanted.offered else whole)
         elif wanted.packages:
             start = self.directory / f"{source.files.name}-{_set_digest(wanted.packages)}"
             trees.append(str(start / _ARCHIVE))
@@ -317,9 +333,10 @@ def _step(packages: tuple[str, ...], directory: Path, *, disk: str = "", whole: 
     return Step(packages, disk, archive=str(directory / _ARCHIVE), changes=str(directory / _CHANGES), whole=whole)
 
 
-def _finish(directory: Path, packages: tuple[str, ...], final: Path) -> None:
+def _finish(directory: Path, packages: tuple[str, ...], final: Path, offered: tuple[str, ...] = ()) -> None:
     """Write the record that makes the directory complete and give it its name."""
-    write_durably(directory / _RECORD, json.dumps({"packages": packages}))
+    record = {"packages": packages, **({"offered": offered} if offered else {})}
+    write_durably(directory / _RECORD, json.dumps(record))
     shutil.rmtree(final, ignore_errors=True)
     publish(directory, final)
 

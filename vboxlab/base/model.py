@@ -100,12 +100,15 @@ class Bases(Protocol):
         packages: tuple[str, ...],
         later: tuple[str, ...] = (),
         progress: Progress = no_progress,
+        *,
+        offered: tuple[str, ...] = (),
     ) -> str:
         """Return the name of a driver image of the base with these packages installed, making it when missing.
 
         `later` are packages that later stages will want: made ready to install fast and offline, without being
-        installed. No image is made of a base that is out of date (BaseError). Where no layer can be made for a base,
-        the base's own image is returned (guests then use apt).
+        installed. `offered` are packages that somebody will install by hand, with `apt install` and maybe without a
+        mirror: the image has their archives, in a repository of its own. No image is made of a base that is out of date
+        (BaseError). Where no layer can be made for a base, the base's own image is returned (guests then use apt).
         """
 
     def package_delta(

@@ -24,6 +24,7 @@ from pathlib import Path
 from vboxlab import programs
 from vboxlab.base import archives as debs
 from vboxlab.base import delta as deltas
+from vboxlab.base import offered as offers
 from vboxlab.base import tree as trees
 from vboxlab.base.disk import write_file_system
 from vboxlab.errors import BaseError
@@ -61,6 +62,7 @@ class Step:
     changes: str = ""  # the same as JSON: removed paths, and the manifest of a delta unless `whole`
     whole: bool = False
     archives: str = ""  # a tar of the packages' .deb files, with those they need: nothing is installed then
+    offered: tuple[str, ...] = ()  # packages to have ready in the tree (see vboxlab.base.offered), besides
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Read what `to_json` wrote."""
         data = json.loads(text)
-        data["steps"] = tuple(Step(**{**step, "packages": tuple(step["packages"])}) for step in data["steps"])
+        sets = ("packages", "offered")
+        data["steps"] = tuple(Step(**{**step, **{key: tuple(step[key]) for key in sets}}) for step in data["steps"])
         for key in ("trees", "removed", "apt_options"):
             data[key] = tuple(data[key])
         data["environment"] = tuple((name, value) for name, value in data["environment"])
@@ -150,6 +153,9 @@ def _work(job: Job) -> None:
                     _update(root, job)
                     _apt(root, job, *_INSTALL, "--download-only", *step.packages)
                 _install(root, job, step.packages)
+        if step.offered:
+            report("progress", _("fetching {packages}").format(packages=" ".join(step.offered)))
+            _offer(root, job, step.offered)
         if step.archive:
             after = trees.index(root, before)
             _write_delta(root, step, before, after, old_lines)
@@ -227,6 +233,61 @@ def _bundle(root: Path, job: Job, step: Step) -> None:
         _run(["tar", "--create", f"--file={step.archives}", *what], umask=0o077)
 
 
+def _offer(root: Path, job: Job, packages: Sequence[str]) -> None:
+    """Put a repository into the tree with the packages and what apt installs along with them as somebody types it."""
+    folder, found = root / offers.FOLDER, dict[str, None]()
+    folder.mkdir(parents=True)
+    with _logged_in(root, job.logins), turn(Path(job.cache)):
+        _update(root, job)
+        for names in offers.asked_together(packages):
+            _apt(root, job, "install", "--download-only", *names)
+            # With no cache of archives, all of them are named, not only those that were just fetched.
+            printed = _apt(root, job, "-o", "Dir::Cache::archives=none/", "install", "--print-uris", *names)
+            found.update(dict.fromkeys(debs.fetched_files(printed)))
+        for name in found:
+            _copy(Path(job.cache) / "archives" / name, folder / offers.file_name(name))
+    index = offers.packages_index({file.name: _archive(root, file) for file in sorted(folder.iterdir())})
+    texts = {
+        f"{offers.FOLDER}/Packages": index,
+        f"{offers.FOLDER}/Release": offers.release(index),
+        offers.SOURCES: offers.SOURCES_TEXT,
+        offers.SETTINGS: offers.SETTINGS_TEXT,
+    }
+    for path, text in texts.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    _list(root, job)
+
+
+def _copy(source: Path, target: Path) -> None:
+    _run(["cp", "--no-dereference", "--no-preserve=mode,ownership", str(source), str(target)])
+
+
+def _archive(root: Path, file: Path) -> offers.Archive:
+    """Read an archive that lies in the tree, with the tree's own dpkg: the host may be none of Debian's."""
+    done = programs.run(
+        ["chroot", str(root), "dpkg-deb", "--field", f"/{file.relative_to(root)}"], env=_ENVIRONMENT,
+        capture_output=True, text=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        raise BaseError(_("{program} failed").format(program="dpkg-deb"), details=done.stderr.splitlines()[-4:])
+    data = file.read_bytes()
+    return offers.Archive(done.stdout, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _list(root: Path, job: Job) -> None:
+    """Let apt in the tree know what the repository has, so that it can be installed before any `apt update`."""
+    aside = root / "var/lib/vboxlab-lists"
+    (aside / "partial").mkdir(parents=True)
+    only = ["-o", f"Dir::Etc::sourcelist=/{offers.SOURCES}", "-o", "Dir::Etc::sourceparts=-"]
+    _apt(root, job, *only, "-o", f"Dir::State::lists=/{aside.relative_to(root)}", "update")
+    for file in aside.iterdir():
+        if file.name.endswith(("_Packages", "_Release")):
+            _copy(file, root / offers.LISTS / file.name)
+    shutil.rmtree(aside)
+    _forget_apt(root)
+
+
 @contextmanager
 def _logged_in(root: Path, logins: str) -> Iterator[None]:
     """Let apt in the tree know the mirror's users and passwords for as long as it works."""
@@ -247,6 +308,11 @@ def _install(root: Path, job: Job, packages: Sequence[str]) -> None:
         _apt(root, job, *_INSTALL, "--no-download", *packages)
     finally:
         policy.unlink()
+    _forget_apt(root)
+
+
+def _forget_apt(root: Path) -> None:
+    """Remove from the tree what apt writes down while it works, which is not the guest's history."""
     for name in _LEFT_BY_APT:
         (root / name).unlink(missing_ok=True)
     shutil.rmtree(root / "var/log/apt", ignore_errors=True)

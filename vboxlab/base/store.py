@@ -184,13 +184,9 @@ class BaseStore:
             raise elsewhere(added, driver.name)
 
     def ensure_image(
-        self,
-        driver: Driver,
-        base: Base,
-        packages: tuple[str, ...],
-        later: tuple[str, ...] = (),
-        progress: Progress = no_progress,
-    ) -> str:
+        self, driver: Driver, base: Base, packages: tuple[str, ...], later: tuple[str, ...] = (),
+        progress: Progress = no_progress, *, offered: tuple[str, ...] = (),
+    ) -> str:  # fmt: skip
         """Return the name of a driver image of the base with these packages installed, making it when missing.
 
         `later` are packages that later stages will want: their delta (see package_delta) is prepared as well. Where
@@ -204,21 +200,23 @@ class BaseStore:
         directory = self.directory / base.image
         recipe = self._recipe(base.name)
         packages, later = base.lacking(packages), base.lacking(later)
-        name = self.layers.image_name(base, packages) if packages else base.image
+        offered = tuple(name for name in base.lacking(offered) if name not in packages)
+        name = self.layers.image_name(base, packages, offered) if packages or offered else base.image
         present = driver.has_image(name)
         if not present:
             base.need_current()
-        if not self.layers.complete(base, directory, packages, later):
+        if not self.layers.complete(base, directory, packages, () if offered else later, offered):
             try:
                 with self.locked(progress):
-                    self.layers.ensure(recipe, base, directory, packages, later, progress)
+                    self.layers.ensure(recipe, base, directory, packages, later, progress, offered)
             except NoNamespaces as error:
                 text = _("{problem}: the guests will install {packages}")
-                progress(text.format(problem=error.brief, packages=" ".join(packages)), None)
-                name, packages = base.image, ()
+                progress(text.format(problem=error.brief, packages=" ".join((*packages, *offered))), None)
+                name, packages, offered = base.image, (), ()
                 present = driver.has_image(name)
         if not present:
-            driver.import_image(name, self.layers.disk(base, directory, packages), ours=True, progress=progress)
+            disk = self.layers.disk(base, directory, packages, offered)
+            driver.import_image(name, disk, ours=True, progress=progress)
         return name
 
     def package_delta(

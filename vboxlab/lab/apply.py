@@ -11,7 +11,7 @@ from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.lab.clock import set_clock
-from vboxlab.lab.context import Context
+from vboxlab.lab.context import Context, ImageKey
 from vboxlab.lab.desire import digest_of, package_sets
 from vboxlab.lab.engine import Reporter
 from vboxlab.lab.journal import finish_restore, restore_on
@@ -51,7 +51,7 @@ class Applier:
     gui: bool = False
     changed: list[str] = field(default_factory=list)  # machines whose recheck repaired something
     _handles: dict[str, str] = field(default_factory=dict)
-    _no_image: dict[tuple[str, tuple[str, ...]], VboxlabError] = field(default_factory=dict)  # by base and packages
+    _no_image: dict[ImageKey, VboxlabError] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class Applier:
 
     def _create(self, name: str, report: Reporter) -> str:
         wanted = package_sets(self.desired.topology, self._machine(name), self.desired.snapshot_members)
-        image = self._image(self._base_name(name), wanted.image, report)
+        image = self._image((self._base_name(name), wanted.image, wanted.offered), report)
         marks = {key: value for key, value in self.desired.marks.items() if value and key != MARK_TOPOLOGY}
         marks[MARK_ORIGIN] = self.desired.topology.name
         spec = self.desired.machines[name].spec(self.desired.naming.names, marks)
@@ -130,14 +130,16 @@ class Applier:
             self.context.driver.add_disks(created.handle, disks, report)
         return _("from {image}").format(image=image)
 
-    def _image(self, base: str, packages: tuple[str, ...], report: Reporter) -> str:
+    def _image(self, wanted: ImageKey, report: Reporter) -> str:
         """Return the image with those packages; one that could not be made is not tried again for the next machine."""
-        bases, images, wanted = self.context.bases, self.context.images, (base, packages)
+        bases, images, driver = self.context.bases, self.context.images, self.context.driver
+        base, packages, offered = wanted
         if wanted in self._no_image:
             raise self._no_image[wanted]
         try:
             if wanted not in images:
-                images[wanted] = bases.ensure_image(self.context.driver, bases.get(base), packages, progress=report)
+                found = bases.get(base)
+                images[wanted] = bases.ensure_image(driver, found, packages, progress=report, offered=offered)
         except VboxlabError as error:
             self._no_image[wanted] = error
             raise

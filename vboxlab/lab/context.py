@@ -24,6 +24,10 @@ Confirm = Callable[[LabName, str], None]
 """Asks whether work may be thrown away ("throw away ...?") and returns if so; raises, whatever the reason, if not."""
 
 
+ImageKey = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""What an image is made of: a base, packages that are installed, and packages that are offered."""
+
+
 def refuse(_lab: LabName, question: str) -> None:
     """Answer for somebody who cannot be asked. Raises UsageError."""
     what = question.removesuffix("?").rstrip()
@@ -43,8 +47,8 @@ class Context:
     listing: Listing | None = None  # one look at the host for the whole operation; None: a new one each time
     ports: Reservations = field(default_factory=Reservations)
     confirm: Confirm = refuse
-    # The driver's images that were made ready in this run, by base and packages: not asked for again for each machine.
-    images: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    # The driver's images that were made ready in this run: not asked for again for each machine.
+    images: dict[ImageKey, str] = field(default_factory=dict)
     plain_free: bool | None = None  # whether a new lab may have the plain names; None: nobody has claimed them for it
 
     def directory(self, lab: LabName) -> LabDirectory:

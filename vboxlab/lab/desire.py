@@ -32,10 +32,11 @@ from vboxlab.topology.undone import is_left
 
 @dataclass(frozen=True)
 class PackageSets:
-    """The packages of a machine: those its image has, and what each later stage adds up to."""
+    """The packages of a machine: those its image has, what each later stage adds up to, and what a student installs."""
 
     image: tuple[str, ...]
     by_stage: Mapping[str | None, tuple[str, ...]]
+    offered: tuple[str, ...] = ()  # that the image has archives of
 
     @property
     def later(self) -> tuple[tuple[str, ...], ...]:
@@ -57,7 +58,20 @@ def package_sets(topology: Topology, machine: Machine, members: Mapping[str, tup
     first = ends_in_snapshot[0] if ends_in_snapshot else (stages[-1] if stages else None)
     if topology.start_from and machine.name in members.get(topology.start_from, ()):
         first = None
-    return PackageSets(by_stage[first], by_stage)
+    return PackageSets(by_stage[first], by_stage, _offered(topology, machine, by_stage))
+
+
+def _offered(topology: Topology, machine: Machine, by_stage: Mapping[str | None, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the packages that the stages which an exercise leaves undone would install, besides those that it has.
+
+    None for a machine with a source of packages of its own, of which nothing is known beforehand.
+    """
+    whole = topology.whole
+    left = whole.left_undone(whole.machines[machine.name])
+    if not topology.is_exercise or not left:
+        return ()
+    wanted = prepared_packages(resources_for(whole, whole.machines[machine.name], left[-1]))
+    return tuple(sorted(set(wanted).difference(*by_stage.values())))
 
 
 def digest_of(topology: Topology, machine: Machine, stage: str | None) -> str:

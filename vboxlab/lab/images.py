@@ -11,22 +11,22 @@ from vboxlab.base.jobs import side_by_side
 from vboxlab.errors import VboxlabError
 from vboxlab.events import ActionFinished, ActionProgress, ActionStarted
 from vboxlab.hypervisor.driver import Progress
-from vboxlab.lab.context import Context
+from vboxlab.lab.context import Context, ImageKey
 from vboxlab.lab.desire import members_of, package_sets
 from vboxlab.lab.planned import Blueprint, source_of
 from vboxlab.language import _, n_
 
-Images = dict[tuple[str, tuple[str, ...]], tuple[tuple[str, ...], ...]]
+Images = dict[ImageKey, tuple[tuple[str, ...], ...]]
 
 
 def wanted_images(blueprints: Iterable[Blueprint]) -> Images:
-    """Return the images that labs need, by base and packages, and what sets of packages later stages want."""
+    """Return the images that labs need, and what sets of packages later stages want beyond each."""
     images: Images = {}
     for blueprint in blueprints:
         topology = blueprint.topology
         for machine in topology.owned_machines:
             wanted = package_sets(topology, machine, members_of(blueprint.sets))
-            key = machine.base or topology.base, wanted.image
+            key = machine.base or topology.base, wanted.image, wanted.offered
             images[key] = tuple(dict.fromkeys((*images.get(key, ()), *wanted.later)))
     return images
 
@@ -50,8 +50,10 @@ def build_missing(context: Context, blueprints: Iterable[Blueprint]) -> None:
     The package layers that the labs need are made beside them. Raises BaseError.
     """
     sets: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
-    for (base, packages), later in wanted_images(each for one in blueprints for each in with_sources(one)).items():
-        sets.setdefault(base, []).append((packages, later[0] if later else ()))
+    for key, later in wanted_images(each for one in blueprints for each in with_sources(one)).items():
+        base, packages, offered = key
+        # A layer that offers packages is made of the base once that is there.
+        sets.setdefault(base, []).extend([] if offered else [(packages, later[0] if later else ())])
     for base, layers in sets.items():
         if context.bases.can_build(base):
             with _telling(context, "base", _("build base {name}").format(name=base)) as report:
@@ -74,16 +76,17 @@ def ensure_images(context: Context, blueprints: Iterable[Blueprint]) -> int:
     """
     images = wanted_images(blueprints)
 
-    def make(base: str, packages: tuple[str, ...], later: tuple[tuple[str, ...], ...], report: Progress) -> None:
+    def make(wanted: ImageKey, later: tuple[tuple[str, ...], ...], report: Progress) -> None:
+        base, packages, offered = wanted
         found = context.bases.get(base)
         first = later[0] if later else ()
-        image = context.bases.ensure_image(context.driver, found, packages, first, progress=report)
-        context.images[base, packages] = image
+        image = context.bases.ensure_image(context.driver, found, packages, first, progress=report, offered=offered)
+        context.images[wanted] = image
         for after in later if found.prepared else ():
             context.bases.package_delta(found, packages, after, progress=report)
 
     count = len(images)
     summary = n_("{count} shared by all copies", "{count} shared by all copies", count).format(count=count)
     with _telling(context, "images", _("prepare images"), summary) as report:
-        side_by_side([partial(make, base, packages, later, report) for (base, packages), later in images.items()])
+        side_by_side([partial(make, wanted, later, report) for wanted, later in images.items()])
     return count

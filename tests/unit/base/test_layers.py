@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.base.test_jobs import needs_namespaces
+from vboxlab.base import offered
+from vboxlab.base.disk import PARTITION_START
 from vboxlab.base.jobs import trees_at_once
 from vboxlab.base.layers import Layers
 from vboxlab.base.model import NEW, Base, Login
@@ -87,6 +89,8 @@ def put_tree(directory: Path) -> Path:
     (tree / "etc/apt/sources.list").write_bytes(SOURCES)
     (tree / "usr/bin/apt-get").write_text(APT)
     (tree / "usr/bin/apt-get").chmod(0o755)
+    (tree / "usr/bin/dpkg-deb").write_text('#!/bin/sh\nname=${2##*/}; echo "Package: ${name%%_*}"\n')
+    (tree / "usr/bin/dpkg-deb").chmod(0o755)
     shell = Path("/bin/sh").resolve()
     needed = subprocess.run(["ldd", shell], capture_output=True, text=True, check=True).stdout.split()
     for library in {word for word in needed if word.startswith("/")}:
@@ -214,3 +218,42 @@ def test_an_image_that_is_no_layer_has_no_packages(layers: Layers, base_director
     ensure(layers, base_directory, "apache2")
     (name,) = layers.of(IMAGE)
     assert (layers.has(name), layers.has(IMAGE), layers.has("")) == (True, False, False)
+
+
+def offer(layers: Layers, directory: Path, packages: tuple[str, ...], names: tuple[str, ...]) -> Path:
+    layers.ensure(RECIPE, BASE, directory, packages, (), no_progress, names)
+    return layers.disk(BASE, directory, packages, names)
+
+
+def in_disk(disk: Path, path: str) -> str:
+    raw = disk.with_suffix(".raw")
+    subprocess.run(["qemu-img", "convert", "-O", "raw", disk, raw], check=True)
+    how = ["debugfs", "-R", f"cat /{path}", f"{raw}?offset={PARTITION_START}"]
+    return subprocess.run(how, capture_output=True, text=True, check=True).stdout
+
+
+def test_offered_packages_are_fetched_and_put_into_the_disk_and_not_installed(
+    layers: Layers, base_directory: Path
+) -> None:
+    disk = offer(layers, base_directory, (), ("sl",))
+    assert [each for each in diary(layers) if each.startswith("install")] == []
+    assert "fetch sl" in diary(layers)
+    (name,) = layers.of(IMAGE)
+    assert (disk.parent.name, layers.packages_of(name), layers.offered_in(name)) == (name, (), ("sl",))
+    index = in_disk(disk, f"{offered.FOLDER}/Packages")
+    assert [line for line in index.splitlines() if line.startswith("Filename")] == [
+        "Filename: ./known_1_all.deb", "Filename: ./needed_1_all.deb", "Filename: ./sl_1_all.deb"
+    ]  # fmt: skip
+    assert in_disk(disk, offered.SOURCES) == offered.SOURCES_TEXT
+    assert in_disk(disk, "etc/apt/sources.list") == SOURCES.decode()
+
+
+def test_a_layer_that_offers_is_another_one_than_that_which_has_them_installed(
+    layers: Layers, base_directory: Path
+) -> None:
+    names = {
+        layers.image_name(BASE, packages, at_hand)
+        for packages, at_hand in (((), ("a",)), (("a",), ()), (("a",), ("b",)), (("a", "b"), ()), (("b",), ("a",)))
+    }
+    assert len(names) == 5
+    assert layers.disk(BASE, base_directory, (), ()).parent == base_directory

@@ -113,7 +113,10 @@ def test_a_missing_base_is_built_with_the_layers_of_all_topologies_on_the_way(wo
     build_missing(world.context, [blueprint])
     ((name, layers),) = world.bases.built
     wanted = wanted_images([blueprint, blueprint.load("failover")])
-    assert (name, [packages for packages, _later in layers]) == ("debian12", [packages for _base, packages in wanted])
+    assert (name, [packages for packages, _later in layers]) == (
+        "debian12",
+        [packages for _base, packages, _offered in wanted],
+    )
     assert len(layers) > len(wanted_images([blueprint]))
     build_missing(world.context, [blueprint])
     assert len(world.bases.built) == 1
