@@ -48,6 +48,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("ssh-config", LAB),
     ("ssh", "srv-web", "--", "true"),
     ("verify", LAB),
+    ("hint", LAB, "heartbeat", "--yes"),
+    ("hint", LAB),
     ("grade", LAB),
     ("mark", LAB, "names", "1", "--reason", "tried"),
     ("report", LAB),

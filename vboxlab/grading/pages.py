@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from vboxlab.grading.judge import Criterion, Judged, Marks
 from vboxlab.grading.record import Graded
-from vboxlab.grading.words import SIGNS, VALUES, number, span, sum_of, title_of
+from vboxlab.grading.words import SIGNS, VALUES, hints_of, number, span, sum_of, title_of
 from vboxlab.harmless import for_html
 from vboxlab.language import C_, NC_, _, spoken
 from vboxlab.verification.render_html import STYLE
@@ -103,6 +103,8 @@ def _question(place: int, judged: Judged) -> Iterator[str]:
         yield f"<p><strong>{for_html(told)}</strong></p>"
     elif judged.because:
         yield f"<p>{for_html(judged.because)}</p>"
+    if hints := hints_of(judged):
+        yield f"<p>{for_html(hints)}</p>"
     yield "<ul>" + "".join(map(_criterion, judged.shown.criteria)) + "</ul></section>"
 
 
