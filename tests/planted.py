@@ -48,6 +48,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("ssh-config", LAB),
     ("ssh", "srv-web", "--", "true"),
     ("verify", LAB),
+    ("handout", LAB),
     ("hint", LAB, "heartbeat", "--yes"),
     ("hint", LAB),
     ("grade", LAB),

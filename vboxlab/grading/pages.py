@@ -34,7 +34,7 @@ def student_page(graded: Graded, marks: Marks) -> str:
     parts = [f'<p class="sum">{for_html(sum_of(marks))}</p>']
     parts += [f'<p class="small">{for_html(line)}</p>' for line in _head(graded)]
     parts += [part for number_, judged in enumerate(marks.judged, start=1) for part in _question(number_, judged)]
-    return _page(title, parts)
+    return page(title, parts)
 
 
 def class_page(graded: Sequence[tuple[Graded, Marks]]) -> str:
@@ -56,7 +56,7 @@ def class_page(graded: Sequence[tuple[Graded, Marks]]) -> str:
     named = {sign: C_("question", VALUES[value]) for value, sign in SIGNS.items()}
     signs = ", ".join(f"{sign} {name}" for sign, name in named.items())
     table = '<table class="class">' + "".join(f"<tr>{row}" for row in rows) + "</table>"
-    return _page(title, [table, f'<p class="small">{for_html(signs)}</p>'])
+    return page(title, [table, f'<p class="small">{for_html(signs)}</p>'])
 
 
 def _cell(judged: Judged) -> str:
@@ -64,11 +64,12 @@ def _cell(judged: Judged) -> str:
     return f'<td class="{judged.value}">{SIGNS[judged.value]} {for_html(points)}'
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
+def page(title: str, parts: Sequence[str], style: str = "") -> str:
+    """Return a page that stands alone and prints on A4, of parts that are HTML already."""
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="{spoken()}"><head><meta charset="utf-8"><title>{for_html(title)}</title>\n'
-        f"<style>{STYLE}{_STYLE}</style></head>\n<body><h1>{for_html(title)}</h1>\n{body}\n</body></html>\n"
+        f"<style>{STYLE}{_STYLE}{style}</style></head>\n<body><h1>{for_html(title)}</h1>\n{body}\n</body></html>\n"
     )
 
 
