@@ -27,7 +27,7 @@ from vboxlab.topology.model import Adapter, Machine, Topology
 
 _STYLE = """
 svg { max-width: 100%; height: auto; border: 1px solid #ccc; border-radius: 8px; break-inside: avoid }
-h2 { font-size: 1.15rem; margin-top: 1.2rem; break-after: avoid } h3 { font-size: 1rem; margin: 0; break-after: avoid }
+h2 { font-size: 1.25em; margin-top: 1.2rem; break-after: avoid } h3 { font-size: 1.05em; margin: 0; break-after: avoid }
 h3 .points { float: right; font-weight: 400 } .question { border-left: none; padding: .3rem 0; margin: .5rem 0;
   border-top: 1px solid #bbb; break-inside: avoid } .whose { font-size: 1.1rem } .remark { color: #555 }
 .addresses td, .addresses th { border: 1px solid #999; padding: .2rem .5rem } .addresses tr { break-inside: avoid }
@@ -86,15 +86,16 @@ def sheet_of(topology: Topology, called: str, copy: str | None = None) -> Sheet:
 
 def sheet_markdown(sheet: Sheet) -> str:
     """Return a sheet as Markdown, with the picture as Mermaid."""
+    addresses, questions = _("Addresses"), _("Questions")
     lines = [f"# {sheet.title}", ""]
     lines += [part for text in (sheet.whose, sheet.context, sheet.work) if text for part in (text, "")]
-    lines += [*block(render_mermaid(sheet.picture), "mermaid"), "", f"## {_('Addresses')}", ""]
+    lines += [*block(render_mermaid(sheet.picture), "mermaid"), "", f"## {addresses}", ""]
     lines += [f"| {' | '.join(sheet.columns)} |", f"|{'---|' * len(sheet.columns)}"]
     lines += [f"| {' | '.join(code(cell) if cell else '' for cell in row)} |" for row in sheet.rows]
     if sheet.domain:
         lines += ["", _("Domain: {domain}").format(domain=code(sheet.domain))]
     if sheet.questions:
-        lines += ["", f"## {_('Questions')}", "", sheet.total]
+        lines += ["", f"## {questions}", "", sheet.total]
     for title, points, text, remark in sheet.questions:
         lines += ["", f"### {title} ({points})"]
         lines += [part for each in (text, remark) if each for part in ("", each)]
@@ -106,16 +107,16 @@ def sheet_html(sheet: Sheet) -> str:
     parts = [f'<p class="whose"><strong>{for_html(sheet.whose)}</strong></p>'] if sheet.whose else []
     parts += [prose(sheet.context), f"<p>{inline(sheet.work)}</p>" if sheet.work else "", render_svg(sheet.picture)]
     heads = "".join(f"<th>{for_html(head)}</th>" for head in sheet.columns)
-    parts += [
-        f"<h2>{for_html(_('Addresses'))}</h2>",
-        f'<table class="addresses"><thead><tr>{heads}</tr></thead><tbody>',
-    ]
+    addresses, questions = _("Addresses"), _("Questions")
+    parts.append(f"<h2>{for_html(addresses)}</h2>")
+    parts.append(f'<table class="addresses"><thead><tr>{heads}</tr></thead><tbody>')
     parts += [f"<tr>{''.join(f'<td>{for_html(cell)}</td>' for cell in row)}</tr>" for row in sheet.rows]
     parts.append("</tbody></table>")
     if sheet.domain:
-        parts.append(f"<p>{inline(_('Domain: {domain}').format(domain=code(sheet.domain)))}</p>")
+        domain = _("Domain: {domain}").format(domain=code(sheet.domain))
+        parts.append(f"<p>{inline(domain)}</p>")
     if sheet.questions:
-        parts += [f"<h2>{for_html(_('Questions'))}</h2>", f"<p>{for_html(sheet.total)}</p>"]
+        parts += [f"<h2>{for_html(questions)}</h2>", f"<p>{for_html(sheet.total)}</p>"]
     for title, points, text, remark in sheet.questions:
         head = f'<h3><span class="points">{for_html(points)}</span>{inline(title)}</h3>'
         told = f'<p class="remark">{inline(remark)}</p>' if remark else ""

@@ -94,11 +94,13 @@ def test_the_page_of_a_student_is_his_own_and_harmless(folder: Path) -> None:
     assert "&lt;script&gt;" in page
     assert "0 to 1.5" in page
     assert "d1" in page
+    assert "graded 2026-11-30 10:00 UTC" in page
 
 
 def test_the_page_of_the_class_says_how_many_did_not_pass(folder: Path) -> None:
     page = (folder / "class.html").read_text(encoding="utf-8")
     assert '<td class="passed">+ 2' in page
+    assert page.count("<thead>") == 1
     assert '<td class="unclear">? 0 to 1.5' in page
     assert "<td>did not pass<td>1<td>2" in page
 
