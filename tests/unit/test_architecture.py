@@ -28,6 +28,7 @@ from vboxlab.topology.role_registry import installed_roles
 # Where something is made otherwise than by vboxlab.files (0600 and 0700 whatever the umask), and why that is right.
 MADE_OTHERWISE = {
     ("cli/graph.py", "write_text"): "the user's own file, where he wants it",
+    ("operations/handout.py", "write_text"): "the user's own file, where he wants it",
     ("operations/new_topology.py", "mkdir"): "the user's own folder of topologies, which others may read",
     ("operations/prove_grading.py", "mkdir"): "the user's own folder of results, which others may read",
     ("base/builder.py", "open"): "a tar in memory",

@@ -41,6 +41,8 @@ VERBS = {
     "gc": Verb("gc", "gc", N_("Remove what belongs to no lab any more, after showing it.")),
     "grade": Verb("grade", "grade", N_("Grade a lab, or a whole class, by its topology's scheme.")),
     "graph": Verb("graph", "graph", N_("Draw a topology as Mermaid, DOT or SVG, coloured by the lab's state.")),
+    "handout": Verb("handout", "handout", N_("Write the sheet of an exercise for students, without any answer.")),
+    "hint": Verb("hint", "hint", N_("Give one hint for a question, and count it.")),
     "import": Verb("importing", "import_", N_("Write a topology from what exists: VMs of this VirtualBox.")),
     "init": Verb("init", "init", N_("Write a first topology, with comments, after a few questions.")),
     "list": Verb("topologies", "list_", N_("List the topologies that can be brought up.")),

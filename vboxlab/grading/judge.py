@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import floor
 from typing import Literal
 
-from vboxlab.grading.evidence import Evidence
+from pydantic import Field
+
+from vboxlab.grading.evidence import Evidence, Hinted
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.topology.exercise import Words
@@ -36,7 +38,7 @@ class Criterion(Parameters):
 class Shown(Parameters):
     """What a lab showed of one question: `least` and `most` points, the same unless nobody can tell.
 
-    `because` says why nobody can tell, or "".
+    What `hints` cost is not taken off them yet. `because` says why nobody can tell, or "".
     """
 
     question: str
@@ -47,6 +49,7 @@ class Shown(Parameters):
     most: float
     criteria: tuple[Criterion, ...] = ()
     because: str = ""
+    hints: Hinted = Field(default_factory=Hinted)
 
 
 class Change(Parameters):
@@ -61,7 +64,8 @@ class Change(Parameters):
 class Judged:
     """What a question came to, with all that it depends on, and what a teacher gave instead.
 
-    What depends on a question that has failed is not judgeable either, and worth nothing for certain.
+    What depends on a question that has failed is not judgeable either, and worth nothing for certain. Hints take points
+    and no more: whoever did it with their help has done it, and what depends on it is judged.
     """
 
     shown: Shown
@@ -111,10 +115,15 @@ def _settled(shown: Shown, done: Mapping[str, Judged], change: Change | None) ->
     if broken:
         text = _("it depends on {questions}, which did not pass").format(questions=", ".join(broken))
         most = 0.0 if any(done[name].value == "failed" for name in broken) else shown.points
-        return Judged(shown, "unclear", 0.0, most, text)
+        return Judged(shown, "unclear", 0.0, _less(most, shown.hints), text)
+    least, most = (_less(points, shown.hints) for points in (shown.least, shown.most))
     if shown.least == shown.most:
-        return Judged(shown, _value(shown.least, shown.points), shown.least, shown.most)
-    return Judged(shown, "unclear", shown.least, shown.most, shown.because)
+        return Judged(shown, _value(shown.least, shown.points), least, most)
+    return Judged(shown, "unclear", least, most, shown.because)
+
+
+def _less(points: float, hints: Hinted) -> float:
+    return max(0.0, points - hints.cost)
 
 
 @dataclass
@@ -126,8 +135,7 @@ class _Looking:
         """Return what is shown of a question."""
         criteria = tuple(self._criteria(question))
         least, most = _worth(question, criteria, self.evidence)
-        cost = self.evidence.hints.get(question.question, 0.0)
-        least, most = (max(0.0, _in_quarters(part * question.points) - cost) for part in (least, most))
+        least, most = (_in_quarters(part * question.points) for part in (least, most))
         because = ""
         if least != most:
             # Where all is clear, it is a measured time that may be on either side of a tier.
@@ -139,6 +147,7 @@ class _Looking:
         return Shown(
             question=question.question, title=question.title, points=question.points, depends=question.depends,
             least=least, most=most, criteria=criteria, because=because,
+            hints=self.evidence.hints.get(question.question, Hinted()),
         )  # fmt: skip
 
     def _criteria(self, question: Question) -> Iterator[Criterion]:

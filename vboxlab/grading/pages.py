@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from vboxlab.grading.judge import Criterion, Judged, Marks
 from vboxlab.grading.record import Graded
-from vboxlab.grading.words import SIGNS, VALUES, number, span, sum_of, title_of
+from vboxlab.grading.words import SIGNS, VALUES, hints_of, number, span, sum_of, title_of
 from vboxlab.harmless import for_html
 from vboxlab.language import C_, NC_, _, spoken
 from vboxlab.verification.render_html import STYLE
@@ -19,13 +20,18 @@ _CRITERIA = {
 _STYLE = """
 .partly { border-color: #c77700 } .sum { font-size: 1.6rem; font-weight: 600; margin: .3rem 0 1rem }
 h2 .points { float: right } ul { margin: .2rem 0; padding-left: 1.2rem } ul ul { color: #555 }
+p, li, td, h1, h2 { overflow-wrap: anywhere } .class th, .class td:not(:first-child) { white-space: nowrap }
+thead { display: table-header-group } tr { break-inside: avoid }
 table.class { border-collapse: collapse } .class td, .class th { border: 1px solid #999; padding: .25rem .5rem }
 .class td { text-align: center } .class td:first-child, .class th { text-align: left }
 td.passed { background: #d9f0dd } td.failed { background: #f6d5d2 } td.partly, td.unclear { background: #fbe8c8 }
 @media (prefers-color-scheme: dark) { ul ul { color: #aaa } td.passed { background: #1d4427 }
   td.failed { background: #5a1f1b } td.partly, td.unclear { background: #5c430f } }
-@media print { td.passed, td.failed, td.partly, td.unclear { background: none } }
+@media print { body { font-size: 12.5px } .small, ul ul { color: #333 } .sum { font-size: 1.5em }
+  td.passed, td.failed, td.partly, td.unclear { background: none } }
 """
+_LANDSCAPE = "@media print { @page { size: A4 landscape } }\n"
+_UPRIGHT = 8  # questions that the table of a class has room for on upright paper
 
 
 def student_page(graded: Graded, marks: Marks) -> str:
@@ -34,7 +40,7 @@ def student_page(graded: Graded, marks: Marks) -> str:
     parts = [f'<p class="sum">{for_html(sum_of(marks))}</p>']
     parts += [f'<p class="small">{for_html(line)}</p>' for line in _head(graded)]
     parts += [part for number_, judged in enumerate(marks.judged, start=1) for part in _question(number_, judged)]
-    return _page(title, parts)
+    return page(title, parts)
 
 
 def class_page(graded: Sequence[tuple[Graded, Marks]]) -> str:
@@ -42,7 +48,7 @@ def class_page(graded: Sequence[tuple[Graded, Marks]]) -> str:
     questions = list(dict.fromkeys(each.shown.question for _graded, marks in graded for each in marks.judged))
     title = _("{topology}: {count} graded").format(topology=graded[0][0].topology, count=len(graded))
     heads = [C_("column", "COPY"), *questions, C_("column", "SUM")]
-    rows = ["".join(f"<th>{for_html(head)}" for head in heads)]
+    rows = []
     for each, marks in graded:
         by_name = {judged.shown.question: judged for judged in marks.judged}
         cells = [f"<td>{for_html(each.name)}"]
@@ -55,8 +61,11 @@ def class_page(graded: Sequence[tuple[Graded, Marks]]) -> str:
     rows.append("".join(f"<td>{for_html(text)}" for text in (*failing, "")))
     named = {sign: C_("question", VALUES[value]) for value, sign in SIGNS.items()}
     signs = ", ".join(f"{sign} {name}" for sign, name in named.items())
-    table = '<table class="class">' + "".join(f"<tr>{row}" for row in rows) + "</table>"
-    return _page(title, [table, f'<p class="small">{for_html(signs)}</p>'])
+    head = "".join(f"<th>{for_html(text)}" for text in heads)  # stands on each sheet of paper again
+    body = "".join(f"<tr>{row}" for row in rows)
+    table = f'<table class="class"><thead><tr>{head}</thead><tbody>{body}</tbody></table>'
+    style = _LANDSCAPE if len(questions) > _UPRIGHT else ""
+    return page(title, [table, f'<p class="small">{for_html(signs)}</p>'], style)
 
 
 def _cell(judged: Judged) -> str:
@@ -64,11 +73,12 @@ def _cell(judged: Judged) -> str:
     return f'<td class="{judged.value}">{SIGNS[judged.value]} {for_html(points)}'
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
+def page(title: str, parts: Sequence[str], style: str = "") -> str:
+    """Return a page that stands alone and prints on A4, of parts that are HTML already."""
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="{spoken()}"><head><meta charset="utf-8"><title>{for_html(title)}</title>\n'
-        f"<style>{STYLE}{_STYLE}</style></head>\n<body><h1>{for_html(title)}</h1>\n{body}\n</body></html>\n"
+        f"<style>{STYLE}{_STYLE}{style}</style></head>\n<body><h1>{for_html(title)}</h1>\n{body}\n</body></html>\n"
     )
 
 
@@ -79,13 +89,21 @@ def _head(graded: Graded) -> Iterator[str]:
         state = _("after a reboot") if graded.rebooted else _("as it was")
     text = _("graded {when}, {state}; topology {digest}, scheme {scheme}, vboxlab {version}, {driver}")
     yield text.format(
-        when=graded.graded_at, state=state, digest=graded.digest, scheme=graded.scheme, version=graded.vboxlab,
+        when=_when(graded.graded_at), state=state, digest=graded.digest, scheme=graded.scheme, version=graded.vboxlab,
         driver=graded.driver,
     )  # fmt: skip
     if graded.trouble:
         yield _("could not be looked at: {why}").format(why=graded.trouble)
     for line in graded.lost:
         yield _("did not survive the reboot: {what}").format(what=line)
+
+
+def _when(written: str) -> str:
+    """Return a time of a record as people write it; what is none stays."""
+    try:
+        return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return written
 
 
 def _question(place: int, judged: Judged) -> Iterator[str]:
@@ -99,10 +117,12 @@ def _question(place: int, judged: Judged) -> Iterator[str]:
     )
     if judged.change is not None:
         text = _("changed by the teacher on {when}: {reason}")
-        told = text.format(when=judged.change.at, reason=judged.change.reason)
+        told = text.format(when=_when(judged.change.at), reason=judged.change.reason)
         yield f"<p><strong>{for_html(told)}</strong></p>"
     elif judged.because:
         yield f"<p>{for_html(judged.because)}</p>"
+    if hints := hints_of(judged):
+        yield f"<p>{for_html(hints)}</p>"
     yield "<ul>" + "".join(map(_criterion, judged.shown.criteria)) + "</ul></section>"
 
 

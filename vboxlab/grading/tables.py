@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from vboxlab.grading.judge import Marks
 from vboxlab.grading.record import Graded
-from vboxlab.grading.words import SIGNS, reasons, title_of
+from vboxlab.grading.words import SIGNS, hints_of, reasons, title_of
 from vboxlab.harmless import for_csv, for_xml
 from vboxlab.language import C_, _
 from vboxlab.lazily import dataclass
@@ -43,10 +43,12 @@ def form_of(separator: str, decimal: str) -> Form:
 def class_csv(graded: Sequence[tuple[Graded, Marks]], form: Form) -> str:
     """Return one row a copy and one column a question, with what is certain; what nobody can tell is empty.
 
-    The last columns are the sum, the same with a decimal comma to paste elsewhere, and what the sum can be at most.
+    The last columns are the sum, the same with a decimal comma to paste elsewhere, what the sum can be at most, and
+    what hints have cost, which is taken off already.
     """
     questions = list(dict.fromkeys(each.shown.question for _graded, marks in graded for each in marks.judged))
     heads = [C_("column", "COPY"), *questions, C_("column", "SUM"), C_("column", "SUM,"), C_("column", "AT MOST")]
+    heads.append(C_("column", "HINTS"))
     rows = []
     for each, marks in graded:
         by_name = {judged.shown.question: judged for judged in marks.judged}
@@ -55,7 +57,9 @@ def class_csv(graded: Sequence[tuple[Graded, Marks]], form: Form) -> str:
             for name in questions
         ]
         comma = f"{marks.least:g}".replace(".", ",")
-        rows.append([for_csv(each.name), *points, form.number(marks.least), comma, form.number(marks.most)])
+        hints = sum(judged.shown.hints.cost for judged in marks.judged)
+        last = (form.number(marks.least), comma, form.number(marks.most), form.number(hints))
+        rows.append([for_csv(each.name), *points, *last])
     return _csv([heads, *rows], form)
 
 
@@ -89,7 +93,10 @@ def junit(graded: Sequence[tuple[Graded, Marks]]) -> str:
                 suite, "testcase", classname=for_xml(f"{each.topology}.{each.name}"),
                 name=for_xml(judged.shown.question), time="0.000",
             )  # fmt: skip
-            if judged.value != "passed":
+            if judged.value == "passed":
+                if hints := hints_of(judged):
+                    ET.SubElement(case, "system-out").text = for_xml(hints)
+            else:
                 tag = "error" if judged.value == "unclear" else "failure"
                 points = _("{points} of {total}").format(points=f"{judged.least:g}", total=f"{judged.shown.points:g}")
                 ET.SubElement(case, tag, message=for_xml(points)).text = for_xml("\n".join(reasons(judged))) or None

@@ -8,7 +8,7 @@ from typing import Any
 from vboxlab.grading.judge import Judged, Marks
 from vboxlab.grading.record import Graded
 from vboxlab.harmless import for_line
-from vboxlab.language import C_, NC_, _, spoken
+from vboxlab.language import C_, NC_, _, n_, spoken
 from vboxlab.topology.exercise import words_in
 
 VALUES = {
@@ -41,6 +41,15 @@ def sum_of(marks: Marks) -> str:
     return _("{points} of {total}").format(points=span(marks.least, marks.most), total=number(marks.total))
 
 
+def hints_of(judged: Judged) -> str:
+    """Return in words which hints a question was done with and what they cost, or "" for none."""
+    count, cost = judged.shown.hints.count, judged.shown.hints.cost
+    if not count or judged.change is not None:
+        return ""
+    text = n_("{count} hint was asked for (cost: {points})", "{count} hints were asked for (cost: {points})", count)
+    return text.format(count=count, points=number(cost))
+
+
 def lines_of(graded: Graded, marks: Marks) -> Iterator[str]:
     """Yield the marks of a lab for a terminal: each question, what was found where it did not pass, and the sum."""
     for judged in marks.judged:
@@ -56,7 +65,9 @@ def lines_of(graded: Graded, marks: Marks) -> Iterator[str]:
 
 
 def reasons(judged: Judged) -> Iterator[str]:
-    """Yield why a question did not get all its points: a teacher's reason, or what was found."""
+    """Yield why a question did not get all its points: a teacher's reason, hints, or what was found."""
+    if hints := hints_of(judged):
+        yield hints
     if judged.change is not None:
         yield _("changed by the teacher: {reason}").format(reason=for_line(judged.change.reason))
     elif judged.because:

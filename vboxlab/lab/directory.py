@@ -63,13 +63,18 @@ class LabDirectory:
         return self.path / "topology.json"
 
     @property
+    def hints(self) -> Path:
+        """Return the file that says which hints the student was given."""
+        return self.path / "hints.json"
+
+    @property
     def reports(self) -> Path:
         """Return the folder of the verification reports."""
         return self.path / "reports"
 
     def remove(self) -> None:
         """Remove what belongs to a destroyed lab; reports and the lock file stay."""
-        for path in (self.known_hosts, self.journal, self.faults, self.topology):
+        for path in (self.known_hosts, self.journal, self.faults, self.topology, self.hints):
             path.unlink(missing_ok=True)
         if self.secrets.is_dir():
             for secret in self.secrets.iterdir():

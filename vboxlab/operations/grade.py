@@ -14,7 +14,7 @@ from vboxlab import __version__
 from vboxlab.errors import LabError, UsageError, VboxlabError
 from vboxlab.events import Note
 from vboxlab.grading import words
-from vboxlab.grading.evidence import Evidence
+from vboxlab.grading.evidence import Evidence, Hinted
 from vboxlab.grading.judge import Change, Marks, looked_through
 from vboxlab.grading.record import Graded, change, changes_of, keep, kept, scheme_digest
 from vboxlab.grading.reports import write_reports
@@ -23,6 +23,7 @@ from vboxlab.lab import snapshot_sets
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.context import Context
 from vboxlab.lab.each import on_each
+from vboxlab.lab.hints_given import GivenHint, read_hints
 from vboxlab.lab.observe import begin, see
 from vboxlab.language import N_, _
 from vboxlab.lazily import dataclass
@@ -154,6 +155,16 @@ def scheme_of(topology: Topology) -> Scheme:
     return topology.grading
 
 
+def hinted(given: Sequence[GivenHint], topology: str) -> dict[str, Hinted]:
+    """Return how many hints were given for each question of a topology, and what they cost."""
+    found: dict[str, Hinted] = {}
+    for each in given:
+        if each.topology == topology:
+            so_far = found.get(each.question, Hinted())
+            found[each.question] = Hinted(count=so_far.count + 1, cost=so_far.cost + each.cost)
+    return found
+
+
 @dataclass
 class _Grading:
     context: Context
@@ -174,9 +185,11 @@ class _Grading:
         began, now = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         lost: tuple[str, ...] = ()
         try:
+            hints = hinted(read_hints(self.context.directory(self.lab).hints), self.topology.name)
             before = self._looking.compare() if self.request.at == REBOOT else []
             with self._prepared():
                 evidence = self._looking.look(scheme_of(self.topology).asked(self.topology.values))
+            evidence = replace(evidence, hints=hints)
             lost = _lost(before, evidence)
         except VboxlabError as error:
             evidence = Evidence(trouble="; ".join([error.brief, *error.details]))

@@ -20,12 +20,13 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem aut
 h1 { font-size: 1.4rem } section { border-left: .35rem solid #999; padding: .1rem .9rem; margin: .7rem 0 }
 .passed { border-color: #2a7d3b } .failed, .error { border-color: #b3261e } .warning, .unclear { border-color: #c77700 }
 h2 { font-size: 1rem; margin: .3rem 0 } p { margin: .2rem 0 } table { border-collapse: collapse; margin: .4rem 0 }
-td, th { padding: .1rem .9rem .1rem 0; text-align: left; vertical-align: top } .small { color: #666; font-size: .87rem }
+td, th { padding: .1rem .9rem .1rem 0; text-align: left; vertical-align: top } .small { color: #666; font-size: .87em }
 pre { background: #f4f4f4; padding: .5rem; overflow-x: auto; font-size: .82rem; margin: .2rem 0 }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #ddd } pre { background: #23262c }
   .small { color: #a0a0a0 } }
 @media print { @page { size: A4; margin: 14mm } body { margin: 0; max-width: none; font-size: 11px; background: #fff;
-  color: #000 } section { break-inside: avoid } pre { white-space: pre-wrap } }
+  color: #000 } h1 { font-size: 1.6em } h2 { font-size: 1.15em } section { break-inside: avoid }
+  pre { white-space: pre-wrap } }
 """
 STYLE += PICTURE + SHADES + FALLS
 

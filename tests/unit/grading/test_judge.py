@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vboxlab.grading.evidence import Evidence, Looked
+from vboxlab.grading.evidence import Evidence, Hinted, Looked
 from vboxlab.grading.judge import Change, Marks, looked_through, rounded, settle
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.telling import told
@@ -151,10 +151,19 @@ def test_tiers_are_stretched_like_the_limits_of_their_measure() -> None:
 
 
 def test_hints_cost_points_but_never_more_than_there_are() -> None:
-    of = scheme({"points": 1, "steps": [PING]}, {"points": 1, "steps": [PING]})
-    steps = {("q1", 0): step("passed"), ("q2", 0): step("failed")}
-    found = marks(of, Evidence(FINE, steps, hints={"q1": 0.25, "q2": 0.5}))
-    assert values(found) == [("partly", 0.75, 0.75), ("failed", 0.0, 0.0)]
+    of = scheme({"points": 1, "steps": [PING]}, {"points": 1, "steps": [PING]}, {"points": 1, "steps": [PING]})
+    steps = {("q1", 0): step("passed"), ("q2", 0): step("failed"), ("q3", 0): step("unclear")}
+    given = {"q1": Hinted(count=1, cost=0.25), "q2": Hinted(count=2, cost=0.5), "q3": Hinted(count=1, cost=0.5)}
+    found = marks(of, Evidence(FINE, steps, hints=given))
+    assert values(found) == [("passed", 0.75, 0.75), ("failed", 0.0, 0.0), ("unclear", 0.0, 0.5)]
+
+
+def test_what_was_done_with_hints_alone_is_done_for_what_depends_on_it() -> None:
+    of = scheme({"points": 1, "steps": [PING]}, {"points": 2, "depends": ["q1"], "steps": [PING]})
+    steps = {("q1", 0): step("passed"), ("q2", 0): step("passed")}
+    found = marks(of, Evidence(FINE, steps, hints={"q1": Hinted(count=2, cost=1)}))
+    assert values(found) == [("passed", 0.0, 0.0), ("passed", 2.0, 2.0)]
+    assert (found.least, found.most) == (2.0, 2.0)
 
 
 def test_a_teachers_change_counts_instead() -> None:

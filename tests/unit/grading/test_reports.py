@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from vboxlab.errors import UsageError
+from vboxlab.grading.evidence import Hinted
 from vboxlab.grading.judge import Change, Criterion, Shown
 from vboxlab.grading.record import Graded, change, changes_of, keep, kept
 from vboxlab.grading.reports import write_reports
@@ -71,9 +72,9 @@ def test_a_change_is_kept_apart_and_survives_grading_again(folder: Path) -> None
 
 def test_the_table_of_the_class_leaves_open_what_nobody_can_tell(folder: Path) -> None:
     assert rows(folder / "class.csv") == [
-        ["COPY", "names", "pages", "SUM", "SUM,", "AT MOST"],
-        ["alice", "2", "1,25", "3,25", "3,25", "3,25"],
-        ["bob", "0", "", "0", "0", "1,5"],
+        ["COPY", "names", "pages", "SUM", "SUM,", "AT MOST", "HINTS"],
+        ["alice", "2", "1,25", "3,25", "3,25", "3,25", "0"],
+        ["bob", "0", "", "0", "0", "1,5", "0"],
     ]
 
 
@@ -93,13 +94,26 @@ def test_the_page_of_a_student_is_his_own_and_harmless(folder: Path) -> None:
     assert "&lt;script&gt;" in page
     assert "0 to 1.5" in page
     assert "d1" in page
+    assert "graded 2026-11-30 10:00 UTC" in page
 
 
 def test_the_page_of_the_class_says_how_many_did_not_pass(folder: Path) -> None:
     page = (folder / "class.html").read_text(encoding="utf-8")
     assert '<td class="passed">+ 2' in page
+    assert page.count("<thead>") == 1
     assert '<td class="unclear">? 0 to 1.5' in page
     assert "<td>did not pass<td>1<td>2" in page
+
+
+def test_hints_are_told_with_what_they_cost_in_every_report(tmp_path: Path) -> None:
+    helped = shown("names", 2, 2).model_copy(update={"hints": Hinted(count=2, cost=0.5)})
+    keep(graded("alice", helped, shown("pages", 1.5, 1.5)), tmp_path)
+    write_reports(tmp_path, Form(";", ","), "Email address")
+    assert rows(tmp_path / "class.csv")[1] == ["alice", "1,5", "1,5", "3", "3", "3", "0,5"]
+    told = "2 hints were asked for (cost: 0.5)"
+    assert told in rows(tmp_path / "moodle.csv")[1][2]
+    assert told in (tmp_path / "alice.html").read_text(encoding="utf-8")
+    assert told in (tmp_path / "junit.xml").read_text(encoding="utf-8")
 
 
 def test_junit_has_an_error_for_what_nobody_can_tell(folder: Path) -> None:
