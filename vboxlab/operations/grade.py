@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from vboxlab.operations.looking import Looking
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.targets import Target
+from vboxlab.operations.whose import Neighbours, neighbours_of
 from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.grading import Scheme
@@ -107,13 +107,14 @@ def grade(request: GradeRequest, door: Door) -> OneOrCopies[GradedLab]:
 def grade_labs(session: Session, request: GradeRequest) -> OneOrCopies[GradedLab]:
     """Grade labs within a session, keep what came out, and leave them as they were.
 
-    A lab that cannot be looked at, or not be put back, fails; what was seen of it is kept. Machines that are off are started and powered off again. Copies are graded one after the other unless `jobs` says
-    otherwise. Raises UsageError when the topology has no scheme or the folder cannot be written, LabBusy.
+    A lab that cannot be looked at, or not be put back, fails; what was seen of it is kept. Machines that are off are
+    started and powered off again. Copies are graded one after the other unless `jobs` says otherwise. Raises UsageError
+    when the topology has no scheme or the folder cannot be written, LabBusy.
     """
 
     def one(session: Session, entry: Chosen, jobs: int) -> GradedLab:
         target = entry.target(session)
-        came = _Grading(session.context, target, request, jobs).run()
+        came = _Grading(session.context, target, request, jobs, neighbours).run()
         graded = came.graded
         # What could not be looked at takes the place of nothing that was seen before.
         if came.is_seen or graded.name not in kept(request.folder):
@@ -124,8 +125,10 @@ def grade_labs(session: Session, request: GradeRequest) -> OneOrCopies[GradedLab
 
     chosen = choose(session, request.topology, request, parameters=True)
     scheme_of(session.library.topology(session.library.find_topology(request.topology)))
+    neighbours = neighbours_of(session, request.topology, chosen)
     try:
-        return on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
+        # One after the other: copies that are measured at once disturb each other. Their machines are started at once.
+        return on_labs(session, chosen, request, one, at_most=None if request.jobs else 1)
     finally:
         write_reports(request.folder, form_of(request.separator, request.decimal), request.identity)
 
@@ -180,6 +183,7 @@ class _Grading:
     target: Target
     request: GradeRequest
     jobs: int
+    neighbours: Neighbours
 
     @property
     def lab(self) -> LabName:
@@ -299,7 +303,7 @@ class _Grading:
 
     @property
     def _looking(self) -> Looking:
-        return Looking(self.context, self.target, self.jobs, self.request.time_scale)
+        return Looking(self.context, self.target, self.jobs, self.request.time_scale, self.neighbours)
 
 
 def _put_back_with(lab: LabName) -> str:

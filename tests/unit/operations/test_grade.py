@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from tests.unit.lab_world import GUEST, LabWorld, RecordedGuests
 from tests.unit.operations.doors import RecordingDoor
 from vboxlab.base.model import Base
-from vboxlab.errors import GuestError, LabError, UsageError
+from vboxlab.errors import GuestError, LabError, SnapshotNotFound, UsageError
 from vboxlab.events import Note
 from vboxlab.grading.record import kept
 from vboxlab.guest.configurator import ResourceResult, StageReport
@@ -58,6 +58,7 @@ class NamedGuests(RecordedGuests):
 
     live: dict[str, str] = field(default_factory=dict)  # by handle: what a power-off ends
     deaf: set[str] = field(default_factory=set)  # machines, or COPY-MACHINE, that nobody can enter any more
+    interrupts: int = 0  # how often Ctrl-C shall come while a guest is looked at
 
     def contact(
         self, directory: LabDirectory, machine: ObservedMachine, base: Base, *, first: bool, report: Report
@@ -86,6 +87,9 @@ class NamedGuests(RecordedGuests):
 
         def facts(_script: str, _stdin: bytes) -> Completed:
             self._reach(machine)
+            if self.interrupts:
+                self.interrupts -= 1
+                raise KeyboardInterrupt
             name = self._now(machine).marks[GUEST]
             file = base64.b64encode(f"{name}\n".encode()).decode()
             now = self.live.get(machine.handle, name)
@@ -136,7 +140,8 @@ class Classroom(LabWorld):
         return {snapshot.name for machine in self.machines(lab).values() for snapshot in machine.snapshots}
 
     def request(self, which: Which, at: str = "as-is") -> GradeRequest:
-        return GradeRequest(topology=str(self.file), which=which, at=at, folder=self.marks, patience=0)
+        return GradeRequest(topology=str(self.file), which=which, at=at, folder=self.marks, patience=0,
+                            time_scale=1.0)  # fmt: skip
 
     def grade(self, at: str = "as-is", copy: str = "alice") -> GradedLab:
         graded = grade_labs(self.session(), self.request(Which(copy=copy), at))
@@ -200,7 +205,7 @@ def test_a_snapshot_is_graded_and_what_was_done_since_is_there_again(room: Class
 
 def test_a_snapshot_that_is_not_there_is_said_before_anything_is_changed(room: Classroom) -> None:
     room.has("alice")
-    with pytest.raises(LabError, match="web, gate cannot go back to handed-in; nothing was changed"):
+    with pytest.raises(SnapshotNotFound, match="web, gate cannot go back to handed-in; nothing was changed"):
         room.grade("handed-in")
     assert (room.snapshots(), room.powers(ALICE)) == (set(), RUNS)
 
@@ -233,16 +238,31 @@ def test_one_copy_that_fails_stops_no_other(room: Classroom) -> None:
     }  # fmt: skip
 
 
+def test_it_is_said_whose_name_was_copied_in_a_class_and_alone(room: Classroom) -> None:
+    room.has("alice,bob")
+    room.rename("web-bob")
+    found = "web the guest: the host name is web-bob; it has the values of copy bob"
+    alice, bob = room.grade_class("alice,bob")
+    assert bob.value is not None
+    assert points(bob.value) == RIGHT
+    for graded in (alice.value, room.grade()):
+        assert graded is not None
+        assert points(graded) == WRONG
+        assert graded.marks.judged[0].shown.criteria[0].found == (
+            f"{found} (expected: web-alice (`hostnamectl hostname`))",
+        )
+
+
 def test_one_is_graded_again_alone_and_what_the_teacher_gave_stays(room: Classroom) -> None:
     room.has("alice,bob")
     room.rename("web")
     room.grade_class("alice,bob")
     bob = (room.marks / "bob.json").read_bytes()
-    given = {"folder": room.marks, "name": "alice"}
-    assert mark(MarkRequest(question="names", points=1.25, reason="nearly", **given)) == "3.25 of 4"
+    given = MarkRequest(folder=room.marks, name="alice", question="names", points=1.25, reason="nearly")
+    assert mark(given) == "3.25 of 4"
     graded = room.grade()
     assert points(graded) == {**WRONG, "names": ("partly", 1.25, 1.25)}
-    assert mark(MarkRequest(question="names", points=None, reason="", **given)) == "2 of 4"
+    assert mark(replace(given, points=None)) == "2 of 4"
     assert (room.marks / "bob.json").read_bytes() == bob
     assert "3.25" not in (room.marks / "class.csv").read_text(encoding="utf-8-sig")
 
@@ -250,7 +270,7 @@ def test_one_is_graded_again_alone_and_what_the_teacher_gave_stays(room: Classro
 def test_what_could_not_be_looked_at_takes_the_place_of_no_marks(room: Classroom) -> None:
     room.has("alice")
     room.grade()
-    with pytest.raises(LabError, match="cannot go back"):
+    with pytest.raises(SnapshotNotFound, match="cannot go back"):
         room.grade("handed-in")
     assert kept(room.marks)["alice"].marks({}).least == 4.0
 
@@ -262,22 +282,15 @@ def test_a_guest_that_cannot_be_entered_is_judged_from_outside(room: Classroom) 
     graded = room.grade()
     assert points(graded) == {**RIGHT, "names": ("unclear", 0.0, 2.0)}
     assert graded.sum() == "2 to 4 of 4"
-    assert graded.marks.judged[0].because == (
-        "web: the guest cannot be looked at: web: its SSH server does not answer"
-    )
+    assert graded.marks.judged[0].because == ("web: the guest cannot be looked at: web: its SSH server does not answer")
     assert set(room.powers(ALICE).values()) == {"off"}
 
 
-def test_what_is_cut_off_by_ctrl_c_is_put_back(room: Classroom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_cut_off_by_ctrl_c_is_put_back(room: Classroom) -> None:
     room.has("alice")
     room.rename("web")
-    stopped = iter([KeyboardInterrupt()])
-
-    def stop(_script: str, _stdin: bytes) -> Completed:
-        raise next(stopped)
-
-    monkeypatch.setattr(room.guests, "executor", lambda *_args: RecordingExecutor("web", [("", stop)]))
     snapshot_sets.take(room.context, begin(room.context, ALICE), ["web", "gate"], "handed-in")
+    room.guests.interrupts = 1
     with pytest.raises(KeyboardInterrupt):
         room.grade("handed-in")
     assert (room.name_of(), room.snapshots(), room.powers(ALICE)) == ("web", {"handed-in"}, RUNS)
@@ -306,14 +319,14 @@ def test_after_a_grading_that_was_killed_it_is_said_where_the_work_is(room: Clas
     assert points(room.grade("reboot")) == RIGHT
 
 
-def test_a_lab_that_is_not_put_back_fails_and_keeps_its_marks(
-    room: Classroom, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lab_that_is_not_put_back_fails_and_keeps_its_marks(room: Classroom) -> None:
     room.has("alice")
     room.store.fail("restore_snapshot")
     with pytest.raises(LabError) as caught:
         room.grade("reboot")
-    assert caught.value.brief == f"lab small/alice could not be put back; what was done in it is in the snapshot {BEFORE}"
+    assert (
+        caught.value.brief == f"lab small/alice could not be put back; what was done in it is in the snapshot {BEFORE}"
+    )
     assert kept(room.marks)["alice"].marks({}).least == 4.0
     assert BEFORE in room.snapshots()
 
