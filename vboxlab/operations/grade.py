@@ -233,14 +233,15 @@ class _Grading:
         _check_not_left(observed)
         names = list(observed.machines)
         off = [name for name, machine in observed.machines.items() if machine.power is PowerState.OFF]
+        graded = self._members(names)
         if self._is_snapshot:
-            snapshot_sets.check_has(observed, names, self.request.at)
+            snapshot_sets.check_has(observed, graded, self.request.at)
         keeps = self.request.at != AS_IS
         if keeps:
             snapshot_sets.take(self.context, observed, names, BEFORE, start=False, jobs=self.jobs)
         try:
             if self._is_snapshot:
-                self._restore(names, self.request.at)
+                self._restore(graded, self.request.at)
             self._start([])
             yield
         finally:
@@ -248,6 +249,11 @@ class _Grading:
                 self._put_back(names, off)
             else:
                 self._stop(off)
+
+    def _members(self, names: Sequence[str]) -> Sequence[str]:
+        """Return the machines that go to the snapshot asked for: those that its set declares, else all."""
+        declared = [each.machines for each in self.target.needed.sets if each.name == self.request.at]
+        return [name for name in names if name in declared[0]] if declared else names
 
     def _put_back(self, names: Sequence[str], off: Sequence[str]) -> None:
         text = _("putting lab {lab} back; what was done in it is in the snapshot {snapshot} until then")

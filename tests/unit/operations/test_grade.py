@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from vboxlab.guest.resources import Hostname, Resource
 from vboxlab.lab import snapshot_sets
 from vboxlab.lab.copies import parse_copies
 from vboxlab.lab.directory import LabDirectory
+from vboxlab.lab.down import down
 from vboxlab.lab.guests import Report
 from vboxlab.lab.observe import begin
 from vboxlab.operations.grade import BEFORE, GradedLab, GradeRequest, MarkRequest, grade_labs, mark
@@ -201,6 +202,47 @@ def test_a_snapshot_is_graded_and_what_was_done_since_is_there_again(room: Class
     assert room.name_of() == "web-of-alice"
     assert room.powers(ALICE) == {"web": "running", "gate": "off"}
     assert room.snapshots() == {"handed-in"}
+
+
+def test_a_declared_snapshot_is_graded_on_the_machines_of_its_set(room: Classroom) -> None:
+    named = "roles: [{role: ssh_server}]}\n  gate"
+    assert TOPOLOGY.count(named) == 1
+    text = TOPOLOGY.replace(named, "stages: {named: [{role: ssh_server}]}}\n  gate")
+    text = text.replace("grading:", "stages: [{name: named, snapshot: named}]\ngrading:")
+    room.file.write_text(text, encoding="utf-8")
+    declared = room.home / "snapshots" / "named.yaml"
+    declared.parent.mkdir()
+    declared.write_text("lab: small\nmachines: [web]\ntopology: small\nstage: named\n", encoding="utf-8")
+    room.has("alice")
+    room.rename("slip")
+    room.rename("gate-of-alice", machine="gate")
+    assert points(room.grade("named")) == RIGHT
+    assert (room.name_of(), room.machine("gate", ALICE).marks[GUEST]) == ("slip", "gate-of-alice")
+    assert (room.snapshots(), room.powers(ALICE)) == ({"named"}, RUNS)
+
+
+def test_a_copy_that_is_off_costs_no_more_than_up_and_down(room: Classroom) -> None:
+    """On guests: `python -m benchmarks.grading`."""
+    room.has("alice,bob")
+    labs = (ALICE, LabName("small", "bob"))
+
+    def work(do: Callable[[], object]) -> list[str]:
+        for lab in labs:
+            room.off(lab)
+        room.store.calls.clear()
+        room.guests.calls.clear()
+        do()
+        calls = [*room.store.calls, *room.guests.calls]
+        return sorted(name for name, _subject in calls if name in ("start", "power_off", "contact", "take_snapshot"))
+
+    def loop() -> None:
+        for lab in labs:
+            room.has(str(lab.copy))
+            down(room.context, lab, timeout=5.0, hard=True, jobs=1)
+
+    graded = work(lambda: room.grade_class("alice,bob"))
+    assert graded == ["contact"] * 4 + ["power_off"] * 4 + ["start"] * 4
+    assert graded == work(loop)
 
 
 def test_a_snapshot_that_is_not_there_is_said_before_anything_is_changed(room: Classroom) -> None:
