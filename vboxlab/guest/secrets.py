@@ -83,6 +83,10 @@ class SecretStore:
         }.get(hole.part, (AUTHORITY, hole.secret + CERTIFICATE))
         return not all((self._directory / name).exists() for name in needed)
 
+    def kept(self, names: Iterable[str]) -> list[str]:
+        """Return the passwords of these names that there are; none is made up."""
+        return [self.get(name) for name in names if not self.lacks(Hole("", name))]
+
     def for_resources(self, resources: Iterable[Resource]) -> dict[str, str]:
         """Return what the holes of these resources need, by their keys."""
         return {key: self.value(hole) for key, hole in sorted(holes_of(resources).items())}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from vboxlab.errors import UsageError, VboxlabError
 from vboxlab.guest.differences import guest_findings
+from vboxlab.guest.facts import Facts
 from vboxlab.guest.facts_script import read_facts
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.place import Place
@@ -25,11 +26,12 @@ from vboxlab.waiting import in_threads
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """What was found on one machine, and whether its guest could be looked at."""
+    """What was found on one machine, and whether its guest could be looked at; `facts` is what it was found in."""
 
     machine: str
     guest_seen: bool
     findings: tuple[Finding, ...]
+    facts: Facts = field(default_factory=Facts, compare=False)
 
     @property
     def is_fine(self) -> bool:
@@ -99,18 +101,19 @@ class _Check:
         problem = _why_not_seen(name, found)
         if problem is None:
             try:
-                return MachineCheck(name, True, (*findings, *self._guest(machine, found)))
+                found_in, facts = self._guest(machine, found)
+                return MachineCheck(name, True, (*findings, *found_in), facts)
             except VboxlabError as error:
                 problem = Finding("unreachable", name, Where("guest"), {"reason": error.brief})
         return MachineCheck(name, False, (*findings, problem))
 
-    def _guest(self, machine: Machine, found: ObservedMachine) -> list[Finding]:
+    def _guest(self, machine: Machine, found: ObservedMachine) -> tuple[list[Finding], Facts]:
         topology, directory = self.desired.topology, self.context.directory(self.lab)
         base = self.context.bases.get(machine.base or topology.base)
         resources = resources_for(topology, machine, self.stage)
         facts = read_facts(self.context.guests.executor(directory, found, base), resources)
         preview = self.context.guests.configure(directory, found, base, resources, changes=False, installed=())
-        return guest_findings(Place(topology, machine, self.stage), resources, facts, preview)
+        return guest_findings(Place(topology, machine, self.stage), resources, facts, preview), facts
 
 
 def _on_machine(code: str, machine: str, **values: str) -> Finding:

@@ -127,15 +127,17 @@ def on_labs(
     lock: bool = True,
     heed_stop: bool = False,
     boots: bool = True,
+    at_most: int | None = None,
 ) -> OneOrCopies[T]:
     """Do something to the one lab that was chosen, or to each copy where several were asked for.
 
     `do` gets the session, the lab, and how many actions it may have under way; with `lock` the lab's lock is held.
-    `heed_stop`: `do` on one lab looks at the stop event itself, so that it need not be broken off. `boots`: as of each.
+    `heed_stop`: `do` on one lab looks at the stop event itself, so that it need not be broken off. `boots`, `at_most`:
+    as of each.
     """
     patience = request.wait if lock else None
     if request.which.several:
-        return each(session, chosen, do, jobs=request.jobs, patience=patience, boots=boots)
+        return each(session, chosen, do, jobs=request.jobs, patience=patience, at_most=at_most, boots=boots)
     (entry,) = chosen
     context = session.context
     held = context.directory(entry.lab).locked(context.events, patience=patience) if patience is not None else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,8 @@ from vboxlab.operations.looking import Looking
 from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.targets import Target
-from vboxlab.planning.observed import MARK_CONTACTED, ObservedMachine, PowerState
+from vboxlab.operations.whose import Neighbours, neighbours_of
+from vboxlab.planning.observed import MARK_CONTACTED, ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.grading import Scheme
 from vboxlab.topology.model import Topology
@@ -100,24 +100,38 @@ class MarkRequest:
 
 
 def grade(request: GradeRequest, door: Door) -> OneOrCopies[GradedLab]:
-    """Grade labs, keep what came out, and leave them as they were.
+    """Grade labs, keep what came out, and leave them as they were. Raises what grade_labs raises."""
+    with opened(door, request.driver) as session:
+        return grade_labs(session, request)
 
-    Machines that are off are started and powered off again. Copies are graded one after the other unless `jobs` says
-    otherwise. Raises UsageError when the topology has no scheme or the folder cannot be written, LabBusy.
+
+def grade_labs(session: Session, request: GradeRequest) -> OneOrCopies[GradedLab]:
+    """Grade labs within a session, keep what came out, and leave them as they were.
+
+    A lab that cannot be looked at, or not be put back, fails; what was seen of it is kept. Machines that are off are
+    started and powered off again. Copies are graded one after the other unless `jobs` says otherwise. Raises UsageError
+    when the topology has no scheme or the folder cannot be written, LabBusy.
     """
 
     def one(session: Session, entry: Chosen, jobs: int) -> GradedLab:
         target = entry.target(session)
-        graded = _Grading(session.context, target, request, jobs).run()
-        keep(graded, request.folder)
+        came = _Grading(session.context, target, request, jobs, neighbours).run()
+        graded = came.graded
+        # What could not be looked at takes the place of nothing that was seen before.
+        if came.is_seen or graded.name not in kept(request.folder):
+            keep(graded, request.folder)
+        if came.failure is not None:
+            raise came.failure
         return GradedLab(entry.lab, graded, graded.marks(changes_of(request.folder, graded.name)))
 
-    with opened(door, request.driver) as session:
-        chosen = choose(session, request.topology, request, parameters=True)
-        scheme_of(session.library.topology(session.library.find_topology(request.topology)))
-        results = on_labs(session, chosen, replace(request, jobs=request.jobs or 1), one)
-    write_reports(request.folder, form_of(request.separator, request.decimal), request.identity)
-    return results
+    chosen = choose(session, request.topology, request, parameters=True)
+    scheme_of(session.library.topology(session.library.find_topology(request.topology)))
+    neighbours = neighbours_of(session, request.topology, chosen)
+    try:
+        # One after the other: copies that are measured at once disturb each other. Their machines are started at once.
+        return on_labs(session, chosen, request, one, at_most=None if request.jobs else 1)
+    finally:
+        write_reports(request.folder, form_of(request.separator, request.decimal), request.identity)
 
 
 def mark(request: MarkRequest) -> str:
@@ -165,12 +179,22 @@ def hinted(given: Sequence[GivenHint], topology: str) -> dict[str, Hinted]:
     return found
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What came out for a lab; `failure` is what kept it from being looked at, or from being put back."""
+
+    graded: Graded
+    is_seen: bool
+    failure: VboxlabError | None = None
+
+
 @dataclass
 class _Grading:
     context: Context
     target: Target
     request: GradeRequest
     jobs: int
+    neighbours: Neighbours
 
     @property
     def lab(self) -> LabName:
@@ -180,28 +204,31 @@ class _Grading:
     def topology(self) -> Topology:
         return self.target.needed.topology
 
-    def run(self) -> Graded:
+    def run(self) -> _Outcome:
         """Look at the lab in the state asked for, and put it back."""
         began, now = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-        lost: tuple[str, ...] = ()
+        before: list[MachineCheck] = []
+        evidence: Evidence | None = None
+        failure: VboxlabError | None = None
         try:
             hints = hinted(read_hints(self.context.directory(self.lab).hints), self.topology.name)
             before = self._looking.compare() if self.request.at == REBOOT else []
             with self._prepared():
-                evidence = self._looking.look(scheme_of(self.topology).asked(self.topology.values))
-            evidence = replace(evidence, hints=hints)
-            lost = _lost(before, evidence)
+                found = self._looking.look(scheme_of(self.topology).asked(self.topology.values))
+                evidence = replace(found, hints=hints)
         except VboxlabError as error:
-            evidence = Evidence(trouble="; ".join([error.brief, *error.details]))
-            self.context.events(Note(evidence.trouble, level="warning"))
+            failure = error
+        trouble = "; ".join([failure.brief, *failure.details]) if failure and evidence is None else ""
+        seen = evidence or Evidence(trouble=trouble)
         topology, scheme = self.topology, scheme_of(self.topology)
-        return Graded(
+        graded = Graded(
             lab=self.lab.lab, copy_name=self.lab.copy, topology=topology.name, digest=topology.digest,
             scheme=scheme_digest(scheme), snapshot=self.request.at if self._is_snapshot else "",
             rebooted=self.request.at == REBOOT, driver=self.context.driver.name, vboxlab=__version__, graded_at=now,
             seconds=round(time.monotonic() - began, 1), total=scheme.total, rounding=scheme.rounding,
-            questions=looked_through(scheme, topology.values, evidence), lost=lost, trouble=evidence.trouble,
+            questions=looked_through(scheme, topology.values, seen), lost=_lost(before, seen), trouble=seen.trouble,
         )  # fmt: skip
+        return _Outcome(graded, evidence is not None, failure)
 
     @property
     def _is_snapshot(self) -> bool:
@@ -216,16 +243,18 @@ class _Grading:
         observed = begin(self.context, self.lab)
         if not observed.machines:
             raise UsageError(_("lab {lab} does not exist").format(lab=self.lab))
+        _check_not_left(observed)
         names = list(observed.machines)
         off = [name for name, machine in observed.machines.items() if machine.power is PowerState.OFF]
+        graded = self._members(names)
         if self._is_snapshot:
-            snapshot_sets.check_has(observed, names, self.request.at)
+            snapshot_sets.check_has(observed, graded, self.request.at)
         keeps = self.request.at != AS_IS
         if keeps:
             snapshot_sets.take(self.context, observed, names, BEFORE, start=False, jobs=self.jobs)
         try:
             if self._is_snapshot:
-                self._restore(names, self.request.at)
+                self._restore(graded, self.request.at)
             self._start([])
             yield
         finally:
@@ -234,7 +263,14 @@ class _Grading:
             else:
                 self._stop(off)
 
+    def _members(self, names: Sequence[str]) -> Sequence[str]:
+        """Return the machines that go to the snapshot asked for: those that its set declares, else all."""
+        declared = [each.machines for each in self.target.needed.sets if each.name == self.request.at]
+        return [name for name in names if name in declared[0]] if declared else names
+
     def _put_back(self, names: Sequence[str], off: Sequence[str]) -> None:
+        text = _("putting lab {lab} back; what was done in it is in the snapshot {snapshot} until then")
+        self.context.events(Note(text.format(lab=self.lab, snapshot=BEFORE)))
         try:
             self._restore(names, BEFORE)
             snapshot_sets.delete(self.context, begin(self.context, self.lab), names, BEFORE)
@@ -243,7 +279,7 @@ class _Grading:
             text = _("lab {lab} could not be put back; what was done in it is in the snapshot {snapshot}")
             brief = text.format(lab=self.lab, snapshot=BEFORE)
             raise LabError(brief, details=[error.brief, *error.details],
-                           resolution=f"`vboxlab snapshot restore {BEFORE}`") from error  # fmt: skip
+                           resolution=_put_back_with(self.lab)) from error  # fmt: skip
 
     def _restore(self, names: Sequence[str], snapshot: str) -> None:
         observed = begin(self.context, self.lab)
@@ -286,7 +322,25 @@ class _Grading:
 
     @property
     def _looking(self) -> Looking:
-        return Looking(self.context, self.target, self.jobs, self.request.time_scale)
+        return Looking(self.context, self.target, self.jobs, self.request.time_scale, self.neighbours)
+
+
+def _put_back_with(lab: LabName) -> str:
+    """Return how somebody puts a lab back by hand."""
+    which = f"--lab {lab.lab}" + (f" --copy {lab.copy}" if lab.copy else "")
+    text = _("`vboxlab snapshot restore {snapshot} {which}`, then `vboxlab snapshot delete {snapshot} {which}`")
+    return text.format(snapshot=BEFORE, which=which)
+
+
+def _check_not_left(observed: ObservedLab) -> None:
+    """Raise LabError where an earlier grading was cut off: the lab is not what was done in it."""
+    if any(machine.has_snapshot(BEFORE) for machine in observed.machines.values()):
+        text = _("lab {lab}: an earlier grading was cut off; what was done in it is in the snapshot {snapshot}")
+        raise LabError(
+            text.format(lab=observed.name, snapshot=BEFORE),
+            details=snapshot_sets.who_has(observed, list(observed.machines), BEFORE),
+            resolution=_put_back_with(observed.name),
+        )
 
 
 def _lost(before: Sequence[MachineCheck], evidence: Evidence) -> tuple[str, ...]:

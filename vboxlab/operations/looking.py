@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from vboxlab.errors import VboxlabError
 from vboxlab.events import Note
 from vboxlab.grading.evidence import Evidence, Looked
-from vboxlab.guest.telling import told
 from vboxlab.lab.check import MachineCheck
 from vboxlab.lab.check import check as compare
 from vboxlab.lab.context import Context
 from vboxlab.language import _
 from vboxlab.lazily import dataclass
 from vboxlab.operations.targets import Target
+from vboxlab.operations.whose import Neighbours
 from vboxlab.topology.grading import Question
 from vboxlab.topology.scenario import Scenario
 from vboxlab.verification.live import prove
@@ -24,12 +24,16 @@ _UNSEEN = ("never-reached", "unreachable", "not-running", "not-created")
 
 @dataclass(frozen=True)
 class Looking:
-    """Looks at one lab; `time_scale` None: that of the settings, or as slow as the guests are."""
+    """Looks at one lab; `time_scale` None: that of the settings, or as slow as the guests are.
+
+    `neighbours` are the copies whose values may have been copied.
+    """
 
     context: Context
     target: Target
     jobs: int
     time_scale: float | None = None
+    neighbours: Neighbours = Neighbours()
 
     def compare(self) -> list[MachineCheck]:
         """Return what is found on all machines."""
@@ -37,7 +41,7 @@ class Looking:
 
     def look(self, questions: Sequence[Question]) -> Evidence:
         """Return what the lab shows of questions. What keeps it from being looked at is in the evidence."""
-        machines = {each.machine: _looked(each) for each in self.compare()}
+        machines = {each.machine: self._looked(each) for each in self.compare()}
         steps: Mapping[tuple[str, int], StepReport] = {}
         trouble = ""
         try:
@@ -65,10 +69,9 @@ class Looking:
         )  # fmt: skip
         return {key: done for (key, _step), done in zip(asked, report.steps, strict=False)}
 
-
-def _looked(checked: MachineCheck) -> Looked:
-    findings = tuple(told(finding) for finding in checked.findings)
-    if checked.guest_seen:
-        return Looked(findings)
-    why = next((each.found for each in findings if each.finding.code in _UNSEEN), _("nobody could look into it"))
-    return Looked(findings, why)
+    def _looked(self, checked: MachineCheck) -> Looked:
+        findings = self.neighbours.told(self.context, self.target, checked)
+        if checked.guest_seen:
+            return Looked(findings)
+        why = next((each.found for each in findings if each.finding.code in _UNSEEN), _("nobody could look into it"))
+        return Looked(findings, why)
