@@ -6,24 +6,21 @@ changes more than files.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import cast
 
 from pydantic import ValidationError
 
-from vboxlab import __version__
 from vboxlab.errors import UsageError, VboxlabError, said_by_system
 from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.grading.judge import Marks, looked_through, settle
+from vboxlab.grading.judging_code import judging_code
 from vboxlab.grading.mutants import REFERENCE, Proof, differences, expected_of, key_of, looked_at, needs_faults
 from vboxlab.grading.record import scheme_digest
 from vboxlab.guest.executor import Executor
@@ -56,7 +53,7 @@ BEFORE = "before-proving"
 class ProveRequest(LabRequest):
     """Which topology's scheme to prove, by which mutants (none: all, after the reference), and where to keep results.
 
-    What passed under the same topology, scheme, mutant, driver and vboxlab is not done again.
+    What passed under the same topology, scheme, mutant, driver and judging code is not done again.
     """
 
     topology: str
@@ -85,18 +82,22 @@ def prove_grading(request: ProveRequest, door: Door) -> Proved:
     Raises UsageError when there is no scheme, no mutant of a name, or several copies are asked for; TopologyInvalid
     with all that is wrong with the mutants; LabBusy.
     """
+    with opened(door, request.driver) as session:
+        return prove_in(session, request)
+
+
+def prove_in(session: Session, request: ProveRequest) -> Proved:
+    """Do what prove_grading does, within a session."""
     if request.which.several:
         raise UsageError(_("a scheme is proved on one lab"), resolution=_("name one with --copy"))
 
-    def one(session: Session, entry: Chosen, jobs: int) -> Proved:
-        target = entry.target(session)
-        mutants = _mutants(session, request, target.needed.topology)
-        return _Proving(session, target, request, mutants, jobs).run()
+    def one(own: Session, entry: Chosen, jobs: int) -> Proved:
+        target = entry.target(own)
+        mutants = _mutants(own, request, target.needed.topology)
+        return _Proving(own, target, request, mutants, jobs).run()
 
-    with opened(door, request.driver) as session:
-        chosen = choose(session, request.topology, request, parameters=True)
-        result = on_labs(session, chosen, request, one, heed_stop=True)
-    return cast("Proved", result)  # one lab was chosen
+    chosen = choose(session, request.topology, request, parameters=True)
+    return cast("Proved", on_labs(session, chosen, request, one, heed_stop=True))  # one lab was chosen
 
 
 def _mutants(session: Session, request: ProveRequest, topology: Topology) -> Mutants:
@@ -112,16 +113,6 @@ def _mutants(session: Session, request: ProveRequest, topology: Topology) -> Mut
             text = _("there is no mutant `{name}`; {expected}")
             raise UsageError(text.format(name=name, expected=one_of(known) + did_you_mean(name, known)))
     return mutants
-
-
-@functools.cache
-def _code() -> str:
-    """Return a digest of vboxlab's own source, which says more than its version while it is worked on."""
-    digest = hashlib.sha256()
-    root = Path(str(resources.files("vboxlab")))
-    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".sh")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @dataclass
@@ -174,7 +165,7 @@ class _Proving:
     def _key(self, mutant: Mutant | None) -> str:
         return key_of(
             self.topology.digest, scheme_digest(self.scheme), mutant.model_dump_json() if mutant else "",
-            self.session.context.driver.name, __version__, _code(),
+            self.session.context.driver.name, judging_code(),
         )  # fmt: skip
 
     def _kept(self, mutant: Mutant | None) -> Proof | None:
