@@ -38,7 +38,7 @@ from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.snapshot.members import base_of
 from vboxlab.operations.targets import Target
-from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.grading import Question, Scheme
 from vboxlab.topology.model import Topology
 from vboxlab.topology.mutants import Mutant, Mutants
@@ -53,12 +53,14 @@ BEFORE = "before-proving"
 class ProveRequest(LabRequest):
     """Which topology's scheme to prove, by which mutants (none: all, after the reference), and where to keep results.
 
-    What passed under the same topology, scheme, mutant, driver and judging code is not done again.
+    What passed under the same topology, scheme, mutant, driver and judging code is not done again. `yes`: what was done
+    since a run that was cut off may be thrown away.
     """
 
     topology: str
     names: tuple[str, ...] = ()
     folder: Path
+    yes: bool = False
     time_scale: float | None = None
 
 
@@ -205,7 +207,7 @@ class _Proving:
 
     def _graded(self, mutant: Mutant | None, questions: Sequence[Question]) -> Marks:
         if self._spoilt:
-            self._restore(start=True)
+            self._restore(self._machines, start=True)
             self._spoilt = False
         context = self.session.context
         observed = see(context, self.target.lab)
@@ -235,7 +237,7 @@ class _Proving:
 
     @contextmanager
     def _safe(self) -> Iterator[None]:
-        """Have the reference in a snapshot meanwhile; one that an earlier run has left is gone back to."""
+        """Have the reference in a snapshot meanwhile; one that an earlier run left is gone back to, after asking."""
         context, names = self.session.context, self._machines
         observed = begin(context, self.target.lab)
         missing = [name for name in names if name not in observed.machines]
@@ -243,26 +245,38 @@ class _Proving:
             text = _("lab {lab}: {machines} does not exist, so nothing can be graded")
             raise UsageError(text.format(lab=self.target.lab, machines=", ".join(missing)))
         running = [name for name in names if observed.machines[name].power is PowerState.RUNNING]
-        if all(observed.machines[name].find_snapshots(BEFORE) for name in names):
-            self._restore(start=True)
+        left = [name for name in names if observed.machines[name].find_snapshots(BEFORE)]
+        bases = base_of(self.session, self.target)
+        if left:
+            self._may_go_back(observed, left)
+        if left == names:
+            self._restore(names, start=True)
         else:
-            snapshot_sets.take(
-                context, observed, names, BEFORE, jobs=self.jobs, base_of=base_of(self.session, self.target)
-            )
+            if left:  # it was cut off while it took or deleted them, or the mutants change other machines now
+                self._restore(left, start=False)
+                snapshot_sets.delete(context, begin(context, self.target.lab), left, BEFORE)
+                self._start([name for name in left if name in running])
+            observed = begin(context, self.target.lab)
+            snapshot_sets.take(context, observed, names, BEFORE, jobs=self.jobs, base_of=bases)
         try:
             yield
         finally:
-            self._restore(start=False)
+            self._restore(names, start=False)
             snapshot_sets.delete(context, begin(context, self.target.lab), names, BEFORE)
             self._start(running)
 
-    def _restore(self, *, start: bool) -> None:
+    def _may_go_back(self, observed: ObservedLab, left: Sequence[str]) -> None:
+        """Return if what was done since a run that was cut off may be thrown away; else raise what the door does."""
+        lost = snapshot_sets.lost_by_restore(observed, left, BEFORE)
+        if lost and not self.request.yes:
+            question = _("throw away what was done on {machines} of lab {lab} since a proving that was cut off?")
+            self.session.door.confirm(question.format(machines=", ".join(lost), lab=self.target.lab))
+
+    def _restore(self, names: Sequence[str], *, start: bool) -> None:
         context = self.session.context
         observed = begin(context, self.target.lab)
         bases = base_of(self.session, self.target)
-        snapshot_sets.restore(
-            context, observed, self._machines, BEFORE, start=start, jobs=self.jobs, base_of=bases
-        )  # fmt: skip
+        snapshot_sets.restore(context, observed, names, BEFORE, start=start, jobs=self.jobs, base_of=bases)
 
     def _start(self, names: Sequence[str]) -> None:
         context = self.session.context
