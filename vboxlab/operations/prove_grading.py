@@ -1,14 +1,14 @@
 """`grade --prove`: what a scheme makes of its reference, of other words for it, and of every mutant.
 
 The lab is a finished one. It goes into a snapshot, to which it is put back at the end and after every mutant that
-changes more than files.
+changes more than files. Where nothing but files is changed, they are put back, and no snapshot is needed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from vboxlab.errors import UsageError, VboxlabError, said_by_system
+from vboxlab.errors import LabError, UsageError, VboxlabError, said_by_system
 from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.grading.judge import Marks, looked_through, settle
@@ -125,6 +125,7 @@ class _Proving:
     mutants: Mutants
     jobs: int
     _spoilt: bool = field(default=False)  # whether the lab is to go back to the snapshot before the next one
+    _safe_now: bool = field(default=False)  # whether there is a snapshot to go back to
 
     @property
     def topology(self) -> Topology:
@@ -149,7 +150,7 @@ class _Proving:
         earlier, stop = frozenset(proofs), self.session.context.stop
         todo = [each for each in wanted if _name(each) not in proofs]
         if todo:
-            with self._safe():
+            with self._safe() if self._needs_snapshot(todo) else nullcontext():
                 for each in todo:
                     if stop.is_set():
                         break
@@ -198,12 +199,24 @@ class _Proving:
             expected = expected_of(self.questions, mutant.fails if mutant else ())
             wrong = differences(expected, marks, [each.question for each in questions])
         except VboxlabError as error:
-            self._spoilt, trouble = True, "; ".join([error.brief, *error.details])
+            if self._spoilt and not self._safe_now:
+                raise
+            trouble = "; ".join([error.brief, *error.details])
         return Proof(
             mutant=_name(mutant), title=mutant.title if mutant else _("the reference itself"), key=self._key(mutant),
             whole=whole, fails=mutant.fails if mutant else (), differences=wrong, trouble=trouble,
             least=marks.least, most=marks.most, began=began, seconds=round(time.monotonic() - clock, 1),
         )  # fmt: skip
+
+    def _needs_snapshot(self, todo: Sequence[Mutant | None]) -> bool:
+        """Tell whether something is not put back by hand, or a run that was cut off has left something."""
+        machines = begin(self.session.context, self.target.lab).machines.values()
+        return any(machine.find_snapshots(BEFORE) for machine in machines) or not all(map(self._is_light, todo))
+
+    def _is_light(self, mutant: Mutant | None) -> bool:
+        """Tell whether all that a proof changes is put back by hand, so that no snapshot is needed."""
+        questions = looked_at(self.questions, mutant)
+        return (mutant is None or mutant.is_undone_by_hand) and not any(map(needs_faults, questions))
 
     def _graded(self, mutant: Mutant | None, questions: Sequence[Question]) -> Marks:
         if self._spoilt:
@@ -212,16 +225,29 @@ class _Proving:
         context = self.session.context
         observed = see(context, self.target.lab)
         making = Mutating(context.driver, self.topology, observed, self._executor, self.topology.values)
-        by_hand = mutant is None or (mutant.is_undone_by_hand and not any(map(needs_faults, questions)))
         self._spoilt = mutant is not None
-        if mutant is not None:
-            making.make(mutant)
-        evidence = Looking(context, self.target, self.jobs, self.request.time_scale).look(questions)
-        if by_hand:
-            making.undo()
-            self._spoilt = False
+        try:
+            if mutant is not None:
+                making.make(mutant)
+            evidence = Looking(context, self.target, self.jobs, self.request.time_scale).look(questions)
+        finally:
+            if self._is_light(mutant):
+                self._put_back(making)
         shown = looked_through(self.scheme, self.topology.values, evidence)
         return settle(shown, self.scheme.total, self.scheme.rounding, {})
+
+    def _put_back(self, making: Mutating) -> None:
+        """Undo by hand; where that fails, the snapshot is gone back to. Raises LabError where there is none."""
+        try:
+            making.undo()
+            self._spoilt = False
+        except VboxlabError as error:
+            if not self._safe_now:
+                brief = _("lab {lab} could not be put back: {problem}")
+                up = f"`vboxlab up {self.request.topology}`"
+                raise LabError(
+                    brief.format(lab=self.target.lab, problem=error.brief), details=error.details, resolution=up
+                ) from error
 
     def _executor(self, machine: str) -> Executor:
         context, lab = self.session.context, self.target.lab
@@ -258,9 +284,11 @@ class _Proving:
                 self._start([name for name in left if name in running])
             observed = begin(context, self.target.lab)
             snapshot_sets.take(context, observed, names, BEFORE, jobs=self.jobs, base_of=bases)
+        self._safe_now = True
         try:
             yield
         finally:
+            self._safe_now = False
             self._restore(names, start=False)
             snapshot_sets.delete(context, begin(context, self.target.lab), names, BEFORE)
             self._start(running)

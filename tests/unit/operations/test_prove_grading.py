@@ -13,7 +13,7 @@ import yaml
 from tests.unit.lab_world import LabWorld
 from tests.unit.operations.doors import RecordingDoor
 from tests.unit.operations.guests_with_files import GuestsWithFiles
-from vboxlab.errors import GuestError, UsageError
+from vboxlab.errors import GuestError, LabError, UsageError
 from vboxlab.lab.up import up
 from vboxlab.operations.prove_grading import BEFORE, Proved, ProveRequest, prove_in
 from vboxlab.operations.request import Which
@@ -151,9 +151,9 @@ def test_what_cannot_be_put_back_by_hand_goes_back_to_the_snapshot(world: Provin
         assert world.prove(*names).passed
         return [subject for call, subject in world.store.calls[before:] if call == "restore_snapshot"]
 
-    at_the_end = ["one", "two"]
-    assert sorted(restores("no-page", "hostname-of-base")) == at_the_end
-    assert sorted(restores("elsewhere", "by-hand")) == ["one", "one", "two", "two"]
+    assert restores("no-page", "hostname-of-base") == []
+    assert world.takes() == 0
+    assert sorted(restores("elsewhere", "by-hand")) == ["one", "one", "two", "two"]  # before the second, and at the end
 
 
 def test_a_mutant_that_costs_another_question_is_not_proved_and_told_in_words(world: ProvingWorld) -> None:
@@ -239,6 +239,29 @@ def test_trouble_of_a_guest_is_told_and_the_next_mutant_has_a_whole_lab(world: P
     assert world.left() == before
 
 
+def test_files_that_can_be_put_back_are_whatever_the_trouble_was(world: ProvingWorld) -> None:
+    def breaks() -> None:
+        raise GuestError("one: no SSH server answers in the guest")
+
+    before = world.left()
+    world.write({**NO_PAGE, "edits": [{"edit": "/etc/hosts", "append": "x"}, *NO_PAGE["edits"]]})
+    world.when("rm -- ", breaks)
+    assert outcomes(world.prove("no-page")) == {"no-page": "one: no SSH server answers in the guest"}
+    assert (world.left(), world.takes()) == (before, 0)
+
+
+def test_a_lab_that_cannot_be_put_back_is_said_and_nothing_more_is_done_to_it(world: ProvingWorld) -> None:
+    def breaks(_machine: str, script: str) -> None:
+        if "chown root" in script:
+            raise GuestError("one: no SSH server answers in the guest")
+
+    world.guests.before = breaks
+    with pytest.raises(LabError, match="lab pair could not be put back: one: no SSH server answers") as error:
+        world.prove("no-page", "hostname-of-base")
+    assert error.value.resolution == f"`vboxlab up {world.topology}`"
+    assert not world.results.exists()
+
+
 def test_a_mutant_that_changes_nothing_is_no_mutant(world: ProvingWorld) -> None:
     world.write({**NAMES, "edits": [{"edit": "/etc/hostname", "replace": {"^debian$": "two"}}]}, NO_PAGE)
     assert outcomes(world.prove("hostname-of-base", "no-page")) == {
@@ -270,15 +293,15 @@ def test_whoever_declines_keeps_what_was_done_since_a_run_was_killed(world: Prov
     leave_a_snapshot(world)
     since, world.door.declines = world.left(), True
     with pytest.raises(UsageError, match="declined"):
-        world.prove("no-page")
+        world.prove("by-hand")
     assert world.left() == since
-    assert world.prove("no-page", yes=True).passed
+    assert world.prove("by-hand", yes=True).passed
 
 
 def test_a_snapshot_that_was_left_on_one_machine_alone_is_no_hindrance(world: ProvingWorld) -> None:
     before = world.left()
     leave_a_snapshot(world, "one")
-    assert world.prove("no-page").passed
+    assert world.prove("by-hand").passed
     assert world.left() == before
 
 
