@@ -110,7 +110,8 @@ def _settled(shown: Shown, done: Mapping[str, Judged], change: Change | None) ->
     broken = [name for name in shown.depends if name in done and done[name].value in ("failed", "unclear")]
     if broken:
         text = _("it depends on {questions}, which did not pass").format(questions=", ".join(broken))
-        most = 0.0 if any(done[name].value == "failed" for name in broken) else shown.points
+        # What is worth nothing for certain has failed, or follows from what has.
+        most = 0.0 if any(done[name].most == 0 for name in broken) else shown.points
         return Judged(shown, "unclear", 0.0, most, text)
     if shown.least == shown.most:
         return Judged(shown, _value(shown.least, shown.points), shown.least, shown.most)
