@@ -21,7 +21,18 @@ from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.grading.judge import Marks, looked_through, settle
 from vboxlab.grading.judging_code import judging_code
-from vboxlab.grading.mutants import REFERENCE, Proof, differences, expected_of, key_of, looked_at, needs_faults
+from vboxlab.grading.mutants import (
+    EXERCISE,
+    REFERENCE,
+    Proof,
+    differences,
+    expected_of,
+    gained,
+    key_of,
+    looked_at,
+    looked_at_untouched,
+    needs_faults,
+)
 from vboxlab.grading.record import scheme_digest
 from vboxlab.guest.executor import Executor
 from vboxlab.lab import snapshot_sets
@@ -109,7 +120,7 @@ def _mutants(session: Session, request: ProveRequest, topology: Topology) -> Mut
         brief = _("{topology} has no mutants").format(topology=topology.name)
         raise UsageError(brief, resolution=_("write them into {file}; docs/grading.md says how").format(file=path))
     mutants = mutants_of(session.library.source(path), topology)
-    known = (REFERENCE, *(each.mutant for each in mutants.mutants))
+    known = (REFERENCE, EXERCISE, *(each.mutant for each in mutants.mutants))
     for name in request.names:
         if name not in known:
             text = _("there is no mutant `{name}`; {expected}")
@@ -141,6 +152,8 @@ class _Proving:
 
     def run(self) -> Proved:
         """Prove what is not proved yet."""
+        if EXERCISE in self.request.names:
+            return self._exercise()
         wanted: list[Mutant | None] = []
         if not self.request.names or REFERENCE in self.request.names:
             wanted.append(None)
@@ -207,6 +220,24 @@ class _Proving:
             whole=whole, fails=mutant.fails if mutant else (), differences=wrong, trouble=trouble,
             least=marks.least, most=marks.most, began=began, seconds=round(time.monotonic() - clock, 1),
         )  # fmt: skip
+
+    def _exercise(self) -> Proved:
+        """Prove that a lab in which nobody has done anything is worth nothing for certain; nothing is changed in it."""
+        if len(self.request.names) > 1:
+            text = _("`{name}` is proved on a lab in which nobody has done anything, the others on a finished one")
+            raise UsageError(text.format(name=EXERCISE), resolution=_("name it alone"))
+        began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+        questions = looked_at_untouched(self.questions)
+        evidence = Looking(self.session.context, self.target, self.jobs, self.request.time_scale).look(questions)
+        shown = looked_through(self.scheme, self.topology.values, evidence)
+        marks = settle(shown, self.scheme.total, self.scheme.rounding, {})
+        proof = Proof(
+            mutant=EXERCISE, title=_("the exercise that nobody has touched"), key="", whole=True,
+            differences=gained(marks), trouble=evidence.trouble, least=marks.least, most=marks.most, began=began,
+            seconds=round(time.monotonic() - clock, 1),
+        )  # fmt: skip
+        self._keep(proof)
+        return Proved((proof,))
 
     def _needs_snapshot(self, todo: Sequence[Mutant | None]) -> bool:
         """Tell whether something is not put back by hand, or a run that was cut off has left something."""

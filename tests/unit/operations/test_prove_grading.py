@@ -305,6 +305,27 @@ def test_a_snapshot_that_was_left_on_one_machine_alone_is_no_hindrance(world: Pr
     assert world.left() == before
 
 
+def test_a_lab_in_which_nobody_has_done_anything_is_worth_nothing(world: ProvingWorld) -> None:
+    for name in ("one", "two"):
+        executor = world.guests.executor(*at(world, name))
+        executor.run(f"rm -- {PAGE}", root=True)
+        executor.run("cat > /etc/network/interfaces", stdin=b"auto lo\niface lo inet loopback\n", root=True)
+        executor.run("cat > /etc/hostname", stdin=b"debian\n", root=True)
+    before = world.left()
+    (proof,) = world.prove("exercise").proofs
+    assert (outcomes(Proved((proof,))), proof.least, proof.most) == ({"exercise": "proved"}, 0, 0)
+    assert (world.left(), world.takes()) == (before, 0)
+
+
+def test_what_is_given_to_somebody_who_has_done_nothing_is_told(world: ProvingWorld) -> None:
+    world.guests.executor(*at(world, "one")).run(f"rm -- {PAGE}", root=True)
+    result = world.prove("exercise")
+    assert not result.passed
+    assert outcomes(result) == {"exercise": "names: passed, expected: failed; network: passed, expected: failed"}
+    with pytest.raises(UsageError, match="`exercise` is proved on a lab in which nobody has done anything"):
+        world.prove("exercise", "reference")
+
+
 @pytest.mark.parametrize(
     ("names", "which", "said"),
     [
