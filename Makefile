@@ -146,7 +146,7 @@ prove-grading: $(STAMP) ## Prove the schemes of both topologies by their mutants
 	$(VBOXLAB) base build
 	@for topology in $(or $(TOPOLOGIES),failover loadbalancing); do \
 		$(VBOXLAB) up $$topology --copy proving --driver qemu --yes && \
-		$(VBOXLAB) grade $$topology --copy proving --driver qemu --prove \
+		$(VBOXLAB) grade $$topology --copy proving --driver qemu --prove --yes \
 			--results '$(if $(filter file,$(origin RESULTS)),grading-proofs,$(or $(RESULTS),grading-proofs))'/$$topology || failed=1; \
 	done; test -z "$$failed"
 

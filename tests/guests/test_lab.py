@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.guests.command import PAGE, CommandLine, processes_of
+from tests.guests.test_mutants import prove_chosen
 from tests.unit.verification.test_probes import recorder
 from vboxlab.roles.heartbeat.guest import LONGEST_STOP
 from vboxlab.verification.history import StoodStill
@@ -162,6 +163,12 @@ def test_load_balancing_without_a_lost_request(vboxlab: CommandLine) -> None:
     assert report["passed"], report
     failed = measured(report, "interruption")["failed"]
     assert failed["most"] == 0
+
+
+def test_mutants_of_load_balancing_chosen_by_the_change_cost_what_they_name(
+    vboxlab: CommandLine, tmp_path: Path
+) -> None:
+    prove_chosen(vboxlab, "loadbalancing", tmp_path)
 
 
 @pytest.mark.long

@@ -50,6 +50,7 @@ def _tables(command: Callable[..., int]) -> Callable[..., int]:
               help=N_("With --prove: only this mutant, or `reference`; repeatable."))  # fmt: skip
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), metavar=N_("FOLDER"),
               help=N_("With --prove: where to keep results (default: proofs/TOPOLOGY)."))  # fmt: skip
+@options.yes
 @_tables
 def grade(
     topology: str,
@@ -68,6 +69,7 @@ def grade(
     identity: str,
     *,
     prove: bool,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Grade a lab, or each copy, by the scheme of TOPOLOGY, and leave it as it was.
@@ -89,6 +91,7 @@ def grade(
         proving = ProveRequest(
             topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience,
             names=mutants, folder=results or PROOFS / Path(topology).stem, time_scale=time_scale,
+            yes=yes,
         )  # fmt: skip
         return prove_grading.prove(proving, as_json=as_json)
     if mutants or results:

@@ -74,6 +74,7 @@ class Judged:
     most: float
     because: str = ""
     change: Change | None = None
+    follows: bool = False  # what it depends on has failed, or follows from what has
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def _settled(shown: Shown, done: Mapping[str, Judged], change: Change | None) ->
     broken = [name for name in shown.depends if name in done and done[name].value in ("failed", "unclear")]
     if broken:
         text = _("it depends on {questions}, which did not pass").format(questions=", ".join(broken))
-        most = 0.0 if any(done[name].value == "failed" for name in broken) else shown.points
-        return Judged(shown, "unclear", 0.0, _less(most, shown.hints), text)
+        lost = any(done[name].value == "failed" or done[name].follows for name in broken)
+        most = 0.0 if lost else shown.points
+        return Judged(shown, "unclear", 0.0, _less(most, shown.hints), text, follows=lost)
     least, most = (_less(points, shown.hints) for points in (shown.least, shown.most))
     if shown.least == shown.most:
         return Judged(shown, _value(shown.least, shown.points), least, most)

@@ -18,6 +18,8 @@ from vboxlab.topology.rules_mutants import dependents
 
 REFERENCE = "reference"
 """The name under which the untouched lab is proved, which no mutant has."""
+EXERCISE = "exercise"
+"""The name under which a lab in which nobody has done anything is proved to be worth nothing, which no mutant has."""
 Expected = Literal["passed", "failed", "unclear"]
 
 
@@ -69,6 +71,24 @@ def looked_at(questions: Sequence[Question], mutant: Mutant | None) -> tuple[Que
     if any(needs_faults(question) for question in questions if question.question in mutant.fails):
         return tuple(questions)
     return tuple(question for question in questions if not needs_faults(question))
+
+
+def looked_at_untouched(questions: Sequence[Question]) -> tuple[Question, ...]:
+    """Return the questions that tell whether a lab in which nobody has done anything is worth nothing.
+
+    Those that need faults are left out where they depend on others, which must fail.
+    """
+    return tuple(question for question in questions if not (needs_faults(question) and question.depends))
+
+
+def gained(marks: Marks) -> tuple[str, ...]:
+    """Return in words where marks are not nothing for certain, as they must be where nobody has done anything."""
+    text = _("{question}: {found}, expected: {expected}")
+    return tuple(
+        text.format(question=judged.shown.question, found=_in_words(judged), expected=C_("question", VALUES["failed"]))
+        for judged in marks.judged
+        if judged.most > 0
+    )
 
 
 def expected_of(questions: Sequence[Question], fails: Sequence[str]) -> dict[str, Expected]:

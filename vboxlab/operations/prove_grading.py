@@ -1,30 +1,38 @@
 """`grade --prove`: what a scheme makes of its reference, of other words for it, and of every mutant.
 
 The lab is a finished one. It goes into a snapshot, to which it is put back at the end and after every mutant that
-changes more than files.
+changes more than files. Where nothing but files is changed, they are put back, and no snapshot is needed.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import field
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import cast
 
 from pydantic import ValidationError
 
-from vboxlab import __version__
-from vboxlab.errors import UsageError, VboxlabError, said_by_system
+from vboxlab.errors import LabError, UsageError, VboxlabError, said_by_system
 from vboxlab.events import Note
 from vboxlab.files import write_durably
 from vboxlab.grading.judge import Marks, looked_through, settle
-from vboxlab.grading.mutants import REFERENCE, Proof, differences, expected_of, key_of, looked_at, needs_faults
+from vboxlab.grading.judging_code import judging_code
+from vboxlab.grading.mutants import (
+    EXERCISE,
+    REFERENCE,
+    Proof,
+    differences,
+    expected_of,
+    gained,
+    key_of,
+    looked_at,
+    looked_at_untouched,
+    needs_faults,
+)
 from vboxlab.grading.record import scheme_digest
 from vboxlab.guest.executor import Executor
 from vboxlab.lab import snapshot_sets
@@ -41,7 +49,7 @@ from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.snapshot.members import base_of
 from vboxlab.operations.targets import Target
-from vboxlab.planning.observed import ObservedMachine, PowerState
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
 from vboxlab.topology.grading import Question, Scheme
 from vboxlab.topology.model import Topology
 from vboxlab.topology.mutants import Mutant, Mutants
@@ -56,12 +64,14 @@ BEFORE = "before-proving"
 class ProveRequest(LabRequest):
     """Which topology's scheme to prove, by which mutants (none: all, after the reference), and where to keep results.
 
-    What passed under the same topology, scheme, mutant, driver and vboxlab is not done again.
+    What passed under the same topology, scheme, mutant, driver and judging code is not done again. `yes`: what was done
+    since a run that was cut off may be thrown away.
     """
 
     topology: str
     names: tuple[str, ...] = ()
     folder: Path
+    yes: bool = False
     time_scale: float | None = None
 
 
@@ -85,18 +95,22 @@ def prove_grading(request: ProveRequest, door: Door) -> Proved:
     Raises UsageError when there is no scheme, no mutant of a name, or several copies are asked for; TopologyInvalid
     with all that is wrong with the mutants; LabBusy.
     """
+    with opened(door, request.driver) as session:
+        return prove_in(session, request)
+
+
+def prove_in(session: Session, request: ProveRequest) -> Proved:
+    """Do what prove_grading does, within a session."""
     if request.which.several:
         raise UsageError(_("a scheme is proved on one lab"), resolution=_("name one with --copy"))
 
-    def one(session: Session, entry: Chosen, jobs: int) -> Proved:
-        target = entry.target(session)
-        mutants = _mutants(session, request, target.needed.topology)
-        return _Proving(session, target, request, mutants, jobs).run()
+    def one(own: Session, entry: Chosen, jobs: int) -> Proved:
+        target = entry.target(own)
+        mutants = _mutants(own, request, target.needed.topology)
+        return _Proving(own, target, request, mutants, jobs).run()
 
-    with opened(door, request.driver) as session:
-        chosen = choose(session, request.topology, request, parameters=True)
-        result = on_labs(session, chosen, request, one, heed_stop=True)
-    return cast("Proved", result)  # one lab was chosen
+    chosen = choose(session, request.topology, request, parameters=True)
+    return cast("Proved", on_labs(session, chosen, request, one, heed_stop=True))  # one lab was chosen
 
 
 def _mutants(session: Session, request: ProveRequest, topology: Topology) -> Mutants:
@@ -106,22 +120,12 @@ def _mutants(session: Session, request: ProveRequest, topology: Topology) -> Mut
         brief = _("{topology} has no mutants").format(topology=topology.name)
         raise UsageError(brief, resolution=_("write them into {file}; docs/grading.md says how").format(file=path))
     mutants = mutants_of(session.library.source(path), topology)
-    known = (REFERENCE, *(each.mutant for each in mutants.mutants))
+    known = (REFERENCE, EXERCISE, *(each.mutant for each in mutants.mutants))
     for name in request.names:
         if name not in known:
             text = _("there is no mutant `{name}`; {expected}")
             raise UsageError(text.format(name=name, expected=one_of(known) + did_you_mean(name, known)))
     return mutants
-
-
-@functools.cache
-def _code() -> str:
-    """Return a digest of vboxlab's own source, which says more than its version while it is worked on."""
-    digest = hashlib.sha256()
-    root = Path(str(resources.files("vboxlab")))
-    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".sh")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @dataclass
@@ -132,6 +136,7 @@ class _Proving:
     mutants: Mutants
     jobs: int
     _spoilt: bool = field(default=False)  # whether the lab is to go back to the snapshot before the next one
+    _safe_now: bool = field(default=False)  # whether there is a snapshot to go back to
 
     @property
     def topology(self) -> Topology:
@@ -147,6 +152,8 @@ class _Proving:
 
     def run(self) -> Proved:
         """Prove what is not proved yet."""
+        if EXERCISE in self.request.names:
+            return self._exercise()
         wanted: list[Mutant | None] = []
         if not self.request.names or REFERENCE in self.request.names:
             wanted.append(None)
@@ -156,7 +163,7 @@ class _Proving:
         earlier, stop = frozenset(proofs), self.session.context.stop
         todo = [each for each in wanted if _name(each) not in proofs]
         if todo:
-            with self._safe():
+            with self._safe() if self._needs_snapshot(todo) else nullcontext():
                 for each in todo:
                     if stop.is_set():
                         break
@@ -174,7 +181,7 @@ class _Proving:
     def _key(self, mutant: Mutant | None) -> str:
         return key_of(
             self.topology.digest, scheme_digest(self.scheme), mutant.model_dump_json() if mutant else "",
-            self.session.context.driver.name, __version__, _code(),
+            self.session.context.driver.name, judging_code(),
         )  # fmt: skip
 
     def _kept(self, mutant: Mutant | None) -> Proof | None:
@@ -205,30 +212,73 @@ class _Proving:
             expected = expected_of(self.questions, mutant.fails if mutant else ())
             wrong = differences(expected, marks, [each.question for each in questions])
         except VboxlabError as error:
-            self._spoilt, trouble = True, "; ".join([error.brief, *error.details])
+            if self._spoilt and not self._safe_now:
+                raise
+            trouble = "; ".join([error.brief, *error.details])
         return Proof(
             mutant=_name(mutant), title=mutant.title if mutant else _("the reference itself"), key=self._key(mutant),
             whole=whole, fails=mutant.fails if mutant else (), differences=wrong, trouble=trouble,
             least=marks.least, most=marks.most, began=began, seconds=round(time.monotonic() - clock, 1),
         )  # fmt: skip
 
+    def _exercise(self) -> Proved:
+        """Prove that a lab in which nobody has done anything is worth nothing for certain; nothing is changed in it."""
+        if len(self.request.names) > 1:
+            text = _("`{name}` is proved on a lab in which nobody has done anything, the others on a finished one")
+            raise UsageError(text.format(name=EXERCISE), resolution=_("name it alone"))
+        began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+        questions = looked_at_untouched(self.questions)
+        evidence = Looking(self.session.context, self.target, self.jobs, self.request.time_scale).look(questions)
+        shown = looked_through(self.scheme, self.topology.values, evidence)
+        marks = settle(shown, self.scheme.total, self.scheme.rounding, {})
+        proof = Proof(
+            mutant=EXERCISE, title=_("the exercise that nobody has touched"), key="", whole=True,
+            differences=gained(marks), trouble=evidence.trouble, least=marks.least, most=marks.most, began=began,
+            seconds=round(time.monotonic() - clock, 1),
+        )  # fmt: skip
+        self._keep(proof)
+        return Proved((proof,))
+
+    def _needs_snapshot(self, todo: Sequence[Mutant | None]) -> bool:
+        """Tell whether something is not put back by hand, or a run that was cut off has left something."""
+        machines = begin(self.session.context, self.target.lab).machines.values()
+        return any(machine.find_snapshots(BEFORE) for machine in machines) or not all(map(self._is_light, todo))
+
+    def _is_light(self, mutant: Mutant | None) -> bool:
+        """Tell whether all that a proof changes is put back by hand, so that no snapshot is needed."""
+        questions = looked_at(self.questions, mutant)
+        return (mutant is None or mutant.is_undone_by_hand) and not any(map(needs_faults, questions))
+
     def _graded(self, mutant: Mutant | None, questions: Sequence[Question]) -> Marks:
         if self._spoilt:
-            self._restore(start=True)
+            self._restore(self._machines, start=True)
             self._spoilt = False
         context = self.session.context
         observed = see(context, self.target.lab)
         making = Mutating(context.driver, self.topology, observed, self._executor, self.topology.values)
-        by_hand = mutant is None or (mutant.is_undone_by_hand and not any(map(needs_faults, questions)))
         self._spoilt = mutant is not None
-        if mutant is not None:
-            making.make(mutant)
-        evidence = Looking(context, self.target, self.jobs, self.request.time_scale).look(questions)
-        if by_hand:
-            making.undo()
-            self._spoilt = False
+        try:
+            if mutant is not None:
+                making.make(mutant)
+            evidence = Looking(context, self.target, self.jobs, self.request.time_scale).look(questions)
+        finally:
+            if self._is_light(mutant):
+                self._put_back(making)
         shown = looked_through(self.scheme, self.topology.values, evidence)
         return settle(shown, self.scheme.total, self.scheme.rounding, {})
+
+    def _put_back(self, making: Mutating) -> None:
+        """Undo by hand; where that fails, the snapshot is gone back to. Raises LabError where there is none."""
+        try:
+            making.undo()
+            self._spoilt = False
+        except VboxlabError as error:
+            if not self._safe_now:
+                brief = _("lab {lab} could not be put back: {problem}")
+                up = f"`vboxlab up {self.request.topology}`"
+                raise LabError(
+                    brief.format(lab=self.target.lab, problem=error.brief), details=error.details, resolution=up
+                ) from error
 
     def _executor(self, machine: str) -> Executor:
         context, lab = self.session.context, self.target.lab
@@ -244,7 +294,7 @@ class _Proving:
 
     @contextmanager
     def _safe(self) -> Iterator[None]:
-        """Have the reference in a snapshot meanwhile; one that an earlier run has left is gone back to."""
+        """Have the reference in a snapshot meanwhile; one that an earlier run left is gone back to, after asking."""
         context, names = self.session.context, self._machines
         observed = begin(context, self.target.lab)
         missing = [name for name in names if name not in observed.machines]
@@ -252,26 +302,40 @@ class _Proving:
             text = _("lab {lab}: {machines} does not exist, so nothing can be graded")
             raise UsageError(text.format(lab=self.target.lab, machines=", ".join(missing)))
         running = [name for name in names if observed.machines[name].power is PowerState.RUNNING]
-        if all(observed.machines[name].find_snapshots(BEFORE) for name in names):
-            self._restore(start=True)
+        left = [name for name in names if observed.machines[name].find_snapshots(BEFORE)]
+        bases = base_of(self.session, self.target)
+        if left:
+            self._may_go_back(observed, left)
+        if left == names:
+            self._restore(names, start=True)
         else:
-            snapshot_sets.take(
-                context, observed, names, BEFORE, jobs=self.jobs, base_of=base_of(self.session, self.target)
-            )
+            if left:  # it was cut off while it took or deleted them, or the mutants change other machines now
+                self._restore(left, start=False)
+                snapshot_sets.delete(context, begin(context, self.target.lab), left, BEFORE)
+                self._start([name for name in left if name in running])
+            observed = begin(context, self.target.lab)
+            snapshot_sets.take(context, observed, names, BEFORE, jobs=self.jobs, base_of=bases)
+        self._safe_now = True
         try:
             yield
         finally:
-            self._restore(start=False)
+            self._safe_now = False
+            self._restore(names, start=False)
             snapshot_sets.delete(context, begin(context, self.target.lab), names, BEFORE)
             self._start(running)
 
-    def _restore(self, *, start: bool) -> None:
+    def _may_go_back(self, observed: ObservedLab, left: Sequence[str]) -> None:
+        """Return if what was done since a run that was cut off may be thrown away; else raise what the door does."""
+        lost = snapshot_sets.lost_by_restore(observed, left, BEFORE)
+        if lost and not self.request.yes:
+            question = _("throw away what was done on {machines} of lab {lab} since a proving that was cut off?")
+            self.session.door.confirm(question.format(machines=", ".join(lost), lab=self.target.lab))
+
+    def _restore(self, names: Sequence[str], *, start: bool) -> None:
         context = self.session.context
         observed = begin(context, self.target.lab)
         bases = base_of(self.session, self.target)
-        snapshot_sets.restore(
-            context, observed, self._machines, BEFORE, start=start, jobs=self.jobs, base_of=bases
-        )  # fmt: skip
+        snapshot_sets.restore(context, observed, names, BEFORE, start=start, jobs=self.jobs, base_of=bases)
 
     def _start(self, names: Sequence[str]) -> None:
         context = self.session.context

@@ -123,6 +123,17 @@ def test_what_depends_on_a_question_is_judged_only_when_that_has_passed(
     assert ("q1" in found.judged[1].because) == (first != "passed")
 
 
+@pytest.mark.parametrize(("first", "most"), [("failed", 0.0), ("unclear", 6.0), ("passed", 6.0)])
+def test_what_follows_from_a_failure_is_worth_nothing_however_far_it_is(first: StepOutcome, most: float) -> None:
+    of = scheme(
+        {"points": 1, "steps": [PING]},
+        {"points": 2, "depends": ["q1"], "steps": [PING]},
+        {"points": 4, "depends": ["q2"], "steps": [PING]},
+    )
+    found = marks(of, Evidence(FINE, {("q1", 0): step(first), ("q2", 0): step("passed"), ("q3", 0): step("passed")}))
+    assert sum(each.most for each in found.judged[1:]) == most
+
+
 @pytest.mark.parametrize(
     ("least", "most", "outcome", "expected"),
     [

@@ -83,8 +83,12 @@ class GuestRoot:
 def guest_root(root: Path, name: str, machine: str, stage: str | None, **values: str) -> GuestRoot:
     """Return a guest in which everything is as the topology wants it at a stage."""
     source = topology(name, **values)
-    place = Place(source, source.machines[machine], stage)
-    guest = GuestRoot(root, place, resources_for(source, place.machine, stage))
+    return rooted(root, Place(source, source.machines[machine], stage))
+
+
+def rooted(root: Path, place: Place) -> GuestRoot:
+    """Return a guest in which everything is as a topology wants it."""
+    guest = GuestRoot(root, place, resources_for(place.topology, place.machine, place.stage))
     addresses, default = ["lo UNKNOWN 127.0.0.1/8", "enp0s19 UP 10.0.9.15/24"], ""
     for interface in ("lo", "enp0s19"):
         guest.path(f"/sys/class/net/{interface}").mkdir(parents=True)
