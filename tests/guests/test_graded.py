@@ -21,7 +21,8 @@ from tests.guests.typing_key import Edited, script, steps_of
 from vboxlab.topology.mutants import FileEdit
 from vboxlab.waiting import in_threads
 
-pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.timeout(3600)]
+# `long` until its time on two processors of its own is known.
+pytestmark = [pytest.mark.guests, pytest.mark.apart, pytest.mark.long, pytest.mark.timeout(3600)]
 
 TOPOLOGIES = ROOT / "topologies"
 SERVERS = ("srv-web", "srv-web-bis")
