@@ -145,9 +145,12 @@ prove-practicals: $(STAMP) ## Bring every practical of tests/guests up on emulat
 prove-grading: $(STAMP) ## Prove the schemes of both topologies by their mutants on emulated guests (resumable; TOPOLOGIES="failover")
 	$(VBOXLAB) base build
 	@for topology in $(or $(TOPOLOGIES),failover loadbalancing); do \
+		results='$(if $(filter file,$(origin RESULTS)),grading-proofs,$(or $(RESULTS),grading-proofs))'/$$topology; \
+		$(VBOXLAB) up $$topology --copy untouched --driver qemu --exercise && \
+		$(VBOXLAB) grade $$topology --copy untouched --driver qemu --prove --mutant exercise --results "$$results" || failed=1; \
+		$(VBOXLAB) destroy $$topology --copy untouched --driver qemu --yes; \
 		$(VBOXLAB) up $$topology --copy proving --driver qemu --yes && \
-		$(VBOXLAB) grade $$topology --copy proving --driver qemu --prove --yes \
-			--results '$(if $(filter file,$(origin RESULTS)),grading-proofs,$(or $(RESULTS),grading-proofs))'/$$topology || failed=1; \
+		$(VBOXLAB) grade $$topology --copy proving --driver qemu --prove --yes --results "$$results" || failed=1; \
 	done; test -z "$$failed"
 
 .PHONY: record-verdicts

@@ -49,7 +49,7 @@ from vboxlab.operations.request import LabRequest
 from vboxlab.operations.session import Session, opened
 from vboxlab.operations.snapshot.members import base_of
 from vboxlab.operations.targets import Target
-from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState
+from vboxlab.planning.observed import ObservedLab, ObservedMachine, PowerState, exercise_of
 from vboxlab.topology.grading import Question, Scheme
 from vboxlab.topology.model import Topology
 from vboxlab.topology.mutants import Mutant, Mutants
@@ -226,6 +226,10 @@ class _Proving:
         if len(self.request.names) > 1:
             text = _("`{name}` is proved on a lab in which nobody has done anything, the others on a finished one")
             raise UsageError(text.format(name=EXERCISE), resolution=_("name it alone"))
+        lab, topology = self.target.lab, self.topology.name
+        if exercise_of(see(self.session.context, lab).machines.values()) != topology:
+            text = _("lab {lab} is no exercise of {topology}").format(lab=lab, topology=topology)
+            raise UsageError(text, resolution=f"`vboxlab up {topology} --exercise --copy untouched`")
         began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
         questions = looked_at_untouched(self.questions)
         evidence = Looking(self.session.context, self.target, self.jobs, self.request.time_scale).look(questions)

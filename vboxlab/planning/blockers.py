@@ -9,7 +9,7 @@ from vboxlab.planning import actions as act
 from vboxlab.planning.desired import Desired
 from vboxlab.planning.disks import clashes
 from vboxlab.planning.machine import Restored, is_configured
-from vboxlab.planning.observed import MARK_TOPOLOGY, ObservedLab, PendingRestore, PowerState, exercise_of
+from vboxlab.planning.observed import MARK_EXERCISE, MARK_TOPOLOGY, ObservedLab, PendingRestore, PowerState, exercise_of
 from vboxlab.planning.pending import FINISH_OR_DROP, describe_pending
 from vboxlab.planning.snapshots import described
 from vboxlab.topology.addressing import LabName
@@ -92,15 +92,35 @@ def is_other_exercise(observed: ObservedLab, topology: Topology) -> bool:
 
 
 def other_exercise(desired: Desired, observed: ObservedLab) -> list[str]:
-    """Return why a lab that is a student's exercise is not brought to another topology."""
+    """Return why a lab that is a student's exercise is not brought to a topology (or half of it is solved)."""
     if not is_other_exercise(observed, desired.topology):
-        return []
+        return _half_solved(desired, observed)
     found, topology = exercise_of(observed.machines.values()), desired.topology.name
     text = _(
         "lab {lab} is an exercise of {found}: what the student did in it is not thrown away for {topology}; destroy it "
         "(`vboxlab destroy`), or finish it first (`vboxlab up {found} --solution`)"
     )
     return [text.format(lab=observed.name, found=found, topology=topology)]
+
+
+def _half_solved(desired: Desired, observed: ObservedLab) -> list[str]:
+    """Return that a solution was broken off: some of the student's machines have it, and are no exercise any more."""
+    topology = desired.topology.name
+    solved = [
+        name
+        for name, machine in desired.machines.items()
+        if machine.left
+        and (found := observed.machines.get(name)) is not None
+        and found.marks.get(MARK_TOPOLOGY) == topology
+        and MARK_EXERCISE not in found.marks
+    ]
+    if not solved or exercise_of(observed.machines.values()) != topology:
+        return []
+    text = _(
+        "the solution of lab {lab} was broken off, and {machines} have it already; `vboxlab up {topology} --solution` "
+        "does all of it, `vboxlab reset {topology}` begins the exercise again"
+    )
+    return [text.format(lab=observed.name, machines=", ".join(solved), topology=topology)]
 
 
 def doubtful_restores(observed: ObservedLab, restored: Mapping[str, Restored]) -> list[str]:

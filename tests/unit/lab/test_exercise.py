@@ -106,6 +106,20 @@ def test_the_solution_is_the_whole_topology(world: LabWorld, tmp_path: Path) -> 
     assert world.plan().actions == ()
 
 
+def test_a_solution_that_was_broken_off_is_no_exercise_to_go_on_with(world: LabWorld) -> None:
+    begin(world)
+    solve(world.context, world.blueprint(), LAB, jobs=4)
+    world.driver.set_marks(world.machine("srv-web-bis").handle, {MARK_EXERCISE: "failover"})
+    before = world.machines()
+    with pytest.raises(LabError) as caught:
+        world.up()
+    assert "the solution of lab ha was broken off, and srv-web have it already" in "\n".join(caught.value.details)
+    assert world.machines() == before
+    solve(world.context, world.blueprint(), LAB, jobs=4)
+    assert set(marks(world, MARK_EXERCISE).values()) == {None}
+    assert world.plan().actions == ()
+
+
 def test_a_solution_that_is_not_agreed_to_changes_nothing(world: LabWorld) -> None:
     begin(world)
     before = world.machines()

@@ -19,6 +19,7 @@ from vboxlab.operations.prove_grading import BEFORE, Proved, ProveRequest, prove
 from vboxlab.operations.request import Which
 from vboxlab.operations.session import Session
 from vboxlab.operations.targets import find_target
+from vboxlab.planning.observed import MARK_EXERCISE
 from vboxlab.topology.addressing import LabName
 from vboxlab.topology.library import Library
 
@@ -105,6 +106,11 @@ class ProvingWorld(LabWorld):
             )
             for name, machine in self.machines(PAIR).items()
         }  # fmt: skip
+
+    def mark_as_exercise(self) -> None:
+        """Mark the lab as a student's exercise."""
+        for machine in self.machines(PAIR).values():
+            self.driver.set_marks(machine.handle, {MARK_EXERCISE: "pair"})
 
     def takes(self) -> int:
         """Return how many snapshots have been taken."""
@@ -311,6 +317,9 @@ def test_a_lab_in_which_nobody_has_done_anything_is_worth_nothing(world: Proving
         executor.run(f"rm -- {PAGE}", root=True)
         executor.run("cat > /etc/network/interfaces", stdin=b"auto lo\niface lo inet loopback\n", root=True)
         executor.run("cat > /etc/hostname", stdin=b"debian\n", root=True)
+    with pytest.raises(UsageError, match="is no exercise of pair"):
+        world.prove("exercise")
+    world.mark_as_exercise()
     before = world.left()
     (proof,) = world.prove("exercise").proofs
     assert (outcomes(Proved((proof,))), proof.least, proof.most) == ({"exercise": "proved"}, 0, 0)
@@ -319,6 +328,7 @@ def test_a_lab_in_which_nobody_has_done_anything_is_worth_nothing(world: Proving
 
 def test_what_is_given_to_somebody_who_has_done_nothing_is_told(world: ProvingWorld) -> None:
     world.guests.executor(*at(world, "one")).run(f"rm -- {PAGE}", root=True)
+    world.mark_as_exercise()
     result = world.prove("exercise")
     assert not result.passed
     assert outcomes(result) == {"exercise": "names: passed, expected: failed; network: passed, expected: failed"}

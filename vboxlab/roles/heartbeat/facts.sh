@@ -8,7 +8,7 @@ heartbeat_keys() { # PATH: rights and text of authkeys, with `*` for every word 
         my $kept = "";
         if (s/^(\s*#)//) { $kept = $1 }
         elsif (s/^(\s*a)//) { $kept = $1; $kept .= $1 if s/^(uth\s*[+-]?\d{1,3})(?!\d)// }
-        elsif (s/^(\s*[+-]?\d{1,3})(?!\d)//) { $kept = $1; $kept .= $1 if s/^(\s*(?:md5|sha1|crc))(?=[\s\0]|\z)// }
+        elsif (s/^(\s*[+-]?\d{1,3})(?=[\s\0]|\z|md5|sha1|crc)//) { $kept = $1; $kept .= $1 if s/^(\s*(?:md5|sha1|crc))(?=[\s\0]|\z)// }
         s/[^\s\0]+/$long ? "*" x length($&) : "*"/ge;
         print $kept, $_;
     ' | base64 -w 0)
