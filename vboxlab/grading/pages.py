@@ -84,7 +84,7 @@ def page(title: str, parts: Sequence[str], style: str = "") -> str:
 
 def _head(graded: Graded) -> Iterator[str]:
     if graded.snapshot:
-        state = _("snapshot {snapshot}").format(snapshot=graded.snapshot)
+        state = _("snapshot {snapshot}").format(snapshot=f"{graded.snapshot} ({graded.snapshot_digest})")
     else:
         state = _("after a reboot") if graded.rebooted else _("as it was")
     text = _("graded {when}, {state}; topology {digest}, scheme {scheme}, vboxlab {version}, {driver}")

@@ -19,6 +19,7 @@ from vboxlab.errors import UsageError, said_by_system
 from vboxlab.files import make_private_folder, write_durably
 from vboxlab.grading.judge import Change, Marks, Shown, settle
 from vboxlab.language import _
+from vboxlab.planning.observed import ObservedMachine
 from vboxlab.topology.grading import Rounding, Scheme
 from vboxlab.topology.roles import Parameters
 
@@ -30,8 +31,9 @@ Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Graded(Parameters):
     """What one lab showed, and of what it was: `snapshot` is the one graded, "" for the lab as it was.
 
-    `digest` and `scheme` are those of topology and scheme. `lost` says what did not survive the reboot that was asked
-    for; `trouble` why nothing could be looked at, "" when it could. `graded_at` is ISO 8601 in UTC.
+    `digest`, `scheme` and `snapshot_digest` are those of topology, scheme and snapshot. `lost` says what did not survive
+    the reboot that was asked for; `trouble` why nothing could be looked at, "" when it could. `graded_at` is ISO 8601
+    in UTC.
     """
 
     lab: str
@@ -40,6 +42,7 @@ class Graded(Parameters):
     digest: str
     scheme: str
     snapshot: str = ""
+    snapshot_digest: str = ""
     rebooted: bool = False
     driver: str
     vboxlab: str
@@ -67,6 +70,16 @@ _changes: TypeAdapter[dict[str, Change]] = TypeAdapter(dict[str, Change])
 def scheme_digest(scheme: Scheme) -> str:
     """Return a short digest of a scheme."""
     return hashlib.sha256(scheme.model_dump_json().encode()).hexdigest()[:16]
+
+
+def snapshot_digest(machines: Mapping[str, ObservedMachine], snapshot: str) -> str:
+    """Return a short digest of which snapshots of machines were graded: one taken anew under the name has another."""
+    found = [
+        (name, each.id, each.taken_at)
+        for name, machine in sorted(machines.items())
+        for each in machine.find_snapshots(snapshot)
+    ]
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
 def keep(graded: Graded, folder: Path) -> Path:

@@ -14,6 +14,8 @@ from vboxlab.lazily import dataclass
 
 HOSTNAME = "/etc/hostname"
 NSSWITCH = "/etc/nsswitch.conf"
+LONGEST = 65536
+"""Bytes of a file that are looked at; the script reads one more, which tells of those that are longer."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class FileFact:
     mode: int
     owner: str  # USER:GROUP
     data: bytes
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether it is longer than what is looked at."""
+        return len(self.data) > LONGEST
 
     @property
     def content(self) -> str:

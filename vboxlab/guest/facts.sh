@@ -9,9 +9,9 @@ rights() { # PATH: "MODE OWNER:GROUP" of the file, or of what the link leads to
     stat -L -c '%a %U:%G' "$root$1"
 }
 
-file() { # PATH: rights and content of a text file, whose beginning is enough; a link to /dev/null is an empty one
+file() { # PATH: rights and content of a text file, a byte more than is looked at; a link to /dev/null is an empty one
     if [ -f "$root$1" ]; then
-        printf 'file\t%s\t%s\t%s\n' "$1" "$(rights "$1")" "$(head -c 65536 "$root$1" | base64 -w 0)"
+        printf 'file\t%s\t%s\t%s\n' "$1" "$(rights "$1")" "$(head -c 65537 "$root$1" | base64 -w 0)"
     elif [ -L "$root$1" ] && [ "$(readlink "$root$1")" = /dev/null ]; then
         printf 'file\t%s\t%s\t\n' "$1" "$(rights "$1")"
     elif [ -e "$root$1" ] || [ -L "$root$1" ]; then

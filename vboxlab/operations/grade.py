@@ -16,7 +16,7 @@ from vboxlab.events import Note
 from vboxlab.grading import words
 from vboxlab.grading.evidence import Evidence, Hinted
 from vboxlab.grading.judge import Change, Marks, looked_through
-from vboxlab.grading.record import Graded, change, changes_of, keep, kept, scheme_digest
+from vboxlab.grading.record import Graded, change, changes_of, keep, kept, scheme_digest, snapshot_digest
 from vboxlab.grading.reports import write_reports
 from vboxlab.grading.tables import form_of
 from vboxlab.lab import snapshot_sets
@@ -196,6 +196,7 @@ class _Grading:
     request: GradeRequest
     jobs: int
     neighbours: Neighbours
+    of_snapshot: str = ""
 
     @property
     def lab(self) -> LabName:
@@ -225,7 +226,8 @@ class _Grading:
         graded = Graded(
             lab=self.lab.lab, copy_name=self.lab.copy, topology=topology.name, digest=topology.digest,
             scheme=scheme_digest(scheme), snapshot=self.request.at if self._is_snapshot else "",
-            rebooted=self.request.at == REBOOT, driver=self.context.driver.name, vboxlab=__version__, graded_at=now,
+            snapshot_digest=self.of_snapshot, rebooted=self.request.at == REBOOT,
+            driver=self.context.driver.name, vboxlab=__version__, graded_at=now,
             seconds=round(time.monotonic() - began, 1), total=scheme.total, rounding=scheme.rounding,
             questions=looked_through(scheme, topology.values, seen), lost=_lost(before, seen), trouble=seen.trouble,
         )  # fmt: skip
@@ -250,6 +252,7 @@ class _Grading:
         graded = self._members(names)
         if self._is_snapshot:
             snapshot_sets.check_has(observed, graded, self.request.at)
+            self.of_snapshot = snapshot_digest({name: observed.machines[name] for name in graded}, self.request.at)
         keeps = self.request.at != AS_IS
         if keeps:
             snapshot_sets.take(self.context, observed, names, BEFORE, start=False, jobs=self.jobs)

@@ -71,6 +71,7 @@ ON_WEB_SERVER: dict[str, Edit] = {
     "authkeys-secret": edit(KEYS, f" {SECRET}", ""),
     "authkeys-no-auth": edit(KEYS, "auth 1\n", ""),
     "authkeys-no-key": edit(KEYS, "1 md5", "2 md5"),
+    "file-too-long": lambda guest: guest.write(RES, guest.text(RES) + "#" * 65537),
     "authkeys-writable": lambda guest: guest.path(KEYS).chmod(0o622),
     "authkeys-rights": lambda guest: guest.path(KEYS).chmod(0o700),
     "authkeys-number": edit(KEYS, "1 md5", "16 md5"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vboxlab.guest.facts import Facts
-from vboxlab.guest.findings import Finding
+from vboxlab.guest.findings import Finding, in_file
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Resource, Sysctl
 from vboxlab.guest.role_registry import guest_roles, in_guest
@@ -40,6 +40,10 @@ def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Fin
         if isinstance(resource, Sysctl):
             found += settings.slips(resource, place, facts)
     found += lookalikes.slips(place, resources, facts)
+    told = {finding.where.name for finding in found if finding.code.endswith("-too-long")}
+    for path, file in facts.files.items():
+        if file.is_cut and path not in told:
+            found.append(in_file("file-too-long", place.machine.name, path, None))
     return found
 
 

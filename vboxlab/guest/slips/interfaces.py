@@ -16,7 +16,6 @@ from vboxlab.topology.addressing import MANAGEMENT_ADDRESS, MANAGEMENT_FILE, MAN
 
 FOLDER = "/etc/network/interfaces.d"
 SEEN = (FOLDER, "/etc/network")  # folders whose files are all among the facts
-LIMIT = 65536  # bytes of a file that the facts have
 REFUSED_BY_PROGRAM = "couldn't read interfaces file"
 
 
@@ -73,7 +72,7 @@ def _about_files(machine: str, reading: Reading, facts: Facts) -> Iterator[Findi
             yield found_at("interfaces-not-seen", machine, named.at, "warning", found=named.name)
     for named in reading.renamed:
         yield found_at("interfaces-rename", machine, named.at, found=named.name)
-    too_long = [path for path in map(plain, reading.files) if len(facts.files[path].data) >= LIMIT]
+    too_long = [path for path in map(plain, reading.files) if facts.files[path].is_cut]
     if too_long or reading.is_cut:
         yield found_at("interfaces-too-long", machine, At((*too_long, INTERFACES)[0], 1))
 
