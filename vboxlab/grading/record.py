@@ -31,8 +31,8 @@ Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Graded(Parameters):
     """What one lab showed, and of what it was: `snapshot` is the one graded, "" for the lab as it was.
 
-    `digest`, `scheme` and `snapshot_digest` are those of topology, scheme and snapshot. `lost` says what did not survive
-    the reboot that was asked for; `trouble` why nothing could be looked at, "" when it could. `graded_at` is ISO 8601
+    `digest`, `scheme` and `snapshot_digest` are those of topology, scheme and snapshot. `lost` says what did not
+    survive the reboot that was asked for; `trouble` why nothing could be looked at, "" when it could. `graded_at` is ISO 8601
     in UTC.
     """
 
