@@ -18,7 +18,7 @@ from vboxlab.guest.role_registry import resources_for
 from vboxlab.guest.telling import told
 from vboxlab.topology.grading import Question
 from vboxlab.topology.model import Topology
-from vboxlab.verification.report import StepReport
+from vboxlab.verification.report import StepKind, StepOutcome, StepReport
 
 # What a machine of the base has, before anybody logs in to it.
 OF_BASE = {
@@ -62,15 +62,13 @@ def lacking(guest: GuestRoot, resource: Resource) -> ResourceResult:
 
 def steps(questions: tuple[Question, ...]) -> dict[tuple[str, int], StepReport]:
     """Return what came of the steps where nothing serves: only what must not be there is as it must be."""
-    return {
-        (question.question, number): StepReport(
-            number, "check", step.check, "t", "passed" if getattr(step, "held", True) is False else "failed", "nothing"
-        )
-        if getattr(step, "check", None)
-        else StepReport(number, "measure", getattr(step, "measure", "fault"), "t", "failed", "nobody answers")
-        for question in questions
-        for number, step in enumerate(question.steps)
-    }  # fmt: skip
+    found = {}
+    for question in questions:
+        for number, step in enumerate(question.steps):
+            outcome: StepOutcome = "passed" if getattr(step, "held", True) is False else "failed"
+            kind: StepKind = "measure" if getattr(step, "measure", None) else "check"
+            found[question.question, number] = StepReport(number, kind, "s", "t", outcome, "nobody answers")
+    return found
 
 
 def marks_of_nothing(root: Path, lab: Topology) -> Marks:
