@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vboxlab.cli import options, output
-from vboxlab.errors import EXIT_OK
+from vboxlab.errors import EXIT_OK, UsageError
 from vboxlab.language import N_, _
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ def grade(
     """
     from vboxlab.cli import summary
     from vboxlab.cli.terminal import Terminal
-    from vboxlab.errors import UsageError
     from vboxlab.operations.grade import GradeRequest
     from vboxlab.operations.grade import grade as judge
 
@@ -90,8 +89,7 @@ def grade(
 
         proving = ProveRequest(
             topology=topology, values=values, which=which, driver=driver, jobs=jobs, patience=patience,
-            names=mutants, folder=results or PROOFS / Path(topology).stem, time_scale=time_scale,
-            yes=yes,
+            names=mutants, folder=results or PROOFS / Path(topology).stem, time_scale=time_scale, yes=yes,
         )  # fmt: skip
         return prove_grading.prove(proving, as_json=as_json)
     if mutants or results:
@@ -147,7 +145,6 @@ def mark(
 
     It is kept apart from what was found, with the reason, and survives grading again.
     """
-    from vboxlab.errors import UsageError
     from vboxlab.operations.grade import MarkRequest
     from vboxlab.operations.grade import mark as change
 
@@ -165,7 +162,6 @@ def mark(
 
 
 def _only_folder() -> Path:
-    from vboxlab.errors import UsageError
 
     found = [path for path in sorted(FOLDER.glob("*")) if path.is_dir()] if FOLDER.is_dir() else []
     if len(found) == 1:
