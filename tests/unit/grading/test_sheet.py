@@ -47,7 +47,7 @@ def test_the_sheet_of_failover(form: str, lang: Language) -> None:
 
 
 def typed(key: str) -> set[str]:
-    """Return the lines in blocks of an answer key: commands, and the content of files, too long to be there by chance."""
+    """Return the lines in blocks of an answer key: commands and files, too long to be there by chance."""
     lines, inside = set(), False
     for line in key.splitlines():
         if line.startswith("```"):
