@@ -47,13 +47,7 @@ def test_the_sheet_of_failover(form: str, lang: Language) -> None:
 
 
 def typed(key: str) -> set[str]:
-<<<<<<< HEAD
     """Return the lines in blocks of an answer key: commands and files' content, too long to be there by chance."""
-||||||| 81e6d24
-    """Return the lines in blocks of an answer key: commands, and the content of files, too long to be there by chance."""
-=======
-    """Return the lines in blocks of an answer key: commands and files, too long to be there by chance."""
->>>>>>> 6d818ae
     lines, inside = set(), False
     for line in key.splitlines():
         if line.startswith("```"):
