@@ -9,6 +9,7 @@ The default instance of a lab has its lab's name in the place of a copy's.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -32,8 +33,8 @@ class Graded(Parameters):
     """What one lab showed, and of what it was: `snapshot` is the one graded, "" for the lab as it was.
 
     `digest`, `scheme` and `snapshot_digest` are those of topology, scheme and snapshot. `lost` says what did not
-    survive the reboot that was asked for; `trouble` why nothing could be looked at, "" when it could. `graded_at` is ISO 8601
-    in UTC.
+    survive the reboot that was asked for; `trouble` why nothing could be looked at, "" when it could.
+    `graded_at` is ISO 8601 in UTC.
     """
 
     lab: str
@@ -79,7 +80,7 @@ def snapshot_digest(machines: Mapping[str, ObservedMachine], snapshot: str) -> s
         for name, machine in sorted(machines.items())
         for each in machine.find_snapshots(snapshot)
     ]
-    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
 def keep(graded: Graded, folder: Path) -> Path:
