@@ -62,7 +62,7 @@ def test_copies_are_exercises_until_they_are_solved_which_is_asked_once(world: L
         return [{machine.marks.get(MARK_EXERCISE) for machine in world.machines(lab).values()} for lab in copies]
 
     assert {result.outcome for result in as_asked(world, RecordingDoor(), exercise=True)} == {"done"}
-    assert not any("apache2" in name for name in world.store.images)
+    assert not any("apache2" in packages for _base, packages in world.bases.asked)
     assert {result.outcome for result in as_asked(world, RecordingDoor())} == {"done"}
     assert marked() == [{"failover"}, {"failover"}]
     door = RecordingDoor()
