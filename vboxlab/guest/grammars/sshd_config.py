@@ -132,11 +132,11 @@ class _Reader:
                     case "include":
                         for included in self._included(words):
                             if depth == _DEPTH or next(self.counted) > _MOST_INCLUDED or self._is_too_deep:
-                                raise _RefusedError("Include")
+                                raise _RefusedError("Include")  # noqa: TRY301
                             yield from self.lines(included, outside=outside, inside=inside, depth=depth + 1)
                     case _:
                         if not outside and keyword in GLOBAL:
-                            raise _RefusedError(line.split()[0])
+                            raise _RefusedError(line.split()[0])  # noqa: TRY301
                         values = tuple(words)
                         yield _Line(Setting(path, number, line, values), keyword, outside and not inside, inside)
             except _RefusedError as refusal:

@@ -45,7 +45,7 @@ def test_other_words_mean_the_same(data: st.DataObject, before: str, after: str)
     value = data.draw(st.sampled_from(["yes", "YES", '"yes"', "'yes'", "y'e's"]))
     line = f"{data.draw(BLANKS)}{keyword}{data.draw(BLANKS)}{sign}{data.draw(BLANKS)}{value}"
     line += data.draw(st.sampled_from(["", " ", "\t# for scp", "\f", " \r"]))
-    content = "\n".join([before, line, "PermitRootLogin no", after])
+    content = f"{before}\n{line}\nPermitRootLogin no\n{after}"
     found = read({MAIN: DEBIAN, DROP_IN: content.encode()}, ROOT)
     first = found.first("permitrootlogin")
     assert found.refused == ()
