@@ -39,6 +39,19 @@ class Seen:
     command: str
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a guest that was looked at, and what was found in it by itself."""
+
+    place: Place
+    facts: Facts
+    findings: tuple[Finding, ...] = ()
+
+    def has(self, code: str) -> bool:
+        """Tell whether there is a finding of this code."""
+        return any(each.code == code for each in self.findings)
+
+
 class GuestRole(Generic[OfRole]):
     """What a role is in a guest. Pure.
 
@@ -65,6 +78,15 @@ class GuestRole(Generic[OfRole]):
     def slips(self, role: OfRole, place: Place, facts: Facts) -> Iterable[Finding]:
         """Return what a student got wrong, recognised by name."""
         del role, place, facts
+        return ()
+
+    def together(self, role: OfRole, nodes: Mapping[str, Judged]) -> Iterable[Finding]:
+        """Return what does not fit between the nodes of a cluster, of which these, two or more, were looked at.
+
+        They come in the order of the role. What a node's own findings tell is not told again; each finding is of the
+        node that departs from the topology, or else of the later one, and names the other.
+        """
+        del role, nodes
         return ()
 
     def questions(self, resources: Iterable[Resource]) -> Iterable[str]:
