@@ -337,6 +337,26 @@ def test_one_machine_at_one_stage(lab: CheckWorld) -> None:
         lab.check(stage="x")
 
 
+def test_nodes_are_judged_together(lab: CheckWorld) -> None:
+    keys = "/etc/ha.d/authkeys"
+    lab.guests.roots["srv-web"].write(keys, "auth 1\n1 md5 mine-alone\n", 0o600)
+    lab.guests.previews["srv-web"] = {f"file:{keys}": "content differs"}
+    found = {name: [each.code for each in result.findings] for name, result in lab.check().items() if result.findings}
+    assert found == {"srv-web": ["authkeys-pair-secret"]}
+    assert not lab.check()["srv-web"].is_fine
+    assert lab.check(stage="web")["srv-web"].is_fine
+    alone = lab.check("srv-web")["srv-web"]
+    assert [each.code for each in alone.findings] == ["authkeys-other-secret"]
+    assert "authkeys-digest" not in alone.facts.said
+    del lab.guests.roots["srv-web-bis"]
+    assert [each.code for each in lab.check()["srv-web"].findings] == ["authkeys-other-secret"]
+
+
+def test_digests_of_two_checks_tell_nothing_of_each_other(lab: CheckWorld) -> None:
+    digests = [lab.check()["srv-web"].facts.said["authkeys-digest"] for _time in range(2)]
+    assert digests[0] != digests[1]
+
+
 # --- the command line
 
 
