@@ -18,6 +18,7 @@ from vboxlab.guest.roles import Copied, GuestRole, Judged, Seen
 from vboxlab.guest.wording import code
 from vboxlab.language import N_, _
 from vboxlab.roles.heartbeat.lean import lean_heartbeat, packaged_heartbeat
+from vboxlab.roles.heartbeat.other_words import means_the_same
 from vboxlab.roles.heartbeat.pair_slips import together
 from vboxlab.roles.heartbeat.role import HeartbeatRole
 from vboxlab.roles.heartbeat.slips import ANOTHERS_KEY, AUTHKEYS, FILES, FOLDER, HA_CF, HARESOURCES, TIMES, slips
@@ -103,6 +104,10 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
     def slips(self, role: HeartbeatRole, place: Place, facts: Facts) -> Iterable[Finding]:
         """Return what is wrong with the three files, and with who starts the services."""
         return slips(role, place, facts)
+
+    def means_the_same(self, path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
+        """Tell whether a file lets Heartbeat do the same."""
+        return means_the_same(path, wanted, found, facts)
 
     def together(self, role: HeartbeatRole, nodes: Mapping[str, Judged]) -> Iterable[Finding]:
         """Return what keeps nodes from hearing each other."""
