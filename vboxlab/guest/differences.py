@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 
 from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.differing_lines import differing_lines
-from vboxlab.guest.facts import Facts, FileFact
+from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding, PlaceKind, Severity, Where, in_file
 from vboxlab.guest.grammars.interfaces import INTERFACES
 from vboxlab.guest.place import Place
@@ -28,7 +27,7 @@ from vboxlab.guest.resources import (
     Sysctl,
 )
 from vboxlab.guest.role_registry import guest_roles
-from vboxlab.guest.slips import means_the_same, slips, told_wholly, understood
+from vboxlab.guest.slips import means_the_same, slips, understood
 
 # What runtime.sh says of a service: the code of the finding, by the beginning of the reason.
 _SERVICE_REASONS = (
@@ -150,7 +149,7 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
             unsure = code is None and bool(resource.content.holes)
             usual = "file-other-text" if unsure else "file-other-secret"
             yield in_file(code or usual, machine, path, None, "error" if unsure else "hint")
-    elif path in facts.files and path not in told_wholly():
+    elif path in facts.files:
         if means_the_same(path, resource.content.encode(), facts.files[path].data, facts):
             return
         severity: Severity = "hint" if path in understood() else "error"
@@ -160,12 +159,3 @@ def _file(machine: str, resource: File, reason: str, facts: Facts) -> Iterator[F
 def _other_secret(path: str) -> str | None:
     codes = (role.other_secrets.get(path) for role in guest_roles().values())
     return next((code for code in codes if code is not None), None)
-
-
-def first_difference(found: FileFact, content: str) -> tuple[int, str | None, str | None] | None:
-    """Return the first line that differs: its number, what it is and what it should be (None: nothing there)."""
-    lines = zip_longest(found.content.splitlines(), content.splitlines())
-    for number, (have, want) in enumerate(lines, 1):
-        if have != want:
-            return number, have, want
-    return None

@@ -20,12 +20,14 @@ END = "end\tof facts"
 TIMEOUT = 60.0  # seconds; emulated guests need 2
 
 
-def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
+def read_facts(executor: Executor, resources: Sequence[Resource], nonce: str = "") -> Facts:
     """Ask a guest for the facts that belong to resources. Changes nothing.
+
+    With a nonce, the same for several guests, it gives keyed digests of secrets that they must have in common.
 
     Raises GuestError when the script ends early, and whatever the executor raises.
     """
-    done = executor.run(facts_script(resources), root=True, timeout=TIMEOUT)
+    done = executor.run(facts_script(resources, nonce), root=True, timeout=TIMEOUT)
     if END not in done.stdout.splitlines():
         raise GuestError(
             _("{machine}: the guest could not be looked at").format(machine=executor.machine),
@@ -35,12 +37,13 @@ def read_facts(executor: Executor, resources: Sequence[Resource]) -> Facts:
     return parse_facts(done.stdout.splitlines())
 
 
-def facts_script(resources: Sequence[Resource]) -> str:
+def facts_script(resources: Sequence[Resource], nonce: str = "") -> str:
     """Return the script that asks for the facts that belong to resources."""
     text = files("vboxlab.guest").joinpath("facts.sh").read_text(encoding="utf-8")
     by_role = {role: tuple(role.questions(resources)) for role in guest_roles().values()}
     functions = [role.fact_functions for role, questions in by_role.items() if questions]
     asked = [
+        f"nonce={quoted(nonce)}",
         f"file {HOSTNAME}",
         f"file {NSSWITCH}",
         *_questions(resources),

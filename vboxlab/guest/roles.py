@@ -39,6 +39,19 @@ class Seen:
     command: str
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a guest that was looked at, and what was found in it by itself."""
+
+    place: Place
+    facts: Facts
+    findings: tuple[Finding, ...] = ()
+
+    def has(self, code: str) -> bool:
+        """Tell whether there is a finding of this code."""
+        return any(each.code == code for each in self.findings)
+
+
 class GuestRole(Generic[OfRole]):
     """What a role is in a guest. Pure.
 
@@ -50,7 +63,7 @@ class GuestRole(Generic[OfRole]):
     expected: Texts = NO_TEXTS
     """What is expected instead, by the code of a finding, marked with NC_("expected", …); none where it is plain."""
     understood: frozenset[str] = frozenset()
-    """Files whose meaning `slips` compares in full: other words for the same are worth no more than a hint."""
+    """Files whose meaning `slips` compares in full: that the text is another is worth no more than a hint."""
     other_secrets: Mapping[str, str] = MappingProxyType({})
     """By the file that a secret is in, the code of the finding that it is another one than the lab's."""
     identity_files: tuple[str, ...] = ()
@@ -65,6 +78,23 @@ class GuestRole(Generic[OfRole]):
     def slips(self, role: OfRole, place: Place, facts: Facts) -> Iterable[Finding]:
         """Return what a student got wrong, recognised by name."""
         del role, place, facts
+        return ()
+
+    def means_the_same(self, path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
+        """Tell whether a file that is understood is only in other words: then there is not even a hint.
+
+        It is asked for files of which `slips` tell nothing.
+        """
+        del path, wanted, found, facts
+        return False
+
+    def together(self, role: OfRole, nodes: Mapping[str, Judged]) -> Iterable[Finding]:
+        """Return what does not fit between the nodes of a cluster, of which these, two or more, were looked at.
+
+        They come in the order of the role. What a node's own findings tell is not told again; each finding is of the
+        node that departs from the topology, or else of the later one, and names the other.
+        """
+        del role, nodes
         return ()
 
     def questions(self, resources: Iterable[Resource]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import field, replace
 
@@ -12,6 +13,8 @@ from vboxlab.guest.facts_script import read_facts
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.place import Place
 from vboxlab.guest.role_registry import resources_for
+from vboxlab.guest.roles import Judged
+from vboxlab.guest.together import judged_together
 from vboxlab.lab.context import Context
 from vboxlab.lab.planned import Blueprint, make_plan
 from vboxlab.lab.wiring import adopted_findings, wiring_findings
@@ -66,8 +69,20 @@ def check(
         )
     _plan, desired, observed = make_plan(context, replace(blueprint, whole=True), lab)
     chosen = [topology.machines[machine]] if machine is not None else list(topology.machines.values())
-    one = _Check(context, lab, desired, observed, stage or topology.last_stage)
-    return in_threads(one, chosen, width=jobs)
+    nonce = secrets.token_hex(16) if machine is None else ""
+    one = _Check(context, lab, desired, observed, stage or topology.last_stage, nonce)
+    return _together(one, in_threads(one, chosen, width=jobs))
+
+
+def _together(one: _Check, checked: Sequence[MachineCheck]) -> list[MachineCheck]:
+    """Add what only several guests together show."""
+    seen = {
+        each.machine: Judged(one.place_of(each.machine), each.facts, each.findings)
+        for each in checked
+        if each.guest_seen
+    }
+    findings = judged_together(seen)
+    return [replace(each, findings=findings.get(each.machine, each.findings)) for each in checked]
 
 
 def _words(names: Sequence[str]) -> str:
@@ -83,6 +98,11 @@ class _Check:
     desired: Desired
     observed: ObservedLab
     stage: str | None
+    nonce: str  # of digests by which guests are compared; "": they are not
+
+    def place_of(self, machine: str) -> Place:
+        """Return where the roles of a machine are applied."""
+        return Place(self.desired.topology, self.desired.topology.machines[machine], self.stage)
 
     def __call__(self, machine: Machine) -> MachineCheck:
         name, topology = machine.name, self.desired.topology
@@ -111,9 +131,9 @@ class _Check:
         topology, directory = self.desired.topology, self.context.directory(self.lab)
         base = self.context.bases.get(machine.base or topology.base)
         resources = resources_for(topology, machine, self.stage)
-        facts = read_facts(self.context.guests.executor(directory, found, base), resources)
+        facts = read_facts(self.context.guests.executor(directory, found, base), resources, self.nonce)
         preview = self.context.guests.configure(directory, found, base, resources, changes=False, installed=())
-        return guest_findings(Place(topology, machine, self.stage), resources, facts, preview), facts
+        return guest_findings(self.place_of(machine.name), resources, facts, preview), facts
 
 
 def _on_machine(code: str, machine: str, **values: str) -> Finding:

@@ -17,8 +17,11 @@ from vboxlab.guest.configurator import ResourceResult, StageReport
 from vboxlab.guest.differences import guest_findings
 from vboxlab.guest.findings import Finding, Where
 from vboxlab.guest.resources import File
+from vboxlab.guest.roles import Judged
 from vboxlab.guest.telling import told
+from vboxlab.guest.together import judged_together
 from vboxlab.topology.grading import Scheme
+from vboxlab.topology.model import Topology
 from vboxlab.topology.mutants import FileEdit, FileRemoval, Mutant, Mutants
 from vboxlab.topology.rules_mutants import mutants_file, mutants_of
 from vboxlab.topology.source import read_source
@@ -58,7 +61,7 @@ def mutated(guest: GuestRoot, mutant: Mutant) -> None:
             guest.write(edit.edit, text, int(edit.mode, 8) if edit.mode else path.stat().st_mode & 0o777)
 
 
-def looked(guest: GuestRoot, before: dict[str, str]) -> Looked:
+def judged(guest: GuestRoot, before: dict[str, str]) -> Judged:
     results = []
     for each in guest.resources:
         if not isinstance(each, File) or not isinstance(each.content, str):
@@ -69,7 +72,14 @@ def looked(guest: GuestRoot, before: dict[str, str]) -> Looked:
         elif path.read_text(encoding="utf-8") != before.get(each.path):
             results.append(ResourceResult(each.key, "would-change", "content differs"))
     preview = StageReport(guest.place.machine.name, tuple(results))
-    return Looked(tuple(map(told, guest_findings(guest.place, guest.resources, guest.facts(), preview))))
+    facts = guest.facts()
+    return Judged(guest.place, facts, tuple(guest_findings(guest.place, guest.resources, facts, preview)))
+
+
+def cluster_of(lab: Topology, machines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the machines with the others of their clusters, which are judged together with them."""
+    roles = [role for each in machines for role in lab.machines[each].roles_until(lab.last_stage, lab.stage_order)]
+    return tuple(dict.fromkeys([*machines, *(node for role in roles for node in role.cluster_nodes())]))
 
 
 @pytest.mark.parametrize(("name", "mutant"), IN_FILES)
@@ -78,12 +88,16 @@ def test_a_mutant_of_files_is_found_in_exactly_the_questions_that_it_names(
 ) -> None:
     lab = topology(name)
     assert lab.grading is not None
-    machines = dict.fromkeys(lab.machines, Looked())
-    for machine in mutant.on:
+    found = {}
+    for machine in cluster_of(lab, mutant.on):
         guest = guest_root(tmp_path / machine, name, machine, lab.last_stage)
         before = {f.path: guest.path(f.path).read_text() for f in guest.resources if isinstance(f, File)}
-        mutated(guest, mutant)
-        machines[machine] = looked(guest, before)
+        if machine in mutant.on:
+            mutated(guest, mutant)
+        found[machine] = judged(guest, before)
+    machines = dict.fromkeys(lab.machines, Looked()) | {
+        machine: Looked(tuple(map(told, findings))) for machine, findings in judged_together(found).items()
+    }
     failed = {
         shown.question: [line for each in shown.criteria for line in each.found if each.value == "failed"]
         for shown in looked_through(lab.grading, lab.values, Evidence(machines))

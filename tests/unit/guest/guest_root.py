@@ -16,6 +16,7 @@ from vboxlab.guest.place import Place
 from vboxlab.guest.resources import File, Hostname, Interface, Resource, Service, Sysctl
 from vboxlab.guest.role_registry import resources_for
 
+NONCE = "the-same-for-all-guests"
 SECRET = "never-to-leave-the-guest"
 
 
@@ -77,7 +78,7 @@ class GuestRoot:
         return RootedExecutor(self.place.machine.name, self.root / "answers", root=self.root)
 
     def facts(self) -> Facts:
-        return read_facts(self.executor(), self.resources)
+        return read_facts(self.executor(), self.resources, NONCE)
 
 
 def guest_root(root: Path, name: str, machine: str, stage: str | None, **values: str) -> GuestRoot:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden_files import check_golden
-from tests.unit.guest.guest_root import SECRET, GuestRoot, guest_root
+from tests.unit.guest.guest_root import NONCE, SECRET, GuestRoot, guest_root
 from vboxlab.errors import GuestError
 from vboxlab.guest.executor import Completed
 from vboxlab.guest.facts import parse_facts
@@ -270,7 +270,7 @@ def test_secrets_stay_in_the_guest(tmp_path: Path) -> None:
     guest = web_server(tmp_path)
     for content in ("auth 1\n1 md5 {}\n", "auth {}\n1 {}\n", "{}\n", "1 {} md5\n{} 1\n", "auth 1\n1 md5 {}"):
         guest.write(KEYS, content.replace("{}", SECRET), 0o600)
-        done = guest.executor().run(facts_script(guest.resources))
+        done = guest.executor().run(facts_script(guest.resources, NONCE))
         assert done.exit_code == 0
         assert "\nsaid\tauthkeys\t600 root:root\t" in done.stdout
         assert SECRET not in done.stdout + done.stderr

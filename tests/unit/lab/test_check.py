@@ -223,6 +223,42 @@ def test_other_words_and_other_secrets_are_hints(tmp_path: Path) -> None:
     assert previewed(guest, **reasons) == ["hint file-lacks", "hint authkeys-other-secret"]
 
 
+OTHER_WORDS = {
+    "/etc/ha.d/ha.cf": (
+        "node srv-web-bis-theodore\nnode\tsrv-web-theodore # both\nlogfacility local0\nauto_failback yes\nudpport 694\n"
+        "bcast enp0s3\nkeepalive 1000ms\nwarntime 3.0\ndeadtime 5\ninitdead 30\n"
+    ),
+    "/etc/ha.d/haresources": "# the master\nSRV-WEB-theodore \\\n\tIPaddr::192.168.200.5/24/enp0s3 apache2\n",
+    "/etc/ipvsadm.rules": (
+        "--add-service --tcp-service 192.168.200.5:80 --scheduler rr\n"
+        "-a -t 192.168.200.5:80 -r 192.168.201.12 -m -w 1\n-a -t 192.168.200.5:80 -r 192.168.201.11:80 -m\n"
+    ),
+    "/etc/default/ipvsadm": "# comment\nIFACE='enp0s3'\nAUTO=true\nDAEMON=master # ours\nSYNCID=\"0\"\n",
+}
+OTHER_MEANINGS = {
+    "/etc/ha.d/ha.cf": OTHER_WORDS["/etc/ha.d/ha.cf"].replace("local0", "local1"),
+    "/etc/ha.d/haresources": OTHER_WORDS["/etc/ha.d/haresources"].replace("5/24/", "6/24/"),
+    "/etc/ipvsadm.rules": OTHER_WORDS["/etc/ipvsadm.rules"].replace("-w 1", "-w 2 -x 9"),
+    "/etc/default/ipvsadm": OTHER_WORDS["/etc/default/ipvsadm"].replace("AUTO=true", "AUTO=false"),
+}
+
+
+def node_or_balancer(root: Path, path: str) -> GuestRoot:
+    if path.startswith("/etc/ha.d/"):
+        return guest_root(root, "failover", "srv-web", "heartbeat")
+    return guest_root(root, "loadbalancing", "load-balancer", "balancing", health="none")
+
+
+@pytest.mark.parametrize("path", OTHER_WORDS)
+def test_other_words_for_the_same_are_not_even_a_hint(tmp_path: Path, path: str) -> None:
+    guest = node_or_balancer(tmp_path, path)
+    before = previewed(guest)
+    guest.write(path, OTHER_WORDS[path])
+    assert previewed(guest, **{f"file:{path}": "content differs"}) == before
+    guest.write(path, OTHER_MEANINGS[path])
+    assert len(previewed(guest, **{f"file:{path}": "content differs"})) > len(before)
+
+
 def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     guest = guest_root(tmp_path, "failover", "srv-web", "heartbeat")
     assert previewed(guest, **{"password:root": "FAILED there is no user root"}) == ["error failed"]
@@ -335,6 +371,26 @@ def test_one_machine_at_one_stage(lab: CheckWorld) -> None:
         lab.check("srv")
     with pytest.raises(UsageError, match="failover has no stage 'x'"):
         lab.check(stage="x")
+
+
+def test_nodes_are_judged_together(lab: CheckWorld) -> None:
+    keys = "/etc/ha.d/authkeys"
+    lab.guests.roots["srv-web"].write(keys, "auth 1\n1 md5 mine-alone\n", 0o600)
+    lab.guests.previews["srv-web"] = {f"file:{keys}": "content differs"}
+    found = {name: [each.code for each in result.findings] for name, result in lab.check().items() if result.findings}
+    assert found == {"srv-web": ["authkeys-pair-secret"]}
+    assert not lab.check()["srv-web"].is_fine
+    assert lab.check(stage="web")["srv-web"].is_fine
+    alone = lab.check("srv-web")["srv-web"]
+    assert [each.code for each in alone.findings] == ["authkeys-other-secret"]
+    assert "authkeys-digest" not in alone.facts.said
+    del lab.guests.roots["srv-web-bis"]
+    assert [each.code for each in lab.check()["srv-web"].findings] == ["authkeys-other-secret"]
+
+
+def test_digests_of_two_checks_tell_nothing_of_each_other(lab: CheckWorld) -> None:
+    digests = [lab.check()["srv-web"].facts.said["authkeys-digest"] for _time in range(2)]
+    assert digests[0] != digests[1]
 
 
 # --- the command line

@@ -9,7 +9,8 @@ Lines are read in turn: a key is the one that signs when its number is the one t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from typing import Literal
 
 from vboxlab.lazily import dataclass
@@ -47,10 +48,14 @@ class Key:
 
 @dataclass(frozen=True)
 class AuthKeys:
-    """What is in the file: the key that signs, and everything that makes Heartbeat refuse it."""
+    """What is in the file: the key that signs, everything that makes Heartbeat refuse it, and the keys by number.
+
+    What another node has signed is believed when the key of its number is the same here, used or not.
+    """
 
     used: Key | None
     refused: tuple[Refused, ...]
+    known: Mapping[int, Key] = field(default_factory=dict)
 
 
 def read_authkeys(data: bytes) -> AuthKeys:
@@ -58,7 +63,7 @@ def read_authkeys(data: bytes) -> AuthKeys:
     refused: list[Refused] = []
     chosen: int | None = None
     used: Key | None = None
-    numbers: set[int] = set()
+    known: dict[int, Key] = {}
     last_auth: int | None = None
     for line, text in _lines(data):
         if text.startswith(b"a"):
@@ -72,15 +77,15 @@ def read_authkeys(data: bytes) -> AuthKeys:
         if isinstance(key, Refused):
             refused.append(key)
             continue
-        numbers.add(key.number)
+        known[key.number] = key
         if key.number == chosen:
             used = key
     if used is None and not refused:
         if chosen is None:
             refused.append(Refused("no-auth"))
         else:
-            refused.append(Refused("late-auth" if chosen in numbers else "no-key", last_auth))
-    return AuthKeys(None if refused else used, tuple(refused))
+            refused.append(Refused("late-auth" if chosen in known else "no-key", last_auth))
+    return AuthKeys(None if refused else used, tuple(refused), known)
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:

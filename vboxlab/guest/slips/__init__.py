@@ -10,28 +10,24 @@ from collections.abc import Sequence
 
 from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding, in_file
+from vboxlab.guest.grammars.interfaces import INTERFACES
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Resource, Sysctl
 from vboxlab.guest.role_registry import guest_roles, in_guest
-from vboxlab.guest.slips import lookalikes, naming, network, resolving, settings
+from vboxlab.guest.slips import interfaces, lookalikes, naming, resolving, settings
 
 
 def understood() -> frozenset[str]:
     """Return the files whose meaning slips compare in full: other words for the same are worth no more than a hint."""
-    own = frozenset({naming.HOSTS, network.INTERFACES, resolving.RESOLVER})
+    own = frozenset({naming.HOSTS, INTERFACES, resolving.RESOLVER})
     return own.union(*(role.understood for role in guest_roles().values()))
-
-
-def told_wholly() -> frozenset[str]:
-    """Return the files of which slips tell all that makes another meaning: what is left is other words for the same."""
-    return frozenset({network.INTERFACES})
 
 
 def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Finding]:
     """Return the slips found in a guest, given what shall be true in it."""
     found = [
         *naming.slips(place, resources, facts),
-        *network.slips(place, facts),
+        *(interfaces.slips(place, facts) if INTERFACES in facts.files else ()),
         *resolving.slips(place, resources, facts),
     ]
     for role in place.roles:
@@ -48,7 +44,13 @@ def slips(place: Place, resources: Sequence[Resource], facts: Facts) -> list[Fin
 
 
 def means_the_same(path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
-    """Tell whether a file that is understood is only written in other words than ours."""
+    """Tell whether a file of which no slip tells is only written in other words than ours."""
+    if path == INTERFACES:  # slips tell all that makes another meaning
+        return True
     if path == naming.HOSTS:
         return naming.same(wanted, found)
-    return path == resolving.RESOLVER and resolving.same(wanted, found, facts.hostname)
+    if path == resolving.RESOLVER:
+        return resolving.same(wanted, found, facts.hostname)
+    return any(
+        role.means_the_same(path, wanted, found, facts) for role in guest_roles().values() if path in role.understood
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from types import MappingProxyType
@@ -14,12 +14,14 @@ from vboxlab.guest.network import starts_after
 from vboxlab.guest.pages import page_served
 from vboxlab.guest.place import Place, static_address
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, SecretText, Service
-from vboxlab.guest.roles import Copied, GuestRole, Seen
+from vboxlab.guest.roles import Copied, GuestRole, Judged, Seen
 from vboxlab.guest.wording import code
 from vboxlab.language import N_, _
 from vboxlab.roles.heartbeat.lean import lean_heartbeat, packaged_heartbeat
+from vboxlab.roles.heartbeat.other_words import means_the_same
+from vboxlab.roles.heartbeat.pair_slips import together
 from vboxlab.roles.heartbeat.role import HeartbeatRole
-from vboxlab.roles.heartbeat.slips import AUTHKEYS, FILES, FOLDER, HA_CF, HARESOURCES, TIMES, slips
+from vboxlab.roles.heartbeat.slips import ANOTHERS_KEY, AUTHKEYS, FILES, FOLDER, HA_CF, HARESOURCES, TIMES, slips
 from vboxlab.roles.heartbeat.words import EXPECTED, FOUND
 from vboxlab.topology.model import Machine
 
@@ -61,7 +63,7 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
     found = FOUND
     expected = EXPECTED
     understood = frozenset(FILES)
-    other_secrets = MappingProxyType({AUTHKEYS: "authkeys-other-secret"})
+    other_secrets = MappingProxyType({AUTHKEYS: ANOTHERS_KEY})
     identity_files = ("/var/lib/heartbeat/hb_uuid", "/var/lib/heartbeat/hostcache", "/var/lib/heartbeat/delhostcache")
     fact_functions = files("vboxlab.roles.heartbeat").joinpath("facts.sh").read_text(encoding="utf-8")
 
@@ -103,10 +105,20 @@ class HeartbeatInGuest(GuestRole[HeartbeatRole]):
         """Return what is wrong with the three files, and with who starts the services."""
         return slips(role, place, facts)
 
+    def means_the_same(self, path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
+        """Tell whether a file lets Heartbeat do the same."""
+        return means_the_same(path, wanted, found, facts)
+
+    def together(self, role: HeartbeatRole, nodes: Mapping[str, Judged]) -> Iterable[Finding]:
+        """Return what keeps nodes from hearing each other."""
+        return together(role, nodes)
+
     def questions(self, resources: Iterable[Resource]) -> Iterable[str]:
         """Return what asks for the form of authkeys, whose text stays in the guest, and for services."""
         paths = [resource.path for resource in resources if isinstance(resource, File)]
-        return [f"heartbeat_keys {AUTHKEYS}", "heartbeat_scripts"] if AUTHKEYS in paths else []
+        if AUTHKEYS not in paths:
+            return []
+        return [f"heartbeat_keys {AUTHKEYS}", f"heartbeat_digests {AUTHKEYS}", "heartbeat_scripts"]
 
     def as_it_was(self, resource: Resource) -> Resource:
         """Return the unit's restart, and the ways to take the address and to leave it to the master, as they were."""

@@ -17,6 +17,7 @@ from vboxlab.topology.problems import nearest
 FOLDER = "/etc/ha.d/"
 HA_CF, HARESOURCES, AUTHKEYS = f"{FOLDER}ha.cf", f"{FOLDER}haresources", f"{FOLDER}authkeys"
 FILES = (HA_CF, HARESOURCES, AUTHKEYS)
+ANOTHERS_KEY = "authkeys-other-secret"
 RIGHT_MODE, WRITTEN_BY_OTHERS = 0o600, 0o022
 NEEDED = ("deadtime", "keepalive")  # decide when a node is dead; the others are worth a warning
 TIMES = {

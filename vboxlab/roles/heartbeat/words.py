@@ -21,6 +21,7 @@ FOUND: Texts = {
     "hacf-peer": N_("the heartbeat goes to {found}, which is no other node"),
     "hacf-more-paths": N_("the heartbeat goes through {found} as well: a cut of the other network is not noticed"),
     "hacf-crm": N_("with `{found}`, Heartbeat looks for Pacemaker and does not read haresources"),
+    "hacf-pair-ways": N_("the heartbeat goes by {found}, and by {there} on {other}: a node does not hear the other"),
     "haresources-bad-node": N_("{found} is no node of ha.cf: Heartbeat refuses to start"),
     "haresources-both": N_("there are lines for several nodes, {found}: what stands in both cannot be taken"),
     "haresources-twice": N_("the first resource of the line stands in an earlier line too: neither can be taken"),
@@ -51,6 +52,10 @@ FOUND: Texts = {
     "authkeys-no-auth": N_("there is no `auth` line"),
     "authkeys-late-auth": N_("`auth` comes after the key that it chooses: Heartbeat does not look back"),
     "authkeys-no-key": N_("`auth` chooses a number that no line has"),
+    "authkeys-pair-key": N_(
+        "it signs with key `{found}` and {other} with `{there}`, and not both know both: a node ignores the other"
+    ),
+    "authkeys-pair-secret": N_("the secret of its key `{found}` is not the one on {other}: a node ignores the other"),
     "authkeys-other-secret": N_("the secret is another than the lab's; fine when both nodes have the same"),
 }
 
@@ -68,6 +73,7 @@ EXPECTED: Texts = {
     "hacf-peer": "{expected}",
     "hacf-more-paths": NC_("expected", "only {expected}"),
     "hacf-crm": NC_("expected", "no such line"),
+    "hacf-pair-ways": NC_("expected", "the same port, and the same group, on both nodes"),
     "haresources-bad-node": "{expected}",
     "haresources-both": NC_("expected", "one line, that of {expected}, on both nodes"),
     "haresources-twice": NC_("expected", "one line with `{expected}`"),
@@ -95,5 +101,7 @@ EXPECTED: Texts = {
     "authkeys-crc": "`1 md5 <secret>`",
     "authkeys-late-auth": NC_("expected", "`auth 1` before `1 md5 <secret>`"),
     "authkeys-no-auth": "`auth 1`",
+    "authkeys-pair-key": NC_("expected", "the same key on both nodes"),
+    "authkeys-pair-secret": NC_("expected", "the same secret on both nodes"),
     "authkeys-no-key": NC_("expected", "`1 md5 <secret>` for `auth 1`"),
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from vboxlab.guest.facts import Facts
 from vboxlab.guest.findings import Finding
+from vboxlab.guest.grammars.ipvsadm import read_rules
 from vboxlab.guest.network import starts_after
 from vboxlab.guest.place import Place
 from vboxlab.guest.resources import Await, Command, File, Package, Resource, Service, Sysctl
@@ -15,8 +16,8 @@ from vboxlab.guest.steps import Steps, content_of
 from vboxlab.guest.wording import code
 from vboxlab.language import C_, N_, _
 from vboxlab.roles.lvs.role import LvsRole
-from vboxlab.roles.lvs.slips import DEFAULTS, slips
-from vboxlab.roles.lvs.table_slips import QUESTIONS, RULES, rules_of
+from vboxlab.roles.lvs.slips import DEFAULTS, slips, starts_the_same
+from vboxlab.roles.lvs.table_slips import QUESTIONS, RULES, is_same, rules_of
 from vboxlab.roles.lvs.words import EXPECTED, FOUND
 
 IN_THE_TABLE = N_("real servers in the table")
@@ -29,6 +30,13 @@ class LvsInGuest(GuestRole[LvsRole]):
     found = FOUND
     expected = EXPECTED
     understood = frozenset({RULES, DEFAULTS})
+
+    def means_the_same(self, path: str, wanted: bytes, found: bytes, facts: Facts) -> bool:
+        """Tell whether a file makes the same table, or the init script do the same."""
+        del facts
+        if path == RULES:
+            return is_same(read_rules(found), read_rules(wanted))
+        return path == DEFAULTS and starts_the_same(found, wanted)
 
     def resources(self, role: LvsRole, place: Place) -> Iterable[Resource]:
         """Return the resources of an LVS load balancer (ipvsadm(8), keepalived.conf(5), ldirectord(8)).

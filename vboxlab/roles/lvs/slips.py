@@ -52,6 +52,20 @@ def start_of(values: Mapping[str, str | None]) -> Start:
     return Start(values["AUTO"] == "true", daemon, parts if daemon != "none" else (), others)
 
 
+def starts_the_same(found: bytes, wanted: bytes) -> bool:
+    """Tell whether the init script does for certain the same with two files."""
+    starts = []
+    for data in (found, wanted):
+        read = read_shell_file(data, SCRIPTS_OWN)
+        if read.refused is not None or read.unclear is not None:
+            return False
+        values = {**SCRIPTS_OWN, **{name: each.value for name, each in read.variables.items()}}
+        if None in values.values():
+            return False
+        starts.append(start_of(values))
+    return starts[0] == starts[1]
+
+
 def _defaults(role: LvsRole, machine: str, facts: Facts, file: FileFact) -> Iterator[Finding]:
     expected = {
         "AUTO": "true" if role.health == "none" else "false",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.corpus import Variant, variants
-from tests.unit.guest.guest_root import GuestRoot, guest_root
+from tests.unit.guest.guest_root import NONCE, GuestRoot, guest_root
 from vboxlab.guest.grammars.authkeys import READ_BY_OTHERS, read_authkeys
 from vboxlab.guest.slips import slips
 
@@ -62,6 +63,11 @@ def test_what_leaves_the_guest_says_the_same_without_the_secret(variant: Variant
     if whole.used is not None and seen.used is not None:
         assert (whole.used.number, whole.used.method) == (seen.used.number, seen.used.method)
         assert seen.used.secret == (b"" if whole.used.method == "crc" else b"*")
+        digests = {line: digest for line, digest in facts.said.get("authkeys-digest", ())}  # noqa: C416
+        secret = whole.used.secret
+        comparable = secret and len(secret) < 5000
+        digest = f"{sha256(NONCE.encode() + secret).hexdigest()}  -" if comparable else None
+        assert digests.get(str(whole.used.line)) == digest
 
     found = [each for each in slips(guest.place, guest.resources, facts) if each.where.name == PATH]
     errors = [each for each in found if each.severity == "error"]

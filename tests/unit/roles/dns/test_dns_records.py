@@ -14,9 +14,8 @@ import pytest
 from tests.golden_files import check_golden
 from tests.unit.roles.test_resources import described
 from tests.unit.topology.language_world import made
-from vboxlab.guest.differences import first_difference
+from vboxlab.guest.differing_lines import differing_lines
 from vboxlab.guest.explain import explain
-from vboxlab.guest.facts import FileFact
 from vboxlab.guest.resources import Await, File, Resource
 from vboxlab.guest.role_registry import resources_for
 from vboxlab.roles.dns.guest import CONFIGURATION
@@ -83,9 +82,8 @@ def test_a_name_of_the_zone_is_waited_for(zone: Topology) -> None:
 def test_a_record_that_is_missing_is_found(zone: Topology) -> None:
     content = configuration(zone)
     without = "".join(line for line in content.splitlines(keepends=True) if not line.startswith("cname=shop"))
-    difference = first_difference(FileFact(CONFIGURATION, 0o644, "root:root", without.encode()), content)
-    assert difference is not None
-    assert difference[2] == "cname=shop.lab.test,www.lab.test"
+    (finding,) = differing_lines("ns", CONFIGURATION, without, content, "error")
+    assert (finding.code, finding.values["expected"]) == ("file-lacks", "`cname=shop.lab.test,www.lab.test`")
 
 
 def test_the_answer_key_has_all_records(zone: Topology) -> None:
